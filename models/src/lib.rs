@@ -1,0 +1,1 @@
+//! What was learned and how to run it: ONNX graphs, registry and sessions; its first family comes with the fraud job.

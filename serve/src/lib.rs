@@ -1,0 +1,1 @@
+//! Decisions, money and people: the HTTP API, the worker and the pages.

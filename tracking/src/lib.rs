@@ -1,0 +1,1 @@
+//! The moment of the click and of the postback: redirect, write-ahead log, shipper, intake.

@@ -1,0 +1,1 @@
+//! Jobs for data scientists, one file per job; the first comes with the model registry.
