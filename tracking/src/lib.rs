@@ -1,1 +1,3 @@
 //! The moment of the click and of the postback: redirect, write-ahead log, shipper, intake.
+
+pub mod problem;
