@@ -9,6 +9,8 @@
 pub mod canonical;
 mod key;
 pub mod legacy;
+#[cfg(test)]
+mod mutations;
 pub mod standard;
 
 use chrono::{DateTime, TimeDelta, Utc};
