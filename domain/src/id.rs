@@ -1,0 +1,227 @@
+//! Ids are UUIDv7 newtypes, printed with the kind's prefix and 26 characters of Crockford base32.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use ulid::Ulid;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
+use uuid::Uuid;
+
+use crate::clock::{Chance, Clock};
+
+/// A text that is not an id of the kind that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a {kind} id: expected {prefix}_ and 26 characters of Crockford base32")]
+pub struct IdError {
+    /// The kind that was expected, as a person says it.
+    pub kind: &'static str,
+    /// The prefix that ids of this kind carry.
+    pub prefix: &'static str,
+    /// What was read instead, cut to 64 characters.
+    pub text: String,
+}
+
+/// Makes a UUIDv7 from the clock's milliseconds and 74 random bits.
+fn uuid_v7(clock: &Clock, chance: &Chance) -> Uuid {
+    let millis = u64::try_from(clock.now().timestamp_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &chance.bytes()).into_uuid()
+}
+
+fn parse(kind: &'static str, prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
+    let wrong = || IdError { kind, prefix, text: text.chars().take(64).collect() };
+    let body = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or_else(wrong)?;
+    // Crockford base32 is read whatever its case, because links pass through systems that fold it.
+    Ulid::from_string(body).map(Uuid::from).map_err(|_| wrong())
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])+ $name:ident = $prefix:literal, $kind:literal;)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What ids of this kind begin with, before the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id, made once, ordered by the time it was made.
+            #[must_use]
+            pub fn new(clock: &Clock, chance: &Chance) -> Self {
+                Self(uuid_v7(clock, chance))
+            }
+
+            /// The id as the database keeps it.
+            #[must_use]
+            pub fn uuid(self) -> Uuid {
+                self.0
+            }
+
+            /// When the id was made, to the millisecond; `None` when it is no UUIDv7 (an imported one).
+            #[must_use]
+            pub fn made_at(self) -> Option<DateTime<Utc>> {
+                let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+                DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut buffer = [0; ulid::ULID_LEN];
+                write!(f, concat!($prefix, "_{}"), Ulid::from(self.0).array_to_str(&mut buffer))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse($kind, $prefix, text).map(Self)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    return serializer.collect_str(self);
+                }
+                self.0.serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    return Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom);
+                }
+                Uuid::deserialize(deserializer).map(Self)
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                id_schema($prefix, $kind)
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    )+
+
+        /// Every kind of id: its prefix and its name in words.
+        pub const KINDS: &[(&str, &str)] = &[$(($prefix, $kind)),+];
+    };
+}
+
+fn id_schema(prefix: &str, kind: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(format!("Id of a {kind}: UUIDv7 in Crockford base32 behind its kind's prefix.")))
+        .pattern(Some(format!("^{prefix}_[0-7][0-9A-HJKMNP-TV-Z]{{25}}$")))
+        .examples([format!("{prefix}_01JH0000000000000000000000")])
+        .into()
+}
+
+ids! {
+    /// A click, also known to the advertiser: it travels in the landing URL.
+    ClickId = "clk", "click";
+    /// A company whose products are advertised and who pays commissions.
+    AdvertiserId = "adv", "advertiser";
+    /// A partner who sends visitors.
+    AffiliateId = "aff", "affiliate";
+    /// One offer of an advertiser, with its landing page, rules and commission plan.
+    CampaignId = "cmp", "campaign";
+    /// One affiliate's link into one campaign.
+    LinkId = "lnk", "link";
+    /// Something a visitor did that the advertiser pays for.
+    ConversionId = "cnv", "conversion";
+    /// One line of what an affiliate earns from one conversion.
+    CommissionId = "com", "commission";
+    /// One version of the terms by which a campaign pays.
+    PlanId = "pln", "commission plan";
+    /// One balanced movement in the ledger.
+    TransactionId = "txn", "ledger transaction";
+    /// One account of the ledger.
+    AccountId = "acc", "ledger account";
+    /// A payout to an affiliate.
+    PayoutId = "pay", "payout";
+    /// An API key's public part.
+    ApiKeyId = "key", "API key";
+    /// A key with which an advertiser signs postbacks.
+    SigningKeyId = "sig", "signing key";
+    /// One event announced to the outside.
+    EventId = "evt", "event";
+    /// One visit of one browser, carried by the first-party cookie.
+    SessionId = "ses", "session";
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_whatever_its_case() {
+        let id: ClickId = "clk_01JH0000000000000000000000".parse().unwrap();
+        assert_eq!(id.to_string(), "clk_01JH0000000000000000000000");
+        assert_eq!("clk_01jh0000000000000000000000".parse(), Ok(id));
+    }
+
+    #[test]
+    fn an_id_of_another_kind_is_refused_with_the_expected_form() {
+        let error = "aff_01JH0000000000000000000000".parse::<ClickId>().unwrap_err();
+        insta::assert_snapshot!(error, @r#""aff_01JH0000000000000000000000" is not a click id: expected clk_ and 26 characters of Crockford base32"#);
+    }
+
+    #[test]
+    fn prefixes_are_unique() {
+        for (position, (prefix, _)) in KINDS.iter().enumerate() {
+            assert!(KINDS[..position].iter().all(|(other, _)| other != prefix), "{prefix} is used twice");
+        }
+    }
+
+    #[test]
+    fn ids_made_later_sort_later() {
+        let clock = Clock::standing_at(DateTime::from_timestamp(1_769_947_200, 0).unwrap());
+        let chance = Chance::seeded(1);
+        let first = ClickId::new(&clock, &chance);
+        clock.advance(chrono::TimeDelta::milliseconds(1));
+        let second = ClickId::new(&clock, &chance);
+        assert!(first < second);
+        assert!(first.to_string() < second.to_string());
+        assert_eq!(first.made_at(), DateTime::from_timestamp(1_769_947_200, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn every_uuid_survives_print_and_parse(bits: u128) {
+            let id = ConversionId::from(Uuid::from_u128(bits));
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert_eq!(serde_json::from_str::<ConversionId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text: String) {
+            drop(text.parse::<ClickId>());
+            drop(format!("clk_{text}").parse::<ClickId>());
+        }
+    }
+}
