@@ -1,0 +1,63 @@
+//! Affiliates apply, are approved, and may be suspended; only an approved one earns.
+
+use crate::state::{moves, names};
+
+names! {
+    /// Where an affiliate stands with the program.
+    AffiliateStatus: "affiliate status" {
+        /// Applied and waits for a decision.
+        Pending = "pending",
+        /// Takes part: links count and commissions accrue.
+        Approved = "approved",
+        /// Shut out for now: links redirect to the fallback and nothing accrues.
+        Suspended = "suspended",
+        /// Turned down; may be reconsidered.
+        Rejected = "rejected",
+    }
+}
+
+moves! { AffiliateStatus, "affiliate":
+    Pending => [Approved, Rejected],
+    Approved => [Suspended],
+    Suspended => [Approved, Rejected],
+    Rejected => [Approved],
+}
+
+names! {
+    /// How an affiliate is paid.
+    PayoutMethod: "payout method" {
+        /// PayPal payouts.
+        Paypal = "paypal",
+        /// Wise transfers.
+        Wise = "wise",
+        /// Bank transfer.
+        Bank = "bank",
+        /// Stripe Connect.
+        Stripe = "stripe",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(from: AffiliateStatus, to: AffiliateStatus, legal: bool) {
+        assert_eq!(from.to(to).is_ok(), legal, "{from} to {to}");
+    }
+
+    #[test]
+    fn a_suspended_affiliate_can_come_back() {
+        check(AffiliateStatus::Suspended, AffiliateStatus::Approved, true);
+    }
+
+    #[test]
+    fn an_approved_affiliate_is_never_pending_again() {
+        check(AffiliateStatus::Approved, AffiliateStatus::Pending, false);
+    }
+
+    #[test]
+    fn an_illegal_move_is_told_in_a_sentence() {
+        let error = AffiliateStatus::Pending.to(AffiliateStatus::Suspended).unwrap_err();
+        insta::assert_snapshot!(error, @"this affiliate is pending and cannot become suspended");
+    }
+}

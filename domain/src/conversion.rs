@@ -1,0 +1,114 @@
+//! A conversion is received, waits, is decided, and may be reversed; every move is kept.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    money::Money,
+    state::{moves, names},
+};
+
+names! {
+    /// Where a conversion is in its life («Decided» in the checklist, S208).
+    ConversionStatus: "conversion status" {
+        /// Recorded, not yet looked at.
+        Received = "received",
+        /// Credited; its commissions have accrued and wait for approval.
+        Pending = "pending",
+        /// Confirmed; its commissions are payable.
+        Approved = "approved",
+        /// Turned down; its commissions were taken back.
+        Rejected = "rejected",
+        /// Waits for a person to look at it.
+        OnHold = "on_hold",
+        /// Taken back after approval, in part or whole; what is left may be taken back too.
+        Reversed = "reversed",
+    }
+}
+
+moves! { ConversionStatus, "conversion":
+    Received => [Pending, Rejected],
+    Pending => [Approved, Rejected, OnHold],
+    OnHold => [Pending, Approved, Rejected],
+    Approved => [Reversed],
+    Rejected => [],
+    Reversed => [Reversed],
+}
+
+names! {
+    /// Why a conversion was rejected or reversed.
+    ReversalReason: "reversal reason" {
+        /// The customer got the money back.
+        Refund = "refund",
+        /// The card's holder took the money back.
+        Chargeback = "chargeback",
+        /// The same order was already counted.
+        Duplicate = "duplicate",
+        /// Found to be fraudulent.
+        Fraud = "fraud",
+        /// Against the program's terms.
+        Terms = "terms",
+        /// Recorded by mistake.
+        TrackingError = "tracking_error",
+        /// Made for a test.
+        Test = "test",
+        /// Something else; the note says what.
+        Other = "other",
+    }
+}
+
+names! {
+    /// Where a line of commission is in its life.
+    CommissionStatus: "commission status" {
+        /// Earned, waits for the conversion's approval.
+        Accrued = "accrued",
+        /// Confirmed, waits for payout.
+        Payable = "payable",
+        /// Paid out.
+        Paid = "paid",
+    }
+}
+
+moves! { CommissionStatus, "commission":
+    Accrued => [Payable],
+    Payable => [Paid],
+    Paid => [],
+}
+
+/// How much of an approved conversion is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reversal {
+    /// Why.
+    pub reason: ReversalReason,
+    /// How much of the order's amount; all that is left of it when absent.
+    #[serde(default)]
+    pub amount: Option<Money>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_conversion_moves_no_more() {
+        assert!(ConversionStatus::ALL.iter().all(|to| ConversionStatus::Rejected.to(*to).is_err()));
+    }
+
+    #[test]
+    fn every_conversion_status_but_received_can_be_reached() {
+        for status in ConversionStatus::ALL {
+            let reached = ConversionStatus::ALL.iter().any(|from| from.next().contains(status));
+            assert_eq!(reached, *status != ConversionStatus::Received, "{status}");
+        }
+    }
+
+    #[test]
+    fn names_survive_print_and_parse() {
+        for status in ConversionStatus::ALL {
+            assert_eq!(status.name().parse(), Ok(*status));
+        }
+        let error = "paid".parse::<ConversionStatus>().unwrap_err();
+        insta::assert_snapshot!(error, @r#""paid" is not a conversion status: expected one of received, pending, approved, rejected, on_hold, reversed"#);
+    }
+}
