@@ -1,1 +1,19 @@
 //! A private Postgres for the demo and the tests, from installed binaries or from a PyPI wheel.
+//!
+//! [`Postgres`] is one server with a data folder of its own on a port of its own; [`test_database`] gives a test
+//! an empty, migrated database that no other test sees. Nothing of this is linked into what runs in production:
+//! there `DATABASE_URL` names a real server.
+
+mod account;
+mod binaries;
+mod orphans;
+mod place;
+mod port;
+mod server;
+mod test_database;
+mod watchdog;
+
+pub use binaries::{Binaries, FindError};
+pub use place::PlaceError;
+pub use server::{Postgres, StartError, StopError};
+pub use test_database::{TestDatabase, test_database};
