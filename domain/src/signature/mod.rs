@@ -14,9 +14,9 @@ mod mutations;
 pub mod standard;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
-
 pub use key::{KeyError, LiveKey, Secret, SigningKey, VerifyingKey};
+
+use crate::state::names;
 
 /// How far a message's own time may be from ours, into the past and into the future.
 pub const WINDOW: TimeDelta = TimeDelta::seconds(300);
@@ -24,35 +24,15 @@ pub const WINDOW: TimeDelta = TimeDelta::seconds(300);
 /// The longest message id that is accepted, in bytes.
 pub const MESSAGE_ID_LIMIT: usize = 128;
 
-/// Which way of signing an advertiser's postbacks use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Profile {
-    /// Standard Webhooks 1.0 for POST, the same over the canonical query for GET.
-    #[default]
-    Standard,
-    /// Hex HMAC of `click_id:payout:timestamp`; can be forged, see [`legacy`].
-    LegacyA,
-    /// Hex HMAC of the sorted, decoded `k=v&…`; can be forged, see [`legacy`].
-    LegacyB,
-}
-
-impl Profile {
-    /// All profiles, in the order in which they are documented.
-    pub const ALL: [Self; 3] = [Self::Standard, Self::LegacyA, Self::LegacyB];
-
-    /// The name under which a profile is configured and stored.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Standard => "standard",
-            Self::LegacyA => "legacy_a",
-            Self::LegacyB => "legacy_b",
-        }
-    }
-
-    /// The profile of that name, if there is one.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|profile| profile.name() == name)
+names! {
+    /// Which way of signing an advertiser's postbacks use; the two legacy ones can be forged, see [`legacy`].
+    Profile: "signature profile" {
+        /// Standard Webhooks 1.0 for POST, the same over the canonical query for GET.
+        Standard = "standard",
+        /// Hex HMAC of `click_id:payout:timestamp`.
+        LegacyA = "legacy_a",
+        /// Hex HMAC of the sorted, decoded `k=v&…`.
+        LegacyB = "legacy_b",
     }
 }
 
@@ -203,14 +183,5 @@ mod tests {
         for id in ["", "a.b", "a b", "a\n", "é", &"x".repeat(129)] {
             assert_eq!(check_message_id(id), Err(SignatureError::MalformedMessageId), "{id:?}");
         }
-    }
-
-    #[test]
-    fn profiles_are_found_by_their_names() {
-        for profile in Profile::ALL {
-            assert_eq!(Profile::named(profile.name()), Some(profile));
-            assert_eq!(serde_json::to_value(profile).unwrap(), profile.name());
-        }
-        assert_eq!(Profile::named("none"), None);
     }
 }
