@@ -78,17 +78,20 @@ CREATE TABLE postback_messages (
 );
 CREATE INDEX postback_messages_by_age ON postback_messages (received_at);
 
--- Postbacks whose click is not known (yet): tried again when it arrives.
+-- Postbacks whose click is not known (yet), by its id or by its session: tried again when it arrives.
 CREATE TABLE quarantine (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     advertiser_id uuid NOT NULL REFERENCES advertisers (id),
-    click_id      uuid NOT NULL,
+    click_id      uuid,
+    session_id    uuid,
     -- The checked postback, to be taken in as if it came now.
     postback      jsonb NOT NULL,
     received_at   timestamptz NOT NULL,
     resolved_at   timestamptz,
     conversion_id uuid REFERENCES conversions (id),
     -- Why it could not be taken in when its click had come, if so.
-    failure       text
+    failure       text,
+    CONSTRAINT quarantine_waits_for_a_click CHECK (click_id IS NOT NULL OR session_id IS NOT NULL)
 );
 CREATE INDEX quarantine_waiting ON quarantine (click_id) WHERE resolved_at IS NULL;
+CREATE INDEX quarantine_waiting_for_session ON quarantine (session_id) WHERE resolved_at IS NULL;
