@@ -23,11 +23,14 @@ CREATE TABLE idempotency_keys (
     -- SHA-256 of method, path and body: the same key over another request is refused.
     fingerprint   bytea NOT NULL,
     answer_status int NOT NULL,
-    answer        jsonb NOT NULL,
+    -- json, not jsonb: the repeat is the first answer to the byte.
+    answer        json NOT NULL,
+    -- Answers about money are kept for ever, others for a day.
+    about_money   boolean NOT NULL,
     created_at    timestamptz NOT NULL,
     PRIMARY KEY (api_key_id, key)
 );
-CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+CREATE INDEX idempotency_keys_to_purge ON idempotency_keys (created_at) WHERE NOT about_money;
 
 -- Events to announce, written in the transaction that made them true.
 CREATE TABLE outbox (
