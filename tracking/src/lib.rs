@@ -1,3 +1,4 @@
 //! The moment of the click and of the postback: redirect, write-ahead log, shipper, intake.
 
 pub mod problem;
+pub mod wal;

@@ -1,0 +1,274 @@
+//! A disk that loses power: what was not synced survives in part, by chance.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use super::disk::{Disk, DiskFile};
+
+/// What a power cut leaves or takes as one piece.
+const SECTOR: usize = 64;
+
+/// How a disk misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The next reservation of room fails.
+    Full,
+    /// The next write stops half-way.
+    Write,
+    /// The next sync fails.
+    Sync,
+}
+
+/// A folder in memory; clones are the same folder.
+#[derive(Clone, Default)]
+pub(super) struct SimulatedDisk(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    files: Vec<FileState>,
+    names: BTreeMap<String, usize>,
+    /// Changes of names since the last sync of the folder, in their order.
+    renamings: Vec<Renaming>,
+    durable_names: BTreeMap<String, usize>,
+    fault: Option<Fault>,
+    /// Operations left until the power goes.
+    power: Option<u32>,
+}
+
+#[derive(Default)]
+struct FileState {
+    bytes: Vec<u8>,
+    durable: Vec<u8>,
+}
+
+#[derive(Clone)]
+enum Renaming {
+    Set(String, usize),
+    Remove(String),
+    Move(String, String),
+}
+
+impl Renaming {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            Self::Set(name, file) => {
+                names.insert(name.clone(), *file);
+            }
+            Self::Remove(name) => {
+                names.remove(name);
+            }
+            Self::Move(from, to) => {
+                if let Some(file) = names.remove(from) {
+                    names.insert(to.clone(), file);
+                }
+            }
+        }
+    }
+}
+
+impl SimulatedDisk {
+    /// The next operation of that kind fails.
+    pub(super) fn fail_next(&self, fault: Fault) {
+        self.state().fault = Some(fault);
+    }
+
+    /// Forgets a fault that nothing has met.
+    pub(super) fn heal(&self) {
+        self.state().fault = None;
+    }
+
+    /// The power goes after so many more operations; all later ones fail.
+    pub(super) fn cut_power_after(&self, operations: u32) {
+        self.state().power = Some(operations);
+    }
+
+    /// What is found when the power is back; `dice` decides about everything that was not synced.
+    pub(super) fn after_power_cut(&self, mut dice: impl FnMut() -> u32) -> Self {
+        let state = self.state();
+        let survivors = state.files.iter().map(|file| file.survivor(&mut dice)).collect::<Vec<_>>();
+        let mut names = state.durable_names.clone();
+        let kept = dice() as usize % (state.renamings.len() + 1);
+        for renaming in &state.renamings[..kept] {
+            renaming.apply(&mut names);
+        }
+        let files = survivors.into_iter().map(|bytes| FileState { durable: bytes.clone(), bytes }).collect();
+        let found = State { files, names: names.clone(), durable_names: names, ..State::default() };
+        Self(Arc::new(Mutex::new(found)))
+    }
+
+    /// What is found after the process was killed but the machine went on: every write that was made.
+    pub(super) fn after_kill(&self) -> Self {
+        let state = self.state();
+        let copy = |file: &FileState| FileState { bytes: file.bytes.clone(), durable: file.durable.clone() };
+        let found = State {
+            files: state.files.iter().map(copy).collect(),
+            names: state.names.clone(),
+            renamings: state.renamings.clone(),
+            durable_names: state.durable_names.clone(),
+            ..State::default()
+        };
+        Self(Arc::new(Mutex::new(found)))
+    }
+
+    /// Changes one byte of a file behind the log's back.
+    pub(super) fn corrupt(&self, name: &str, at: usize) {
+        let mut state = self.state();
+        let file = state.names[name];
+        for bytes in [0, 1] {
+            let file = &mut state.files[file];
+            let bytes = if bytes == 0 { &mut file.bytes } else { &mut file.durable };
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 0xff;
+            }
+        }
+    }
+
+    /// A file's bytes as a reader sees them.
+    pub(super) fn bytes_of(&self, name: &str) -> Vec<u8> {
+        let state = self.state();
+        state.files[state.names[name]].bytes.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    fn step(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        match &mut state.power {
+            Some(0) => return Err(io::Error::other("the power is gone")),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        Ok(state)
+    }
+}
+
+impl State {
+    fn change(&mut self, renaming: Renaming) {
+        renaming.apply(&mut self.names);
+        self.renamings.push(renaming);
+    }
+
+    fn fails(&mut self, fault: Fault) -> bool {
+        let fails = self.fault == Some(fault);
+        if fails {
+            self.fault = None;
+        }
+        fails
+    }
+}
+
+impl FileState {
+    fn survivor(&self, mut dice: impl FnMut() -> u32) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        if dice().is_multiple_of(2) {
+            bytes.resize(self.bytes.len(), 0);
+        }
+        let sectors = bytes.chunks_mut(SECTOR).zip(self.bytes.chunks(SECTOR));
+        for (kept, written) in sectors {
+            let differs = kept[..] != written[..kept.len().min(written.len())];
+            if differs && dice().is_multiple_of(2) {
+                let length = kept.len().min(written.len());
+                kept[..length].copy_from_slice(&written[..length]);
+            }
+        }
+        bytes
+    }
+}
+
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    file: usize,
+}
+
+impl Disk for SimulatedDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.step()?.names.keys().cloned().collect())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.step()?;
+        let file = state.files.len();
+        state.files.push(FileState::default());
+        state.change(Renaming::Set(name.into(), file));
+        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.step()?.names.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.step()?.change(Renaming::Remove(name.into()));
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.step()?.change(Renaming::Move(from.into(), to.into()));
+        Ok(())
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        let mut state = self.step()?;
+        state.durable_names = state.names.clone();
+        state.renamings.clear();
+        Ok(())
+    }
+}
+
+impl DiskFile for SimulatedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.disk.step()?;
+        let bytes = state.files[self.file].bytes.get(offset as usize..).unwrap_or_default();
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.disk.step()?;
+        let fails = state.fails(Fault::Write);
+        let taken = if fails { &bytes[..bytes.len() / 2] } else { bytes };
+        let file = &mut state.files[self.file].bytes;
+        let end = offset as usize + taken.len();
+        if file.len() < end {
+            file.resize(end, 0);
+        }
+        file[offset as usize..end].copy_from_slice(taken);
+        if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.step()?;
+        if state.fails(Fault::Sync) {
+            return Err(io::Error::other("input/output error"));
+        }
+        let file = &mut state.files[self.file];
+        file.durable = file.bytes.clone();
+        Ok(())
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let mut state = self.disk.step()?;
+        if state.fails(Fault::Full) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let file = &mut state.files[self.file].bytes;
+        file.resize(file.len().max(length as usize), 0);
+        Ok(())
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.disk.step()?.files[self.file].bytes.resize(length as usize, 0);
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.disk.step()?.files[self.file].bytes.len() as u64)
+    }
+}
