@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use url::Host;
+use url::{Host, Url};
 use utoipa::ToSchema;
 
 use crate::{
-    money::Money,
+    money::{Currency, Money},
     state::{moves, names},
 };
 
@@ -162,9 +162,139 @@ impl AllowedHost {
     }
 }
 
+/// A campaign pays for at most this many kinds of event.
+pub const EVENT_LIMIT: usize = 50;
+
+/// Events that no campaign can be made with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventsError {
+    /// Nothing would ever pay.
+    #[error("a campaign needs at least one event")]
+    NoEvents,
+    /// More than anybody can survey.
+    #[error("a campaign has at most {EVENT_LIMIT} events")]
+    TooMany,
+    /// A name that postbacks cannot carry.
+    #[error("{0:?} is not an event name: it takes 1 to 64 of a-z, 0-9, `_`, `.` and `-`")]
+    Name(String),
+    /// The second one would never be used.
+    #[error("the event {0:?} is listed twice")]
+    Twice(String),
+    /// A threshold that the order's amount cannot be compared with.
+    #[error("the smallest amount of {event:?} is {amount}, which must be zero or more in {currency}")]
+    Threshold {
+        /// Whose threshold.
+        event: String,
+        /// What was asked for.
+        amount: Money,
+        /// The campaign's currency.
+        currency: Currency,
+    },
+}
+
+/// Checks the events of a campaign whose orders are in `currency`.
+///
+/// # Errors
+/// When there is none, a name is no name or given twice, or a threshold cannot be compared with an order.
+pub fn check_events(events: &[QualifyingEvent], currency: Currency) -> Result<(), EventsError> {
+    if events.is_empty() {
+        return Err(EventsError::NoEvents);
+    }
+    if EVENT_LIMIT < events.len() {
+        return Err(EventsError::TooMany);
+    }
+    for (position, event) in events.iter().enumerate() {
+        let name = event.name.chars().take(80).collect::<String>();
+        if !is_event_name(&event.name) {
+            return Err(EventsError::Name(name));
+        }
+        if events[..position].iter().any(|earlier| earlier.name == event.name) {
+            return Err(EventsError::Twice(name));
+        }
+        let comparable = |amount: &Money| amount.currency == currency && 0 <= amount.minor;
+        if let Some(amount) = event.min_amount.filter(|amount| !comparable(amount)) {
+            return Err(EventsError::Threshold { event: name, amount, currency });
+        }
+    }
+    Ok(())
+}
+
+fn is_event_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// A text that is not an address of a page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not an http or https address of at most 500 characters, with a host and without a password"
+)]
+pub struct PageError(pub String);
+
+/// Reads the address of a page to which visitors can be sent.
+///
+/// # Errors
+/// When it is no URL, not http(s), too long, or carries a user name or password.
+pub fn page(text: &str) -> Result<Url, PageError> {
+    let fits = text.chars().count() <= 500;
+    let served = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    let open = |url: &Url| url.username().is_empty() && url.password().is_none();
+    let url = Url::parse(text).ok().filter(|url| fits && served(url) && open(url));
+    url.ok_or_else(|| PageError(text.chars().take(128).collect()))
+}
+
+/// Whether a link or a deep link may lead to `target`: to the landing page's own host or an allowed one.
+#[must_use]
+pub fn may_lead_to(target: &Url, landing: &Url, allowed: &[AllowedHost]) -> bool {
+    let own = target.host_str() == landing.host_str();
+    own || target.host_str().is_some_and(|host| allowed.iter().any(|pattern| pattern.admits(host)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_leads_to_its_own_host_or_an_allowed_one() {
+        let landing = page("https://shop.example/spring").unwrap();
+        let allowed = [AllowedHost::parse("*.partner.example").unwrap()];
+        let leads = |target: &str| may_lead_to(&page(target).unwrap(), &landing, &allowed);
+        assert!(leads("https://shop.example/other"));
+        assert!(leads("https://de.partner.example/"));
+        assert!(!leads("https://evil.example/"));
+        assert!(!leads("https://shop.example.evil.example/"));
+    }
+
+    #[test]
+    fn a_page_is_on_the_web_and_has_no_password() {
+        for text in
+            ["javascript:alert(1)", "ftp://a.example/", "/spring", "https://", "https://a:b@c.example/", ""]
+        {
+            assert_eq!(page(text), Err(PageError(text.to_owned())));
+        }
+        assert!(page(&format!("https://a.example/{}", "x".repeat(500))).is_err());
+    }
+
+    fn refused(names: &[&str], min_amount: Option<&str>) -> String {
+        let eur = "EUR".parse().unwrap();
+        let event = |name: &&str| QualifyingEvent {
+            name: (*name).to_owned(),
+            kind: EventKind::Sale,
+            min_amount: min_amount.map(|text| Money::parse(text, "USD".parse().unwrap()).unwrap()),
+            duplicates: DuplicatePolicy::Ignore,
+        };
+        let events: Vec<_> = names.iter().map(event).collect();
+        check_events(&events, eur).map_or_else(|error| error.to_string(), |()| "fine".to_owned())
+    }
+
+    #[test]
+    fn events_are_refused_with_a_reason() {
+        insta::assert_snapshot!(refused(&["sale", "lead"], None), @"fine");
+        insta::assert_snapshot!(refused(&[], None), @"a campaign needs at least one event");
+        insta::assert_snapshot!(refused(&["sale", "sale"], None), @r#"the event "sale" is listed twice"#);
+        insta::assert_snapshot!(refused(&["Sale!"], None), @r#""Sale!" is not an event name: it takes 1 to 64 of a-z, 0-9, `_`, `.` and `-`"#);
+        insta::assert_snapshot!(refused(&["sale"], Some("5")), @r#"the smallest amount of "sale" is 5.00 USD, which must be zero or more in EUR"#);
+    }
 
     fn check(pattern: &str, host: &str, admitted: bool) {
         assert_eq!(AllowedHost::parse(pattern).unwrap().admits(host), admitted, "{pattern} and {host}");

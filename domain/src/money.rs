@@ -180,7 +180,7 @@ pub fn largest_remainder(whole: u64, weights: &[u64]) -> Vec<u64> {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", Decimal(*self), self.currency)
+        write!(f, "{} {}", Decimal::from(*self), self.currency)
     }
 }
 
@@ -190,13 +190,28 @@ impl fmt::Debug for Money {
     }
 }
 
+/// A sum of many amounts as a decimal with all the currency's places: it may be larger than [`Money`] holds.
+#[must_use]
+pub fn decimal(minor: i128, currency: Currency) -> String {
+    Decimal { minor, currency }.to_string()
+}
+
 /// The amount alone, as a decimal with all the currency's places.
-struct Decimal(Money);
+struct Decimal {
+    minor: i128,
+    currency: Currency,
+}
+
+impl From<Money> for Decimal {
+    fn from(money: Money) -> Self {
+        Self { minor: money.minor.into(), currency: money.currency }
+    }
+}
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Money { minor, currency } = self.0;
-        let (unit, places) = (currency.unit().unsigned_abs(), usize::from(currency.places()));
+        let Self { minor, currency } = *self;
+        let (unit, places) = (u128::from(currency.unit().unsigned_abs()), usize::from(currency.places()));
         let sign = if minor < 0 { "-" } else { "" };
         let (whole, rest) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
         match places {
@@ -218,7 +233,7 @@ struct Wire<'a> {
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value = Cow::Owned(Decimal(*self).to_string());
+        let value = Cow::Owned(Decimal::from(*self).to_string());
         Wire { value, currency: Cow::Borrowed(self.currency.code()) }.serialize(serializer)
     }
 }

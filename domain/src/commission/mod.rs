@@ -20,7 +20,7 @@ pub use trace::{Step, Trace};
 pub use two_tier::{Reward, TwoTier};
 
 use crate::{
-    campaign::EventKind,
+    campaign::{EventKind, QualifyingEvent},
     id::{AffiliateId, PlanId},
     money::Money,
 };
@@ -100,6 +100,9 @@ pub enum TermsError {
     /// A plan without a rule pays nothing for anything.
     #[error("a plan needs at least one rule")]
     NoRules,
+    /// The campaign has no such event.
+    #[error("the campaign has no event {0:?}")]
+    UnknownEvent(String),
     /// Two rules for the same event: the second would never be used.
     #[error("the event {0:?} has two rules; keep one")]
     TwoRules(String),
@@ -178,6 +181,17 @@ pub fn check_rules(rules: &[Rule]) -> Result<(), TermsError> {
         rule.terms.check()?;
     }
     Ok(())
+}
+
+/// Checks the rules of a plan for a campaign that pays for `events`.
+///
+/// # Errors
+/// As [`check_rules`], and when a rule names an event that the campaign does not have.
+pub fn check_rules_for(rules: &[Rule], events: &[QualifyingEvent]) -> Result<(), TermsError> {
+    check_rules(rules)?;
+    let names_none = |event: &&String| events.iter().all(|known| known.name != **event);
+    let unknown = rules.iter().filter_map(|rule| rule.event.as_ref()).find(names_none);
+    unknown.map_or(Ok(()), |event| Err(TermsError::UnknownEvent(event.chars().take(80).collect())))
 }
 
 impl Plan {
