@@ -1,0 +1,111 @@
+//! What is written to the log: events, behind a byte that says in which version.
+
+use domain::click::Click;
+use serde::{Deserialize, Serialize};
+
+/// The version that this release writes.
+const VERSION: u8 = 1;
+
+/// Something that happened and must not be forgotten.
+///
+/// A variant's place in the list is part of the format: new ones come last, none is taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A visitor followed a link.
+    Click(Click),
+}
+
+/// Why a record of the log is not an event that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// The record has no bytes.
+    #[error("the record is empty")]
+    Empty,
+    /// A newer release wrote it.
+    #[error("the event has version {0}, and this release reads versions up to {VERSION}")]
+    Newer(u8),
+    /// The bytes are no event of that version.
+    #[error("the event cannot be decoded: {0}")]
+    Malformed(#[from] postcard::Error),
+}
+
+impl Event {
+    /// The event as bytes.
+    ///
+    /// # Panics
+    /// Never: every event has a form in bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.push(VERSION);
+        postcard::to_extend(self, bytes).expect("an event is made of texts and numbers, which always encode")
+    }
+
+    /// The event that the bytes hold.
+    ///
+    /// # Errors
+    /// When a newer release wrote them, or they are no event.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
+        match bytes.split_first() {
+            None => Err(EventError::Empty),
+            Some((&VERSION, body)) => Ok(postcard::from_bytes(body)?),
+            Some((version, _)) => Err(EventError::Newer(*version)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::click::{Device, Tags};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Written by the first release; never changes.
+    const FIXTURE: &[u8] = include_bytes!("fixtures/event_v1.postcard");
+
+    fn click() -> Click {
+        let tags = Tags {
+            subs: std::array::from_fn(|position| format!("sub {}", position + 1)),
+            source: "newsletter".into(),
+            uid: "reader-7".into(),
+            external_click_id: "ext-9".into(),
+            utm: ["a", "b", "c", "d", "é"].map(str::to_owned),
+        };
+        Click {
+            id: uuid::uuid!("0190163d-8694-739b-aea5-966c26f8ad91").into(),
+            occurred_at_us: 1_769_947_200_123_456,
+            link: uuid::uuid!("0190163d-8694-739b-aea5-966c26f8ad92").into(),
+            affiliate: uuid::uuid!("0190163d-8694-739b-aea5-966c26f8ad93").into(),
+            campaign: uuid::uuid!("0190163d-8694-739b-aea5-966c26f8ad94").into(),
+            advertiser: uuid::uuid!("0190163d-8694-739b-aea5-966c26f8ad95").into(),
+            session: uuid::uuid!("0190163d-8694-739b-aea5-966c26f8ad96").into(),
+            tags,
+            address_hash: [7; 16],
+            network: [203, 0, 113, 0].into(),
+            country: "DE".into(),
+            device: Device::Tablet,
+            user_agent: "Mozilla/5.0".into(),
+            referrer: "https://blog.example/post".into(),
+        }
+    }
+
+    #[test]
+    fn version_1_stays_readable_and_is_what_is_written() {
+        let event = Event::Click(click());
+        assert_eq!(event.encode(), FIXTURE);
+        assert_eq!(Event::decode(FIXTURE).unwrap(), event);
+    }
+
+    #[test]
+    fn a_newer_event_is_refused_and_named() {
+        let error = Event::decode(&[9, 0]).unwrap_err();
+        insta::assert_snapshot!(error, @"the event has version 9, and this release reads versions up to 1");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = Event::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! A click: who follows which link, and where they go.
+
+pub mod cookie;
+pub mod landing;
+pub mod parameters;
+pub mod visitor;

@@ -1,0 +1,349 @@
+//! Who comes: from which address, with what kind of machine, and whether it is a person at all.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use domain::click::{Device, network_of};
+use http::{HeaderMap, HeaderName, header};
+use ipnet::IpNet;
+use isbot::Bots;
+use maxminddb::{Reader, path};
+use quick_cache::sync::Cache;
+use woothee::parser::Parser;
+
+use super::parameters::clean;
+use crate::secret::{Key, Secret};
+
+/// How much of a user agent is looked at and kept.
+const USER_AGENT_LIMIT: usize = 512;
+/// How much of a referrer is kept.
+const REFERRER_LIMIT: usize = 1_024;
+/// How many user agents are remembered; a site sees a few thousand.
+const USER_AGENTS: usize = 16_384;
+/// By these headers browsers say that nobody has asked for the page yet.
+const PREFETCH_HEADERS: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
+
+/// What a request says about whoever sent it, fit to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// Keyed hash of the address.
+    pub address_hash: [u8; 16],
+    /// The network of the address.
+    pub network: IpAddr,
+    /// ISO 3166 country; empty when unknown.
+    pub country: String,
+    /// What kind of machine.
+    pub device: Device,
+    /// The user agent, cut.
+    pub user_agent: String,
+    /// The referring page, cut.
+    pub referrer: String,
+}
+
+/// Why a request is answered but not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncounted {
+    /// Only headers were asked for.
+    Head,
+    /// A browser fetches ahead.
+    Prefetch,
+    /// A crawler, a monitor or a preview.
+    Bot,
+}
+
+/// Recognizes visitors, with what was configured for it.
+pub struct Visitors {
+    trusted_proxies: Vec<IpNet>,
+    geography: Option<Reader<Vec<u8>>>,
+    address_key: Key,
+    bots: Bots,
+    crawlers: Parser,
+    /// What was found out about a user agent; looking at one takes longer than everything else together.
+    known: Cache<String, Agent>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Agent {
+    device: Device,
+    is_bot: bool,
+}
+
+impl Visitors {
+    /// Trusts these proxies, and looks countries up in this database.
+    pub fn new(trusted_proxies: Vec<IpNet>, geography: Option<Reader<Vec<u8>>>, secret: &Secret) -> Self {
+        Self {
+            trusted_proxies,
+            geography,
+            address_key: secret.key("address/1"),
+            bots: Bots::default(),
+            crawlers: Parser::new(),
+            known: Cache::new(USER_AGENTS),
+        }
+    }
+
+    /// Why the request does not count, if it does not.
+    pub fn uncounted(&self, method: &http::Method, headers: &HeaderMap) -> Option<Uncounted> {
+        if method == http::Method::HEAD {
+            return Some(Uncounted::Head);
+        }
+        if PREFETCH_HEADERS.iter().any(|name| announces_prefetch(headers, name)) {
+            return Some(Uncounted::Prefetch);
+        }
+        self.agent(&text(headers, &header::USER_AGENT, USER_AGENT_LIMIT)).is_bot.then_some(Uncounted::Bot)
+    }
+
+    /// Everything that is stored about the visitor; `peer` is who opened the connection.
+    pub fn describe(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Visitor {
+        let address = self.address(peer, headers);
+        let user_agent = text(headers, &header::USER_AGENT, USER_AGENT_LIMIT);
+        Visitor {
+            address_hash: self.hash(address),
+            network: network_of(address),
+            country: self.country(address),
+            device: self.agent(&user_agent).device,
+            user_agent,
+            referrer: text(headers, &header::REFERER, REFERRER_LIMIT),
+        }
+    }
+
+    /// The visitor's address: the first one, seen from us, that is no proxy we trust.
+    fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
+        let mut address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+        let forwarded =
+            headers.get_all("x-forwarded-for").iter().rev().filter_map(|value| value.to_str().ok());
+        for entry in forwarded.flat_map(|value| value.rsplit(',')) {
+            if !self.is_trusted(address) {
+                break;
+            }
+            let Some(claimed) = parse_address(entry.trim()) else { break };
+            address = claimed.to_canonical();
+        }
+        address
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+
+    fn hash(&self, address: IpAddr) -> [u8; 16] {
+        let octets = match address {
+            IpAddr::V4(four) => four.to_ipv6_mapped().octets(),
+            IpAddr::V6(six) => six.octets(),
+        };
+        let whole = self.address_key.authenticate(&[&octets]);
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&whole[..16]);
+        hash
+    }
+
+    fn country(&self, address: IpAddr) -> String {
+        let Some(geography) = &self.geography else { return String::new() };
+        let Ok(found) = geography.lookup(address) else { return String::new() };
+        // MaxMind's own databases nest it; the public-domain ones have it on top.
+        let nested = found.decode_path::<String>(&path!["country", "iso_code"]).ok().flatten();
+        let country = nested.or_else(|| found.decode_path::<String>(&path!["country_code"]).ok().flatten());
+        country.filter(|code| code.len() == 2).map_or_else(String::new, |code| code.to_ascii_uppercase())
+    }
+
+    fn agent(&self, user_agent: &str) -> Agent {
+        if let Some(agent) = self.known.get(user_agent) {
+            return agent;
+        }
+        let found = self.crawlers.parse(user_agent);
+        let category = found.as_ref().map_or("", |found| found.category);
+        let is_bot = category == "crawler" || self.bots.is_bot(user_agent);
+        let agent = Agent { device: device(category, user_agent), is_bot };
+        self.known.insert(user_agent.to_owned(), agent);
+        agent
+    }
+}
+
+/// Tablets call themselves telephones, or telephones that are not mobile.
+fn device(category: &str, user_agent: &str) -> Device {
+    let is_tablet = user_agent.contains("iPad")
+        || user_agent.contains("Tablet")
+        || user_agent.contains("Android") && !user_agent.contains("Mobile");
+    match category {
+        "smartphone" if is_tablet => Device::Tablet,
+        "smartphone" | "mobilephone" => Device::Mobile,
+        "pc" => Device::Desktop,
+        _ => Device::Unknown,
+    }
+}
+
+fn announces_prefetch(headers: &HeaderMap, name: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split([',', ';'])).any(|purpose| {
+        ["prefetch", "prerender", "preview"].contains(&purpose.trim().to_ascii_lowercase().as_str())
+    })
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName, limit: usize) -> String {
+    let Some(value) = headers.get(name) else { return String::new() };
+    let bytes = &value.as_bytes()[..value.len().min(limit)];
+    clean(&String::from_utf8_lossy(bytes), limit).into_owned()
+}
+
+/// An address as proxies write it: alone, or with a port, or in brackets.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let without_brackets = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    without_brackets
+        .map_or(text, |(address, _)| address)
+        .parse()
+        .ok()
+        .or_else(|| text.parse().ok().map(|with_port: std::net::SocketAddr| with_port.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Method};
+
+    use super::*;
+
+    fn visitors() -> Visitors {
+        let proxies = ["10.0.0.0/8", "2001:db8::/32", "127.0.0.1/32"].map(|network| network.parse().unwrap());
+        Visitors::new(proxies.into(), None, &Secret::new(&"s".repeat(32)).unwrap())
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    }
+
+    #[track_caller]
+    fn check_address(peer: &str, forwarded: &[&str], address: &str) {
+        let forwarded: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", *value)).collect();
+        let found = visitors().address(Some(peer.parse().unwrap()), &headers(&forwarded));
+        assert_eq!(found.to_string(), address, "{peer} {forwarded:?}");
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        check_address("203.0.113.5", &[], "203.0.113.5");
+        check_address("203.0.113.5", &["198.51.100.1"], "203.0.113.5");
+        check_address("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check_address("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check_address("10.0.0.1", &[], "10.0.0.1");
+    }
+
+    #[test]
+    fn what_a_visitor_claims_does_not_count() {
+        check_address("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.9"], "198.51.100.1");
+        check_address("10.0.0.1", &["1.1.1.1", "198.51.100.1", "10.0.0.9"], "198.51.100.1");
+        check_address("10.0.0.1", &["10.0.0.7, 10.0.0.8"], "10.0.0.7");
+        check_address("10.0.0.1", &["1.1.1.1, nonsense, 10.0.0.9"], "10.0.0.9");
+        check_address("10.0.0.1", &["nonsense"], "10.0.0.1");
+    }
+
+    #[test]
+    fn proxies_write_addresses_in_many_ways() {
+        check_address("10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1");
+        check_address("10.0.0.1", &["[2001:db9::1]:4711"], "2001:db9::1");
+        check_address("10.0.0.1", &["[2001:db9::1]"], "2001:db9::1");
+        check_address("10.0.0.1", &["2001:db9::1"], "2001:db9::1");
+    }
+
+    #[test]
+    fn an_address_is_kept_only_as_a_hash_and_a_network() {
+        let peer = Some([203, 0, 113, 77].into());
+        let visitor = visitors().describe(peer, &headers(&[]));
+        assert_eq!(visitor.network.to_string(), "203.0.113.0");
+        assert_eq!(visitor, visitors().describe(peer, &headers(&[])));
+        let neighbour = visitors().describe(Some([203, 0, 113, 78].into()), &headers(&[]));
+        assert_ne!(visitor.address_hash, neighbour.address_hash);
+        let elsewhere = Visitors::new(Vec::new(), None, &Secret::new(&"t".repeat(32)).unwrap());
+        assert_ne!(visitor.address_hash, elsewhere.describe(peer, &headers(&[])).address_hash);
+    }
+
+    #[track_caller]
+    fn check_agent(user_agent: &str, device: Device, is_bot: bool) {
+        let visitors = visitors();
+        let headers = headers(&[("user-agent", user_agent)]);
+        assert_eq!(visitors.describe(None, &headers).device, device, "{user_agent}");
+        assert_eq!(
+            visitors.uncounted(&Method::GET, &headers) == Some(Uncounted::Bot),
+            is_bot,
+            "{user_agent}"
+        );
+    }
+
+    #[test]
+    fn machines_are_told_apart() {
+        check_agent(
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+            Device::Desktop,
+            false,
+        );
+        check_agent(
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:127.0) Gecko/20100101 Firefox/127.0",
+            Device::Desktop,
+            false,
+        );
+        check_agent(
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+            Device::Mobile,
+            false,
+        );
+        check_agent(
+            "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36",
+            Device::Mobile,
+            false,
+        );
+        check_agent(
+            "Mozilla/5.0 (Linux; Android 13; SM-X900) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+            Device::Tablet,
+            false,
+        );
+        check_agent(
+            "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+            Device::Tablet,
+            false,
+        );
+        check_agent("", Device::Unknown, false);
+    }
+
+    #[test]
+    fn bots_are_known() {
+        for user_agent in [
+            "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm) Chrome/116.0.1938.76 Safari/537.36",
+            "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+            "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+            "curl/8.5.0",
+            "python-requests/2.32.3",
+        ] {
+            check_agent(user_agent, Device::Unknown, true);
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_asked_for_does_not_count() {
+        let uncounted =
+            |method: Method, pairs: &[(&'static str, &str)]| visitors().uncounted(&method, &headers(pairs));
+        assert_eq!(uncounted(Method::GET, &[]), None);
+        assert_eq!(uncounted(Method::HEAD, &[]), Some(Uncounted::Head));
+        for (name, value) in [
+            ("sec-purpose", "prefetch"),
+            ("sec-purpose", "prefetch;prerender"),
+            ("purpose", "Prefetch"),
+            ("x-moz", "prefetch"),
+            ("x-purpose", "preview"),
+        ] {
+            assert_eq!(
+                uncounted(Method::GET, &[(name, value)]),
+                Some(Uncounted::Prefetch),
+                "{name}: {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn long_and_odd_headers_are_cut_and_cleaned() {
+        let long = format!("a\tb{}", "é".repeat(2_000));
+        let visitor = visitors().describe(None, &headers(&[("user-agent", &long), ("referer", &long)]));
+        assert!(visitor.user_agent.len() <= USER_AGENT_LIMIT && visitor.user_agent.starts_with("abé"));
+        assert!(visitor.referrer.len() <= REFERRER_LIMIT);
+    }
+}
