@@ -1,6 +1,6 @@
 //! Affiliates apply, are approved, and may be suspended; only an approved one earns.
 
-use crate::state::{moves, names};
+use crate::state::{StateError, moves, names};
 
 names! {
     /// Where an affiliate stands with the program.
@@ -21,6 +21,19 @@ moves! { AffiliateStatus, "affiliate":
     Approved => [Suspended],
     Suspended => [Approved, Rejected],
     Rejected => [Approved],
+}
+
+impl AffiliateStatus {
+    /// Takes a suspended affiliate back; who was never let in is approved instead.
+    ///
+    /// # Errors
+    /// When the affiliate is not suspended.
+    pub fn reinstated(self) -> Result<Self, StateError> {
+        if self != Self::Suspended {
+            return Err(StateError { thing: "affiliate", from: self.name(), to: "reinstated" });
+        }
+        self.to(Self::Approved)
+    }
 }
 
 names! {
@@ -53,6 +66,12 @@ mod tests {
     #[test]
     fn an_approved_affiliate_is_never_pending_again() {
         check(AffiliateStatus::Approved, AffiliateStatus::Pending, false);
+    }
+
+    #[test]
+    fn only_a_suspended_affiliate_is_reinstated() {
+        assert_eq!(AffiliateStatus::Suspended.reinstated(), Ok(AffiliateStatus::Approved));
+        assert!(AffiliateStatus::Pending.reinstated().is_err());
     }
 
     #[test]

@@ -1,1 +1,7 @@
-//! Decisions, money and people: the HTTP API, the worker and the pages.
+//! Decisions, money and people: the HTTP API, the worker and the command line.
+
+pub mod api;
+pub mod app;
+pub mod key;
+pub mod scope;
+mod store;

@@ -1,0 +1,242 @@
+//! Affiliates: they apply, are approved, suspended, rejected and reinstated, and change what is known of them.
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use domain::{
+    AffiliateId,
+    affiliate::{AffiliateStatus, PayoutMethod},
+    state::StateError,
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    body::{Body, Id, Nothing},
+    failure::Failure,
+    gate::Caller,
+    listing::{Listing, Page, Paging},
+    once::Once,
+    text::{self, Country, Email, Label, Name},
+};
+use crate::{
+    app::App,
+    store::{
+        self,
+        affiliates::{Affiliate, Wanted},
+        outbox::announce,
+    },
+};
+
+/// The routes of this resource.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(one, change))
+        .routes(routes!(approve))
+        .routes(routes!(suspend))
+        .routes(routes!(reject))
+        .routes(routes!(reinstate))
+}
+
+/// Somebody who applies to the program.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAffiliate {
+    name: Name,
+    /// No two affiliates have the same, whatever its case.
+    email: Email,
+    /// Who recruited it.
+    parent_id: Option<AffiliateId>,
+    website: Option<text::Page>,
+    /// Where its visitors come from.
+    traffic_source: Option<Label>,
+    /// What it publishes.
+    content_type: Option<Label>,
+    country: Option<Country>,
+    payout_method: Option<PayoutMethod>,
+}
+
+/// What is to be known of an affiliate from now on; absent fields stay, null clears.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AffiliateChange {
+    name: Option<Name>,
+    email: Option<Email>,
+    #[serde(default, deserialize_with = "text::given")]
+    #[schema(value_type = Option<text::Page>)]
+    website: Option<Option<text::Page>>,
+    #[serde(default, deserialize_with = "text::given")]
+    #[schema(value_type = Option<Label>)]
+    traffic_source: Option<Option<Label>>,
+    #[serde(default, deserialize_with = "text::given")]
+    #[schema(value_type = Option<Label>)]
+    content_type: Option<Option<Label>>,
+    #[serde(default, deserialize_with = "text::given")]
+    #[schema(value_type = Option<Country>)]
+    country: Option<Option<Country>>,
+    #[serde(default, deserialize_with = "text::given")]
+    #[schema(value_type = Option<PayoutMethod>)]
+    payout_method: Option<Option<PayoutMethod>>,
+}
+
+impl AffiliateChange {
+    fn apply(self, affiliate: &mut Affiliate) {
+        let text = |text: Option<text::Page>| text.map(String::from);
+        let label = |label: Option<Label>| label.map(String::from);
+        set(&mut affiliate.name, self.name.map(Into::into));
+        set(&mut affiliate.email, self.email.map(Into::into));
+        set(&mut affiliate.website, self.website.map(text));
+        set(&mut affiliate.traffic_source, self.traffic_source.map(label));
+        set(&mut affiliate.content_type, self.content_type.map(label));
+        set(&mut affiliate.country, self.country.map(|country| country.map(Into::into)));
+        set(&mut affiliate.payout_method, self.payout_method);
+    }
+}
+
+/// Sets what was given and leaves the rest.
+pub(super) fn set<T>(field: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *field = given;
+    }
+}
+
+/// Which affiliates to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AffiliateFilter {
+    /// Only those.
+    #[param(required = false, value_type = AffiliateStatus)]
+    status: Option<AffiliateStatus>,
+}
+
+/// Add an affiliate, who then waits for approval.
+#[utoipa::path(post, path = "/affiliates", tag = "affiliates", request_body = NewAffiliate,
+    responses((status = 201, description = "Added.", body = Affiliate)),
+    security(("key" = ["affiliates:write"])))]
+async fn create(app: State<App>, once: Once<NewAffiliate>) -> Result<Response, Failure> {
+    let Once { body: new, mut effect, .. } = once;
+    let now = app.clock.now();
+    let affiliate = Affiliate {
+        id: AffiliateId::new(&app.clock, &app.chance),
+        name: new.name.into(),
+        email: new.email.into(),
+        status: AffiliateStatus::Pending,
+        parent_id: new.parent_id,
+        website: new.website.map(Into::into),
+        traffic_source: new.traffic_source.map(Into::into),
+        content_type: new.content_type.map(Into::into),
+        country: new.country.map(Into::into),
+        payout_method: new.payout_method,
+        created_at: now,
+        updated_at: now,
+    };
+    store::hierarchy::lock(&mut effect).await?;
+    store::affiliates::insert(&mut effect, &affiliate).await?;
+    store::hierarchy::insert(&mut effect, affiliate.id, affiliate.parent_id).await?;
+    announce(&mut effect, &app, "affiliate.created", affiliate.id, &affiliate).await?;
+    effect.answer(StatusCode::CREATED, &affiliate).await
+}
+
+/// List affiliates.
+#[utoipa::path(get, path = "/affiliates", tag = "affiliates", params(Paging, AffiliateFilter),
+    responses((status = 200, description = "One page.", body = Page<Affiliate>)),
+    security(("key" = ["affiliates:read"])))]
+async fn list(
+    app: State<App>,
+    by: Caller,
+    listing: Listing<AffiliateFilter, AffiliateId>,
+) -> Result<Json<Page<Affiliate>>, Failure> {
+    let mut db = app.db.acquire().await?;
+    let wanted = Wanted {
+        status: listing.filter.status,
+        seen_by: by.affiliate,
+        after: listing.after,
+        ..Wanted::default()
+    };
+    let affiliates = store::affiliates::list(&mut db, &wanted, listing.reach()).await?;
+    Ok(Json(listing.page(affiliates, |affiliate| affiliate.id)))
+}
+
+/// Show one affiliate.
+#[utoipa::path(get, path = "/affiliates/{id}", tag = "affiliates", params(("id" = AffiliateId, Path)),
+    responses((status = 200, description = "The affiliate.", body = Affiliate)),
+    security(("key" = ["affiliates:read"])))]
+async fn one(app: State<App>, by: Caller, Id(id): Id<AffiliateId>) -> Result<Json<Affiliate>, Failure> {
+    let mut db = app.db.acquire().await?;
+    let affiliate = store::affiliates::find(&mut db, id, by.affiliate).await?;
+    affiliate.map(Json).ok_or_else(|| Failure::not_found(id))
+}
+
+/// Change what is known of an affiliate.
+#[utoipa::path(patch, path = "/affiliates/{id}", tag = "affiliates", params(("id" = AffiliateId, Path)),
+    request_body = AffiliateChange,
+    responses((status = 200, description = "The affiliate as it is now.", body = Affiliate)),
+    security(("key" = ["affiliates:write"])))]
+async fn change(
+    app: State<App>,
+    Id(id): Id<AffiliateId>,
+    Body(change): Body<AffiliateChange>,
+) -> Result<Json<Affiliate>, Failure> {
+    let mut tx = app.begin().await?;
+    let mut affiliate = store::affiliates::lock(&mut tx, id).await?.ok_or_else(|| Failure::not_found(id))?;
+    change.apply(&mut affiliate);
+    affiliate.updated_at = app.clock.now();
+    store::affiliates::update(&mut tx, &affiliate).await?;
+    announce(&mut tx, &app, "affiliate.changed", id, &affiliate).await?;
+    tx.commit().await?;
+    Ok(Json(affiliate))
+}
+
+/// Approve an affiliate: its links count and commissions accrue.
+#[utoipa::path(post, path = "/affiliates/{id}/approve", tag = "affiliates", params(("id" = AffiliateId, Path)),
+    responses((status = 200, description = "The affiliate as it is now.", body = Affiliate)),
+    security(("key" = ["affiliates:write"])))]
+async fn approve(app: State<App>, Id(id): Id<AffiliateId>, once: Once<Nothing>) -> Result<Response, Failure> {
+    move_to(&app, id, once, "affiliate.approved", |from| from.to(AffiliateStatus::Approved)).await
+}
+
+/// Suspend an affiliate: its links lead to the fallback and nothing accrues.
+#[utoipa::path(post, path = "/affiliates/{id}/suspend", tag = "affiliates", params(("id" = AffiliateId, Path)),
+    responses((status = 200, description = "The affiliate as it is now.", body = Affiliate)),
+    security(("key" = ["affiliates:write"])))]
+async fn suspend(app: State<App>, Id(id): Id<AffiliateId>, once: Once<Nothing>) -> Result<Response, Failure> {
+    move_to(&app, id, once, "affiliate.suspended", |from| from.to(AffiliateStatus::Suspended)).await
+}
+
+/// Turn an affiliate down.
+#[utoipa::path(post, path = "/affiliates/{id}/reject", tag = "affiliates", params(("id" = AffiliateId, Path)),
+    responses((status = 200, description = "The affiliate as it is now.", body = Affiliate)),
+    security(("key" = ["affiliates:write"])))]
+async fn reject(app: State<App>, Id(id): Id<AffiliateId>, once: Once<Nothing>) -> Result<Response, Failure> {
+    move_to(&app, id, once, "affiliate.rejected", |from| from.to(AffiliateStatus::Rejected)).await
+}
+
+/// Take a suspended affiliate back.
+#[utoipa::path(post, path = "/affiliates/{id}/reinstate", tag = "affiliates", params(("id" = AffiliateId, Path)),
+    responses((status = 200, description = "The affiliate as it is now.", body = Affiliate)),
+    security(("key" = ["affiliates:write"])))]
+async fn reinstate(
+    app: State<App>,
+    Id(id): Id<AffiliateId>,
+    once: Once<Nothing>,
+) -> Result<Response, Failure> {
+    move_to(&app, id, once, "affiliate.reinstated", AffiliateStatus::reinstated).await
+}
+
+async fn move_to(
+    app: &App,
+    id: AffiliateId,
+    once: Once<Nothing>,
+    event: &str,
+    decide: fn(AffiliateStatus) -> Result<AffiliateStatus, StateError>,
+) -> Result<Response, Failure> {
+    let mut effect = once.effect;
+    let mut affiliate =
+        store::affiliates::lock(&mut effect, id).await?.ok_or_else(|| Failure::not_found(id))?;
+    affiliate.status = decide(affiliate.status)?;
+    affiliate.updated_at = app.clock.now();
+    store::affiliates::update(&mut effect, &affiliate).await?;
+    announce(&mut effect, app, event, id, &affiliate).await?;
+    effect.answer(StatusCode::OK, &affiliate).await
+}

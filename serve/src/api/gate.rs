@@ -1,0 +1,184 @@
+//! Nobody passes without a key whose scopes cover the operation: the scopes are read from the API's own document.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use chrono::TimeDelta;
+use domain::{AffiliateId, ApiKeyId};
+use tracking::problem::Problem;
+
+use super::failure::Failure;
+use crate::{
+    app::App,
+    key::{Key, Mode},
+    scope::Scope,
+    store,
+};
+
+/// Which scope each operation needs, by the path that the router matched.
+pub type Operations = BTreeMap<String, BTreeMap<&'static str, Scope>>;
+
+/// The guard of the API: every request to a path of the document passes here.
+#[derive(Clone)]
+pub struct Gate {
+    /// The API's state.
+    pub app: App,
+    /// What needs which scope.
+    pub operations: Arc<Operations>,
+}
+
+/// Who asks, by the key it came with.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The key.
+    pub key: ApiKeyId,
+    /// Whether the key is for real traffic.
+    pub mode: Mode,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// The affiliate that it belongs to, if it is an affiliate's own.
+    pub affiliate: Option<AffiliateId>,
+    /// The scope that this operation needed.
+    pub used: Scope,
+}
+
+impl Caller {
+    /// Refuses what only the operator's own keys may do or see.
+    pub fn must_be_operator(&self) -> Result<(), Failure> {
+        match self.affiliate {
+            None => Ok(()),
+            Some(affiliate) => {
+                Err(Failure::forbidden(format!("this key shows only what is {affiliate}'s own")))
+            }
+        }
+    }
+
+    /// Refuses, as if it did not exist, what belongs to somebody else.
+    pub fn must_see(&self, affiliate: AffiliateId) -> Result<(), Failure> {
+        let own = self.affiliate.is_none_or(|own| own == affiliate);
+        if own { Ok(()) } else { Err(Failure::not_found(affiliate)) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let passed = parts.extensions.get::<Self>().cloned();
+        passed.ok_or_else(|| {
+            Failure::Broken(anyhow::anyhow!("{} is served outside the gate", parts.uri.path()))
+        })
+    }
+}
+
+/// Middleware: lets a request pass with the [`Caller`] it came from, or answers why not.
+pub async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let Some(methods) = gate.operations.get(matched) else { return next.run(request).await };
+    // HEAD is answered by the operation for GET, so it needs the same scope.
+    let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
+    let Some(needed) = methods.get(method).copied() else { return method_not_allowed(methods) };
+    let (mut parts, body) = request.into_parts();
+    match authenticate(&gate.app, &parts, needed).await {
+        Ok((caller, headers)) => {
+            parts.extensions.insert(caller);
+            let mut response = next.run(Request::from_parts(parts, body)).await;
+            response.headers_mut().extend(headers);
+            response
+        }
+        Err(response) => response,
+    }
+}
+
+async fn authenticate(app: &App, request: &Parts, needed: Scope) -> Result<(Caller, HeaderMap), Response> {
+    let caller = match identify(app, &request.headers, needed).await {
+        Ok(caller) => caller,
+        Err(Refusal::Unknown(detail)) => return Err(unauthorized(app, address(request), detail)),
+        Err(Refusal::Store(error)) => return Err(Failure::from(error).into_response()),
+    };
+    let headers = app
+        .limits
+        .count_request(caller.key)
+        .map_err(|(headers, problem)| (headers, problem).into_response())?;
+    let may = caller.affiliate.is_none() || needed.is_open_to_affiliates();
+    if may && caller.scopes.iter().any(|scope| scope.covers(needed)) {
+        return Ok((caller, headers));
+    }
+    let detail = if may {
+        format!("this key does not have the scope {needed}")
+    } else {
+        "an affiliate's own key cannot do this".to_owned()
+    };
+    Err((headers, Failure::forbidden(detail)).into_response())
+}
+
+enum Refusal {
+    Unknown(&'static str),
+    Store(sqlx::Error),
+}
+
+async fn identify(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Caller, Refusal> {
+    let given =
+        headers.get(header::AUTHORIZATION).ok_or(Refusal::Unknown("send Authorization: Bearer and a key"))?;
+    let key = bearer(given).ok_or(Refusal::Unknown("Authorization must be Bearer and an API key"))?;
+    // One answer for all keys that do not hold, so that none can be told from another.
+    let invalid = Refusal::Unknown("the key is not valid here, has expired or was revoked");
+    let mut db = app.db.acquire().await.map_err(Refusal::Store)?;
+    let kept = store::api_keys::for_authentication(&mut db, key.id).await.map_err(Refusal::Store)?;
+    let now = app.clock.now();
+    let valid = kept.filter(|kept| {
+        key.matches(&kept.secret_hash) && kept.is_valid(now) && kept.live == key.mode.is_live()
+    });
+    let kept = valid.ok_or(invalid)?;
+    if kept.last_used_at.is_none_or(|last| last + TimeDelta::minutes(1) <= now) {
+        store::api_keys::touch(&mut db, key.id, now).await.map_err(Refusal::Store)?;
+    }
+    Ok(Caller {
+        key: key.id,
+        mode: key.mode,
+        scopes: kept.scopes,
+        affiliate: kept.affiliate_id,
+        used: needed,
+    })
+}
+
+fn bearer(header: &HeaderValue) -> Option<Key> {
+    let (scheme, key) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().parse().ok()).flatten()
+}
+
+fn unauthorized(app: &App, address: IpAddr, detail: &'static str) -> Response {
+    match app.limits.count_failure(address) {
+        Ok(headers) => {
+            let problem = Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "Credentials are missing or not valid",
+            );
+            (headers, [(header::WWW_AUTHENTICATE, "Bearer")], problem.detail(detail)).into_response()
+        }
+        Err((headers, problem)) => (headers, problem).into_response(),
+    }
+}
+
+fn address(request: &Parts) -> IpAddr {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+}
+
+fn method_not_allowed(methods: &BTreeMap<&'static str, Scope>) -> Response {
+    let served: Vec<_> = methods.keys().copied().collect();
+    let problem =
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not served here");
+    ([(header::ALLOW, served.join(", "))], problem.detail(format!("served are {}", served.join(", "))))
+        .into_response()
+}

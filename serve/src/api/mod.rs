@@ -1,0 +1,80 @@
+//! The HTTP API under `/api/v1`: routes and document come from the same handlers, so they cannot differ.
+//!
+//! To add an endpoint: a handler in the file of its resource, with its tests; its SQL in `store`; a line in `routes`.
+
+mod affiliates;
+mod body;
+mod document;
+mod failure;
+mod gate;
+mod hierarchy;
+pub mod limits;
+mod listing;
+mod observe;
+mod once;
+mod text;
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tracking::problem::{Problem, complete};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::gate::{Gate, Operations};
+use crate::app::App;
+
+/// Where the API's document is served.
+pub const DOCUMENT_PATH: &str = "/api/openapi.json";
+/// No body of the API comes near this many bytes.
+const BODY_LIMIT: usize = 256 * 1024;
+/// After this long a request is given up; what it did is taken back.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Every resource of the API.
+const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[affiliates::routes, hierarchy::routes];
+
+/// The API with its document.
+pub fn router(app: App) -> (Router, OpenApi) {
+    let (routes, document, operations) = parts();
+    let served = Json(document.clone());
+    let gate = Gate { app: app.clone(), operations: Arc::new(operations) };
+    let router = routes
+        .route_layer(from_fn_with_state(gate, gate::admit))
+        .route(DOCUMENT_PATH, get(|| async move { served }))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(complete))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
+        .with_state(app);
+    (router, document)
+}
+
+/// The document alone, for which no database is needed.
+#[must_use]
+pub fn document() -> OpenApi {
+    parts().1
+}
+
+fn parts() -> (Router<App>, OpenApi, Operations) {
+    let all = RESOURCES.iter().fold(OpenApiRouter::new(), |all, routes| all.merge(routes()));
+    let (routes, mut document) =
+        OpenApiRouter::with_openapi(document::begin()).nest("/api/v1", all).split_for_parts();
+    let operations = document::finish(&mut document);
+    (routes, document, operations)
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    // The panic's own message was already written by the panic hook.
+    tracing::error!("a request ended in a panic");
+    Problem::internal().into_response()
+}

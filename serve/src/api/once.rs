@@ -1,0 +1,180 @@
+//! A POST with an `Idempotency-Key` has its effect once, and every repeat gets the first answer again.
+//!
+//! The answer is stored in the transaction that makes the effect: a crash at any moment leaves both or neither.
+
+use std::ops::{Deref, DerefMut};
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, Postgres, Transaction};
+use tracking::problem::Problem;
+
+use super::{body, failure::Failure, gate::Caller};
+use crate::{
+    app::App,
+    store::idempotency_keys::{self, Answer},
+};
+
+/// The header that names a request so that a repeat of it is known.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header that marks an answer as a repeat.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// A POST that is to be done now: who asks, what it says, and the transaction for its effect.
+pub struct Once<T> {
+    /// Who asks.
+    pub by: Caller,
+    /// The body.
+    pub body: T,
+    /// Where the effect happens, and its answer is kept.
+    pub effect: Effect,
+}
+
+/// The transaction of one effect; it ends with [`Effect::answer`], and is taken back when it is dropped before.
+pub struct Effect {
+    tx: Transaction<'static, Postgres>,
+    app: App,
+    caller: Caller,
+    /// The idempotency key and the fingerprint of the request, when it came with a key.
+    named: Option<(String, [u8; 32])>,
+}
+
+impl Effect {
+    /// Commits the effect together with its answer, and gives the answer.
+    pub async fn answer(self, status: StatusCode, answer: &impl Serialize) -> Result<Response, Failure> {
+        let body = serde_json::to_string(answer)?;
+        self.conclude(status, body.clone(), &body).await
+    }
+
+    /// As [`Effect::answer`], for an answer that shows a secret: repeats get `kept`, which is without it.
+    pub async fn answer_once(
+        self,
+        status: StatusCode,
+        answer: &impl Serialize,
+        kept: &impl Serialize,
+    ) -> Result<Response, Failure> {
+        let (body, kept) = (serde_json::to_string(answer)?, serde_json::to_string(kept)?);
+        self.conclude(status, body, &kept).await
+    }
+
+    async fn conclude(mut self, status: StatusCode, body: String, kept: &str) -> Result<Response, Failure> {
+        if let Some((key, fingerprint)) = &self.named {
+            let answer = Answer {
+                caller: self.caller.key,
+                key,
+                fingerprint: *fingerprint,
+                status: status.as_u16(),
+                body: kept,
+                about_money: self.caller.used.is_about_money(),
+                at: self.app.clock.now(),
+            };
+            idempotency_keys::insert(&mut self.tx, &answer).await?;
+        }
+        self.tx.commit().await?;
+        Ok((status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+    }
+}
+
+impl Deref for Effect {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for Effect {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+/// Why a POST is not done: it is refused, or it was done before.
+pub enum Undone {
+    /// It is refused.
+    Failure(Failure),
+    /// It was done before, and this was the answer.
+    Repeat(StatusCode, String),
+}
+
+impl<E: Into<Failure>> From<E> for Undone {
+    fn from(error: E) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+impl IntoResponse for Undone {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Failure(failure) => failure.into_response(),
+            Self::Repeat(status, body) => {
+                let headers = [
+                    (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                    (REPLAYED, HeaderValue::from_static("true")),
+                ];
+                (status, headers, Body::from(body)).into_response()
+            }
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRequest<App> for Once<T> {
+    type Rejection = Undone;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Undone> {
+        let (mut parts, stream) = request.into_parts();
+        let by = Caller::from_request_parts(&mut parts, app).await?;
+        let key = read_key(&parts.headers)?;
+        let target = format!("{} {}\n", parts.method, parts.uri);
+        let (headers, bytes) = body::read(Request::from_parts(parts, stream), app).await?;
+        let body = body::parse(&headers, &bytes)?;
+        let fingerprint = Sha256::new().chain_update(target).chain_update(&bytes).finalize().into();
+        let mut tx = app.begin().await?;
+        if let Some(key) = &key {
+            claim(&mut tx, &by, key, fingerprint).await?;
+        }
+        let effect =
+            Effect { tx, app: app.clone(), caller: by.clone(), named: key.map(|key| (key, fingerprint)) };
+        Ok(Self { by, body, effect })
+    }
+}
+
+/// Makes sure that nobody else does the same at the same time or did it before.
+async fn claim(tx: &mut PgConnection, by: &Caller, key: &str, fingerprint: [u8; 32]) -> Result<(), Undone> {
+    if !idempotency_keys::try_lock(tx, by.key, key).await? {
+        let detail = "a request with this idempotency key is being worked on; try again in a moment";
+        return Err(Failure::conflict("idempotency_in_flight", detail).into());
+    }
+    let Some(kept) = idempotency_keys::find(tx, by.key, key).await? else { return Ok(()) };
+    if kept.fingerprint != fingerprint {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let problem =
+            Problem::new(status, "idempotency_key_reused", "The idempotency key belongs to another request");
+        return Err(problem.detail("use a new key for a new request").into());
+    }
+    let status = u16::try_from(kept.answer_status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    let status =
+        status.ok_or_else(|| anyhow::anyhow!("the answer kept under idempotency key {key} has no status"));
+    Err(Undone::Repeat(status.map_err(Failure::Broken)?, kept.answer))
+}
+
+/// The draft writes the key as a quoted string; a bare one is taken as well.
+fn read_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    if (1..=255).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Some(bare.to_owned()));
+    }
+    let problem = Problem::new(
+        StatusCode::BAD_REQUEST,
+        "malformed_idempotency_key",
+        "The idempotency key does not fit",
+    );
+    Err(problem.error("/Idempotency-Key", "it must be 1 to 255 visible ASCII characters").into())
+}

@@ -1,0 +1,31 @@
+//! What every request of the API is served with: the database, time, chance, and how the installation is set up.
+
+use std::sync::Arc;
+
+use domain::{Chance, Clock};
+use sqlx::{PgPool, Postgres, Transaction};
+use url::Url;
+
+use crate::api::limits::Limits;
+
+/// The state of the API; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The one database.
+    pub db: PgPool,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where random bytes come from.
+    pub chance: Chance,
+    /// How many requests a key may make.
+    pub limits: Arc<Limits>,
+    /// Where visitors reach the tracker: links are shown with this in front.
+    pub tracker_url: Arc<Url>,
+}
+
+impl App {
+    /// Begins a transaction; dropping it takes everything back.
+    pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
+        self.db.begin().await
+    }
+}

@@ -1,0 +1,83 @@
+//! How columns become what the domain speaks of: ids, names, whole numbers, lists and money.
+//!
+//! The domain does not know the database, so `query_as!` is told here how to fill a field: `status AS "status: Column<…>"`
+//! for a column that is never null, `parent_id AS "parent_id!: Nullable<…>"` for one that may be.
+
+use domain::{
+    AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, Money,
+    PlanId,
+    affiliate::{AffiliateStatus, PayoutMethod},
+    campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
+    commission::{Rule, Trace},
+    conversion::{CommissionStatus, ConversionStatus, ReversalReason},
+    ledger::AccountKind,
+};
+use sqlx::{
+    Decode, Postgres, ValueRef,
+    error::BoxDynError,
+    postgres::PgValueRef,
+    types::{Json, Uuid},
+};
+
+use crate::scope::Scope;
+
+/// What was read from a column that is never null.
+pub struct Column<T>(T);
+
+/// What was read from a column that may be null.
+pub struct Nullable<T>(Option<T>);
+
+impl<'r, T> Decode<'r, Postgres> for Nullable<T>
+where
+    Column<T>: Decode<'r, Postgres>,
+{
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        if value.is_null() {
+            Ok(Self(None))
+        } else {
+            Column::decode(value).map(|column| Self(Some(column.0)))
+        }
+    }
+}
+
+macro_rules! columns {
+    ($($raw:ty, $read:expr => [$($type:ty),+ $(,)?];)+) => {$($(
+        impl<'r> Decode<'r, Postgres> for Column<$type> {
+            fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+                let raw = <$raw as Decode<'r, Postgres>>::decode(value)?;
+                let read: fn($raw) -> Result<$type, BoxDynError> = $read;
+                read(raw).map(Self)
+            }
+        }
+
+        impl From<Column<$type>> for $type {
+            fn from(column: Column<$type>) -> Self {
+                column.0
+            }
+        }
+
+        impl From<Nullable<$type>> for Option<$type> {
+            fn from(column: Nullable<$type>) -> Self {
+                column.0
+            }
+        }
+    )+)+};
+}
+
+columns! {
+    Uuid, |id| Ok(id.into()) => [
+        AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, PlanId,
+    ];
+    &str, |name| Ok(name.parse()?) => [
+        AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, ConversionStatus, EventKind, PayoutMethod,
+        ReversalReason,
+    ];
+    i32, |days| Ok(WindowDays::try_from(i64::from(days))?) => [WindowDays];
+    // The amount in minor units and the currency, selected as one row.
+    (i64, String), |(minor, currency)| Ok(Money::new(minor, currency.parse()?)) => [Money];
+    // A later release may know scopes that this one does not; they allow nothing here.
+    Vec<String>, |names| Ok(names.iter().filter_map(|name| name.parse().ok()).collect()) => [Vec<Scope>];
+    Json<Vec<QualifyingEvent>>, |json| Ok(json.0) => [Vec<QualifyingEvent>];
+    Json<Vec<Rule>>, |json| Ok(json.0) => [Vec<Rule>];
+    Json<Trace>, |json| Ok(json.0) => [Trace];
+}
