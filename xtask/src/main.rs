@@ -1,8 +1,10 @@
 //! `cargo xtask`: what a developer of Tributary runs, one command for each file.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever runs it")]
 
+mod database;
 mod external;
 mod native;
+mod query_data;
 mod tidy;
 mod workspace;
 
@@ -29,6 +31,11 @@ enum Command {
     Native(native::Options),
     /// Checks what no compiler checks: heads, names, crate edges, where SQL is, links, lengths
     Tidy(tidy::Options),
+    /// Renews .sqlx/, which lets the compiler check our SQL without a database
+    ///
+    /// Run it after changing a query or a migration, and commit what it writes. It needs no server of yours: it
+    /// starts a private PostgreSQL, applies migrations/, and checks the crates against it.
+    Sqlx(query_data::Options),
 }
 
 fn main() -> ExitCode {
@@ -45,5 +52,6 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Native(options) => native::run(&options),
         Command::Tidy(options) => tidy::run(&options),
+        Command::Sqlx(options) => query_data::run(&options),
     }
 }
