@@ -9,11 +9,14 @@ mod binaries;
 mod orphans;
 mod place;
 mod port;
+mod secret;
 mod server;
 mod test_database;
 mod watchdog;
 
 pub use binaries::{Binaries, FindError};
 pub use place::PlaceError;
+pub use port::free as free_port;
+pub use secret::random_hex;
 pub use server::{Postgres, StartError, StopError};
 pub use test_database::{TestDatabase, test_database};

@@ -11,7 +11,11 @@ use std::{
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
 
-use crate::{account::Account, binaries::Binaries, port};
+use crate::{
+    account::Account,
+    binaries::Binaries,
+    secret::{hex, random_hex},
+};
 
 /// What else may be done with a folder of ours: others may pass through, but not look around.
 const PASSABLE: u32 = 0o711;
@@ -99,7 +103,7 @@ impl Place {
 
     /// Thinks up a password and keeps it where only we and the server's account can read it.
     pub(crate) fn new_password(&self) -> io::Result<()> {
-        let password: String = port::random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let password = random_hex()?;
         let path = self.password_file();
         remove(&path)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -137,8 +141,7 @@ impl Place {
 /// Where a server lives whose account cannot enter `wanted`.
 fn stand_in(wanted: &Path) -> PathBuf {
     let key = Sha256::digest(wanted.as_os_str().as_encoded_bytes());
-    let key: String = key.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    env::temp_dir().join(format!("tributary-postgres-{key}"))
+    env::temp_dir().join(format!("tributary-postgres-{}", hex(&key[..6])))
 }
 
 fn make_passable(folder: &Path) -> Result<(), PlaceError> {

@@ -1,10 +1,8 @@
 //! A TCP port that stays free while its server is down.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read},
-    net::TcpListener,
-};
+use std::{fs, io, net::TcpListener};
+
+use crate::secret;
 
 /// Where we look. The upper end is below the range from which the kernel takes ports for outgoing connections
 /// (32768 and up unless configured otherwise): there, a client that keeps trying to reach a halted server could
@@ -12,11 +10,11 @@ use std::{
 const LOWEST: u16 = 20_000;
 const HIGHEST: u16 = 32_000;
 
-/// A port on 127.0.0.1 that nobody listens on.
-pub(crate) fn free() -> io::Result<u16> {
+/// A port on 127.0.0.1 that nobody listens on, and that no outgoing connection will take either.
+pub fn free() -> io::Result<u16> {
     let highest = HIGHEST.min(lowest_outgoing().unwrap_or(HIGHEST)).max(LOWEST + 1000);
     // Starting anywhere keeps two processes that look at the same moment apart.
-    let start = usize::from(u16::from_ne_bytes(random()?) % (highest - LOWEST));
+    let start = usize::from(u16::from_ne_bytes(secret::random()?) % (highest - LOWEST));
     let mut candidates = (LOWEST..highest).cycle().skip(start).take(usize::from(highest - LOWEST));
     candidates
         .find(|port| is_free(*port))
@@ -26,13 +24,6 @@ pub(crate) fn free() -> io::Result<u16> {
 /// Whether nobody listens on this port of 127.0.0.1.
 pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
-}
-
-/// Bytes that nobody can guess. They are not `domain::Chance` on purpose: nothing here should ever be repeatable.
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn lowest_outgoing() -> Option<u16> {

@@ -1,7 +1,6 @@
 //! A database of its own for every test, copied from one template that was migrated once.
 
 use std::{
-    fmt::Write,
     future::Future,
     ops::Deref,
     process,
@@ -20,7 +19,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::server::Postgres;
+use crate::{secret::hex, server::Postgres};
 
 /// Begins the names of the databases made here.
 const PREFIX: &str = "tributary_test";
@@ -203,10 +202,7 @@ fn fingerprint(migrator: &Migrator) -> String {
         hash.update(migration.version.to_be_bytes());
         hash.update(&migration.checksum);
     }
-    hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
+    hex(&hash.finalize()[..8])
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

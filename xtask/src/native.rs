@@ -70,7 +70,7 @@ enum Brought {
 }
 
 /// What to bring.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Options {
     /// Components to bring; without any, everything that this machine lacks
     #[arg(value_parser = names())]

@@ -63,7 +63,7 @@ impl fmt::Display for Finding {
 }
 
 /// How to check.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Options {
     /// Only say what is checked
     #[arg(long)]
