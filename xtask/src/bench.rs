@@ -4,6 +4,8 @@
 //! what it measures with `--release`, and is never a timed test.
 
 mod figure;
+mod load;
+mod redirect;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -19,7 +21,11 @@ struct Bench {
 }
 
 /// Every benchmark.
-const BENCHES: &[Bench] = &[];
+const BENCHES: &[Bench] = &[Bench {
+    name: "redirect",
+    doc: "Clicks made durable and redirected, beside a server that does nothing but redirect.",
+    run: redirect::run,
+}];
 
 /// What to measure.
 #[derive(Args)]

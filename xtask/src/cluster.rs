@@ -20,6 +20,15 @@ const READY_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How the program is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Quickly, with what the tests have compiled already.
+    Dev,
+    /// As it runs in production.
+    Release,
+}
+
 /// What to start.
 pub struct Plan {
     /// Where the click log, the secret and the program's own log are kept.
@@ -28,6 +37,8 @@ pub struct Plan {
     pub database_url: String,
     /// The port on 127.0.0.1.
     pub port: u16,
+    /// How the program is built.
+    pub profile: Profile,
     /// More flags for `serve --all`.
     pub flags: Vec<String>,
 }
@@ -47,7 +58,8 @@ impl Cluster {
     pub async fn start(plan: Plan, key_name: &str) -> Result<Self> {
         fs::create_dir_all(&plan.folder).with_context(|| format!("cannot make {}", plan.folder.display()))?;
         let secret = secret(&plan.folder)?;
-        let mut cluster = Self { plan, program: build()?, secret, server: None, api_key: String::new() };
+        let program = build(&["--bin", PROGRAM], plan.profile, PROGRAM)?;
+        let mut cluster = Self { plan, program, secret, server: None, api_key: String::new() };
         external::read(cluster.command().arg("migrate")).context("the database could not be migrated")?;
         let keys =
             external::read(cluster.command().args(["keys", "create", "--name", key_name, "--scopes", "*"]))?;
@@ -147,11 +159,15 @@ impl Drop for Cluster {
     }
 }
 
-/// Builds the program and says where it is. No package is named, because then cargo would choose the features of
-/// shared crates for that package alone and build them a second time beside those of the tests.
-fn build() -> Result<PathBuf> {
+/// Builds what `target` selects and says where the program called `name` is. No package is named, because then cargo
+/// would choose the features of shared crates for that package alone and build them a second time beside those of the
+/// tests.
+pub fn build(target: &[&str], profile: Profile, name: &str) -> Result<PathBuf> {
     let mut command = workspace::cargo();
-    command.args(["build", "--bin", PROGRAM, "--message-format=json-render-diagnostics"]);
+    command.args(["build", "--message-format=json-render-diagnostics"]).args(target);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -163,10 +179,10 @@ fn build() -> Result<PathBuf> {
     }
     let messages = Message::parse_stream(output.stdout.as_slice()).filter_map(Result::ok);
     let executables = messages.filter_map(|message| match message {
-        Message::CompilerArtifact(artifact) if artifact.target.name == PROGRAM => artifact.executable,
+        Message::CompilerArtifact(artifact) if artifact.target.name == name => artifact.executable,
         _ => None,
     });
-    executables.last().map(PathBuf::from).with_context(|| format!("cargo built no program called {PROGRAM}"))
+    executables.last().map(PathBuf::from).with_context(|| format!("cargo built no program called {name}"))
 }
 
 /// The secret of the installation in this folder, thought up once.

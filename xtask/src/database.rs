@@ -1,5 +1,7 @@
 //! The database server of a run: the one the developer names, or a private one that ends with the run.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use embedded::Postgres;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
@@ -21,6 +23,14 @@ impl Server {
             return Ok(Self::Named(url.into_string().ok().context("DATABASE_URL is no text")?));
         }
         Ok(Self::Private(Box::new(Postgres::start_temporary()?)))
+    }
+
+    /// The same, but a private one keeps its data in this folder, as a real installation does.
+    pub fn find_or_start_in(folder: &Path) -> Result<Self> {
+        match workspace::set_by_user("DATABASE_URL") {
+            Some(_) => Self::find_or_start(),
+            None => Ok(Self::Private(Box::new(Postgres::start(folder)?))),
+        }
     }
 
     /// Where it is; the database in this URL is for connecting only.

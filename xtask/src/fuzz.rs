@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use crate::{
-    cluster::{Cluster, Plan},
+    cluster::{Cluster, Plan, Profile},
     database::Server,
     external,
     native::schemathesis,
@@ -51,6 +51,7 @@ pub fn attack(server: &Server, options: &Options) -> Result<()> {
             folder: folder.path().to_owned(),
             database_url: server.empty_database(DATABASE).await?,
             port: embedded::free_port()?,
+            profile: Profile::Dev,
             // The fuzzer is one client that asks as fast as it can; being told to slow down would hide the rest.
             flags: vec!["--rate-limit".to_owned(), "1000000".to_owned()],
         };

@@ -1,10 +1,10 @@
 //! `cargo xtask`: what a developer of Tributary runs, one command for each file.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever runs it")]
 
-#[cfg_attr(not(test), expect(dead_code, reason = "its first benchmark is that of the redirect"))]
 mod bench;
 mod cluster;
 mod database;
+mod demo;
 mod external;
 mod fuzz;
 mod native;
@@ -29,6 +29,11 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Shows the main job on real traffic: a click becomes money, checked to the cent
+    ///
+    /// Builds and starts Tributary with a private PostgreSQL, creates a small program, drives clicks and signed
+    /// postbacks through it over HTTP, prints who earned what and why, and stays up for you to try.
+    Demo(demo::Options),
     /// Runs all that decides whether a change lands: format, lints, tidy, queries, tests, fuzzer, demo
     ///
     /// Stops at the first step that fails. Name steps to run only those: `cargo xtask test format lint`; give
@@ -48,6 +53,10 @@ enum Command {
     Sqlx(query_data::Options),
     /// Attacks the API by its own OpenAPI document, with Schemathesis
     Fuzz(fuzz::Options),
+    /// Measures what we promise, each figure beside a floor or a peer of the same run
+    ///
+    /// Builds with --release, which takes minutes the first time.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -62,10 +71,12 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Native(options) => native::run(&options),
         Command::Tidy(options) => tidy::run(&options),
         Command::Sqlx(options) => query_data::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Bench(options) => bench::run(&options),
     }
 }

@@ -1,0 +1,122 @@
+//! `cargo xtask demo`: a click becomes money, on real HTTP traffic, checked to the cent.
+
+mod book;
+mod client;
+mod program;
+mod summary;
+mod traffic;
+
+use std::{
+    fs,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use domain::{Chance, Clock};
+use sqlx::{Connection, PgConnection};
+use tokio::{runtime::Runtime, signal, time::sleep};
+
+use crate::{
+    cluster::{Cluster, Plan, Profile},
+    database::Server,
+    workspace,
+};
+use client::Client;
+use traffic::{Scene, Sent};
+
+/// The database that the demo fills; an older one of this name is dropped.
+const DATABASE: &str = "tributary_demo";
+/// Where it listens when nobody says otherwise and nobody else does.
+const USUAL_PORT: u16 = 8080;
+const STORED_PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How to show it.
+#[derive(Args)]
+pub struct Options {
+    /// Check the numbers and exit instead of staying up
+    #[arg(long)]
+    once: bool,
+    /// The port on 127.0.0.1; 8080 if it is free, or else any, when absent
+    #[arg(long)]
+    port: Option<u16>,
+    /// The same seed makes the same visitors and orders
+    #[arg(long, default_value_t = 2026)]
+    seed: u64,
+}
+
+/// Builds and starts everything, plays the scene, compares, tells, and stays up unless told not to.
+pub fn run(options: &Options) -> Result<()> {
+    Runtime::new()?.block_on(show(options))
+}
+
+async fn show(options: &Options) -> Result<()> {
+    let folder = workspace::root().join(".tributary/demo");
+    let log = folder.join("data");
+    if log.exists() {
+        // The log belongs to the older database, which is about to be dropped.
+        fs::remove_dir_all(&log).with_context(|| format!("cannot empty {}", log.display()))?;
+    }
+    let server = Server::find_or_start_in(&folder.join("postgres"))?;
+    println!("database       {}", server.description());
+    let database_url = server.empty_database(DATABASE).await?;
+    let port = options.port.map_or_else(usual_or_free_port, Ok)?;
+    // The visitors come from many addresses, told by a proxy in front, which is the demo itself.
+    let flags = ["--trusted-proxy", "127.0.0.1/32"].map(str::to_owned).to_vec();
+    println!("building       `tributary`: minutes the first time, seconds later");
+    let plan = Plan { folder, database_url: database_url.clone(), port, profile: Profile::Dev, flags };
+    let cluster = Cluster::start(plan, "demo").await?;
+    println!("started        {}", cluster.base_url());
+
+    let client = Client::new(cluster.base_url(), cluster.api_key.clone())?;
+    let program = program::create(&client).await?;
+    let (clock, chance) = (Clock::system(), Chance::seeded(options.seed));
+    let sent = Scene { client: &client, program: &program, clock: &clock, chance: &chance }.play().await?;
+    let stored = wait_until_stored(&database_url, &sent).await?;
+    let found = summary::check(&client, &program, &sent, stored).await?;
+    println!("{}", summary::tell(&sent, &found, &cluster.base_url(), &cluster.api_key));
+
+    if !options.once {
+        println!("Staying up; Ctrl-C stops it.");
+        signal::ctrl_c().await.context("Ctrl-C cannot be waited for")?;
+    }
+    cluster.stop()
+}
+
+/// Creates the demo's program and returns the path of one of its links, for whoever wants to click it.
+pub async fn one_link(cluster: &Cluster) -> Result<String> {
+    let client = Client::new(cluster.base_url(), cluster.api_key.clone())?;
+    let program = program::create(&client).await?;
+    let url = reqwest::Url::parse(&program.links[0].url).context("a link's URL")?;
+    Ok(url.path().to_owned())
+}
+
+fn usual_or_free_port() -> Result<u16> {
+    let is_free = TcpListener::bind(("127.0.0.1", USUAL_PORT)).is_ok();
+    if is_free { Ok(USUAL_PORT) } else { Ok(embedded::free_port()?) }
+}
+
+/// Waits until every accepted click is a row and every early report has been taken in; returns the rows.
+async fn wait_until_stored(database_url: &str, sent: &Sent) -> Result<i64> {
+    let mut connection = PgConnection::connect(database_url).await?;
+    let deadline = Instant::now() + STORED_PATIENCE;
+    loop {
+        let clicks: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM clicks").fetch_one(&mut connection).await?;
+        let conversions: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM conversions").fetch_one(&mut connection).await?;
+        if sent.clicks.cast_signed() <= clicks && sent.conversions.cast_signed() <= conversions {
+            return Ok(clicks);
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "{clicks} of {} clicks and {conversions} of {} conversions were stored within {} s",
+            sent.clicks,
+            sent.conversions,
+            STORED_PATIENCE.as_secs()
+        );
+        sleep(PAUSE).await;
+    }
+}
