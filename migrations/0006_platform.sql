@@ -35,6 +35,8 @@ CREATE INDEX idempotency_keys_to_purge ON idempotency_keys (created_at) WHERE NO
 -- Events to announce, written in the transaction that made them true.
 CREATE TABLE outbox (
     id           uuid PRIMARY KEY,
+    -- The order in which one transaction announced things: ids of the same millisecond have none.
+    position     bigint GENERATED ALWAYS AS IDENTITY,
     -- Dot names: conversion.created, commission.created, …
     type         text NOT NULL CHECK (type ~ '^[a-z]+\.[a-z]+$'),
     -- The thing that the event is about, with its kind's prefix.
@@ -43,4 +45,4 @@ CREATE TABLE outbox (
     created_at   timestamptz NOT NULL,
     delivered_at timestamptz
 );
-CREATE INDEX outbox_waiting ON outbox (id) WHERE delivered_at IS NULL;
+CREATE INDEX outbox_waiting ON outbox (position) WHERE delivered_at IS NULL;

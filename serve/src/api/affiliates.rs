@@ -240,3 +240,121 @@ async fn move_to(
     announce(&mut effect, app, event, id, &affiliate).await?;
     effect.answer(StatusCode::OK, &affiliate).await
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::api::testing::Api;
+
+    #[tokio::test]
+    async fn an_affiliate_applies_and_waits_for_approval() {
+        let api = Api::start().await;
+        let new = json!({"name": "Bright Reviews", "email": "ana@bright.example", "country": "DE", "payout_method": "wise"});
+        let answer = api.post("/api/v1/affiliates", new).await;
+        insta::assert_snapshot!(answer, @r#"
+        201 {
+          "content_type": null,
+          "country": "DE",
+          "created_at": "2026-02-01T12:00:00Z",
+          "email": "ana@bright.example",
+          "id": "aff_1",
+          "name": "Bright Reviews",
+          "parent_id": null,
+          "payout_method": "wise",
+          "status": "pending",
+          "traffic_source": null,
+          "updated_at": "2026-02-01T12:00:00Z",
+          "website": null
+        }
+        "#);
+        let id = answer.body["id"].as_str().unwrap();
+        assert_eq!(api.get(&format!("/api/v1/affiliates/{id}")).await.body, answer.body);
+        assert_eq!(api.announced().await, ["affiliate.created"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_is_refused_and_pointed_at() {
+        let api = Api::start().await;
+        let ana = json!({"name": "Ana", "email": "ana@bright.example"});
+        api.made("/api/v1/affiliates", ana).await;
+        let check = async |body| api.post("/api/v1/affiliates", body).await.problem();
+        insta::assert_snapshot!(check(json!({"name": "Ana", "email": "ANA@bright.example"})).await, @"409 already_exists: another affiliate has this e-mail address [/email: another affiliate has this e-mail address]");
+        insta::assert_snapshot!(check(json!({"name": "", "email": "bo@bright.example"})).await, @"422 unprocessable:  [/name: it must have 1 to 200 characters]");
+        insta::assert_snapshot!(check(json!({"name": "Bo"})).await, @"422 unprocessable:  [/email: missing field `email`]");
+        insta::assert_snapshot!(check(json!({"name": "Bo", "email": "bo"})).await, @"422 unprocessable:  [/email: it must be an e-mail address such as ana@bright.example]");
+        insta::assert_snapshot!(check(json!({"name": "Bo\u{0}", "email": "bo@bright.example"})).await, @"422 unprocessable:  [/name: it holds the character NUL]");
+        insta::assert_snapshot!(check(json!({"name": "Bo", "email": "bo@bright.example", "website": "javascript:alert(1)"})).await, @r#"422 unprocessable:  [/website: "javascript:alert(1)" is not an http or https address of at most 500 characters, with a host and without a password]"#);
+        insta::assert_snapshot!(check(json!({"name": "Bo", "email": "bo@bright.example", "parent_id": "aff_01JH0000000000000000000000"})).await, @"422 unknown_reference: no such affiliate [/parent_id: no such affiliate]");
+        insta::assert_snapshot!(check(json!({"name": "Bo", "email": "bo@bright.example", "parent_id": "adv_01JH0000000000000000000000"})).await, @r#"422 unprocessable:  [/parent_id: "adv_1" is not a affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
+        assert_eq!(api.get("/api/v1/affiliates").await.column("name"), ["Ana"]);
+    }
+
+    #[tokio::test]
+    async fn a_change_leaves_what_it_does_not_name() {
+        let api = Api::start().await;
+        let new = json!({"name": "Ana", "email": "ana@bright.example", "country": "DE", "website": "https://bright.example/"});
+        let id = api.made("/api/v1/affiliates", new).await["id"].as_str().unwrap().to_owned();
+        let answer =
+            api.patch(&format!("/api/v1/affiliates/{id}"), json!({"website": null, "name": "Anna"})).await;
+        insta::assert_snapshot!(answer, @r#"
+        200 {
+          "content_type": null,
+          "country": "DE",
+          "created_at": "2026-02-01T12:00:00Z",
+          "email": "ana@bright.example",
+          "id": "aff_1",
+          "name": "Anna",
+          "parent_id": null,
+          "payout_method": null,
+          "status": "pending",
+          "traffic_source": null,
+          "updated_at": "2026-02-01T12:00:00.001Z",
+          "website": null
+        }
+        "#);
+    }
+
+    #[tokio::test]
+    async fn only_legal_moves_are_made() {
+        let api = Api::start().await;
+        let new = json!({"name": "Ana", "email": "ana@bright.example"});
+        let id = api.made("/api/v1/affiliates", new).await["id"].as_str().unwrap().to_owned();
+        let status = async |verb: &str| {
+            let answer = api.post(&format!("/api/v1/affiliates/{id}/{verb}"), json!({})).await;
+            answer.body["status"].as_str().map_or_else(|| answer.problem(), str::to_owned)
+        };
+        insta::assert_snapshot!(status("suspend").await, @"409 illegal_move: this affiliate is pending and cannot become suspended");
+        insta::assert_snapshot!(status("approve").await, @"approved");
+        insta::assert_snapshot!(status("reinstate").await, @"409 illegal_move: this affiliate is approved and cannot become reinstated");
+        insta::assert_snapshot!(status("suspend").await, @"suspended");
+        insta::assert_snapshot!(status("reinstate").await, @"approved");
+        assert_eq!(
+            api.announced().await,
+            ["affiliate.created", "affiliate.approved", "affiliate.suspended", "affiliate.reinstated"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_list_is_filtered_and_read_page_by_page() {
+        let api = Api::start().await;
+        for number in 1..=5 {
+            let new = json!({"name": format!("A{number}"), "email": format!("a{number}@bright.example")});
+            let made = api.made("/api/v1/affiliates", new).await;
+            if number % 2 == 0 {
+                let path = format!("/api/v1/affiliates/{}/approve", made["id"].as_str().unwrap());
+                api.made(&path, json!({})).await;
+            }
+        }
+        let first = api.get("/api/v1/affiliates?limit=2").await;
+        assert_eq!(first.column("name"), ["A5", "A4"]);
+        let next = first.body["next"].as_str().unwrap();
+        let second = api.get(&format!("/api/v1/affiliates?limit=3&after={next}")).await;
+        assert_eq!(second.column("name"), ["A3", "A2", "A1"]);
+        assert_eq!((&second.body["has_more"], &second.body["next"]), (&json!(false), &json!(null)));
+        assert_eq!(api.get("/api/v1/affiliates?status=approved").await.column("name"), ["A4", "A2"]);
+        insta::assert_snapshot!(api.get("/api/v1/affiliates?state=approved").await.problem(), @"400 malformed_query:  [/state: unknown field `state`, expected `status`]");
+        insta::assert_snapshot!(api.get("/api/v1/affiliates/aff_1").await.problem(), @r#"400 malformed_id:  [/id: "aff_1" is not a affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
+        insta::assert_snapshot!(api.get("/api/v1/affiliates/aff_01JH0000000000000000000000").await.problem(), @"404 not_found: aff_1 does not exist, or this key may not see it");
+    }
+}

@@ -113,3 +113,105 @@ async fn downline(
     let below = store::hierarchy::downline(&mut db, id, depth, listing.after, listing.reach()).await?;
     Ok(Json(listing.page(below, |relative| relative.affiliate_id)))
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Chance, hierarchy::Hierarchy};
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::testing::Api;
+
+    async fn below(api: &Api, name: &str, parent: Option<AffiliateId>) -> AffiliateId {
+        let new = json!({"name": name, "email": format!("{name}@partner.example"), "parent_id": parent});
+        api.made("/api/v1/affiliates", new).await["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    async fn place(api: &Api, id: AffiliateId, parent: Option<AffiliateId>) -> Result<(), String> {
+        let answer = api.put(&format!("/api/v1/affiliates/{id}/parent"), json!({"parent_id": parent})).await;
+        if answer.status.is_success() { Ok(()) } else { Err(answer.problem()) }
+    }
+
+    #[tokio::test]
+    async fn everybody_above_and_below_is_known() {
+        let api = Api::start().await;
+        let ana = below(&api, "Ana", None).await;
+        let bo = below(&api, "Bo", Some(ana)).await;
+        let cy = below(&api, "Cy", Some(bo)).await;
+        let names = async |path: String| {
+            let answer = api.get(&path).await;
+            answer.column("name").into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(names(format!("/api/v1/affiliates/{cy}/upline")).await, ["Bo", "Ana"]);
+        assert_eq!(names(format!("/api/v1/affiliates/{ana}/downline")).await, ["Cy", "Bo"]);
+        assert_eq!(names(format!("/api/v1/affiliates/{ana}/downline?depth=1")).await, ["Bo"]);
+        insta::assert_snapshot!(api.get(&format!("/api/v1/affiliates/{cy}/upline?limit=1")).await, @r#"
+        200 {
+          "data": [
+            {
+              "affiliate_id": "aff_1",
+              "depth": 1,
+              "name": "Bo",
+              "status": "pending"
+            }
+          ],
+          "has_more": true,
+          "next": "gXKI6jE"
+        }
+        "#);
+        insta::assert_snapshot!(api.get(&format!("/api/v1/affiliates/{ana}/downline?depth=0")).await.problem(), @"400 malformed_query:  [/depth: it must be 1 or more]");
+    }
+
+    #[tokio::test]
+    async fn a_cycle_is_refused_and_moving_to_the_top_is_said_outright() {
+        let api = Api::start().await;
+        let ana = below(&api, "Ana", None).await;
+        let bo = below(&api, "Bo", Some(ana)).await;
+        insta::assert_snapshot!(place(&api, ana, Some(bo)).await.unwrap_err(), @"409 hierarchy_cycle: affiliate aff_1 cannot be placed below aff_2, because aff_2 is aff_1 or stands below it");
+        insta::assert_snapshot!(place(&api, ana, Some("aff_01JH0000000000000000000000".parse().unwrap())).await.unwrap_err(), @"422 unknown_reference: no such affiliate [/parent_id: no such affiliate]");
+        insta::assert_snapshot!(api.put(&format!("/api/v1/affiliates/{bo}/parent"), json!({})).await.problem(), @"422 unprocessable:  [/parent_id: missing field `parent_id`]");
+        assert_eq!(place(&api, bo, None).await, Ok(()));
+        assert_eq!(place(&api, ana, Some(bo)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn two_moves_at_once_make_no_cycle() {
+        let api = Api::start().await;
+        for round in 0..10 {
+            let ana = below(&api, &format!("Ana{round}"), None).await;
+            let bo = below(&api, &format!("Bo{round}"), None).await;
+            let (one, other) = tokio::join!(place(&api, ana, Some(bo)), place(&api, bo, Some(ana)));
+            assert_eq!(u8::from(one.is_ok()) + u8::from(other.is_ok()), 1, "{one:?} {other:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_closure_is_that_of_the_domain_after_any_history() {
+        let api = Api::start().await;
+        let chance = Chance::seeded(7);
+        let (mut model, mut ids) = (Hierarchy::default(), Vec::<AffiliateId>::new());
+        let pick = |ids: &[AffiliateId]| {
+            ids.get(usize::try_from(chance.below(ids.len() as u64 + 1)).unwrap()).copied()
+        };
+        for step in 0..150 {
+            let parent = pick(&ids);
+            match pick(&ids) {
+                Some(id) => {
+                    assert_eq!(place(&api, id, parent).await.is_ok(), model.place(id, parent).is_ok())
+                }
+                None if ids.len() < 20 => {
+                    let id = below(&api, &format!("A{step}"), parent).await;
+                    model.add(id, parent).unwrap();
+                    ids.push(id);
+                }
+                None => {}
+            }
+            let mut db = api.app.db.acquire().await.unwrap();
+            assert_eq!(
+                store::hierarchy::closure(&mut db).await.unwrap(),
+                model.closure(),
+                "after step {step}"
+            );
+        }
+    }
+}

@@ -161,13 +161,13 @@ mod tests {
 
     #[test]
     fn a_query_is_read_strictly() {
-        insta::assert_snapshot!(check(""), @"");
-        insta::assert_snapshot!(check("limit=7&status=approved"), @"");
-        insta::assert_snapshot!(check("limit=0"), @"");
-        insta::assert_snapshot!(check("status=great"), @"");
-        insta::assert_snapshot!(check("colour=red"), @"");
-        insta::assert_snapshot!(check("status=approved&status=pending"), @"");
-        insta::assert_snapshot!(check("after=%00"), @"");
+        insta::assert_snapshot!(check(""), @"Filter { status: None } after None, 20 rows");
+        insta::assert_snapshot!(check("limit=7&status=approved"), @"Filter { status: Some(Approved) } after None, 7 rows");
+        insta::assert_snapshot!(check("limit=0"), @"/limit: it must be a whole number from 1 to 100");
+        insta::assert_snapshot!(check("status=great"), @"/status: unknown variant `great`, expected one of `pending`, `approved`, `suspended`, `rejected`");
+        insta::assert_snapshot!(check("colour=red"), @"/colour: unknown field `colour`, expected `status`");
+        insta::assert_snapshot!(check("status=approved&status=pending"), @": duplicate field `status`");
+        insta::assert_snapshot!(check("after=%00"), @"/after: it is not the `next` of a page of this list");
     }
 
     #[test]

@@ -2,16 +2,26 @@
 //!
 //! To add an endpoint: a handler in the file of its resource, with its tests; its SQL in `store`; a line in `routes`.
 
+mod advertisers;
 mod affiliates;
+mod api_keys;
 mod body;
+mod campaigns;
+mod coupons;
 mod document;
 mod failure;
 mod gate;
 mod hierarchy;
 pub mod limits;
+mod links;
 mod listing;
 mod observe;
 mod once;
+mod plans;
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use std::{any::Any, sync::Arc, time::Duration};
@@ -40,7 +50,16 @@ const BODY_LIMIT: usize = 256 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every resource of the API.
-const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[affiliates::routes, hierarchy::routes];
+const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
+    advertisers::routes,
+    affiliates::routes,
+    hierarchy::routes,
+    campaigns::routes,
+    plans::routes,
+    links::routes,
+    coupons::routes,
+    api_keys::routes,
+];
 
 /// The API with its document.
 pub fn router(app: App) -> (Router, OpenApi) {

@@ -178,3 +178,101 @@ fn read_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     );
     Err(problem.error("/Idempotency-Key", "it must be 1 to 255 visible ASCII characters").into())
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+    use futures_util::future::join_all;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        api::{
+            affiliates::NewAffiliate,
+            testing::{Answer, Api},
+        },
+        store::outbox,
+    };
+
+    const PATH: &str = "/api/v1/affiliates";
+
+    fn ana() -> Value {
+        json!({"name": "Ana", "email": "ana@bright.example"})
+    }
+
+    fn named(api: &Api, key: &str, body: &Value) -> Request {
+        let request = api.request(Method::POST, PATH).header(IDEMPOTENCY_KEY, key);
+        request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())).unwrap()
+    }
+
+    async fn post(api: &Api, key: &str, body: &Value) -> Answer {
+        api.send(named(api, key, body)).await
+    }
+
+    #[tokio::test]
+    async fn a_repeat_gets_the_same_bytes_and_has_no_effect() {
+        let api = Api::start().await;
+        let first = post(&api, "one", &ana()).await;
+        let repeat = post(&api, r#""one""#, &ana()).await;
+        assert_eq!((first.status, &first.text), (repeat.status, &repeat.text));
+        assert_eq!((first.header("idempotent-replayed"), repeat.header("idempotent-replayed")), ("", "true"));
+        assert_eq!(api.announced().await, ["affiliate.created"]);
+    }
+
+    #[tokio::test]
+    async fn a_key_belongs_to_one_request_of_one_caller() {
+        let api = Api::start().await;
+        post(&api, "one", &ana()).await;
+        let bo = json!({"name": "Bo", "email": "bo@bright.example"});
+        insta::assert_snapshot!(post(&api, "one", &bo).await.problem(), @"422 idempotency_key_reused: use a new key for a new request");
+        insta::assert_snapshot!(post(&api, "a b", &bo).await.problem(), @"400 malformed_idempotency_key:  [/Idempotency-Key: it must be 1 to 255 visible ASCII characters]");
+        insta::assert_snapshot!(post(&api, "", &bo).await.problem(), @"400 malformed_idempotency_key:  [/Idempotency-Key: it must be 1 to 255 visible ASCII characters]");
+        let mut api = api;
+        api.key = api.new_key(&["*"], None).await;
+        assert_eq!(post(&api, "one", &bo).await.status, StatusCode::CREATED);
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_may_be_tried_again() {
+        let api = Api::start().await;
+        let taken = api.made(PATH, ana()).await;
+        assert_eq!(post(&api, "one", &ana()).await.status, StatusCode::CONFLICT);
+        api.patch(
+            &format!("{PATH}/{}", taken["id"].as_str().unwrap()),
+            json!({"email": "old@bright.example"}),
+        )
+        .await;
+        assert_eq!(post(&api, "one", &ana()).await.status, StatusCode::CREATED);
+    }
+
+    #[tokio::test]
+    async fn many_at_once_have_one_effect() {
+        let api = Api::start().await;
+        let ana = ana();
+        let answers = join_all((0..8).map(|_| post(&api, "one", &ana))).await;
+        let made = answers
+            .iter()
+            .filter(|answer| answer.header("idempotent-replayed").is_empty() && answer.status == 201);
+        assert_eq!(made.count(), 1);
+        assert!(answers.iter().all(|answer| matches!(answer.status.as_u16(), 201 | 409)));
+        assert_eq!(api.announced().await, ["affiliate.created"]);
+    }
+
+    /// The connection of a killed process is what a dropped transaction is: Postgres takes it back.
+    #[tokio::test]
+    async fn a_crash_between_effect_and_answer_leaves_neither() {
+        let api = Api::start().await;
+        let mut request = named(&api, "one", &ana());
+        request.extensions_mut().insert(api.operator().await);
+        let Ok(mut once) = Once::<NewAffiliate>::from_request(request, &api.app).await else {
+            panic!("it is new")
+        };
+        outbox::announce(&mut once.effect, &api.app, "affiliate.created", "x", &json!({})).await.unwrap();
+        let in_flight = post(&api, "one", &ana()).await;
+        insta::assert_snapshot!(in_flight.problem(), @"409 idempotency_in_flight: a request with this idempotency key is being worked on; try again in a moment");
+        drop(once);
+        assert!(api.announced().await.is_empty());
+        assert_eq!(post(&api, "one", &ana()).await.header("idempotent-replayed"), "");
+        assert_eq!(api.announced().await, ["affiliate.created"]);
+    }
+}

@@ -112,6 +112,8 @@ texts! {
     Name: |text| line(text, 200), bounded(200).examples(["Bright Reviews"]);
     /// A word or two on one line, at most 64 characters.
     Label: |text| line(text, 64), bounded(64).examples(["newsletter"]);
+    /// The value of a URL parameter, at most 200 characters on one line.
+    ParamValue: |text| line(text, 200), bounded(200).examples(["spring"]);
     /// A sentence for the record, at most 500 characters on one line.
     Note: |text| line(text, 500), bounded(500).examples(["Returned within 14 days."]);
     /// An e-mail address.
@@ -161,6 +163,13 @@ fn email(text: &str) -> Result<String, TextError> {
     };
     let fits = text.split_once('@').is_some_and(|(local, host)| clean(local, 64) && clean(host, 255));
     form(fits, text, "an e-mail address such as ana@bright.example")
+}
+
+impl CouponCode {
+    /// A code that was checked when it was stored.
+    pub fn kept(code: &str) -> Self {
+        Self(code.to_owned())
+    }
 }
 
 /// A day of the calendar in UTC, between 1970 and 9999, which every part of the system can hold.

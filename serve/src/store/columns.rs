@@ -3,14 +3,17 @@
 //! The domain does not know the database, so `query_as!` is told here how to fill a field: `status AS "status: Column<…>"`
 //! for a column that is never null, `parent_id AS "parent_id!: Nullable<…>"` for one that may be.
 
+use std::collections::BTreeMap;
+
 use domain::{
-    AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, Money,
-    PlanId,
+    AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
+    Money, PlanId,
     affiliate::{AffiliateStatus, PayoutMethod},
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
     commission::{Rule, Trace},
     conversion::{CommissionStatus, ConversionStatus, ReversalReason},
     ledger::AccountKind,
+    signature::Profile,
 };
 use sqlx::{
     Decode, Postgres, ValueRef,
@@ -20,6 +23,12 @@ use sqlx::{
 };
 
 use crate::scope::Scope;
+
+/// Names that an advertiser has for our postback fields.
+pub type Aliases = BTreeMap<String, String>;
+
+/// URL parameters and their values.
+pub type Params = BTreeMap<String, String>;
 
 /// What was read from a column that is never null.
 pub struct Column<T>(T);
@@ -69,14 +78,15 @@ columns! {
         AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, PlanId,
     ];
     &str, |name| Ok(name.parse()?) => [
-        AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, ConversionStatus, EventKind, PayoutMethod,
-        ReversalReason,
+        AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, ConversionStatus, Currency, EventKind,
+        PayoutMethod, Profile, ReversalReason,
     ];
     i32, |days| Ok(WindowDays::try_from(i64::from(days))?) => [WindowDays];
     // The amount in minor units and the currency, selected as one row.
     (i64, String), |(minor, currency)| Ok(Money::new(minor, currency.parse()?)) => [Money];
     // A later release may know scopes that this one does not; they allow nothing here.
     Vec<String>, |names| Ok(names.iter().filter_map(|name| name.parse().ok()).collect()) => [Vec<Scope>];
+    Json<BTreeMap<String, String>>, |json| Ok(json.0) => [BTreeMap<String, String>];
     Json<Vec<QualifyingEvent>>, |json| Ok(json.0) => [Vec<QualifyingEvent>];
     Json<Vec<Rule>>, |json| Ok(json.0) => [Vec<Rule>];
     Json<Trace>, |json| Ok(json.0) => [Trace];

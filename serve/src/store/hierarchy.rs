@@ -148,3 +148,18 @@ pub async fn downline(
     .fetch_all(db)
     .await
 }
+
+/// The whole table, in the shape of the domain's model of it.
+#[cfg(test)]
+pub async fn closure(
+    db: &mut PgConnection,
+) -> sqlx::Result<std::collections::BTreeSet<(AffiliateId, AffiliateId, usize)>> {
+    let rows = sqlx::query!("SELECT ancestor_id, descendant_id, depth FROM affiliate_hierarchy")
+        .fetch_all(db)
+        .await?;
+    let depth = |depth| usize::try_from(depth).expect("a depth is not negative");
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.ancestor_id.into(), row.descendant_id.into(), depth(row.depth)))
+        .collect())
+}

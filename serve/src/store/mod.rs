@@ -1,8 +1,11 @@
 //! The SQL of the API: one file per table or view; each function takes a connection, the caller owns the transaction.
 
+pub mod advertisers;
 pub mod affiliates;
 pub mod api_keys;
+pub mod campaigns;
 pub mod columns;
 pub mod hierarchy;
 pub mod idempotency_keys;
+pub mod links;
 pub mod outbox;

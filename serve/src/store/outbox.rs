@@ -31,3 +31,9 @@ pub async fn announce(
     .await?;
     Ok(())
 }
+
+/// The types of all events, in the order of their announcement.
+#[cfg(test)]
+pub async fn types(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!("SELECT type FROM outbox ORDER BY position").fetch_all(db).await
+}
