@@ -124,8 +124,15 @@ impl VerifyingKey {
         if let Some(encoded) = text.strip_prefix("whsec_") {
             return Ok(Self::Hmac(decode_secret(encoded)?));
         }
-        let encoded = text.strip_prefix("whpk_").ok_or(KeyError::Prefix)?;
-        let bytes = <[u8; 32]>::try_from(decode(encoded)?.as_slice()).map_err(|_| KeyError::Length)?;
+        Self::ed25519_from(&decode(text.strip_prefix("whpk_").ok_or(KeyError::Prefix)?)?)
+    }
+
+    /// The Ed25519 public key of these 32 bytes.
+    ///
+    /// # Errors
+    /// [`KeyError`] when there are more or fewer, or they name a point of the curve that anybody can sign for.
+    pub fn ed25519_from(bytes: &[u8]) -> Result<Self, KeyError> {
+        let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| KeyError::Length)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError::Curve)?;
         if key.is_weak() { Err(KeyError::Curve) } else { Ok(Self::Ed25519(key)) }
     }
