@@ -1,0 +1,353 @@
+//! Conversions, every move they made, and who shares the credit for them.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    AdvertiserId, AffiliateId, CampaignId, ClickId, ConversionId, Currency, LinkId, Money, SessionId,
+    campaign::EventKind,
+    conversion::{ConversionStatus, ReversalReason},
+};
+use serde_json::{Map, Value};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{named, whole};
+
+/// A conversion as far as its further life is concerned.
+#[derive(Debug, Clone)]
+pub struct Conversion {
+    /// Which conversion.
+    pub id: ConversionId,
+    /// Who pays for it.
+    pub advertiser: AdvertiserId,
+    /// Under which campaign.
+    pub campaign: CampaignId,
+    /// The event's name in the campaign's list.
+    pub event: String,
+    /// What kind of thing it was.
+    pub kind: EventKind,
+    /// Where it is in its life.
+    pub status: ConversionStatus,
+    /// Why it was rejected or reversed.
+    pub reason: Option<ReversalReason>,
+    /// What it was worth.
+    pub amount: Money,
+    /// How much of that was taken back.
+    pub reversed: Money,
+    /// When the customer converted.
+    pub occurred_at: DateTime<Utc>,
+    /// When it was first reported.
+    pub received_at: DateTime<Utc>,
+}
+
+struct Row {
+    id: Uuid,
+    advertiser_id: Uuid,
+    campaign_id: Uuid,
+    event: String,
+    event_kind: String,
+    status: String,
+    reason: Option<String>,
+    amount_minor: i64,
+    reversed_minor: i64,
+    currency: String,
+    occurred_at: DateTime<Utc>,
+    received_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Conversion {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
+        let currency: Currency = named(&row.currency)?;
+        Ok(Self {
+            id: row.id.into(),
+            advertiser: row.advertiser_id.into(),
+            campaign: row.campaign_id.into(),
+            event: row.event,
+            kind: named(&row.event_kind)?,
+            status: named(&row.status)?,
+            reason: row.reason.as_deref().map(named).transpose()?,
+            amount: Money::new(row.amount_minor, currency),
+            reversed: Money::new(row.reversed_minor, currency),
+            occurred_at: row.occurred_at,
+            received_at: row.received_at,
+        })
+    }
+}
+
+/// Waits until no other transaction takes in a report with the same key. Held until the end of the transaction.
+pub async fn lock_key(db: &mut PgConnection, advertiser: AdvertiserId, key: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))",
+        format!("conversion {advertiser} {key}"),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The conversion with that duplicate key, locked until the end of the transaction.
+pub async fn lock_by_key(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    key: &str,
+) -> Result<Option<Conversion>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, advertiser_id, campaign_id, event, event_kind, status, reason,
+                amount_minor, reversed_minor, currency, occurred_at, received_at
+         FROM conversions
+         WHERE advertiser_id = $1
+           AND duplicate_key = $2
+         FOR UPDATE",
+        advertiser.uuid(),
+        key,
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Conversion::try_from).transpose()
+}
+
+/// The conversion of that id, locked until the end of the transaction.
+pub async fn lock(db: &mut PgConnection, id: ConversionId) -> Result<Option<Conversion>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, advertiser_id, campaign_id, event, event_kind, status, reason,
+                amount_minor, reversed_minor, currency, occurred_at, received_at
+         FROM conversions
+         WHERE id = $1
+         FOR UPDATE",
+        id.uuid(),
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Conversion::try_from).transpose()
+}
+
+/// The campaign of any conversion of a click: conversions are kept longer than the clicks they name.
+pub async fn campaign_of_click(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    click: ClickId,
+) -> Result<Option<CampaignId>, sqlx::Error> {
+    let campaign = sqlx::query_scalar!(
+        "SELECT campaign_id
+         FROM conversions
+         WHERE click_id = $1
+           AND advertiser_id = $2
+         LIMIT 1",
+        click.uuid(),
+        advertiser.uuid(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(campaign.map(CampaignId::from))
+}
+
+/// What is known of a conversion beside its life, written once.
+#[derive(Debug, Clone, Default)]
+pub struct Particulars {
+    /// The click that was reported.
+    pub click: Option<ClickId>,
+    /// The visit it belongs to.
+    pub session: Option<SessionId>,
+    /// The link with the largest share of the credit.
+    pub link: Option<LinkId>,
+    /// The affiliate with the largest share of the credit.
+    pub affiliate: Option<AffiliateId>,
+    /// The advertiser's order.
+    pub order_id: Option<String>,
+    /// The advertiser's transaction.
+    pub external_id: Option<String>,
+    /// The advertiser's customer.
+    pub customer_id: Option<String>,
+    /// The promo code that was used.
+    pub coupon: Option<String>,
+    /// Where the customer bought, ISO 3166.
+    pub country: Option<String>,
+    /// Fields of the report that are not ours.
+    pub metadata: Map<String, Value>,
+    /// What makes a second report a duplicate; none when every report is a conversion of its own.
+    pub duplicate_key: Option<String>,
+}
+
+/// Stores a new conversion.
+pub async fn insert(
+    db: &mut PgConnection,
+    conversion: &Conversion,
+    particulars: &Particulars,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO conversions
+             (id, advertiser_id, campaign_id, event, event_kind, status, reason, click_id, session_id, link_id,
+              affiliate_id, order_id, external_id, customer_id, coupon, country, amount_minor, reversed_minor,
+              currency, metadata, duplicate_key, occurred_at, received_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+                 $22, $23, $23)",
+        conversion.id.uuid(),
+        conversion.advertiser.uuid(),
+        conversion.campaign.uuid(),
+        conversion.event,
+        conversion.kind.name(),
+        conversion.status.name(),
+        conversion.reason.map(ReversalReason::name),
+        particulars.click.map(ClickId::uuid),
+        particulars.session.map(SessionId::uuid),
+        particulars.link.map(LinkId::uuid),
+        particulars.affiliate.map(AffiliateId::uuid),
+        particulars.order_id,
+        particulars.external_id,
+        particulars.customer_id,
+        particulars.coupon,
+        particulars.country,
+        conversion.amount.minor,
+        conversion.reversed.minor,
+        conversion.amount.currency.code(),
+        Value::Object(particulars.metadata.clone()),
+        particulars.duplicate_key,
+        conversion.occurred_at,
+        conversion.received_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Stores what changes in a conversion's life: status, reason, amount, and how much was taken back.
+pub async fn save(
+    db: &mut PgConnection,
+    conversion: &Conversion,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE conversions
+         SET status = $2, reason = $3, amount_minor = $4, reversed_minor = $5, updated_at = $6
+         WHERE id = $1",
+        conversion.id.uuid(),
+        conversion.status.name(),
+        conversion.reason.map(ReversalReason::name),
+        conversion.amount.minor,
+        conversion.reversed.minor,
+        at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// One move of a conversion, or one change of its amount (then both states are the same).
+#[derive(Debug, Clone)]
+pub struct Move<'a> {
+    /// Where it was; nowhere before its first.
+    pub from: Option<ConversionStatus>,
+    /// Where it is now.
+    pub to: ConversionStatus,
+    /// Why it was rejected or reversed.
+    pub reason: Option<ReversalReason>,
+    /// What else there is to say.
+    pub note: &'a str,
+    /// Who did it.
+    pub actor: &'a str,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Appends a move to the history of a conversion that the caller has locked; answers its position.
+pub async fn append_move(
+    db: &mut PgConnection,
+    conversion: ConversionId,
+    step: &Move<'_>,
+) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar!(
+        "INSERT INTO conversion_history
+             (conversion_id, position, from_status, to_status, reason, note, actor, moved_at)
+         SELECT $1, count(*)::int, $2, $3, $4, $5, $6, $7
+         FROM conversion_history
+         WHERE conversion_id = $1
+         RETURNING position",
+        conversion.uuid(),
+        step.from.map(ConversionStatus::name),
+        step.to.name(),
+        step.reason.map(ReversalReason::name),
+        step.note,
+        step.actor,
+        step.at,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// One touch's part of the credit for a conversion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The attribution model that divided the credit.
+    pub model: String,
+    /// The click; none when a coupon stood in for it.
+    pub click: Option<ClickId>,
+    /// Through which link.
+    pub link: LinkId,
+    /// By whom.
+    pub affiliate: AffiliateId,
+    /// Parts per million of the credit.
+    pub ppm: u32,
+    /// When.
+    pub touched_at: Option<DateTime<Utc>>,
+}
+
+/// Stores how the credit was divided.
+pub async fn insert_shares(
+    db: &mut PgConnection,
+    conversion: ConversionId,
+    shares: &[Share],
+) -> Result<(), sqlx::Error> {
+    for (position, share) in (0_i32..).zip(shares) {
+        sqlx::query!(
+            "INSERT INTO conversion_shares
+                 (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            conversion.uuid(),
+            position,
+            share.model,
+            share.click.map(ClickId::uuid),
+            share.link.uuid(),
+            share.affiliate.uuid(),
+            i32::try_from(share.ppm).unwrap_or(i32::MAX),
+            share.touched_at,
+        )
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// How the credit was divided.
+pub async fn shares(db: &mut PgConnection, conversion: ConversionId) -> Result<Vec<Share>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT model, click_id, link_id, affiliate_id, share_ppm, touched_at
+         FROM conversion_shares
+         WHERE conversion_id = $1
+         ORDER BY position",
+        conversion.uuid(),
+    )
+    .fetch_all(db)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        Ok(Share {
+            model: row.model,
+            click: row.click_id.map(ClickId::from),
+            link: row.link_id.into(),
+            affiliate: row.affiliate_id.into(),
+            ppm: whole(row.share_ppm)?,
+            touched_at: row.touched_at,
+        })
+    });
+    read.collect()
+}
+
+/// Counts one more conversion of a link.
+pub async fn count_for_link(db: &mut PgConnection, link: LinkId) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE links SET conversions = conversions + 1 WHERE id = $1", link.uuid())
+        .execute(db)
+        .await?;
+    Ok(())
+}

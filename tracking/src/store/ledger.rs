@@ -1,0 +1,265 @@
+//! The double-entry ledger and the lines of commission that stand on it; nothing here is ever edited.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use domain::{
+    AccountId, AffiliateId, CampaignId, Chance, Clock, CommissionId, ConversionId, Currency, Money, PlanId,
+    TransactionId,
+    commission::Trace,
+    conversion::CommissionStatus,
+    ledger::{Account, Movement},
+};
+use sqlx::{PgConnection, types::Json};
+
+use super::named;
+
+/// What a movement is for; with its kind, the reference makes it happen once.
+#[derive(Debug, Clone)]
+pub struct Occasion<'a> {
+    /// In the words of its kind.
+    pub reference: String,
+    /// The conversion that caused it.
+    pub conversion: ConversionId,
+    /// For a person who reads the ledger.
+    pub description: &'a str,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Writes a balanced movement, making the accounts that it is the first to touch.
+pub async fn post(
+    db: &mut PgConnection,
+    movement: &Movement,
+    occasion: &Occasion<'_>,
+    clock: &Clock,
+    chance: &Chance,
+) -> Result<TransactionId, sqlx::Error> {
+    let id = TransactionId::new(clock, chance);
+    sqlx::query!(
+        "INSERT INTO ledger_transactions (id, kind, reference, conversion_id, description, occurred_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        id.uuid(),
+        movement.kind().name(),
+        occasion.reference,
+        occasion.conversion.uuid(),
+        occasion.description,
+        occasion.at,
+    )
+    .execute(&mut *db)
+    .await?;
+    // In the accounts' own order, so that two movements never wait for each other's new accounts.
+    let accounts: BTreeSet<_> =
+        movement.postings().iter().map(|one| (one.account, one.amount.currency)).collect();
+    for (account, currency) in accounts {
+        open_account(db, AccountId::new(clock, chance), account, currency, occasion.at).await?;
+    }
+    for (position, posting) in (0_i32..).zip(movement.postings()) {
+        sqlx::query!(
+            "INSERT INTO ledger_postings (transaction_id, position, account_id, amount_minor, currency)
+             SELECT $1, $2, id, $3, currency
+             FROM ledger_accounts
+             WHERE kind = $4
+               AND owner_id = $5
+               AND currency = $6",
+            id.uuid(),
+            position,
+            posting.amount.minor,
+            posting.account.kind.name(),
+            posting.account.owner,
+            posting.amount.currency.code(),
+        )
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(id)
+}
+
+async fn open_account(
+    db: &mut PgConnection,
+    id: AccountId,
+    account: Account,
+    currency: Currency,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO ledger_accounts (id, kind, owner_id, currency, created_at)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT ON CONSTRAINT ledger_accounts_once DO NOTHING",
+        id.uuid(),
+        account.kind.name(),
+        account.owner,
+        currency.code(),
+        at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A line of commission to be stored.
+#[derive(Debug, Clone)]
+pub struct NewLine<'a> {
+    /// Which line.
+    pub id: CommissionId,
+    /// What it was earned with.
+    pub conversion: ConversionId,
+    /// Under which campaign.
+    pub campaign: CampaignId,
+    /// Who earns it.
+    pub affiliate: AffiliateId,
+    /// By which plan.
+    pub plan: PlanId,
+    /// 0 for who brought the visitor, 1 for the affiliate above, and so on.
+    pub level: i32,
+    /// Where it is in its life.
+    pub status: CommissionStatus,
+    /// How much; negative when it takes back.
+    pub amount: Money,
+    /// The line that it takes back from.
+    pub corrects: Option<CommissionId>,
+    /// How it came about.
+    pub trace: &'a Trace,
+    /// The movement that it stands on.
+    pub transaction: TransactionId,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Stores a line of commission.
+pub async fn insert_line(db: &mut PgConnection, line: &NewLine<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO commissions
+             (id, conversion_id, affiliate_id, campaign_id, plan_id, level, status, amount_minor, currency,
+              corrects, trace, transaction_id, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        line.id.uuid(),
+        line.conversion.uuid(),
+        line.affiliate.uuid(),
+        line.campaign.uuid(),
+        line.plan.uuid(),
+        line.level,
+        line.status.name(),
+        line.amount.minor,
+        line.amount.currency.code(),
+        line.corrects.map(CommissionId::uuid),
+        Json(line.trace) as _,
+        line.transaction.uuid(),
+        line.at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A line that was earned, and how much of it was taken back.
+#[derive(Debug, Clone)]
+pub struct Earned {
+    /// Which line.
+    pub id: CommissionId,
+    /// Who earned it.
+    pub affiliate: AffiliateId,
+    /// By which plan.
+    pub plan: PlanId,
+    /// 0 for who brought the visitor, 1 for the affiliate above, and so on.
+    pub level: i32,
+    /// Where it is in its life.
+    pub status: CommissionStatus,
+    /// What was earned.
+    pub amount: Money,
+    /// What was taken back of it, as a positive amount.
+    pub taken_back: Money,
+    /// How it came about.
+    pub trace: Trace,
+}
+
+/// The lines that a conversion earned. The caller has locked the conversion, so they stay as they are.
+pub async fn earned(db: &mut PgConnection, conversion: ConversionId) -> Result<Vec<Earned>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT line.id, line.affiliate_id, line.plan_id, line.level, line.status, line.amount_minor,
+                  line.currency, line.trace AS "trace: Json<Trace>",
+                  (SELECT coalesce(-sum(correction.amount_minor), 0)::bigint
+                   FROM commissions AS correction
+                   WHERE correction.conversion_id = line.conversion_id
+                     AND correction.corrects = line.id) AS "taken_back_minor!"
+           FROM commissions AS line
+           WHERE line.conversion_id = $1
+             AND line.corrects IS NULL
+           ORDER BY line.id"#,
+        conversion.uuid(),
+    )
+    .fetch_all(db)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let currency: Currency = named(&row.currency)?;
+        Ok(Earned {
+            id: row.id.into(),
+            affiliate: row.affiliate_id.into(),
+            plan: row.plan_id.into(),
+            level: row.level,
+            status: named(&row.status)?,
+            amount: Money::new(row.amount_minor, currency),
+            taken_back: Money::new(row.taken_back_minor, currency),
+            trace: row.trace.0,
+        })
+    });
+    read.collect()
+}
+
+/// Makes the accrued lines of a conversion payable, corrections included; answers what each affiliate gains.
+pub async fn make_payable(
+    db: &mut PgConnection,
+    conversion: ConversionId,
+) -> Result<Vec<(AffiliateId, Money)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"WITH moved AS (
+               UPDATE commissions
+               SET status = 'payable'
+               WHERE conversion_id = $1
+                 AND status = 'accrued'
+               RETURNING affiliate_id, currency, amount_minor
+           )
+           SELECT affiliate_id, currency, sum(amount_minor)::bigint AS "amount_minor!"
+           FROM moved
+           GROUP BY affiliate_id, currency
+           ORDER BY affiliate_id, currency"#,
+        conversion.uuid(),
+    )
+    .fetch_all(db)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        Ok((AffiliateId::from(row.affiliate_id), Money::new(row.amount_minor, named(&row.currency)?)))
+    });
+    read.collect()
+}
+
+/// The sum of all postings of each currency: zero, always.
+pub async fn trial_balance(db: &mut PgConnection) -> Result<Vec<(Currency, i64)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT currency, sum(amount_minor)::bigint AS "balance_minor!"
+           FROM ledger_postings
+           GROUP BY currency
+           ORDER BY currency"#,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(|row| Ok((named(&row.currency)?, row.balance_minor))).collect()
+}
+
+/// What stands on an account: debits less credits, of each currency.
+pub async fn balances(db: &mut PgConnection, account: Account) -> Result<Vec<Money>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT ledger_postings.currency, sum(amount_minor)::bigint AS "balance_minor!"
+           FROM ledger_postings
+           JOIN ledger_accounts ON ledger_accounts.id = ledger_postings.account_id
+           WHERE ledger_accounts.kind = $1
+             AND ledger_accounts.owner_id = $2
+           GROUP BY ledger_postings.currency
+           ORDER BY ledger_postings.currency"#,
+        account.kind.name(),
+        account.owner,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(|row| Ok(Money::new(row.balance_minor, named(&row.currency)?))).collect()
+}

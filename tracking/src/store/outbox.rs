@@ -1,0 +1,37 @@
+//! Events to announce, written in the transaction that made them true.
+
+use chrono::{DateTime, Utc};
+use domain::EventId;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+/// Something that happened, to be told to whoever subscribes.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// Dot names: `conversion.created`, `commission.created`, …
+    pub kind: &'static str,
+    /// The thing that it is about, with its kind's prefix.
+    pub subject: String,
+    /// What there is to say.
+    pub payload: Value,
+}
+
+/// Keeps an announcement until it is delivered.
+pub async fn insert(
+    db: &mut PgConnection,
+    id: EventId,
+    announcement: &Announcement,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO outbox (id, type, subject, payload, created_at) VALUES ($1, $2, $3, $4, $5)",
+        id.uuid(),
+        announcement.kind,
+        announcement.subject,
+        announcement.payload,
+        at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Who may send postbacks, with which keys, and which messages were answered already.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::{AdvertiserId, SigningKeyId, signature::Profile};
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
+
+use super::named;
+
+/// How an advertiser's postbacks are signed and spelled.
+#[derive(Debug, Clone)]
+pub struct Advertiser {
+    /// How they are signed.
+    pub profile: Profile,
+    /// The advertiser's own names for our fields.
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// The advertiser, if there is one.
+pub async fn advertiser(db: &mut PgConnection, id: AdvertiserId) -> Result<Option<Advertiser>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT postback_profile, postback_aliases AS "aliases: Json<BTreeMap<String, Value>>"
+           FROM advertisers
+           WHERE id = $1"#,
+        id.uuid(),
+    )
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let texts =
+        row.aliases.0.into_iter().filter_map(|(theirs, ours)| Some((theirs, ours.as_str()?.to_owned())));
+    Ok(Some(Advertiser { profile: named(&row.postback_profile)?, aliases: texts.collect() }))
+}
+
+/// A key as it is kept: the sealed secret of an HMAC, or an Ed25519 public key as it is.
+#[derive(Debug, Clone)]
+pub enum Material {
+    /// Sealed under the installation's secret.
+    Hmac(Vec<u8>),
+    /// 32 bytes.
+    Ed25519(Vec<u8>),
+}
+
+/// The keys that an advertiser may sign with at `now`.
+pub async fn live_keys(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<(SigningKeyId, Material)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, algorithm, material
+         FROM signing_keys
+         WHERE advertiser_id = $1
+           AND (expires_at IS NULL OR $2 < expires_at)
+         ORDER BY id DESC",
+        advertiser.uuid(),
+        now,
+    )
+    .fetch_all(db)
+    .await?;
+    let keys = rows.into_iter().map(|row| {
+        let is_hmac = row.algorithm == "hmac_sha256";
+        (row.id.into(), if is_hmac { Material::Hmac(row.material) } else { Material::Ed25519(row.material) })
+    });
+    Ok(keys.collect())
+}
+
+/// Stores a key.
+pub async fn insert_key(
+    db: &mut PgConnection,
+    id: SigningKeyId,
+    advertiser: AdvertiserId,
+    material: &Material,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+) -> Result<(), sqlx::Error> {
+    let (algorithm, bytes) = match material {
+        Material::Hmac(sealed) => ("hmac_sha256", sealed),
+        Material::Ed25519(public) => ("ed25519", public),
+    };
+    sqlx::query!(
+        "INSERT INTO signing_keys (id, advertiser_id, algorithm, material, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        id.uuid(),
+        advertiser.uuid(),
+        algorithm,
+        bytes,
+        created_at,
+        expires_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// An answer that was given to a signed message.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// SHA-256 of what the message said.
+    pub fingerprint: Vec<u8>,
+    /// The HTTP status of the answer.
+    pub status: i32,
+    /// The body of the answer.
+    pub answer: Value,
+}
+
+/// Waits until no other transaction answers the same message. Held until the end of the transaction.
+pub async fn lock_message(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    message_id: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+        format!("postback message {advertiser} {message_id}"),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The answer given to that message at or after `since`.
+pub async fn answered(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    message_id: &str,
+    since: DateTime<Utc>,
+) -> Result<Option<Answered>, sqlx::Error> {
+    sqlx::query_as!(
+        Answered,
+        "SELECT fingerprint, answer_status AS status, answer
+         FROM postback_messages
+         WHERE advertiser_id = $1
+           AND message_id = $2
+           AND $3 <= received_at",
+        advertiser.uuid(),
+        message_id,
+        since,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Keeps the answer to a message; one that was kept too long ago to be found is replaced.
+pub async fn remember(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    message_id: &str,
+    answer: &Answered,
+    received_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO postback_messages
+             (advertiser_id, message_id, fingerprint, answer_status, answer, received_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (advertiser_id, message_id) DO UPDATE
+         SET fingerprint = excluded.fingerprint,
+             answer_status = excluded.answer_status,
+             answer = excluded.answer,
+             received_at = excluded.received_at",
+        advertiser.uuid(),
+        message_id,
+        answer.fingerprint,
+        answer.status,
+        answer.answer,
+        received_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the answers given before a moment; says how many.
+pub async fn forget_before(db: &mut PgConnection, moment: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    let forgotten =
+        sqlx::query!("DELETE FROM postback_messages WHERE received_at < $1", moment).execute(db).await?;
+    Ok(forgotten.rows_affected())
+}

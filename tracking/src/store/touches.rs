@@ -1,0 +1,155 @@
+//! What came before a conversion: the click, the other clicks of its session, the coupon.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, SessionId,
+    attribution::{CLOCK_TOLERANCE, Touch},
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// More clicks than one person makes on one campaign; what came before them is left out of the path.
+const PATH_LIMIT: i64 = 200;
+/// No campaign looks further back, so older partitions need not be searched.
+const LONGEST_WINDOW: TimeDelta = TimeDelta::days(91);
+
+/// The part of a stored click that attribution looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenClick {
+    /// Which click.
+    pub id: ClickId,
+    /// Whose campaign it led to.
+    pub advertiser: AdvertiserId,
+    /// The campaign it led to.
+    pub campaign: CampaignId,
+    /// The visit it belongs to.
+    pub session: SessionId,
+}
+
+struct ClickRow {
+    id: Uuid,
+    advertiser_id: Uuid,
+    campaign_id: Uuid,
+    session_id: Uuid,
+}
+
+impl From<ClickRow> for SeenClick {
+    fn from(row: ClickRow) -> Self {
+        Self {
+            id: row.id.into(),
+            advertiser: row.advertiser_id.into(),
+            campaign: row.campaign_id.into(),
+            session: row.session_id.into(),
+        }
+    }
+}
+
+/// The click of that id, if it has arrived.
+pub async fn click(db: &mut PgConnection, id: ClickId) -> Result<Option<SeenClick>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        ClickRow,
+        "SELECT id, advertiser_id, campaign_id, session_id FROM clicks WHERE id = $1",
+        id.uuid(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(SeenClick::from))
+}
+
+/// The latest click of a session on any of the advertiser's campaigns, within that campaign's own window
+/// before the conversion.
+pub async fn latest_of_session(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    session: SessionId,
+    converted_at: DateTime<Utc>,
+) -> Result<Option<SeenClick>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        ClickRow,
+        "SELECT clicks.id, clicks.advertiser_id, clicks.campaign_id, clicks.session_id
+         FROM clicks
+         JOIN campaigns ON campaigns.id = clicks.campaign_id
+         WHERE clicks.session_id = $1
+           AND clicks.advertiser_id = $2
+           AND uuid_v7_floor($3) <= clicks.id
+           AND clicks.occurred_at <= $4
+           AND $5::timestamptz - make_interval(days => campaigns.window_days) <= clicks.occurred_at
+         ORDER BY clicks.id DESC
+         LIMIT 1",
+        session.uuid(),
+        advertiser.uuid(),
+        converted_at - LONGEST_WINDOW,
+        converted_at + CLOCK_TOLERANCE,
+        converted_at,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(SeenClick::from))
+}
+
+/// The clicks of one session on one campaign since a moment, up to and including the given one, oldest first.
+pub async fn path(
+    db: &mut PgConnection,
+    last: &SeenClick,
+    since: DateTime<Utc>,
+) -> Result<Vec<Touch>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, link_id, affiliate_id, occurred_at
+         FROM clicks
+         WHERE session_id = $1
+           AND campaign_id = $2
+           AND id <= $3
+           AND uuid_v7_floor($4) <= id
+         ORDER BY id DESC
+         LIMIT $5",
+        last.session.uuid(),
+        last.campaign.uuid(),
+        last.id.uuid(),
+        since,
+        PATH_LIMIT,
+    )
+    .fetch_all(db)
+    .await?;
+    let touches = rows.into_iter().rev().map(|row| Touch {
+        click: Some(row.id.into()),
+        link: row.link_id.into(),
+        affiliate: row.affiliate_id.into(),
+        at: row.occurred_at,
+    });
+    Ok(touches.collect())
+}
+
+/// Whose promo code it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coupon {
+    /// The link that the code stands in for.
+    pub link: LinkId,
+    /// Whose link it is.
+    pub affiliate: AffiliateId,
+    /// The campaign of that link.
+    pub campaign: CampaignId,
+}
+
+/// The promo code of an advertiser; `code` is in upper case.
+pub async fn coupon(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    code: &str,
+) -> Result<Option<Coupon>, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT links.id, links.affiliate_id, links.campaign_id
+         FROM coupons
+         JOIN links ON links.id = coupons.link_id
+         WHERE coupons.advertiser_id = $1
+           AND coupons.code = $2",
+        advertiser.uuid(),
+        code,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Coupon {
+        link: row.id.into(),
+        affiliate: row.affiliate_id.into(),
+        campaign: row.campaign_id.into(),
+    }))
+}
