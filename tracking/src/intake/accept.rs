@@ -1,0 +1,217 @@
+//! A checked report becomes a conversion, a change of one, a repeat, or waits for its click.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    AdvertiserId, ConversionId, Money,
+    campaign::{DuplicatePolicy, QualifyingEvent},
+    conversion::ConversionStatus,
+    state::StateError,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::{
+    Act, Postback,
+    life::MoveError,
+    origin::{self, Origin, Source},
+    record, repeat,
+};
+use crate::store::{
+    conversions::{self, Conversion},
+    plans::{self, Campaign},
+    quarantine::{self, Waiting},
+};
+
+/// What somebody reports, and when it came.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Whose customer converted.
+    pub advertiser: AdvertiserId,
+    /// What is reported.
+    pub postback: Postback,
+    /// When the report came.
+    pub received_at: DateTime<Utc>,
+}
+
+impl Report {
+    /// When the customer converted: as reported, else when the report came.
+    pub fn converted_at(&self) -> DateTime<Utc> {
+        self.postback.occurred_at.unwrap_or(self.received_at)
+    }
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new conversion.
+    Recorded,
+    /// A conversion that we had has moved or has another amount.
+    Changed,
+    /// Nothing: it was reported before.
+    Repeated,
+    /// It waits for its click.
+    Quarantined,
+}
+
+/// A report that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What the sender is told.
+    pub answer: Answer,
+}
+
+/// What the sender of a report is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Answer {
+    /// The conversion; absent while the report waits for its click.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion_id: Option<ConversionId>,
+    /// Where the conversion stands, or `quarantined` while the report waits for its click.
+    #[schema(example = "pending")]
+    pub status: String,
+    /// The event, as the campaign's list has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// What the order is worth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// How much of it was taken back, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversed: Option<Money>,
+}
+
+impl Accepted {
+    pub(super) fn of(conversion: &Conversion, outcome: Outcome) -> Self {
+        let answer = Answer {
+            conversion_id: Some(conversion.id),
+            status: conversion.status.name().to_owned(),
+            event: Some(conversion.event.clone()),
+            amount: Some(conversion.amount),
+            reversed: Some(conversion.reversed).filter(|reversed| reversed.minor != 0),
+        };
+        Self { outcome, answer }
+    }
+
+    fn quarantined() -> Self {
+        let status = "quarantined".to_owned();
+        let answer = Answer { conversion_id: None, status, event: None, amount: None, reversed: None };
+        Self { outcome: Outcome::Quarantined, answer }
+    }
+}
+
+/// Why a report was not taken in. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// One field cannot be accepted, for what we know of its click, campaign or order.
+    #[error("{field} {detail}")]
+    Field {
+        /// Our name for the field.
+        field: &'static str,
+        /// What is wrong with it, as the rest of a sentence.
+        detail: String,
+    },
+    /// The conversion's life does not allow the move.
+    #[error(transparent)]
+    Illegal(#[from] StateError),
+    /// The amount of a conversion that was turned down or taken back stays as it is.
+    #[error("the amount of a conversion that is {0} cannot change")]
+    AmountStays(ConversionStatus),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
+}
+
+impl AcceptError {
+    pub(super) fn field(field: &'static str, detail: impl Into<String>) -> Self {
+        Self::Field { field, detail: detail.into() }
+    }
+}
+
+impl From<MoveError> for AcceptError {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Illegal(error) => Self::Illegal(error),
+            MoveError::AmountStays(status) => Self::AmountStays(status),
+            MoveError::Store(error) => Self::Store(error),
+            MoveError::MoreThanLeft { .. } | MoveError::NotOfTheOrder(_) => {
+                Self::field("amount", error.to_string())
+            }
+        }
+    }
+}
+
+/// Takes a report in, inside the caller's transaction; to be rolled back when it fails.
+///
+/// # Errors
+/// [`AcceptError`] says what to change about the report, or that the database failed.
+pub async fn accept(db: &mut PgConnection, act: Act<'_>, report: &Report) -> Result<Accepted, AcceptError> {
+    let postback = &report.postback;
+    let Source { origin, campaign } =
+        origin::find(db, report.advertiser, postback, report.converted_at()).await?;
+    let known = match &campaign {
+        Some(campaign) => Some((campaign, event_of(campaign, postback)?)),
+        None => None,
+    };
+    let event = known.map(|(_, event)| event.name.clone()).or_else(|| postback.event.clone());
+    let is_always_new = known.is_some_and(|(_, event)| event.duplicates == DuplicatePolicy::New);
+    let key =
+        event.and_then(|event| origin::duplicate_key(postback, &event, origin)).filter(|_| !is_always_new);
+    if let Some(key) = &key {
+        conversions::lock_key(db, report.advertiser, key).await?;
+        if let Some(conversion) = conversions::lock_by_key(db, report.advertiser, key).await? {
+            let policy = policy(db, &conversion).await?;
+            return repeat::take_in(db, act, conversion, policy, postback).await;
+        }
+    }
+    match (origin, known) {
+        (Origin::Missing, _) => wait(db, report).await,
+        (Origin::Coupon(_), _) if key.is_none() && !is_always_new => Err(AcceptError::field(
+            "order_id",
+            "or external_id is needed with a promo code, to tell two orders apart",
+        )),
+        (_, Some(known)) => record::take_in(db, act, report, origin, known, key).await,
+        (_, None) => {
+            let detail =
+                "or session_id or coupon is needed, unless event and order_id name an order that we have";
+            Err(AcceptError::field("click_id", detail))
+        }
+    }
+}
+
+/// The event that the report names, or the campaign's first.
+fn event_of<'a>(campaign: &'a Campaign, postback: &Postback) -> Result<&'a QualifyingEvent, AcceptError> {
+    let Some(name) = &postback.event else {
+        let first = campaign.events.first();
+        return first
+            .ok_or_else(|| AcceptError::field("event", "is not one of the campaign's, which has none"));
+    };
+    let named = campaign.events.iter().find(|event| event.name == *name);
+    named.ok_or_else(|| {
+        let names: Vec<_> = campaign.events.iter().map(|event| event.name.as_str()).collect();
+        AcceptError::field("event", format!("is not one of the campaign's: {}", names.join(", ")))
+    })
+}
+
+/// What a second report means, as the campaign has it today.
+async fn policy(db: &mut PgConnection, conversion: &Conversion) -> Result<DuplicatePolicy, sqlx::Error> {
+    let campaign = plans::campaign(db, conversion.campaign).await?;
+    let events = campaign.map(|campaign| campaign.events).unwrap_or_default();
+    let event = events.into_iter().find(|event| event.name == conversion.event);
+    Ok(event.map_or(DuplicatePolicy::Ignore, |event| event.duplicates))
+}
+
+async fn wait(db: &mut PgConnection, report: &Report) -> Result<Accepted, AcceptError> {
+    let waiting = Waiting {
+        advertiser: report.advertiser,
+        click: report.postback.click_id,
+        session: report.postback.session_id,
+        postback: serde_json::to_value(&report.postback).unwrap_or(Value::Null),
+        received_at: report.received_at,
+    };
+    quarantine::insert(db, &waiting).await?;
+    Ok(Accepted::quarantined())
+}

@@ -1,0 +1,24 @@
+//! Who does something, and when: the same for everything that one request causes.
+
+use chrono::{DateTime, Utc};
+use domain::{Chance, Clock};
+
+/// What every effect of one request has in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Act<'a> {
+    /// Who, as the history has it: "postback", "key_…", "system".
+    pub actor: &'a str,
+    /// When, for every row that is written.
+    pub at: DateTime<Utc>,
+    /// For new ids.
+    pub clock: &'a Clock,
+    /// For new ids.
+    pub chance: &'a Chance,
+}
+
+impl<'a> Act<'a> {
+    /// Something that `actor` does now.
+    pub fn now(actor: &'a str, clock: &'a Clock, chance: &'a Chance) -> Self {
+        Self { actor, at: clock.now(), clock, chance }
+    }
+}

@@ -1,0 +1,202 @@
+//! `GET` and `POST /postback/{advertiser}`: read, authenticate, take in, answer.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use chrono::TimeDelta;
+use domain::{
+    AdvertiserId,
+    signature::{SignatureError, Verified},
+};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{
+    AcceptError, Accepted, Act, Intake, Outcome, Postback, Report, accept, authenticate,
+    fields::{self, Fields},
+    keys::{self, KeysError},
+    request::{self, ReadError},
+};
+use crate::{
+    problem::{FieldError, Problem},
+    store::postbacks::{self, Answered},
+};
+
+/// A postback is a few hundred bytes; metadata may make it a few thousand.
+const BODY_LIMIT: usize = 64 * 1024;
+/// For this long the answer to a message is kept.
+const MEMORY: TimeDelta = TimeDelta::hours(24);
+/// Says that an answer is that of an earlier, equal message.
+pub const REPLAYED: &str = "idempotent-replayed";
+
+/// The routes of the intake, to be merged (not nested: the path is signed as it was requested). Lay
+/// [`crate::problem::complete`] around them.
+pub fn router(intake: Intake) -> Router {
+    // HEAD is said to change nothing, so it must not reach the handler of GET.
+    let refuse_head = || async { (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,POST")]) };
+    Router::new()
+        .route("/postback/{advertiser}", get(take_in).post(take_in).head(refuse_head))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(intake)
+}
+
+/// Why a postback was not taken in. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+pub enum PostbackError {
+    /// There is no such advertiser.
+    #[error("there is no such advertiser")]
+    UnknownAdvertiser,
+    /// More bytes than a postback has.
+    #[error("the body is too large")]
+    TooLarge,
+    /// The request cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Fields that cannot be accepted, whatever we know.
+    #[error("fields cannot be accepted")]
+    Fields(Vec<FieldError>),
+    /// It is not the advertiser's, or not of now.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The advertiser's keys are of no use.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// Another message has the same id.
+    #[error("the message id belongs to another message")]
+    MessageReused,
+    /// It cannot be accepted, for what we know.
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
+}
+
+impl IntoResponse for PostbackError {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+async fn take_in(
+    State(intake): State<Intake>,
+    Path(advertiser): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, PostbackError> {
+    let body = body.map_err(|_| PostbackError::TooLarge)?;
+    let advertiser = advertiser.parse().map_err(|_| PostbackError::UnknownAdvertiser)?;
+    let message = request::read(uri.path(), uri.query().unwrap_or_default(), &headers, &body)?;
+    let mut tx = intake.pool.begin().await?;
+    let checked = check(&intake, &mut tx, advertiser, &message, &headers).await?;
+    let answered = answer(&intake, &mut tx, checked).await?;
+    tx.commit().await?;
+    Ok(answered)
+}
+
+/// A message that is its advertiser's and can be read.
+struct Checked {
+    report: Report,
+    /// The name under which each field was sent.
+    sent_as: BTreeMap<&'static str, String>,
+    verified: Verified,
+    fingerprint: Vec<u8>,
+}
+
+async fn check(
+    intake: &Intake,
+    db: &mut PgConnection,
+    id: AdvertiserId,
+    message: &request::Message<'_>,
+    headers: &HeaderMap,
+) -> Result<Checked, PostbackError> {
+    let now = intake.clock.now();
+    let advertiser = postbacks::advertiser(db, id).await?.ok_or(PostbackError::UnknownAdvertiser)?;
+    let profile = advertiser.profile;
+    let keys = keys::live_keys(db, &intake.sealer, id, now).await?;
+    let reserved = authenticate::reserved(profile);
+    let reported = message.parameters.iter().filter(|(name, _)| !reserved.contains(&name.as_str()));
+    let fields =
+        Fields::sort(reported.cloned().collect(), &advertiser.aliases).map_err(PostbackError::Fields)?;
+    let verified = authenticate::verify(profile, &keys, message, headers, &fields, now)?;
+    let fingerprint = authenticate::fingerprint(profile, &message.signed);
+    let sent_as = fields.sent_as();
+    let postback = Postback::read(fields, now).map_err(PostbackError::Fields)?;
+    Ok(Checked {
+        report: Report { advertiser: id, postback, received_at: now },
+        sent_as,
+        verified,
+        fingerprint,
+    })
+}
+
+/// Answers a checked message once; the same message again gets the same answer.
+async fn answer(intake: &Intake, db: &mut PgConnection, checked: Checked) -> Result<Response, PostbackError> {
+    let Checked { report, sent_as, verified, fingerprint } = checked;
+    let message_id = verified.message_id();
+    postbacks::lock_message(db, report.advertiser, message_id).await?;
+    let since = report.received_at - MEMORY;
+    if let Some(earlier) = postbacks::answered(db, report.advertiser, message_id, since).await? {
+        let is_same = earlier.fingerprint == fingerprint;
+        return if is_same { Ok(replay(&earlier)) } else { Err(PostbackError::MessageReused) };
+    }
+    let act = Act { actor: "postback", at: report.received_at, clock: &intake.clock, chance: &intake.chance };
+    let accepted = accept(db, act, &report).await.map_err(|error| name(error, &sent_as))?;
+    let status = status(accepted.outcome);
+    let body = serde_json::to_value(&accepted.answer).unwrap_or(Value::Null);
+    let answered = Answered { fingerprint, status: i32::from(status.as_u16()), answer: body };
+    postbacks::remember(db, report.advertiser, message_id, &answered, report.received_at).await?;
+    metrics::counter!("tributary_postbacks_total", "outcome" => label(accepted.outcome)).increment(1);
+    Ok(respond(&accepted, status))
+}
+
+/// Points at the field by the name under which it was sent.
+fn name(error: AcceptError, sent_as: &BTreeMap<&'static str, String>) -> PostbackError {
+    match error {
+        AcceptError::Field { field, detail } => {
+            let name = sent_as.get(field).map_or(field, String::as_str);
+            PostbackError::Fields(vec![fields::error(name, detail)])
+        }
+        other => PostbackError::Accept(other),
+    }
+}
+
+fn status(outcome: Outcome) -> StatusCode {
+    match outcome {
+        Outcome::Recorded | Outcome::Changed | Outcome::Repeated => StatusCode::OK,
+        Outcome::Quarantined => StatusCode::ACCEPTED,
+    }
+}
+
+fn label(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Recorded => "recorded",
+        Outcome::Changed => "changed",
+        Outcome::Repeated => "repeated",
+        Outcome::Quarantined => "quarantined",
+    }
+}
+
+fn respond(accepted: &Accepted, status: StatusCode) -> Response {
+    let response = (status, Json(&accepted.answer)).into_response();
+    if accepted.outcome == Outcome::Repeated { mark(response) } else { response }
+}
+
+fn replay(earlier: &Answered) -> Response {
+    metrics::counter!("tributary_postbacks_total", "outcome" => "replayed").increment(1);
+    let status = u16::try_from(earlier.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    mark((status.unwrap_or(StatusCode::OK), Json(&earlier.answer)).into_response())
+}
+
+fn mark(mut response: Response) -> Response {
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}

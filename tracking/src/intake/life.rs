@@ -1,0 +1,171 @@
+//! A conversion moves through its legal states, and with each move goes what it means in money.
+
+use domain::{
+    EventId, Money,
+    conversion::{ConversionStatus, ReversalReason},
+    state::StateError,
+};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::{Act, postback::Claim, settlement};
+use crate::store::{
+    conversions::{self, Conversion, Move},
+    outbox::{self, Announcement},
+};
+
+/// Why a conversion did not move.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// Its life does not allow the move.
+    #[error(transparent)]
+    Illegal(#[from] StateError),
+    /// More was to be taken back than is left of the order.
+    #[error("only {left} of the order is left to be reversed")]
+    MoreThanLeft {
+        /// What is left.
+        left: Money,
+    },
+    /// An amount of nothing, or in another currency than the order's.
+    #[error("must be more than nothing, in {0}")]
+    NotOfTheOrder(domain::Currency),
+    /// The amount of a conversion that was turned down or taken back stays as it is.
+    #[error("the amount of a conversion that is {0} cannot change")]
+    AmountStays(ConversionStatus),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
+}
+
+/// Moves a conversion that the caller has locked. `amount` counts for a reversal only: how much of the order is
+/// taken back, or all that is left of it when absent.
+///
+/// # Errors
+/// When the move is not legal, or takes back more than is left.
+pub async fn advance(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &mut Conversion,
+    claim: Claim,
+    amount: Option<Money>,
+) -> Result<(), MoveError> {
+    let from = conversion.status;
+    let to = from.to(claim.status)?;
+    if to == ConversionStatus::Reversed {
+        conversion.reversed = reversed_with(conversion, amount)?;
+    }
+    let is_end = matches!(to, ConversionStatus::Rejected | ConversionStatus::Reversed);
+    conversion.reason = is_end.then(|| claim.reason.unwrap_or(ReversalReason::Other));
+    conversion.status = to;
+    conversions::save(db, conversion, act.at).await?;
+    let note = if to == ConversionStatus::Reversed {
+        format!("{} reversed in all", conversion.reversed)
+    } else {
+        String::new()
+    };
+    let position = append(db, act, conversion, Some(from), &note).await?;
+    match (from, to) {
+        (ConversionStatus::Received, ConversionStatus::Pending) => {
+            settlement::accrue(db, act, conversion).await?;
+        }
+        (_, ConversionStatus::Approved) => settlement::approve(db, act, conversion).await?,
+        (_, ConversionStatus::Rejected | ConversionStatus::Reversed) => {
+            let reason = conversion.reason.map_or("", ReversalReason::name);
+            let why = format!("The conversion was {to} ({reason}).");
+            settlement::retract(db, act, conversion, position, &why).await?;
+        }
+        _ => {}
+    }
+    announce(db, act, conversion, kind_of(to)).await?;
+    Ok(())
+}
+
+/// Gives a conversion that the caller has locked another amount and computes its commissions anew.
+///
+/// # Errors
+/// When it was rejected or reversed.
+pub async fn change_amount(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &mut Conversion,
+    amount: Money,
+) -> Result<(), MoveError> {
+    if matches!(conversion.status, ConversionStatus::Rejected | ConversionStatus::Reversed) {
+        return Err(MoveError::AmountStays(conversion.status));
+    }
+    let before = std::mem::replace(&mut conversion.amount, amount);
+    conversions::save(db, conversion, act.at).await?;
+    let note = format!("the amount changed from {before} to {amount}");
+    let position = append(db, act, conversion, Some(conversion.status), &note).await?;
+    let why = format!("The order's amount changed from {before} to {amount}.");
+    settlement::recompute(db, act, conversion, position, &why).await?;
+    Ok(())
+}
+
+/// Tells subscribers of a conversion that is new.
+pub(super) async fn announce_new(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+) -> Result<(), sqlx::Error> {
+    announce(db, act, conversion, Some("conversion.created")).await
+}
+
+/// Appends the state that the conversion is in to its history.
+pub(super) async fn append(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    from: Option<ConversionStatus>,
+    note: &str,
+) -> Result<i32, sqlx::Error> {
+    let Conversion { status: to, reason, .. } = *conversion;
+    let step = Move { from, to, reason, note, actor: act.actor, at: act.at };
+    conversions::append_move(db, conversion.id, &step).await
+}
+
+fn reversed_with(conversion: &Conversion, amount: Option<Money>) -> Result<Money, MoveError> {
+    let currency = conversion.amount.currency;
+    let left = Money::new(conversion.amount.minor - conversion.reversed.minor, currency);
+    // An order without an amount can only be reversed whole, and saying so by a zero is no mistake.
+    let back = amount.filter(|amount| left.minor != 0 || amount.minor != 0).unwrap_or(left);
+    if back.currency != currency || (left.minor != 0 && back.minor <= 0) {
+        return Err(MoveError::NotOfTheOrder(currency));
+    }
+    if left.minor < back.minor {
+        return Err(MoveError::MoreThanLeft { left });
+    }
+    Ok(Money::new(conversion.reversed.minor + back.minor, currency))
+}
+
+/// Waiting and holding are not announced: nothing has been decided then.
+fn kind_of(status: ConversionStatus) -> Option<&'static str> {
+    match status {
+        ConversionStatus::Approved => Some("conversion.approved"),
+        ConversionStatus::Rejected => Some("conversion.rejected"),
+        ConversionStatus::Reversed => Some("conversion.reversed"),
+        ConversionStatus::Received | ConversionStatus::Pending | ConversionStatus::OnHold => None,
+    }
+}
+
+async fn announce(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    kind: Option<&'static str>,
+) -> Result<(), sqlx::Error> {
+    let Some(kind) = kind else { return Ok(()) };
+    let payload = json!({
+        "id": conversion.id,
+        "advertiser_id": conversion.advertiser,
+        "campaign_id": conversion.campaign,
+        "event": conversion.event,
+        "status": conversion.status,
+        "reason": conversion.reason,
+        "amount": conversion.amount,
+        "reversed": conversion.reversed,
+        "occurred_at": conversion.occurred_at,
+    });
+    let announcement = Announcement { kind, subject: conversion.id.to_string(), payload };
+    outbox::insert(db, EventId::new(act.clock, act.chance), &announcement, act.at).await
+}

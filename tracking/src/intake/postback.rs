@@ -1,0 +1,295 @@
+//! A postback whose every field was read and checked, before anything is known about its click.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use domain::{
+    ClickId, Currency, Money, SessionId,
+    attribution::CLOCK_TOLERANCE,
+    conversion::{ConversionStatus, ReversalReason},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::fields::{Fields, Given, error};
+use crate::problem::FieldError;
+
+/// Version of the shape in which postbacks wait in quarantine.
+const FORMAT: u32 = 1;
+
+/// What an advertiser reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Postback {
+    /// Version of this record's shape.
+    pub format: u32,
+    /// The click that the landing URL carried.
+    pub click_id: Option<ClickId>,
+    /// The visit, when the click is not known.
+    pub session_id: Option<SessionId>,
+    /// The event's name.
+    pub event: Option<String>,
+    /// A plain decimal; how many digits it may have is known with the currency.
+    pub amount: Option<String>,
+    /// The currency of the amount.
+    pub currency: Option<Currency>,
+    /// The order.
+    pub order_id: Option<String>,
+    /// Where the conversion is said to stand.
+    pub status: Option<Claim>,
+    /// The promo code, in upper case.
+    pub coupon: Option<String>,
+    /// The transaction.
+    pub external_id: Option<String>,
+    /// The customer.
+    pub customer_id: Option<String>,
+    /// Two letters, ISO 3166.
+    pub country: Option<String>,
+    /// When the customer converted.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// Fields that are not ours.
+    pub metadata: Map<String, Value>,
+}
+
+/// Where a conversion is said to stand, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The state.
+    pub status: ConversionStatus,
+    /// Why it is rejected or reversed.
+    pub reason: Option<ReversalReason>,
+}
+
+/// Other networks' words for our states; some of them say why.
+static STATUS_WORDS: &[(&str, ConversionStatus, Option<ReversalReason>)] = &[
+    ("open", ConversionStatus::Pending, None),
+    ("new", ConversionStatus::Pending, None),
+    ("confirmed", ConversionStatus::Approved, None),
+    ("accepted", ConversionStatus::Approved, None),
+    ("declined", ConversionStatus::Rejected, None),
+    ("cancelled", ConversionStatus::Rejected, None),
+    ("canceled", ConversionStatus::Rejected, None),
+    ("hold", ConversionStatus::OnHold, None),
+    ("refunded", ConversionStatus::Reversed, Some(ReversalReason::Refund)),
+    ("chargeback", ConversionStatus::Reversed, Some(ReversalReason::Chargeback)),
+];
+
+impl Postback {
+    /// Reads and checks every field.
+    ///
+    /// # Errors
+    /// Every field that cannot be accepted, each named as it was sent.
+    pub fn read(fields: Fields, now: DateTime<Utc>) -> Result<Self, Vec<FieldError>> {
+        let mut reader = Reader { fields: &fields, errors: Vec::new() };
+        let currency = reader.parsed("currency", |text| text.parse().map_err(sentence));
+        let postback = Self {
+            format: FORMAT,
+            click_id: reader.parsed("click_id", |text| text.parse().map_err(sentence)),
+            session_id: reader.parsed("session_id", |text| text.parse().map_err(sentence)),
+            event: reader.parsed("event", event_name),
+            amount: reader.parsed("amount", |text| amount(text, currency)),
+            currency,
+            order_id: reader.text("order_id", 128),
+            status: reader.claim(),
+            coupon: reader.text("coupon", 64).map(|code| code.to_uppercase()),
+            external_id: reader.text("external_id", 128),
+            customer_id: reader.text("customer_id", 128),
+            country: reader.parsed("country", country),
+            occurred_at: reader.parsed("ts", |text| moment(text, now)),
+            metadata: fields.metadata.clone(),
+        };
+        if reader.errors.is_empty() { Ok(postback) } else { Err(reader.errors) }
+    }
+
+    /// The amount in its own currency, or else in `otherwise`.
+    ///
+    /// # Errors
+    /// When it has more digits than that currency, or is too large to be counted.
+    pub fn money(&self, otherwise: Currency) -> Result<Option<Money>, domain::money::MoneyError> {
+        let currency = self.currency.unwrap_or(otherwise);
+        self.amount.as_deref().map(|amount| Money::parse(amount, currency)).transpose()
+    }
+}
+
+/// Reads fields one by one and keeps what is wrong with them.
+struct Reader<'a> {
+    fields: &'a Fields,
+    errors: Vec<FieldError>,
+}
+
+impl Reader<'_> {
+    fn parsed<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let Given { sent_as, text } = self.fields.get(name)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(detail) => {
+                self.errors.push(error(sent_as, detail));
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, name: &'static str, limit: usize) -> Option<String> {
+        self.parsed(name, |text| {
+            let is_plain = !text.chars().any(char::is_control) && text.chars().count() <= limit;
+            if is_plain {
+                Ok(text.to_owned())
+            } else {
+                Err(format!("must be at most {limit} printable characters"))
+            }
+        })
+    }
+
+    /// The reason may stand in a field of its own or in the word for the state.
+    fn claim(&mut self) -> Option<Claim> {
+        let reason = self.parsed("reason", |text| text.to_ascii_lowercase().parse().map_err(sentence));
+        let claim = self.parsed("status", claim)?;
+        Some(Claim { reason: reason.or(claim.reason), ..claim })
+    }
+}
+
+fn sentence(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn claim(text: &str) -> Result<Claim, String> {
+    let word = text.to_ascii_lowercase();
+    if let Some((_, status, reason)) = STATUS_WORDS.iter().find(|(known, ..)| *known == word) {
+        return Ok(Claim { status: *status, reason: *reason });
+    }
+    match word.parse().map_err(sentence)? {
+        ConversionStatus::Received => {
+            Err("a conversion that is reported has been received already".to_owned())
+        }
+        status => Ok(Claim { status, reason: None }),
+    }
+}
+
+fn event_name(text: &str) -> Result<String, String> {
+    let name = text.to_ascii_lowercase();
+    let is_name = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'));
+    if is_name && name.len() <= 64 {
+        return Ok(name);
+    }
+    Err("must be at most 64 letters, digits, `_`, `.` or `-`".to_owned())
+}
+
+fn amount(text: &str, currency: Option<Currency>) -> Result<String, String> {
+    // Without a currency only the form can be checked: no currency has more than the four digits of this one.
+    let finest = "CLF".parse().expect("CLF is an ISO 4217 currency");
+    match Money::parse(text, currency.unwrap_or(finest)) {
+        Ok(money) if money.minor < 0 => Err("must not be negative; report a reversal instead".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(sentence(error)),
+    }
+}
+
+fn country(text: &str) -> Result<String, String> {
+    let code = text.to_ascii_uppercase();
+    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_code { Ok(code) } else { Err("must be the two letters of ISO 3166, such as DE".to_owned()) }
+}
+
+fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    let form = || "must be seconds since 1970 or RFC 3339 such as 2026-02-01T12:00:00Z".to_owned();
+    let is_count = text.bytes().all(|byte| byte.is_ascii_digit());
+    let moment = if is_count {
+        DateTime::from_timestamp(text.parse().map_err(|_| form())?, 0).ok_or_else(form)?
+    } else {
+        DateTime::parse_from_rfc3339(text).map_err(|_| form())?.to_utc().trunc_subsecs(6)
+    };
+    if now + CLOCK_TOLERANCE < moment {
+        return Err("must not be in the future".to_owned());
+    }
+    if moment.timestamp() < 0 {
+        return Err(form());
+    }
+    Ok(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::signature::canonical::Query;
+
+    use super::*;
+    use crate::intake::fields::Sent;
+
+    fn read(query: &str) -> Result<Postback, Vec<FieldError>> {
+        let query = Query::parse(query).unwrap();
+        let parameters = query.pairs().map(|(name, text)| (name.to_owned(), Sent::Text(text.to_owned())));
+        let fields = Fields::sort(parameters.collect(), &BTreeMap::new()).unwrap();
+        Postback::read(fields, DateTime::from_timestamp(1_769_947_200, 0).unwrap())
+    }
+
+    fn refused(query: &str) -> String {
+        let errors = read(query).unwrap_err();
+        errors.into_iter().map(|error| format!("{}: {}\n", error.pointer, error.detail)).collect()
+    }
+
+    const COMPLETE: &str = "click_id=clk_01JH0000000000000000000000&session_id=ses_01JH0000000000000000000000\
+        &event=Sale&amount=49.99&currency=eur&order_id=A%261&status=refunded&coupon=save10&external_id=T1\
+        &customer_id=C1&country=de&ts=2026-02-01T12:00:00.1234567Z&colour=red";
+
+    #[test]
+    fn a_complete_postback_waits_in_the_frozen_shape() {
+        let frozen: Value = serde_json::from_str(include_str!("postback-1.json")).unwrap();
+        let postback = read(COMPLETE).unwrap();
+        assert_eq!(serde_json::to_value(&postback).unwrap(), frozen);
+        assert_eq!(serde_json::from_value::<Postback>(frozen).unwrap(), postback);
+    }
+
+    #[test]
+    fn every_field_that_is_wrong_is_named_as_it_was_sent() {
+        insta::assert_snapshot!(
+            refused("clickid=abc&payout=49%2C99&currency=EURO&status=paid&ts=soon&country=Germany&event=a%20b&tid=%01"),
+            @r#"
+        /currency: "EURO" is not an ISO 4217 currency code such as EUR or USD
+        /clickid: "abc" is not a click id: expected clk_ and 26 characters of Crockford base32
+        /event: must be at most 64 letters, digits, `_`, `.` or `-`
+        /payout: "49,99" is not a decimal amount such as 49.99
+        /status: "paid" is not a conversion status: expected one of received, pending, approved, rejected, on_hold, reversed
+        /tid: must be at most 128 printable characters
+        /country: must be the two letters of ISO 3166, such as DE
+        /ts: must be seconds since 1970 or RFC 3339 such as 2026-02-01T12:00:00Z
+        "#
+        );
+        insta::assert_snapshot!(refused("amount=-1&status=received&ts=1769947501&reason=mood&session=x"), @r#"
+        /session: "x" is not a session id: expected ses_ and 26 characters of Crockford base32
+        /amount: must not be negative; report a reversal instead
+        /reason: "mood" is not a reversal reason: expected one of refund, chargeback, duplicate, fraud, terms, tracking_error, test, other
+        /status: a conversion that is reported has been received already
+        /ts: must not be in the future
+        "#);
+    }
+
+    #[test]
+    fn an_amount_is_exact_or_refused() {
+        let amount = |query: &str| read(query).map(|postback| postback.money("JPY".parse().unwrap()));
+        assert_eq!(amount("amount=50").unwrap().unwrap().unwrap().to_string(), "50 JPY");
+        assert!(amount("amount=50.5").unwrap().is_err());
+        assert_eq!(amount("amount=50.5&currency=EUR").unwrap().unwrap().unwrap().to_string(), "50.50 EUR");
+        for text in [
+            "1e3",
+            "0x10",
+            "1,5",
+            "+1",
+            ".5",
+            "5.",
+            "NaN",
+            "49.999&currency=EUR",
+            "1.00001",
+            "99999999999999999999",
+        ] {
+            assert!(amount(&format!("amount={text}")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_of_other_networks_are_understood() {
+        let status = |word: &str| read(&format!("status={word}")).unwrap().status.unwrap();
+        let approved = Claim { status: ConversionStatus::Approved, reason: None };
+        assert_eq!(status("APPROVED"), approved);
+        assert_eq!(status("confirmed"), approved);
+        assert_eq!(status("chargeback").reason, Some(ReversalReason::Chargeback));
+        assert_eq!(status("refunded&reason=fraud").reason, Some(ReversalReason::Fraud));
+    }
+}

@@ -1,0 +1,127 @@
+//! A conversion that is reported for the first time: credited, settled, and moved to where it is said to stand.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    ConversionId, Money,
+    attribution::{self, LastClick, Touch, TouchPath},
+    campaign::QualifyingEvent,
+    conversion::ConversionStatus,
+};
+use sqlx::PgConnection;
+
+use super::{AcceptError, Accepted, Act, Outcome, Report, life, origin::Origin, postback::Claim};
+use crate::store::{
+    conversions::{self, Conversion, Particulars, Share},
+    plans::Campaign,
+    touches,
+};
+
+/// Stores the conversion, who shares the credit, and everything that follows from it.
+pub(super) async fn take_in(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    report: &Report,
+    origin: Origin,
+    (campaign, event): (&Campaign, &QualifyingEvent),
+    duplicate_key: Option<String>,
+) -> Result<Accepted, AcceptError> {
+    let amount = report.postback.money(campaign.currency);
+    let amount = amount.map_err(|error| AcceptError::field("amount", error.to_string()))?;
+    let amount = amount.unwrap_or(Money::zero(report.postback.currency.unwrap_or(campaign.currency)));
+    let mut conversion = Conversion {
+        id: ConversionId::new(act.clock, act.chance),
+        advertiser: report.advertiser,
+        campaign: campaign.id,
+        event: event.name.clone(),
+        kind: event.kind,
+        status: ConversionStatus::Received,
+        reason: None,
+        amount,
+        reversed: Money::zero(amount.currency),
+        occurred_at: report.converted_at(),
+        received_at: report.received_at,
+    };
+    let shares = share(db, origin, campaign, conversion.occurred_at).await?;
+    let particulars = particulars(report, origin, &shares, duplicate_key);
+    conversions::insert(db, &conversion, &particulars).await?;
+    conversions::insert_shares(db, conversion.id, &shares).await?;
+    if let Some(link) = particulars.link {
+        conversions::count_for_link(db, link).await?;
+    }
+    life::append(db, act, &conversion, None, "").await?;
+    life::announce_new(db, act, &conversion).await?;
+    for claim in first_moves(report.postback.status) {
+        life::advance(db, act, &mut conversion, claim, None).await?;
+    }
+    Ok(Accepted::of(&conversion, Outcome::Recorded))
+}
+
+/// A conversion waits before it is approved or held; one that is turned down at once is never credited.
+fn first_moves(claim: Option<Claim>) -> Vec<Claim> {
+    let wait = Claim { status: ConversionStatus::Pending, reason: None };
+    match claim {
+        None => vec![wait],
+        Some(claim) => match claim.status {
+            ConversionStatus::Approved | ConversionStatus::OnHold => vec![wait, claim],
+            _ => vec![claim],
+        },
+    }
+}
+
+/// Who gets how much of the credit, by the clicks that the session made up to the one that was reported.
+async fn share(
+    db: &mut PgConnection,
+    origin: Origin,
+    campaign: &Campaign,
+    converted_at: DateTime<Utc>,
+) -> Result<Vec<Share>, sqlx::Error> {
+    let window = campaign.window.length();
+    let touches = match origin {
+        Origin::Click(click) => touches::path(db, &click, converted_at - window).await?,
+        Origin::Coupon(coupon) => {
+            vec![Touch { click: None, link: coupon.link, affiliate: coupon.affiliate, at: converted_at }]
+        }
+        Origin::Missing | Origin::Unnamed => Vec::new(),
+    };
+    let path = TouchPath::within(window, converted_at, touches);
+    let model: &dyn attribution::AttributionModel = &LastClick;
+    let shares = attribution::share(model, &path).into_iter().map(|share| {
+        let touch = &path.touches()[share.touch];
+        Share {
+            model: model.name().to_owned(),
+            click: touch.click,
+            link: touch.link,
+            affiliate: touch.affiliate,
+            ppm: share.ppm,
+            touched_at: Some(touch.at),
+        }
+    });
+    Ok(shares.collect())
+}
+
+fn particulars(
+    report: &Report,
+    origin: Origin,
+    shares: &[Share],
+    duplicate_key: Option<String>,
+) -> Particulars {
+    let postback = report.postback.clone();
+    let click = match origin {
+        Origin::Click(click) => Some(click),
+        Origin::Coupon(_) | Origin::Missing | Origin::Unnamed => None,
+    };
+    let largest = shares.iter().max_by_key(|share| share.ppm);
+    Particulars {
+        click: click.map(|click| click.id),
+        session: click.map(|click| click.session),
+        link: largest.map(|share| share.link),
+        affiliate: largest.map(|share| share.affiliate),
+        order_id: postback.order_id,
+        external_id: postback.external_id,
+        customer_id: postback.customer_id,
+        coupon: postback.coupon,
+        country: postback.country,
+        metadata: postback.metadata,
+        duplicate_key,
+    }
+}

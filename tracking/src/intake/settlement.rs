@@ -1,0 +1,291 @@
+//! What a conversion earns becomes lines of commission on balanced movements; what it loses, negative lines.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    AffiliateId, CommissionId, EventId, Money, TransactionId,
+    affiliate::AffiliateStatus,
+    commission::{Credit, Line, Plan, Sale, Trace, Upline, settle, take_back},
+    conversion::{CommissionStatus, ConversionStatus},
+    ledger::{Account, Movement, TransactionKind},
+};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::Act;
+use crate::store::{
+    conversions::{self, Conversion, Share},
+    ledger::{self, Earned, NewLine, Occasion},
+    outbox::{self, Announcement},
+    plans,
+};
+
+/// Writes what a newly credited conversion earns.
+pub(super) async fn accrue(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+) -> Result<(), sqlx::Error> {
+    let lines = lines_for(db, conversion, &[]).await?;
+    let expense = Account::expense(conversion.advertiser);
+    let legs = lines.iter().map(|line| (line.amount, expense, Account::accrued(line.affiliate)));
+    let movement = Movement::transfers(TransactionKind::Accrue, legs);
+    let reference = conversion.id.to_string();
+    let Some(transaction) =
+        post(db, act, conversion, &movement, reference, "The conversion was credited.").await?
+    else {
+        return Ok(());
+    };
+    for line in &lines {
+        write_line(db, act, conversion, line, CommissionStatus::Accrued, transaction).await?;
+    }
+    Ok(())
+}
+
+/// Moves what waited for approval to what is to be paid.
+pub(super) async fn approve(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+) -> Result<(), sqlx::Error> {
+    let gains = ledger::make_payable(db, conversion.id).await?;
+    let legs = gains
+        .into_iter()
+        .map(|(affiliate, amount)| (amount, Account::accrued(affiliate), Account::payable(affiliate)));
+    let movement = Movement::transfers(TransactionKind::Approve, legs);
+    let reference = conversion.id.to_string();
+    post(db, act, conversion, &movement, reference, "The conversion was approved.").await?;
+    Ok(())
+}
+
+/// Takes back what is no longer earned, line by line: all of it, or what the reversed part of the order earned.
+/// `position` is that of the move in the conversion's history, so that each move takes back once.
+pub(super) async fn retract(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    position: i32,
+    why: &str,
+) -> Result<(), sqlx::Error> {
+    let is_partial = conversion.status == ConversionStatus::Reversed;
+    let gone = if is_partial { conversion.reversed } else { conversion.amount };
+    let due = |line: &Earned| take_back(line.amount, line.taken_back, conversion.amount, gone);
+    let losses: Vec<_> = standing(ledger::earned(db, conversion.id).await?)
+        .into_iter()
+        .map(|line| (due(&line), line))
+        .filter(|(loss, _)| 0 < loss.minor)
+        .collect();
+    correct(db, act, conversion, position, why, losses, Vec::new()).await
+}
+
+/// Computes the conversion anew after its amount has changed: the old lines are taken back and new ones written,
+/// unless they would be the same.
+pub(super) async fn recompute(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    position: i32,
+    why: &str,
+) -> Result<(), sqlx::Error> {
+    let old = standing(ledger::earned(db, conversion.id).await?);
+    // Whoever had earned from it keeps earning, even if suspended since: the sale is not a new one.
+    let entitled: Vec<_> = old.iter().map(|line| line.affiliate).collect();
+    let new = lines_for(db, conversion, &entitled).await?;
+    let left =
+        |line: &Earned| (line.affiliate, line.level, line.plan, line.amount.minor - line.taken_back.minor);
+    let due = |line: &Line| (line.affiliate, level(line), line.plan, line.amount.minor);
+    let stays: BTreeSet<_> = old.iter().map(left).collect();
+    if old.len() == new.len() && stays == new.iter().map(due).collect() {
+        return Ok(());
+    }
+    let whole = |line: &Earned| Money::new(line.amount.minor - line.taken_back.minor, line.amount.currency);
+    let losses = old.into_iter().map(|line| (whole(&line), line)).collect();
+    correct(db, act, conversion, position, why, losses, new).await
+}
+
+/// The lines of which something is left.
+fn standing(lines: Vec<Earned>) -> Vec<Earned> {
+    lines.into_iter().filter(|line| line.taken_back.minor < line.amount.minor).collect()
+}
+
+/// One movement that takes back `losses` and writes `gains` in the state that the conversion is in.
+async fn correct(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    position: i32,
+    why: &str,
+    losses: Vec<(Money, Earned)>,
+    gains: Vec<Line>,
+) -> Result<(), sqlx::Error> {
+    let is_approved = conversion.status == ConversionStatus::Approved;
+    let status = if is_approved { CommissionStatus::Payable } else { CommissionStatus::Accrued };
+    let expense = Account::expense(conversion.advertiser);
+    let back = losses.iter().map(|(loss, line)| (*loss, owed(open(line.status), line.affiliate), expense));
+    let forth = gains.iter().map(|line| (line.amount, expense, owed(status, line.affiliate)));
+    let movement = Movement::transfers(TransactionKind::Correct, back.chain(forth));
+    let reference = format!("{}#{position}", conversion.id);
+    let Some(transaction) = post(db, act, conversion, &movement, reference, why).await? else {
+        return Ok(());
+    };
+    for (loss, line) in &losses {
+        write_correction(db, act, conversion, line, *loss, why, transaction).await?;
+    }
+    for line in &gains {
+        write_line(db, act, conversion, line, status, transaction).await?;
+    }
+    Ok(())
+}
+
+/// What was paid out already is taken back from what is to be paid next.
+fn open(status: CommissionStatus) -> CommissionStatus {
+    match status {
+        CommissionStatus::Accrued => CommissionStatus::Accrued,
+        CommissionStatus::Payable | CommissionStatus::Paid => CommissionStatus::Payable,
+    }
+}
+
+fn owed(status: CommissionStatus, affiliate: AffiliateId) -> Account {
+    match open(status) {
+        CommissionStatus::Accrued => Account::accrued(affiliate),
+        CommissionStatus::Payable | CommissionStatus::Paid => Account::payable(affiliate),
+    }
+}
+
+async fn post(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    movement: &Movement,
+    reference: String,
+    description: &str,
+) -> Result<Option<TransactionId>, sqlx::Error> {
+    if movement.postings().is_empty() {
+        return Ok(None);
+    }
+    let occasion = Occasion { reference, conversion: conversion.id, description, at: act.at };
+    ledger::post(db, movement, &occasion, act.clock, act.chance).await.map(Some)
+}
+
+async fn write_line(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    line: &Line,
+    status: CommissionStatus,
+    transaction: TransactionId,
+) -> Result<(), sqlx::Error> {
+    let new = NewLine {
+        id: CommissionId::new(act.clock, act.chance),
+        conversion: conversion.id,
+        campaign: conversion.campaign,
+        affiliate: line.affiliate,
+        plan: line.plan,
+        level: level(line),
+        status,
+        amount: line.amount,
+        corrects: None,
+        trace: &line.trace,
+        transaction,
+        at: act.at,
+    };
+    ledger::insert_line(db, &new).await?;
+    announce_line(db, act, "commission.created", &new).await
+}
+
+async fn write_correction(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    line: &Earned,
+    loss: Money,
+    why: &str,
+    transaction: TransactionId,
+) -> Result<(), sqlx::Error> {
+    let trace: Trace = line.trace.correction(why, loss.negated());
+    let new = NewLine {
+        id: CommissionId::new(act.clock, act.chance),
+        conversion: conversion.id,
+        campaign: conversion.campaign,
+        affiliate: line.affiliate,
+        plan: line.plan,
+        level: line.level,
+        status: open(line.status),
+        amount: loss.negated(),
+        corrects: Some(line.id),
+        trace: &trace,
+        transaction,
+        at: act.at,
+    };
+    ledger::insert_line(db, &new).await?;
+    announce_line(db, act, "commission.adjusted", &new).await
+}
+
+async fn announce_line(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    kind: &'static str,
+    line: &NewLine<'_>,
+) -> Result<(), sqlx::Error> {
+    let payload = json!({
+        "id": line.id,
+        "conversion_id": line.conversion,
+        "campaign_id": line.campaign,
+        "affiliate_id": line.affiliate,
+        "level": line.level,
+        "status": line.status,
+        "amount": line.amount,
+        "corrects": line.corrects,
+    });
+    let announcement = Announcement { kind, subject: line.id.to_string(), payload };
+    outbox::insert(db, EventId::new(act.clock, act.chance), &announcement, act.at).await
+}
+
+fn level(line: &Line) -> i32 {
+    i32::try_from(line.level).unwrap_or(i32::MAX)
+}
+
+/// Who earns what by the plans that held when the customer converted. Affiliates who are not approved earn only if
+/// they are `entitled`; orders below the event's minimum earn nothing.
+async fn lines_for(
+    db: &mut PgConnection,
+    conversion: &Conversion,
+    entitled: &[AffiliateId],
+) -> Result<Vec<Line>, sqlx::Error> {
+    let Conversion { amount, ref event, kind, .. } = *conversion;
+    if !qualifies(db, conversion).await? {
+        return Ok(Vec::new());
+    }
+    let mut terms = Vec::new();
+    for share in conversions::shares(db, conversion.id).await? {
+        let status = plans::affiliate_status(db, share.affiliate).await?;
+        let earns = status == Some(AffiliateStatus::Approved) || entitled.contains(&share.affiliate);
+        let plan = plans::plan(db, conversion.campaign, share.affiliate, conversion.occurred_at).await?;
+        if let Some(plan) = plan.filter(|_| earns) {
+            let upline = plans::upline(db, share.affiliate).await?;
+            terms.push((share, plan, upline));
+        }
+    }
+    let credits: Vec<_> = terms.iter().map(|(share, plan, upline)| credit(share, plan, upline)).collect();
+    Ok(settle(&Sale { event, kind, amount }, &credits))
+}
+
+fn credit<'a>(share: &Share, plan: &'a Plan, upline: &[Upline]) -> Credit<'a> {
+    let because = match (share.click, share.touched_at) {
+        (Some(click), Some(at)) => {
+            format!("{} gives it for click {click} of {}.", share.model, at.format("%F %T UTC"))
+        }
+        _ => format!("{} gives it for the coupon.", share.model),
+    };
+    Credit { affiliate: share.affiliate, share_ppm: share.ppm, because, plan, upline: upline.to_vec() }
+}
+
+/// A minimum in another currency cannot be compared, so it is not reached.
+async fn qualifies(db: &mut PgConnection, conversion: &Conversion) -> Result<bool, sqlx::Error> {
+    let campaign = plans::campaign(db, conversion.campaign).await?;
+    let events = campaign.map(|campaign| campaign.events).unwrap_or_default();
+    let minimum =
+        events.into_iter().find(|event| event.name == conversion.event).and_then(|event| event.min_amount);
+    let Some(minimum) = minimum else { return Ok(true) };
+    Ok(minimum.currency == conversion.amount.currency && minimum.minor <= conversion.amount.minor)
+}
