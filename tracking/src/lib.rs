@@ -1,7 +1,22 @@
 //! The moment of the click and of the postback: redirect, write-ahead log, shipper, intake.
 
+pub mod config;
+pub mod directory;
 pub mod event;
+pub mod intake;
+mod meters;
+mod patience;
 pub mod problem;
 pub mod redirect;
+mod routes;
 pub mod secret;
+mod shipper;
+pub mod store;
+mod tracker;
 pub mod wal;
+
+pub use shipper::Shipped;
+pub use tracker::{OpenError, Tracker};
+
+/// The schema that this release works with; the demo and the tests bring databases up to it.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use domain::{
     ClickId,
-    campaign::AllowedHost,
+    campaign::{AllowedHost, may_lead_to},
     click::{SUB_IDS, Tags, UTM},
 };
 use url::{Position, Url};
@@ -188,9 +188,9 @@ pub enum TargetError {
     Host,
 }
 
-/// Checks a deep link against the hosts that its campaign allows.
+/// Checks a deep link against the hosts that its campaign allows, the landing page's own among them.
 ///
-/// A port is accepted only where the campaign's own landing page has the same host and port.
+/// A port is accepted only where the landing page has the same host and port.
 ///
 /// # Errors
 /// When following it could lead a visitor anywhere else.
@@ -211,11 +211,10 @@ pub fn deep_link(target: &str, allowed: &[AllowedHost], landing: &Url) -> Result
     if authority.is_none_or(|authority| authority.is_empty() || authority.contains('@')) {
         return Err(TargetError::Disguised);
     }
-    let host = url.host_str().ok_or(TargetError::NotAUrl)?;
-    if !allowed.iter().any(|allowed| allowed.admits(host)) {
+    if !may_lead_to(&url, landing, allowed) {
         return Err(TargetError::Host);
     }
-    let is_landing = landing.host_str() == Some(host) && landing.port() == url.port();
+    let is_landing = landing.host_str() == url.host_str() && landing.port() == url.port();
     if url.port().is_some() && !is_landing { Err(TargetError::Port) } else { Ok(url) }
 }
 
@@ -279,8 +278,7 @@ mod tests {
     }
 
     fn target(target: &str) -> Result<Url, TargetError> {
-        let allowed =
-            ["shop.example", "*.shop.example", "127.0.0.1"].map(|host| AllowedHost::parse(host).unwrap());
+        let allowed = ["shop.example", "*.shop.example"].map(|host| AllowedHost::parse(host).unwrap());
         deep_link(target, &allowed, &Url::parse("http://127.0.0.1:8081/").unwrap())
     }
 

@@ -155,7 +155,7 @@ impl World {
             assert!(!self.model.refused.contains(number), "{number} had been refused");
             self.model.last_read = Some(*number);
         }
-        (numbers, batch.end)
+        (numbers, Some(batch.end))
     }
 
     fn ship(&mut self, count: usize) {

@@ -16,14 +16,14 @@ const CHUNK: usize = 1 << 20;
 const _: () = assert!(frame::RECORD_LIMIT as usize + 64 < CHUNK);
 
 /// Records that were read together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Batch {
     /// The records, oldest first.
     pub records: Vec<Vec<u8>>,
     /// Where records are missing that had been durable.
     pub damage: Vec<Damage>,
     /// The place behind the batch, to be remembered once its records are stored.
-    pub end: Option<Position>,
+    pub end: Position,
 }
 
 /// Bytes of a segment that the disk did not give back as they were written.
@@ -50,10 +50,19 @@ impl Reader {
         Self { disk, durable, position, open: None, chunk: Vec::new(), damaged: Vec::new() }
     }
 
-    /// Waits until there is something to read; false when there never will be, because the log is closed.
-    pub async fn wait(&mut self) -> bool {
-        let position = self.position;
-        self.durable.wait_for(|durable| position < *durable).await.is_ok()
+    /// The place of the next record.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Goes back to an earlier place that has not been freed, to read the same records again.
+    pub fn rewind(&mut self, position: Position) {
+        self.position = position;
+    }
+
+    /// Up to where there is something to read; closed when there never will be more.
+    pub fn durable(&self) -> watch::Receiver<Position> {
+        self.durable.clone()
     }
 
     /// Whether every durable record has been read.
@@ -67,15 +76,15 @@ impl Reader {
     /// When the disk cannot be read; nothing is skipped, the same records come with the next call.
     pub fn read(&mut self, records: usize) -> io::Result<Batch> {
         let durable = *self.durable.borrow();
-        let mut batch = Batch::default();
         let mut position = self.position;
+        let mut batch = Batch { records: Vec::new(), damage: Vec::new(), end: position };
         let mut bytes = 0;
         while position < durable && batch.records.len() < records && bytes < CHUNK {
             let Some(extent) = self.open(&mut position, durable, &mut batch)? else { continue };
             bytes += self.read_chunk(&mut position, extent, records, &mut batch)?;
         }
         self.position = position;
-        batch.end = Some(position);
+        batch.end = position;
         self.damaged.extend(batch.damage.iter().map(|damage| damage.sequence));
         Ok(batch)
     }

@@ -134,6 +134,8 @@ impl Writer {
             self.store(batch);
         }
         self.sync();
+        // The folder's lock is given back before anybody hears that the log is closed.
+        drop(self);
         for done in closed_for {
             // Whoever asked may have stopped waiting; the log is closed all the same.
             let _ = done.send(());

@@ -1,0 +1,139 @@
+//! What an operator may choose about tracking; every choice is a flag and an environment variable.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use domain::campaign::page;
+use ipnet::IpNet;
+use url::Url;
+
+use crate::{
+    secret::Secret,
+    wal::{self, Durability},
+};
+
+/// How a tracker behaves. `serve` takes the same flags when it runs everything in one process.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Folder for the click log and the directory's snapshot; it must survive a restart.
+    #[arg(long, env = "TRIBUTARY_DATA_DIR", default_value = "data", value_name = "FOLDER")]
+    pub data_dir: PathBuf,
+
+    /// Secret of the installation, at least 32 characters; cookies and address hashes are keyed with it.
+    #[arg(long, env = "TRIBUTARY_SECRET", hide_env_values = true, value_name = "TEXT")]
+    pub secret: Secret,
+
+    /// When a click counts as kept: `commit` before the redirect (nothing is lost), `interval` shortly after it
+    /// (a crash loses at most the last interval).
+    #[arg(long, env = "TRIBUTARY_DURABILITY", default_value = "commit", value_name = "MODE")]
+    pub durability: DurabilityMode,
+
+    /// How often `interval` asks the disk to keep what was written, in milliseconds.
+    #[arg(long, env = "TRIBUTARY_SYNC_INTERVAL_MS", default_value_t = 5, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub sync_interval_ms: u64,
+
+    /// How many clicks may wait for the disk; more are answered with 503.
+    #[arg(long, env = "TRIBUTARY_LOG_QUEUE", default_value_t = 16_384, value_name = "CLICKS",
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub log_queue: u32,
+
+    /// How large one file of the click log becomes, in MiB.
+    #[arg(long, env = "TRIBUTARY_LOG_SEGMENT_MIB", default_value_t = 64, value_name = "MIB",
+          value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub log_segment_mib: u32,
+
+    /// Database of countries by address (an mmdb file); without one the country of a click stays empty.
+    #[arg(long, env = "TRIBUTARY_GEO_FILE", value_name = "FILE")]
+    pub geo_file: Option<PathBuf>,
+
+    /// Network of a reverse proxy whose X-Forwarded-For is believed, such as 10.0.0.0/8; may be repeated.
+    #[arg(
+        long = "trusted-proxy",
+        env = "TRIBUTARY_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Page for visitors whose link is unknown, paused or over; without one they are answered 404 or 410.
+    #[arg(long, env = "TRIBUTARY_FALLBACK_URL", value_name = "URL", value_parser = page)]
+    pub fallback_url: Option<Url>,
+
+    /// Name of the first-party cookie.
+    #[arg(long, env = "TRIBUTARY_COOKIE_NAME", default_value = "affiliate_id", value_name = "NAME")]
+    pub cookie_name: String,
+}
+
+/// When a click counts as kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DurabilityMode {
+    /// Before the redirect.
+    Commit,
+    /// Within an interval after it.
+    Interval,
+}
+
+impl Config {
+    /// What is usual, for this folder and secret.
+    pub fn new(data_dir: PathBuf, secret: Secret) -> Self {
+        Self {
+            data_dir,
+            secret,
+            durability: DurabilityMode::Commit,
+            sync_interval_ms: 5,
+            log_queue: 16_384,
+            log_segment_mib: 64,
+            geo_file: None,
+            trusted_proxies: Vec::new(),
+            fallback_url: None,
+            cookie_name: "affiliate_id".into(),
+        }
+    }
+
+    pub(crate) fn log_settings(&self) -> wal::Settings {
+        let durability = match self.durability {
+            DurabilityMode::Commit => Durability::Commit,
+            DurabilityMode::Interval => Durability::Interval(Duration::from_millis(self.sync_interval_ms)),
+        };
+        wal::Settings {
+            durability,
+            segment_bytes: self.log_segment_mib << 20,
+            queue: self.log_queue as usize,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    fn parse(flags: &[&str]) -> Result<Config, String> {
+        let flags = ["track", "--secret", "0123456789abcdef0123456789abcdef"].iter().chain(flags);
+        let parsed = Command::try_parse_from(flags).map(|command| command.config);
+        parsed.map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn what_is_usual_is_what_the_flags_default_to() {
+        let usual = Config::new("data".into(), "0123456789abcdef0123456789abcdef".parse().unwrap());
+        assert_eq!(format!("{:?}", parse(&[]).unwrap()), format!("{usual:?}"));
+    }
+
+    #[test]
+    fn a_wrong_flag_is_told_in_one_sentence() {
+        let refusal = |flags: &[&str]| parse(flags).unwrap_err();
+        insta::assert_snapshot!(refusal(&["--trusted-proxy", "10.0.0.0/33"]), @"error: invalid value '10.0.0.0/33' for '--trusted-proxy <CIDR>': invalid IP address syntax");
+        insta::assert_snapshot!(refusal(&["--fallback-url", "javascript:x"]), @r#"error: invalid value 'javascript:x' for '--fallback-url <URL>': "javascript:x" is not an http or https address of at most 500 characters, with a host and without a password"#);
+        insta::assert_snapshot!(refusal(&["--durability", "never"]), @"error: invalid value 'never' for '--durability <MODE>'");
+        insta::assert_snapshot!(refusal(&["--secret", "short"]), @"error: the argument '--secret <TEXT>' cannot be used multiple times");
+    }
+}

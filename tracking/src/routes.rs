@@ -1,0 +1,58 @@
+//! What a tracker answers to over HTTP.
+
+use axum::{Router, extract::State, http::header, middleware, response::IntoResponse, routing::get};
+use http::StatusCode;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    problem::{self, Problem},
+    redirect,
+    tracker::Tracker,
+};
+
+impl Tracker {
+    /// Everything: clicks and what operators look at.
+    pub fn router(&self) -> Router {
+        self.click_routes().merge(self.operation_routes())
+    }
+
+    /// Clicks alone, to be merged into a larger service. The server must be made with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`, or no visitor has an address.
+    pub fn click_routes(&self) -> Router {
+        Router::new()
+            .route("/c/{code}", get(redirect::follow_code))
+            .route("/c", get(redirect::follow_query))
+            .route("/landing", get(redirect::capture))
+            .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()))
+            .layer(middleware::from_fn(problem::complete))
+            .with_state(self.clone())
+    }
+
+    /// Health and numbers.
+    pub fn operation_routes(&self) -> Router {
+        Router::new()
+            .route("/health/live", get(|| async { "alive" }))
+            .route("/health/ready", get(ready))
+            .route("/metrics", get(metrics))
+            .with_state(self.clone())
+    }
+
+    /// Why clicks cannot be taken right now, if they cannot.
+    pub fn check_ready(&self) -> Result<(), &'static str> {
+        if self.0.directory.load().is_none() {
+            return Err("no links are loaded, neither from the database nor from disk");
+        }
+        if !self.0.wal.is_well() { Err("the click log cannot be written") } else { Ok(()) }
+    }
+}
+
+/// Ready means: a click would be redirected and kept. The database need not be there for that.
+async fn ready(State(tracker): State<Tracker>) -> Result<&'static str, Problem> {
+    tracker.check_ready().map(|()| "ready").map_err(|reason| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "Clicks cannot be taken").detail(reason)
+    })
+}
+
+async fn metrics(State(tracker): State<Tracker>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], tracker.metrics())
+}

@@ -1,0 +1,244 @@
+//! From the log to the database: every click once, however often the way is interrupted.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use chrono::NaiveDate;
+use domain::{ClickId, SessionId, click::Click};
+use sqlx::{Connection, PgPool};
+use tokio::{
+    sync::{broadcast, watch},
+    task::spawn_blocking,
+};
+
+use crate::{
+    event::Event,
+    patience::Patience,
+    store,
+    wal::{Position, Reader},
+};
+
+/// How many clicks are stored in one transaction, at most.
+const BATCH: usize = 5_000;
+/// How many batches a slow listener may be behind before it is told that it missed some.
+const BACKLOG: usize = 256;
+
+/// A click that is now in the database, and the visit it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shipped {
+    /// Which click.
+    pub click: ClickId,
+    /// Which visit.
+    pub session: SessionId,
+}
+
+/// What others can see of shipping.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    announcements: broadcast::Sender<Arc<[Shipped]>>,
+    shipped: AtomicU64,
+    stored: AtomicU64,
+    failures: AtomicU64,
+    damaged: AtomicU64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            announcements: broadcast::channel(BACKLOG).0,
+            shipped: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Progress {
+    /// Batches of clicks as they are stored; a receiver that is told it lagged should look at everything.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Shipped]>> {
+        self.announcements.subscribe()
+    }
+
+    /// Clicks that are known to be in the database.
+    pub(crate) fn shipped(&self) -> u64 {
+        self.shipped.load(Relaxed)
+    }
+
+    /// Clicks that were not there before: fewer than shipped after a crash between storing and remembering.
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored.load(Relaxed)
+    }
+
+    /// Attempts to store that failed and were made again.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// Places in the log that the disk did not give back.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.damaged.load(Relaxed)
+    }
+}
+
+/// Takes what is durable out of the log and stores it.
+pub(crate) struct Shipper {
+    pool: PgPool,
+    /// Locked only by the thread that reads or frees right now; there is never a second one.
+    reader: Arc<Mutex<Reader>>,
+    /// Up to where the log has been read.
+    position: Position,
+    durable: watch::Receiver<Position>,
+    progress: Arc<Progress>,
+    /// Days whose partition is known to exist.
+    days: HashSet<NaiveDate>,
+    patience: Patience,
+}
+
+/// What was read together.
+struct Load {
+    clicks: Vec<Click>,
+    end: Position,
+}
+
+impl Shipper {
+    pub(crate) fn new(pool: PgPool, reader: Reader, progress: Arc<Progress>) -> Self {
+        Self {
+            pool,
+            position: reader.position(),
+            durable: reader.durable(),
+            reader: Arc::new(Mutex::new(reader)),
+            progress,
+            days: HashSet::new(),
+            patience: Patience::default(),
+        }
+    }
+
+    /// Ships until the log is closed and empty, or until it is told to give up.
+    pub(crate) async fn run(mut self, mut gives_up: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.ship_all() => {}
+            // An error says that nobody is left to tell it to go on.
+            _ = gives_up.wait_for(|gives_up| *gives_up) => {}
+        }
+    }
+
+    async fn ship_all(&mut self) {
+        while self.has_more().await {
+            let load = match self.read().await {
+                Ok(load) => load,
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot be read; nothing is lost, but clicks are not stored");
+                    self.patience.wait().await;
+                    continue;
+                }
+            };
+            self.store(&load.clicks).await;
+            self.free(load.end).await;
+            self.announce(&load.clicks);
+        }
+    }
+
+    /// Waits for something to read; false when the log is closed and everything has been read.
+    async fn has_more(&mut self) -> bool {
+        let position = self.position;
+        // A closed log may still have something that was written last.
+        self.durable.wait_for(|durable| position < *durable).await.is_ok()
+            || position < *self.durable.borrow()
+    }
+
+    /// Reads and decodes; a record of a newer release is an error, because it must not be left out.
+    async fn read(&mut self) -> anyhow::Result<Load> {
+        let begin = self.position;
+        let batch = self
+            .with_reader(move |reader| {
+                reader.rewind(begin);
+                reader.read(BATCH)
+            })
+            .await?;
+        let clicks =
+            batch.records.iter().map(|record| Event::decode(record).map(|Event::Click(click)| click));
+        let clicks = clicks.collect::<Result<Vec<_>, _>>()?;
+        for damage in &batch.damage {
+            self.progress.damaged.fetch_add(1, Relaxed);
+            tracing::error!(
+                sequence = damage.sequence,
+                from = damage.bytes.start,
+                to = damage.bytes.end,
+                "the disk lost a part of the log that had been durable; the segment is kept for inspection"
+            );
+        }
+        self.position = batch.end;
+        Ok(Load { clicks, end: batch.end })
+    }
+
+    /// Disks block: not on a thread that serves clicks.
+    async fn with_reader<T: Send + 'static>(&self, act: impl FnOnce(&mut Reader) -> T + Send + 'static) -> T {
+        let reader = self.reader.clone();
+        let acting = spawn_blocking(move || act(&mut reader.lock().unwrap_or_else(PoisonError::into_inner)));
+        match acting.await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Stores the clicks, again and again until it succeeds.
+    async fn store(&mut self, clicks: &[Click]) {
+        loop {
+            match self.try_store(clicks).await {
+                Ok(stored) => {
+                    self.progress.stored.fetch_add(stored, Relaxed);
+                    self.progress.shipped.fetch_add(clicks.len() as u64, Relaxed);
+                    return self.patience.restore();
+                }
+                Err(error) => {
+                    // A partition may have been dropped since it was seen.
+                    self.days.clear();
+                    self.progress.failures.fetch_add(1, Relaxed);
+                    tracing::warn!(%error, clicks = clicks.len(), "clicks wait in the log until the database takes them");
+                    self.patience.wait().await;
+                }
+            }
+        }
+    }
+
+    async fn try_store(&mut self, clicks: &[Click]) -> Result<u64, sqlx::Error> {
+        if clicks.is_empty() {
+            return Ok(0);
+        }
+        let mut db = self.pool.acquire().await?;
+        let days: HashSet<NaiveDate> =
+            clicks.iter().filter_map(|click| Some(click.id.made_at()?.date_naive())).collect();
+        for day in days.difference(&self.days.clone()) {
+            store::clicks::ensure_partition(&mut db, *day).await?;
+            self.days.insert(*day);
+        }
+        let mut tx = db.begin().await?;
+        let stored = store::clicks::insert(&mut tx, clicks).await?;
+        tx.commit().await?;
+        Ok(stored)
+    }
+
+    /// Remembers that everything up to here is stored.
+    async fn free(&mut self, end: Position) {
+        if let Err(error) = self.with_reader(move |reader| reader.free(end)).await {
+            tracing::error!(%error, "the log cannot be freed; the same clicks are shipped again after a restart");
+            self.patience.wait().await;
+        }
+    }
+
+    fn announce(&self, clicks: &[Click]) {
+        if clicks.is_empty() {
+            return;
+        }
+        let shipped =
+            clicks.iter().map(|click| Shipped { click: click.id, session: click.session }).collect();
+        // An error says that nobody listens.
+        let _ = self.progress.announcements.send(shipped);
+    }
+}

@@ -1,0 +1,213 @@
+//! One tracker: what it knows, what it does in the background, and how it ends.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use domain::{Chance, Clock};
+use maxminddb::Reader as Geography;
+use sqlx::PgPool;
+use tokio::{
+    sync::{broadcast, watch},
+    time::timeout,
+};
+use url::Url;
+
+use crate::{
+    config::Config,
+    directory::{self, Directory, Snapshot},
+    meters::Meters,
+    redirect::{
+        cookie::{Cookies, NameError},
+        visitor::Visitors,
+    },
+    shipper::{Progress, Shipped, Shipper},
+    wal::{self, Wal},
+};
+
+/// How long a shutdown goes on shipping; what is left stays in the log for the next start.
+const SHIPPING_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the histogram's samples are gathered.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Why a tracker cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The click log refused.
+    #[error("the click log in {folder} cannot be opened: {error}")]
+    Log {
+        /// Where it is.
+        folder: PathBuf,
+        /// Why not.
+        error: wal::OpenError,
+    },
+    /// The folder for everything cannot be used.
+    #[error("the data folder {folder} cannot be used: {error}")]
+    Folder {
+        /// Which folder.
+        folder: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The file that was configured is no database of countries.
+    #[error("{file} cannot be read as a database of countries: {error}")]
+    Geography {
+        /// Which file.
+        file: PathBuf,
+        /// Why not.
+        error: maxminddb::MaxMindDbError,
+    },
+    /// The cookie has no usable name.
+    #[error(transparent)]
+    Cookie(#[from] NameError),
+    /// The numbers cannot be set up.
+    #[error("the metrics cannot be set up: {0}")]
+    Meters(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+/// A tracker; clones are the same one.
+#[derive(Clone)]
+pub struct Tracker(pub(crate) Arc<State>);
+
+/// What the tracker's requests share; they only read it.
+pub(crate) struct State {
+    pub clock: Clock,
+    pub chance: Chance,
+    pub directory: ArcSwapOption<Directory>,
+    pub visitors: Visitors,
+    pub cookies: Cookies,
+    pub fallback_url: Option<Url>,
+    pub wal: Wal,
+    pub meters: Meters,
+    pub progress: Arc<Progress>,
+    pool: PgPool,
+    snapshot: Arc<Mutex<Snapshot>>,
+    /// Taken by whoever runs the background.
+    reader: Mutex<Option<wal::Reader>>,
+    gives_up: watch::Sender<bool>,
+    has_ended: watch::Sender<bool>,
+}
+
+impl Tracker {
+    /// Opens the log and loads the directory: from the database, or from disk while that is away. A tracker that
+    /// has neither answers clicks with 503 until its background has reached the database.
+    ///
+    /// # Errors
+    /// When the data folder, the log or a configured file cannot be used.
+    pub async fn open(
+        config: &Config,
+        pool: PgPool,
+        clock: Clock,
+        chance: Chance,
+    ) -> Result<Self, OpenError> {
+        let folder = &config.data_dir;
+        std::fs::create_dir_all(folder)
+            .map_err(|error| OpenError::Folder { folder: folder.clone(), error })?;
+        let log = folder.join("log");
+        let (wal, reader) = Wal::open(&log, config.log_settings())
+            .map_err(|error| OpenError::Log { folder: log.clone(), error })?;
+        let geography = config.geo_file.as_deref().map(geography).transpose()?;
+        let state = State {
+            clock,
+            chance,
+            directory: ArcSwapOption::empty(),
+            visitors: Visitors::new(config.trusted_proxies.clone(), geography, &config.secret),
+            cookies: Cookies::new(&config.cookie_name, &config.secret)?,
+            fallback_url: config.fallback_url.clone(),
+            wal,
+            meters: Meters::new()?,
+            progress: Arc::new(Progress::default()),
+            pool,
+            snapshot: Arc::new(Mutex::new(Snapshot::new(folder))),
+            reader: Mutex::new(Some(reader)),
+            gives_up: watch::Sender::new(false),
+            has_ended: watch::Sender::new(false),
+        };
+        let tracker = Self(Arc::new(state));
+        tracker.load_directory().await;
+        Ok(tracker)
+    }
+
+    async fn load_directory(&self) {
+        let State { pool, directory, snapshot, .. } = &*self.0;
+        let loading = directory::load(pool, directory, snapshot);
+        match timeout(directory::FIRST_LOAD_PATIENCE, loading).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::warn!(%error, "the directory cannot be loaded from the database"),
+            Err(_) => tracing::warn!("the database does not answer in time"),
+        }
+        match snapshot.lock().unwrap_or_else(PoisonError::into_inner).load() {
+            Ok(Some(contents)) => {
+                directory.store(Some(Arc::new(Directory::new(&contents))));
+                tracing::info!("links are served as they were when the directory was last kept on disk");
+            }
+            Ok(None) => tracing::warn!("there is no directory on disk; clicks wait for the database"),
+            Err(error) => tracing::error!(%error, "the directory on disk cannot be read"),
+        }
+    }
+
+    /// Ships clicks and follows the directory, until [`Tracker::shutdown`]; to be run once, beside the server.
+    pub async fn run_background(&self) {
+        let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(reader) = reader else { return };
+        let State { pool, directory, snapshot, progress, .. } = &*self.0;
+        let shipper = Shipper::new(pool.clone(), reader, progress.clone());
+        tokio::select! {
+            () = shipper.run(self.0.gives_up.subscribe()) => {}
+            () = directory::follow(pool, directory, snapshot) => {}
+            () = self.upkeep() => {}
+        }
+        self.0.has_ended.send_replace(true);
+    }
+
+    async fn upkeep(&self) {
+        let mut interval = tokio::time::interval(UPKEEP);
+        loop {
+            interval.tick().await;
+            self.0.meters.upkeep();
+        }
+    }
+
+    /// Ends the tracker after the server has stopped: accepts nothing more, makes everything durable, and ships what
+    /// the database takes in time. What is left stays in the log.
+    pub async fn shutdown(&self) {
+        self.0.wal.close().await;
+        let is_running = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+        if !is_running {
+            return;
+        }
+        let mut has_ended = self.0.has_ended.subscribe();
+        if timeout(SHIPPING_PATIENCE, has_ended.wait_for(|ended| *ended)).await.is_err() {
+            tracing::warn!(
+                "the database does not take the last clicks; they stay in the log for the next start"
+            );
+            self.0.gives_up.send_replace(true);
+            // The sender is our own, so waiting cannot fail.
+            let _ = has_ended.wait_for(|ended| *ended).await;
+        }
+    }
+
+    /// Clicks as they arrive in the database, in batches; whoever lags is told so and should look at everything.
+    pub fn shipped(&self) -> broadcast::Receiver<Arc<[Shipped]>> {
+        self.0.progress.subscribe()
+    }
+
+    /// What the click log has counted since the tracker was opened.
+    pub fn counts(&self) -> wal::Counts {
+        self.0.wal.counts()
+    }
+
+    /// The tracker's numbers as Prometheus reads them.
+    pub fn metrics(&self) -> String {
+        let links = self.0.directory.load().as_ref().map_or(0, |directory| directory.len());
+        self.0.meters.render(self.0.wal.counts(), &self.0.progress, links)
+    }
+}
+
+fn geography(file: &Path) -> Result<Geography<Vec<u8>>, OpenError> {
+    Geography::open_readfile(file).map_err(|error| OpenError::Geography { file: file.to_owned(), error })
+}
