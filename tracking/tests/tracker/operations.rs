@@ -1,0 +1,79 @@
+//! What an operator sees, and what a visitor is told when a click cannot be kept.
+
+use sqlx::postgres::PgPoolOptions;
+
+use super::world::{Served, World, browser, config, shown};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_numbers_add_up_and_are_there_for_prometheus() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.answer("/c/spring").await;
+    }
+    world.stored(3).await;
+    let numbers = world.answer("/metrics").await.text().await.unwrap();
+    let total = |name: &str| {
+        let line =
+            numbers.lines().find(|line| line.starts_with(&format!("tributary_clicks_{name} "))).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(total("accepted_total"), 3);
+    assert_eq!(total("accepted_total"), total("durable_total") + total("refused_total") + total("in_flight"));
+    assert!(numbers.contains("tributary_click_seconds_bucket"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn health_says_whether_clicks_are_taken() {
+    let world = World::new().await;
+    assert_eq!(world.answer("/health/live").await.status(), 200);
+    assert_eq!(world.answer("/health/ready").await.status(), 200);
+    world.served.tracker.shutdown().await;
+    let answer = world.answer("/health/ready").await;
+    assert_eq!(answer.status(), 503);
+    insta::assert_snapshot!(answer.text().await.unwrap(), @r#"{"type":"urn:tributary:problem:not_ready","title":"Clicks cannot be taken","status":503,"code":"not_ready","detail":"the click log cannot be written"}"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_click_that_cannot_be_kept_is_refused_with_a_time_to_come_back() {
+    let world = World::new().await;
+    world.served.tracker.shutdown().await;
+    let answer = world.answer("/c/spring").await;
+    insta::assert_snapshot!(shown(&answer), @r#"
+    503 Service Unavailable
+    cache-control: no-store
+    content-length: 160
+    content-type: application/problem+json
+    retry-after: 1
+    "#);
+    insta::assert_snapshot!(answer.text().await.unwrap(), @r#"{"type":"urn:tributary:problem:click_refused","title":"The click cannot be recorded right now","status":503,"code":"click_refused","detail":"the log is closed"}"#);
+    let counts = world.served.tracker.counts();
+    assert_eq!((counts.accepted, counts.refused), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_tracker_that_knows_no_links_yet_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = PgPoolOptions::new().connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
+    let served = Served::start(&config(folder.path()), nowhere, 1).await;
+    let answer = browser().get(format!("http://{}/c/spring", served.address)).send().await.unwrap();
+    insta::assert_snapshot!(shown(&answer), @r#"
+    503 Service Unavailable
+    cache-control: no-store
+    content-length: 107
+    content-type: application/problem+json
+    retry-after: 5
+    "#);
+    assert!(served.tracker.check_ready().is_err());
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_second_tracker_on_the_same_folder_is_refused() {
+    let world = World::new().await;
+    let config = config(world.folder.path());
+    let pool = world.database.pool().clone();
+    let second =
+        tracking::Tracker::open(&config, pool, domain::Clock::system(), domain::Chance::system()).await;
+    let Err(error) = second else { panic!("it opened") };
+    assert!(error.to_string().ends_with("cannot be opened: another process uses this log"), "{error}");
+}
