@@ -1,1 +1,3 @@
 //! Jobs for data scientists, one file per job; the first comes with the model registry.
+
+pub mod doctor;
