@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Chance, Clock};
 use sqlx::{PgPool, Postgres, Transaction};
+use tracking::intake::seal::Sealer;
 use url::Url;
 
 use crate::api::limits::Limits;
@@ -19,6 +20,8 @@ pub struct App {
     pub chance: Chance,
     /// How many requests a key may make.
     pub limits: Arc<Limits>,
+    /// Seals the secrets that advertisers share with us.
+    pub sealer: Sealer,
     /// Where visitors reach the tracker: links are shown with this in front.
     pub tracker_url: Arc<Url>,
 }

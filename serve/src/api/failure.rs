@@ -10,8 +10,10 @@ use domain::{
     hierarchy::HierarchyError,
     state::StateError,
 };
-use sqlx::error::ErrorKind;
-use tracking::problem::Problem;
+use tracking::{
+    intake::{AcceptError, life::MoveError},
+    problem::Problem,
+};
 
 /// What every handler may fail with.
 #[derive(Debug)]
@@ -173,6 +175,30 @@ impl From<PageError> for Failure {
     }
 }
 
+impl From<MoveError> for Failure {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Illegal(error) => error.into(),
+            MoveError::AmountStays(_) => Self::conflict("illegal_move", error),
+            MoveError::MoreThanLeft { .. } | MoveError::NotOfTheOrder(_) => {
+                Self::unprocessable("/amount", error)
+            }
+            MoveError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AcceptError> for Failure {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::Field { field, detail } => Self::unprocessable(format!("/{field}"), detail),
+            AcceptError::Illegal(error) => error.into(),
+            AcceptError::AmountStays(_) => Self::conflict("illegal_move", error),
+            AcceptError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self::Broken(error.into())
@@ -196,9 +222,4 @@ impl IntoResponse for Failure {
             }
         }
     }
-}
-
-/// Whether a statement failed because a row like it exists, whatever the constraint.
-pub fn is_duplicate(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| matches!(error.kind(), ErrorKind::UniqueViolation))
 }

@@ -61,12 +61,6 @@ impl Caller {
             }
         }
     }
-
-    /// Refuses, as if it did not exist, what belongs to somebody else.
-    pub fn must_see(&self, affiliate: AffiliateId) -> Result<(), Failure> {
-        let own = self.affiliate.is_none_or(|own| own == affiliate);
-        if own { Ok(()) } else { Err(Failure::not_found(affiliate)) }
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

@@ -7,11 +7,14 @@ mod affiliates;
 mod api_keys;
 mod body;
 mod campaigns;
+mod commissions;
+mod conversions;
 mod coupons;
 mod document;
 mod failure;
 mod gate;
 mod hierarchy;
+mod ledger;
 pub mod limits;
 mod links;
 mod listing;
@@ -20,6 +23,8 @@ mod once;
 mod plans;
 #[cfg(test)]
 mod promises;
+mod reports;
+mod signing_keys;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -52,12 +57,17 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Every resource of the API.
 const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     advertisers::routes,
+    signing_keys::routes,
     affiliates::routes,
     hierarchy::routes,
     campaigns::routes,
     plans::routes,
     links::routes,
     coupons::routes,
+    reports::routes,
+    conversions::routes,
+    commissions::routes,
+    ledger::routes,
     api_keys::routes,
 ];
 

@@ -6,6 +6,7 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
+use domain::AffiliateId;
 use serde_json::{Value, json};
 
 use super::{document, testing::Api};
@@ -168,6 +169,63 @@ async fn nothing_is_answered_that_the_document_does_not_say() {
             }
         }
     }
+}
+
+/// Two affiliates with everything that an affiliate can have; each one's key shows nothing of the other.
+#[tokio::test]
+async fn an_affiliates_own_key_shows_only_its_own() {
+    let api = Api::start().await;
+    let (ana, bo, campaign) = (api.affiliate("Ana").await, api.affiliate("Bo").await, api.campaign().await);
+    let shop = api.get("/api/v1/advertisers").await.column("id")[0].to_owned();
+    for affiliate in [ana, bo] {
+        let sale = api.sale(affiliate, &campaign, &format!("order of {affiliate}")).await;
+        api.made(&format!("/api/v1/conversions/{sale}/approve"), json!({})).await;
+        let link =
+            api.get(&format!("/api/v1/links?affiliate_id={affiliate}")).await.column("id")[0].to_owned();
+        let coupon = json!({"code": format!("C{affiliate}"), "link_id": link});
+        api.made(&format!("/api/v1/advertisers/{shop}/coupons"), coupon).await;
+        let own_terms =
+            json!({"rules": [{"terms": {"model": "percentage", "rate": "9"}}], "affiliate_id": affiliate});
+        api.made(&format!("/api/v1/campaigns/{campaign}/plans"), own_terms).await;
+    }
+    let key = api.new_key(&["*"], Some(ana)).await;
+    let theirs = ids_of(&api, bo).await;
+    let mut shown = 0;
+    for operation in operations().iter().filter(|operation| operation.method == Method::GET) {
+        let ids = match operation.kind.as_deref() {
+            None => vec![String::new()],
+            Some("adv") => vec![shop.clone()],
+            Some("cmp") => vec![campaign.clone()],
+            Some(kind) => {
+                theirs.iter().filter(|id| id.starts_with(kind)).cloned().chain([ana.to_string()]).collect()
+            }
+        };
+        for id in ids {
+            let answer = api.get_as(&key, &operation.path_of(&id)).await;
+            let names_bo = theirs.iter().any(|other| answer.text.contains(other.as_str()) && *other != id);
+            assert!(!names_bo, "{} of {id} shows what is another's: {answer}", operation.id);
+            let is_theirs = theirs.contains(&id);
+            assert!(!is_theirs || answer.status.is_client_error(), "{} shows {id}: {answer}", operation.id);
+            shown += usize::from(answer.status.is_success() && answer.text.contains(&ana.to_string()));
+        }
+    }
+    assert!(7 <= shown, "Ana sees what is her own in {shown} places");
+}
+
+/// Everything that belongs to one affiliate alone.
+async fn ids_of(api: &Api, affiliate: AffiliateId) -> Vec<String> {
+    let mut ids = vec![affiliate.to_string(), format!("C{affiliate}").to_uppercase()];
+    for list in [
+        "links?affiliate_id",
+        "conversions?affiliate_id",
+        "commissions?affiliate_id",
+        "ledger/accounts?owner_id",
+    ] {
+        let answer = api.get(&format!("/api/v1/{list}={affiliate}")).await;
+        assert!(!answer.column("id").is_empty(), "{list} has something to hide");
+        ids.extend(answer.column("id").into_iter().map(str::to_owned));
+    }
+    ids
 }
 
 #[tokio::test]

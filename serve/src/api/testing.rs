@@ -16,11 +16,12 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::{DateTime, TimeDelta};
-use domain::{AffiliateId, Chance, Clock};
+use domain::{AffiliateId, Chance, ClickId, Clock};
 use embedded::TestDatabase;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use tracking::intake::seal::Sealer;
 
 use super::{gate::Caller, limits::Limits, router};
 use crate::{
@@ -56,6 +57,7 @@ impl Api {
             clock,
             chance: Chance::seeded(1),
             limits: Arc::new(Limits::new(number(requests), number(failures))),
+            sealer: Sealer::new(&"a secret for tests, nothing but tests".parse().unwrap()),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
         };
         let (router, _) = router(app.clone());
@@ -164,6 +166,22 @@ impl Api {
         let id = self.made("/api/v1/affiliates", new).await["id"].as_str().unwrap().to_owned();
         self.made(&format!("/api/v1/affiliates/{id}/approve"), json!({})).await;
         id.parse().unwrap()
+    }
+
+    /// A click on a new link of an affiliate into a campaign.
+    pub async fn click(&self, affiliate: AffiliateId, campaign: &str) -> ClickId {
+        let link = self
+            .made(&format!("/api/v1/affiliates/{affiliate}/links"), json!({"campaign_id": campaign}))
+            .await;
+        let link = link["id"].as_str().unwrap().parse().unwrap();
+        store::links::click(&mut *self.app.db.acquire().await.unwrap(), link, &self.app).await.unwrap()
+    }
+
+    /// A sale of 100.00 EUR that an affiliate brought; its id.
+    pub async fn sale(&self, affiliate: AffiliateId, campaign: &str, order: &str) -> String {
+        let click = self.click(affiliate, campaign).await;
+        let sale = json!({"click_id": click, "amount": "100.00", "order_id": order});
+        self.made("/api/v1/conversions", sale).await["conversion_id"].as_str().unwrap().to_owned()
     }
 
     /// The types of all events announced so far, in order.

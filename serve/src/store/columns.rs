@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
-    Money, PlanId,
+    Money, PlanId, Rate,
     affiliate::{AffiliateStatus, PayoutMethod},
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
     commission::{Rule, Trace},
@@ -82,6 +82,7 @@ columns! {
         PayoutMethod, Profile, ReversalReason,
     ];
     i32, |days| Ok(WindowDays::try_from(i64::from(days))?) => [WindowDays];
+    i32, |ppm| Ok(Rate { ppm: ppm.try_into()? }) => [Rate];
     // The amount in minor units and the currency, selected as one row.
     (i64, String), |(minor, currency)| Ok(Money::new(minor, currency.parse()?)) => [Money];
     // A later release may know scopes that this one does not; they allow nothing here.

@@ -184,3 +184,32 @@ pub async fn coupons(
     .fetch_all(db)
     .await
 }
+
+/// A visitor's click on a link, as the tracker would have stored it.
+#[cfg(test)]
+pub async fn click(
+    db: &mut PgConnection,
+    link: LinkId,
+    app: &crate::app::App,
+) -> sqlx::Result<domain::ClickId> {
+    let (id, now) = (domain::ClickId::new(&app.clock, &app.chance), app.clock.now());
+    sqlx::query!("SELECT ensure_click_partition($1)", now.date_naive()).execute(&mut *db).await?;
+    sqlx::query!(
+        "
+        INSERT INTO clicks (
+            id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, address_hash, network, device
+        )
+        SELECT $1, $2, links.id, links.affiliate_id, campaigns.id, campaigns.advertiser_id, $1, ''::bytea, '192.0.2.0/24',
+               'desktop'
+        FROM links
+        JOIN campaigns ON campaigns.id = links.campaign_id
+        WHERE links.id = $3
+        ",
+        id.uuid(),
+        now,
+        link.uuid()
+    )
+    .execute(db)
+    .await?;
+    Ok(id)
+}

@@ -1,0 +1,222 @@
+//! Conversions reported with an API key: the same intake as for signed postbacks, and the same rules.
+
+use std::collections::BTreeMap;
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use domain::{
+    AdvertiserId, ClickId, Currency, SessionId,
+    conversion::{ConversionStatus, ReversalReason},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgConnection;
+use tracking::{
+    intake::{
+        Act, Answer, Outcome, Postback, Report, accept,
+        fields::{Fields, Sent},
+    },
+    problem::FieldError,
+    store::touches,
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    failure::{Failure, unprocessable},
+    once::Once,
+    text::{Country, CouponCode, EventName, Label, ParamName, ParamValue},
+};
+use crate::{app::App, store};
+
+/// At most this many other fields are kept.
+const METADATA_LIMIT: usize = 40;
+
+/// The routes of this resource.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
+/// A conversion that somebody reports.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConversion {
+    /// Whose customer converted; the click's advertiser when absent.
+    #[serde(skip_serializing)]
+    advertiser_id: Option<AdvertiserId>,
+    /// The click that the landing URL carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    click_id: Option<ClickId>,
+    /// The visit, when the click is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<SessionId>,
+    /// What happened, as the campaign's list has it; its first event when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<EventName>,
+    /// What the order is worth, as a plain decimal; with the status `reversed`, how much is taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^[0-9]{1,14}(\.[0-9]{1,4})?$", example = "49.99")]
+    amount: Option<String>,
+    /// The campaign's currency when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<Currency>,
+    /// The order: a second report of the same event for it is a duplicate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<Label>,
+    /// Where the conversion stands; `pending` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<ConversionStatus>,
+    /// Why it is rejected or reversed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<ReversalReason>,
+    /// The promo code; without a click it credits the affiliate whose code it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coupon: Option<CouponCode>,
+    /// The transaction: without an order, a second report of it for the same click is a duplicate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<Label>,
+    /// The advertiser's name for the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_id: Option<Label>,
+    /// Where the customer bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<Country>,
+    /// When the customer converted, as RFC 3339; now when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, example = "2026-02-01T12:00:00Z")]
+    ts: Option<String>,
+    /// What else there is to keep.
+    #[serde(default, skip_serializing)]
+    #[schema(value_type = BTreeMap<String, ParamValue>)]
+    metadata: BTreeMap<ParamName, ParamValue>,
+}
+
+/// What became of a report.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Reported {
+    /// `recorded`: a new conversion; `changed`: one that we had; `repeated`: nothing, it was reported before;
+    /// `quarantined`: it waits for its click.
+    #[schema(example = "recorded")]
+    outcome: &'static str,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+impl NewConversion {
+    /// The report in the intake's own terms, so that it is read by the intake's own rules.
+    fn postback(&self, app: &App) -> Result<Postback, Failure> {
+        if METADATA_LIMIT < self.metadata.len() {
+            return Err(Failure::unprocessable(
+                "/metadata",
+                format!("at most {METADATA_LIMIT} other fields are kept"),
+            ));
+        }
+        let Value::Object(given) = serde_json::to_value(self)? else {
+            return Err(Failure::unprocessable("", ""));
+        };
+        let texts = given.into_iter().filter_map(|(name, value)| match value {
+            Value::String(text) => Some((name, Sent::Text(text))),
+            _ => None,
+        });
+        let fields = Fields::sort(texts.collect(), &BTreeMap::new()).map_err(misfit)?;
+        let mut postback = Postback::read(fields, app.clock.now()).map_err(misfit)?;
+        let metadata =
+            self.metadata.iter().map(|(name, value)| (name.to_string(), Value::String(value.to_string())));
+        postback.metadata = metadata.collect();
+        Ok(postback)
+    }
+
+    /// Whose customer it was: as said, or as the click knows.
+    async fn advertiser(&self, db: &mut PgConnection) -> Result<AdvertiserId, Failure> {
+        if let Some(id) = self.advertiser_id {
+            let known = store::advertisers::find(db, id).await?;
+            return known
+                .map(|_| id)
+                .ok_or_else(|| Failure::unprocessable("/advertiser_id", "no such advertiser"));
+        }
+        let Some(click) = self.click_id else {
+            return Err(Failure::unprocessable("/advertiser_id", "it is needed when no click is named"));
+        };
+        let click = touches::click(db, click).await?;
+        let unknown =
+            || Failure::unprocessable("/advertiser_id", "it is needed as long as the click is not known");
+        click.map(|click| click.advertiser).ok_or_else(unknown)
+    }
+}
+
+fn misfit(errors: Vec<FieldError>) -> Failure {
+    errors
+        .into_iter()
+        .fold(unprocessable(), |problem, error| problem.error(error.pointer, error.detail))
+        .into()
+}
+
+/// Report a conversion, or what became of one.
+#[utoipa::path(post, path = "/conversions", tag = "conversions", request_body = NewConversion,
+    responses(
+        (status = 200, description = "We had it: it has moved, has another amount, or nothing changed.", body = Reported),
+        (status = 201, description = "A new conversion.", body = Reported),
+        (status = 202, description = "Its click is not known yet: it waits for it.", body = Reported),
+    ),
+    security(("key" = ["conversions:write"])))]
+async fn create(app: State<App>, once: Once<NewConversion>) -> Result<Response, Failure> {
+    let Once { by, body: new, mut effect } = once;
+    let postback = new.postback(&app)?;
+    let advertiser = new.advertiser(&mut effect).await?;
+    let report = Report { advertiser, postback, received_at: app.clock.now() };
+    let actor = by.key.to_string();
+    let accepted = accept(&mut effect, Act::now(&actor, &app.clock, &app.chance), &report).await?;
+    let (status, outcome) = match accepted.outcome {
+        Outcome::Recorded => (StatusCode::CREATED, "recorded"),
+        Outcome::Changed => (StatusCode::OK, "changed"),
+        Outcome::Repeated => (StatusCode::OK, "repeated"),
+        Outcome::Quarantined => (StatusCode::ACCEPTED, "quarantined"),
+    };
+    effect.answer(status, &Reported { outcome, answer: accepted.answer }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::api::testing::Api;
+
+    #[tokio::test]
+    async fn a_conversion_needs_only_its_click_and_its_amount() {
+        let api = Api::start().await;
+        let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
+        let click = api.click(ana, &campaign).await;
+        let sale = json!({"click_id": click, "amount": "49.99", "currency": "EUR", "order_id": "A1"});
+        insta::assert_snapshot!(api.post("/api/v1/conversions", sale.clone()).await, @"");
+        insta::assert_snapshot!(api.post("/api/v1/conversions", sale).await, @"");
+        let approved = json!({"click_id": click, "order_id": "A1", "status": "approved"});
+        insta::assert_snapshot!(api.post("/api/v1/conversions", approved).await, @"");
+        let announced = api.announced().await;
+        assert!(announced.ends_with(&["conversion.approved".to_owned()]), "{announced:?}");
+    }
+
+    #[tokio::test]
+    async fn a_conversion_without_its_click_waits() {
+        let api = Api::start().await;
+        api.campaign().await;
+        let shop = api.get("/api/v1/advertisers").await.column("id")[0].to_owned();
+        let unknown =
+            json!({"click_id": "clk_01JH0000000000000000000000", "amount": "1", "advertiser_id": shop});
+        insta::assert_snapshot!(api.post("/api/v1/conversions", unknown).await, @"");
+    }
+
+    #[tokio::test]
+    async fn what_the_intake_refuses_is_pointed_at() {
+        let api = Api::start().await;
+        let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
+        let click = api.click(ana, &campaign).await;
+        let check = async |body| api.post("/api/v1/conversions", body).await.problem();
+        insta::assert_snapshot!(check(json!({})).await, @"");
+        insta::assert_snapshot!(check(json!({"click_id": "clk_01JH0000000000000000000000"})).await, @"");
+        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "49,99"})).await, @"");
+        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "1.005"})).await, @"");
+        insta::assert_snapshot!(check(json!({"click_id": click, "event": "lead"})).await, @"");
+        insta::assert_snapshot!(check(json!({"click_id": click, "ts": "2026-02-01T13:00:00Z", "status": "received"})).await, @"");
+        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "99999999999999999999"})).await, @"");
+        insta::assert_snapshot!(check(json!({"coupon": "NONE", "advertiser_id": "adv_01JH0000000000000000000000"})).await, @"");
+    }
+}
