@@ -6,15 +6,18 @@
 
 mod account;
 mod binaries;
+mod databases;
 mod orphans;
 mod place;
 mod port;
 mod secret;
 mod server;
+mod store;
 mod test_database;
 mod watchdog;
 
 pub use binaries::{Binaries, FindError};
+pub use databases::{database, drop_database, empty_database};
 pub use place::PlaceError;
 pub use port::free as free_port;
 pub use secret::random_hex;

@@ -11,7 +11,6 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
 use crate::{
@@ -163,21 +162,6 @@ impl Postgres {
     /// The binaries the server was started from.
     pub fn binaries(&self) -> &Binaries {
         &self.binaries
-    }
-
-    /// Makes `database` unless it exists and says where it is.
-    pub async fn database(&self, database: &str) -> Result<String, sqlx::Error> {
-        let mut connection = PgConnection::connect(&self.url("postgres")).await?;
-        let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-            .bind(database)
-            .fetch_one(&mut connection)
-            .await?;
-        if !exists {
-            let name = database.replace('"', "\"\"");
-            connection.execute(AssertSqlSafe(format!("CREATE DATABASE \"{name}\""))).await?;
-        }
-        connection.close().await?;
-        Ok(self.url(database))
     }
 
     /// Stops the server cleanly: sessions are ended, what was committed is written, the next start needs no recovery.

@@ -14,12 +14,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{secret::hex, server::Postgres};
+use crate::{secret::hex, server::Postgres, store};
 
 /// Begins the names of the databases made here.
 const PREFIX: &str = "tributary_test";
@@ -65,7 +65,7 @@ impl Drop for TestDatabase {
         let cleaner = thread::spawn(move || {
             block_on(async {
                 let mut connection = server.connect().await?;
-                drop_database(&mut connection, &name).await
+                store::drop(&mut connection, &name).await
             })
         });
         // The test may have stopped the server, and what is left is swept up by a later run: not worth a failure.
@@ -93,10 +93,9 @@ async fn make(migrator: &Migrator, server: &PgConnectOptions) -> Result<TestData
     static MADE: AtomicU32 = AtomicU32::new(0);
     let mut connection = server.connect().await?;
     let template = template(&mut connection, migrator, server).await?;
-    let now: i64 =
-        sqlx::query_scalar("SELECT extract(epoch FROM now())::bigint").fetch_one(&mut connection).await?;
+    let now = store::now(&mut connection).await?;
     let name = format!("{PREFIX}_{now}_{}_{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-    create_database(&mut connection, &name, &template).await?;
+    store::create(&mut connection, &name, &template).await?;
     connection.close().await?;
     let pool =
         PgPoolOptions::new().max_connections(POOL_SIZE).connect_lazy_with(server.clone().database(&name));
@@ -122,18 +121,18 @@ async fn template(
     connection: &mut PgConnection,
     migrator: &Migrator,
     server: &PgConnectOptions,
-) -> Result<String, sqlx::Error> {
+) -> sqlx::Result<String> {
     let name = format!("{PREFIX}_template_{}", fingerprint(migrator));
-    if exists(connection, &name).await? {
+    if store::exists(connection, &name).await? {
         return Ok(name);
     }
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut *connection).await?;
+    store::lock(connection, TEMPLATE_LOCK).await?;
     // Somebody may have made it while we waited.
-    if !exists(connection, &name).await? {
+    if !store::exists(connection, &name).await? {
         make_template(connection, &name, migrator, server).await?;
         sweep(connection).await?;
     }
-    sqlx::query("SELECT pg_advisory_unlock($1)").bind(TEMPLATE_LOCK).execute(connection).await?;
+    store::unlock(connection, TEMPLATE_LOCK).await?;
     Ok(name)
 }
 
@@ -143,56 +142,23 @@ async fn make_template(
     name: &str,
     migrator: &Migrator,
     server: &PgConnectOptions,
-) -> Result<(), sqlx::Error> {
+) -> sqlx::Result<()> {
     let unfinished = format!("{name}_unfinished");
-    drop_database(connection, &unfinished).await?;
-    create_database(connection, &unfinished, "template0").await?;
+    store::drop(connection, &unfinished).await?;
+    store::create(connection, &unfinished, "template0").await?;
     let mut inside = server.clone().database(&unfinished).connect().await?;
     migrator.run(&mut inside).await?;
     inside.close().await?;
-    let rename = format!("ALTER DATABASE {unfinished} RENAME TO {name}");
-    connection.execute(AssertSqlSafe(rename)).await?;
-    Ok(())
+    store::rename(connection, &unfinished, name).await
 }
 
 /// Drops what killed tests left behind.
-async fn sweep(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let left_behind: Vec<String> = sqlx::query_scalar(
-        "SELECT datname
-         FROM pg_database
-         WHERE datname ~ ('^' || $1 || '_\\d+_\\d+_\\d+$')
-           AND split_part(datname, '_', 3)::bigint < extract(epoch FROM now()) - $2",
-    )
-    .bind(PREFIX)
-    .bind(LEFT_BEHIND_S)
-    .fetch_all(&mut *connection)
-    .await?;
-    for name in left_behind {
-        drop_database(connection, &name).await?;
+async fn sweep(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let pattern = format!(r"^{PREFIX}_\d+_\d+_\d+$");
+    for name in store::older_than(connection, &pattern, LEFT_BEHIND_S).await? {
+        store::drop(connection, &name).await?;
     }
     Ok(())
-}
-
-async fn exists(connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(name)
-        .fetch_one(connection)
-        .await
-}
-
-async fn create_database(
-    connection: &mut PgConnection,
-    name: &str,
-    template: &str,
-) -> Result<(), sqlx::Error> {
-    connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"))).await.map(|_| ())
-}
-
-async fn drop_database(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
-    connection
-        .execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")))
-        .await
-        .map(|_| ())
 }
 
 /// Equal for equal sets of migrations, and short enough for a name.

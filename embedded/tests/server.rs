@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use embedded::{Postgres, StartError};
+use embedded::{Postgres, StartError, database, drop_database, empty_database};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -59,12 +59,17 @@ async fn a_halted_server_comes_back_on_the_same_port_with_its_data() {
 }
 
 #[tokio::test]
-async fn a_named_database_is_made_once() {
+async fn a_named_database_is_made_once_and_emptied_on_demand() {
     let server = Postgres::start_temporary().expect("a start");
-    let url = server.database("shop").await.expect("a database");
+    let url = database(&server.url("postgres"), "shop").await.expect("a database");
     write_note(&url).await;
-    let again = server.database("shop").await.expect("the same database");
+    let again = database(&server.url("postgres"), "shop").await.expect("the same database");
     assert_eq!(read_note(&again).await, NOTE);
+
+    let emptied = empty_database(&server.url("postgres"), "shop").await.expect("an empty database");
+    write_note(&emptied).await;
+    drop_database(&server.url("postgres"), "shop").await.expect("it can be dropped");
+    PgConnection::connect(&emptied).await.expect_err("it is gone");
 }
 
 #[tokio::test]

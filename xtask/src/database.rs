@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use embedded::Postgres;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
 use crate::workspace;
 
@@ -51,23 +50,15 @@ impl Server {
 
     /// Makes an empty database in place of any older one of this name and returns its URL.
     pub async fn empty_database(&self, name: &str) -> Result<String> {
-        let options: PgConnectOptions =
-            self.url().parse().context("DATABASE_URL is not the URL of a Postgres")?;
-        let mut connection = options.connect().await.context("the database server does not answer")?;
-        drop_database(&mut connection, name).await?;
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"))).await?;
-        connection.close().await?;
-        Ok(options.database(name).to_url_lossy().into())
+        embedded::empty_database(&self.url(), name)
+            .await
+            .with_context(|| format!("cannot make the database {name}"))
     }
 
     /// Removes a database made here.
     pub async fn remove_database(&self, name: &str) -> Result<()> {
-        let mut connection = PgConnection::connect(&self.url()).await?;
-        drop_database(&mut connection, name).await
+        embedded::drop_database(&self.url(), name)
+            .await
+            .with_context(|| format!("cannot drop the database {name}"))
     }
-}
-
-async fn drop_database(connection: &mut PgConnection, name: &str) -> Result<()> {
-    connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;
-    Ok(())
 }
