@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
 use chrono::NaiveDate;
@@ -26,7 +27,11 @@ use crate::{
 /// How many clicks are stored in one transaction, at most.
 const BATCH: usize = 5_000;
 /// How many batches a slow listener may be behind before it is told that it missed some.
-const BACKLOG: usize = 256;
+const BACKLOG: usize = 32;
+/// How long clicks gather before they are stored, when there are few: a transaction each would wear out the disk.
+const GATHERING: Duration = Duration::from_millis(10);
+/// How often the place in the log is remembered; after a crash at most this much is shipped again.
+const REMEMBERING: Duration = Duration::from_secs(1);
 
 /// A click that is now in the database, and the visit it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,16 +99,12 @@ pub(crate) struct Shipper {
     /// Up to where the log has been read.
     position: Position,
     durable: watch::Receiver<Position>,
+    /// Up to where it is known on disk that clicks are stored, and since when.
+    remembered: (Position, Instant),
     progress: Arc<Progress>,
     /// Days whose partition is known to exist.
     days: HashSet<NaiveDate>,
     patience: Patience,
-}
-
-/// What was read together.
-struct Load {
-    clicks: Vec<Click>,
-    end: Position,
 }
 
 impl Shipper {
@@ -111,6 +112,7 @@ impl Shipper {
         Self {
             pool,
             position: reader.position(),
+            remembered: (reader.position(), Instant::now()),
             durable: reader.durable(),
             reader: Arc::new(Mutex::new(reader)),
             progress,
@@ -130,18 +132,25 @@ impl Shipper {
 
     async fn ship_all(&mut self) {
         while self.has_more().await {
-            let load = match self.read().await {
-                Ok(load) => load,
+            let clicks = match self.read().await {
+                Ok(clicks) => clicks,
                 Err(error) => {
                     tracing::error!(%error, "the log cannot be read; nothing is lost, but clicks are not stored");
                     self.patience.wait().await;
                     continue;
                 }
             };
-            self.store(&load.clicks).await;
-            self.free(load.end).await;
-            self.announce(&load.clicks);
+            self.store(&clicks).await;
+            self.announce(&clicks);
+            let (remembered, at) = self.remembered;
+            if remembered.sequence != self.position.sequence || REMEMBERING <= at.elapsed() {
+                self.remember().await;
+            }
+            if clicks.len() < BATCH {
+                tokio::time::sleep(GATHERING).await;
+            }
         }
+        self.remember().await;
     }
 
     /// Waits for something to read; false when the log is closed and everything has been read.
@@ -153,7 +162,7 @@ impl Shipper {
     }
 
     /// Reads and decodes; a record of a newer release is an error, because it must not be left out.
-    async fn read(&mut self) -> anyhow::Result<Load> {
+    async fn read(&mut self) -> anyhow::Result<Vec<Click>> {
         let begin = self.position;
         let batch = self
             .with_reader(move |reader| {
@@ -174,7 +183,7 @@ impl Shipper {
             );
         }
         self.position = batch.end;
-        Ok(Load { clicks, end: batch.end })
+        Ok(clicks)
     }
 
     /// Disks block: not on a thread that serves clicks.
@@ -224,12 +233,13 @@ impl Shipper {
         Ok(stored)
     }
 
-    /// Remembers that everything up to here is stored.
-    async fn free(&mut self, end: Position) {
-        if let Err(error) = self.with_reader(move |reader| reader.free(end)).await {
+    /// Remembers that everything so far is stored, and gives back its room.
+    async fn remember(&mut self) {
+        let position = self.position;
+        if let Err(error) = self.with_reader(move |reader| reader.free(position)).await {
             tracing::error!(%error, "the log cannot be freed; the same clicks are shipped again after a restart");
-            self.patience.wait().await;
         }
+        self.remembered = (position, Instant::now());
     }
 
     fn announce(&self, clicks: &[Click]) {
