@@ -257,6 +257,45 @@ mod tests {
         assert_ne!(visitor.address_hash, elsewhere.describe(peer, &headers(&[])).address_hash);
     }
 
+    /// A database of two halves of the world: the shape of the public-domain files, and MaxMind's.
+    fn geography() -> Reader<Vec<u8>> {
+        let text = |text: &str| [&[0x40 | text.len() as u8], text.as_bytes()].concat();
+        let map = |pairs: &[(&str, Vec<u8>)]| {
+            let body = pairs.iter().flat_map(|(name, value)| [text(name), value.clone()].concat());
+            [0xe0 | pairs.len() as u8].into_iter().chain(body).collect::<Vec<u8>>()
+        };
+        let number = |number: u8| vec![0xa1, number];
+        let flat = map(&[("country_code", text("de"))]);
+        let nested = map(&[("country", map(&[("iso_code", text("US"))]))]);
+        let begins = |offset: usize| [0, 0, (1 + 16 + offset) as u8];
+        let metadata = map(&[
+            ("node_count", vec![0xc1, 1]),
+            ("record_size", number(24)),
+            ("ip_version", number(4)),
+            ("database_type", text("test")),
+            ("binary_format_major_version", number(2)),
+            ("binary_format_minor_version", number(0)),
+            ("build_epoch", vec![0x01, 0x02, 1]),
+            ("languages", vec![0x00, 0x04]),
+            ("description", map(&[])),
+        ]);
+        let marker = b"\xab\xcd\xefMaxMind.com";
+        let tree = [begins(0), begins(flat.len())].concat();
+        let file = [&tree[..], &[0; 16], &flat, &nested, marker, &metadata].concat();
+        Reader::from_source(file).unwrap()
+    }
+
+    #[test]
+    fn a_country_is_found_in_either_kind_of_database() {
+        let secret = Secret::new(&"s".repeat(32)).unwrap();
+        let visitors = Visitors::new(Vec::new(), Some(geography()), &secret);
+        let country = |address: &str| visitors.describe(address.parse().ok(), &headers(&[])).country;
+        assert_eq!(country("93.184.216.34"), "DE");
+        assert_eq!(country("203.0.113.77"), "US");
+        assert_eq!(country("2001:db8::1"), "");
+        assert_eq!(self::visitors().country([93, 184, 216, 34].into()), "");
+    }
+
     #[track_caller]
     fn check_agent(user_agent: &str, device: Device, is_bot: bool) {
         let visitors = visitors();

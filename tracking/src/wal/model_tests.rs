@@ -370,6 +370,33 @@ fn the_folder_has_one_writer() {
     });
 }
 
+#[test]
+fn shipped_segments_give_their_room_back() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { segment_bytes: SEGMENT, ..Settings::default() };
+        let (wal, mut reader) = Wal::open(folder.path(), settings).unwrap();
+        for number in 0..100u8 {
+            wal.append(vec![number; 200]).await.unwrap();
+        }
+        let segments = || std::fs::read_dir(folder.path()).unwrap().filter(|entry| is_segment(entry)).count();
+        assert!(5 < segments(), "the log has gone on in new segments");
+        let mut read = Vec::new();
+        while !reader.is_at_end() {
+            let batch = reader.read(9).unwrap();
+            assert_eq!(batch.damage, []);
+            read.extend(batch.records.iter().map(|record| record[0]));
+            reader.free(batch.end).unwrap();
+        }
+        assert_eq!(read, (0..100).collect::<Vec<u8>>());
+        assert_eq!(segments(), 1, "the one being written is kept");
+    });
+}
+
+fn is_segment(entry: &io::Result<std::fs::DirEntry>) -> bool {
+    entry.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "wal")
+}
+
 /// Written by the first release; never changes.
 const FIXTURE: &[u8] = include_bytes!("fixtures/v1.wal");
 
