@@ -26,7 +26,10 @@ use super::{
 };
 use crate::{
     problem::{FieldError, Problem},
-    store::postbacks::{self, Answered},
+    store::{
+        self,
+        postbacks::{self, Answered},
+    },
 };
 
 /// A postback is a few hundred bytes; metadata may make it a few thousand.
@@ -95,7 +98,7 @@ async fn take_in(
     let body = body.map_err(|_| PostbackError::TooLarge)?;
     let advertiser = advertiser.parse().map_err(|_| PostbackError::UnknownAdvertiser)?;
     let message = request::read(uri.path(), uri.query().unwrap_or_default(), &headers, &body)?;
-    let mut tx = intake.pool.begin().await?;
+    let mut tx = store::begin(&intake.pool).await?;
     let checked = check(&intake, &mut tx, advertiser, &message, &headers).await?;
     let answered = answer(&intake, &mut tx, checked).await?;
     tx.commit().await?;

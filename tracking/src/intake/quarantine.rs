@@ -5,7 +5,10 @@ use domain::ClickId;
 use sqlx::PgConnection;
 
 use super::{AcceptError, Accepted, Act, Answer, Intake, Postback, Report, accept};
-use crate::store::quarantine::{self, Waiting};
+use crate::store::{
+    self,
+    quarantine::{self, Waiting},
+};
 
 /// How long a postback waits for its click before it is given up.
 const PATIENCE: TimeDelta = TimeDelta::days(30);
@@ -55,7 +58,7 @@ async fn take_in_all(intake: &Intake, rows: &[i64]) -> Result<usize, sqlx::Error
 /// One row in one transaction. A refusal is final and is written beside the row: its click is here, and what is
 /// wrong with the rest will not change by waiting.
 async fn take_in(intake: &Intake, row: i64) -> Result<bool, sqlx::Error> {
-    let mut tx = intake.pool.begin().await?;
+    let mut tx = store::begin(&intake.pool).await?;
     let Some(waiting) = quarantine::lock(&mut tx, row).await? else { return Ok(false) };
     let failure = match again(intake, &mut tx, waiting).await {
         Ok(Accepted { answer: Answer { conversion_id: Some(conversion), .. }, .. }) => {
@@ -69,7 +72,7 @@ async fn take_in(intake: &Intake, row: i64) -> Result<bool, sqlx::Error> {
         Err(refusal) => refusal.to_string(),
     };
     tx.rollback().await?;
-    let mut tx = intake.pool.begin().await?;
+    let mut tx = store::begin(&intake.pool).await?;
     if quarantine::lock(&mut tx, row).await?.is_some() {
         tracing::info!(row, "postback {row} in quarantine is given up: {failure}");
         quarantine::resolve(&mut tx, row, intake.clock.now(), Err(&failure)).await?;

@@ -14,6 +14,23 @@ pub mod touches;
 
 use std::{error::Error, str::FromStr};
 
+use sqlx::{PgPool, Postgres, Transaction};
+
+/// Begins a transaction; dropping it takes everything back.
+///
+/// Use this instead of `pool.begin()`, which in sqlx 0.9.0 must not be cut off: a request whose visitor leaves while
+/// it waits for `BEGIN` would put a connection back into the pool with a transaction open, and what others then
+/// write through it is lost (<https://github.com/launchbadge/sqlx/issues/4393>). Here a task of its own begins, and
+/// what nobody waits for any more is dropped only once it is complete.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
+
 /// Reads a name that a CHECK constraint already holds to a set; anything else means the schema is newer than we.
 fn named<T>(text: &str) -> Result<T, sqlx::Error>
 where
