@@ -42,7 +42,8 @@ pub fn last_words(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let text = if text.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { text };
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let marked = lines.iter().rev().find(|line| line.to_lowercase().contains("error"));
+    let explains = |line: &&&str| line.to_lowercase().contains("error") && !line.contains("complete log");
+    let marked = lines.iter().rev().find(explains);
     marked.or(lines.last()).map_or_else(|| output.status.to_string(), ToString::to_string)
 }
 

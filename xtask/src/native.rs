@@ -17,7 +17,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 pub use schemathesis::schemathesis;
@@ -26,6 +26,8 @@ use crate::workspace;
 
 /// The name of the stamp in each component's folder.
 const STAMP: &str = ".made-from";
+/// How the name of a folder begins in which a component is prepared.
+const UNFINISHED: &str = "unfinished-";
 
 /// Something native that this workspace needs.
 struct Component {
@@ -38,9 +40,11 @@ struct Component {
     /// Why it need not be brought on this machine, if so.
     instead: fn(Wish) -> Option<String>,
     /// Makes it in the first folder; the second is for downloads and thrown away.
-    bring: fn(&Path, &Path) -> Result<Brought>,
+    bring: fn(&Path, &Path) -> Result<()>,
     /// What to do when it cannot be brought.
     mend: &'static str,
+    /// What it is like without it, where everything else works all the same.
+    without: Option<&'static str>,
 }
 
 /// Every component, in the order they are brought.
@@ -59,14 +63,6 @@ pub enum Wish {
     Missing,
     /// This one, even where the machine has another.
     Named,
-}
-
-/// How bringing a component ended.
-enum Brought {
-    /// It is there.
-    Whole,
-    /// It is not, and everything works without it as this sentence says.
-    Without(String),
 }
 
 /// What to bring.
@@ -91,6 +87,7 @@ pub fn bring(names: &[&str], wish: Wish) -> Result<()> {
     let folder = workspace::native();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let _lock = lock(&folder)?;
+    sweep(&folder)?;
     for component in COMPONENTS.iter().filter(|it| names.contains(&it.name)) {
         let name = component.name;
         let what = format!("{} ({})", component.doc, short((component.made_from)()));
@@ -104,9 +101,12 @@ pub fn bring(names: &[&str], wish: Wish) -> Result<()> {
         }
         println!("{name:13} is being brought: {what}");
         let begin = Instant::now();
-        match make(component, &folder).map_err(|error| anyhow!("{error:#}; {}", component.mend))? {
-            Brought::Whole => println!("{name:13} was brought in {:.1} s", begin.elapsed().as_secs_f64()),
-            Brought::Without(sentence) => println!("{name:13} is missing: {sentence}"),
+        match (make(component, &folder), component.without) {
+            (Ok(()), _) => println!("{name:13} was brought in {:.1} s", begin.elapsed().as_secs_f64()),
+            (Err(error), Some(without)) => {
+                println!("{name:13} is missing and {without}: {error:#}; {}", component.mend)
+            }
+            (Err(error), None) => bail!("{error:#}; {}", component.mend),
         }
     }
     Ok(())
@@ -126,17 +126,14 @@ fn is_here(component: &Component, folder: &Path) -> bool {
     stamp.is_ok_and(|stamp| stamp == (component.made_from)())
 }
 
-fn make(component: &Component, folder: &Path) -> Result<Brought> {
-    let scratch = tempfile::Builder::new().prefix("unfinished-").tempdir_in(folder)?;
+fn make(component: &Component, folder: &Path) -> Result<()> {
+    let scratch = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder)?;
     let (whole, downloads) = (scratch.path().join("whole"), scratch.path().join("downloads"));
     fs::create_dir(&whole)?;
     fs::create_dir(&downloads)?;
-    let brought = (component.bring)(&whole, &downloads)?;
-    if let Brought::Whole = brought {
-        fs::write(whole.join(STAMP), (component.made_from)())?;
-        replace(&whole, &folder.join(component.name), &scratch.path().join("replaced"))?;
-    }
-    Ok(brought)
+    (component.bring)(&whole, &downloads)?;
+    fs::write(whole.join(STAMP), (component.made_from)())?;
+    replace(&whole, &folder.join(component.name), &scratch.path().join("replaced"))
 }
 
 /// Puts a finished folder in the place of an older one.
@@ -145,6 +142,17 @@ fn replace(whole: &Path, place: &Path, replaced: &Path) -> Result<()> {
         fs::rename(place, replaced)?;
     }
     fs::rename(whole, place).with_context(|| format!("cannot put {} in its place", place.display()))
+}
+
+/// Removes what an interrupted run left behind; the lock says that nobody is at it any more.
+fn sweep(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Two runs at once would download the same things twice.
@@ -167,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    fn made_up(bring: fn(&Path, &Path) -> Result<Brought>) -> Component {
+    fn made_up(bring: fn(&Path, &Path) -> Result<()>) -> Component {
         Component {
             name: "made-up",
             doc: "for a test",
@@ -175,6 +183,7 @@ mod tests {
             instead: |_| None,
             bring,
             mend: "do nothing",
+            without: None,
         }
     }
 
@@ -193,7 +202,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let component = made_up(|whole, _| {
             fs::write(whole.join("lib.so"), "new")?;
-            Ok(Brought::Whole)
+            Ok(())
         });
         assert!(!is_here(&component, folder.path()));
         make(&component, folder.path()).expect("it is made");
@@ -206,12 +215,22 @@ mod tests {
     }
 
     #[test]
+    fn what_an_interruption_left_is_swept_up() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        make(&made_up(|_, _| Ok(())), folder.path()).expect("it is made");
+        fs::create_dir_all(folder.path().join("unfinished-abc/whole")).expect("a folder");
+        sweep(folder.path()).expect("swept");
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+        assert!(folder.path().join("made-up").exists());
+    }
+
+    #[test]
     fn a_component_that_fails_leaves_the_older_one() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        make(&made_up(|_, _| Ok(Brought::Whole)), folder.path()).expect("it is made");
+        make(&made_up(|_, _| Ok(())), folder.path()).expect("it is made");
         let failing = made_up(|whole, _| {
             fs::write(whole.join("half.so"), "half")?;
-            Err(anyhow!("the network went away"))
+            bail!("the network went away")
         });
         assert!(make(&failing, folder.path()).is_err());
         assert!(is_here(&failing, folder.path()));

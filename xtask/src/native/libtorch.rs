@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
-    Brought, Component,
+    Component,
     pins::{CUDA_RUNTIME, CUPTI, TORCH},
     wheel::{Unpacked, download},
 };
@@ -40,9 +40,10 @@ pub(super) const COMPONENT: Component = Component {
     },
     bring,
     mend: "check the network, or set LIBTORCH to an unpacked libtorch 2.13",
+    without: None,
 };
 
-fn bring(to: &Path, downloads: &Path) -> Result<Brought> {
+fn bring(to: &Path, downloads: &Path) -> Result<()> {
     download(&[&TORCH, &CUDA_RUNTIME, &CUPTI], downloads)?;
     Unpacked { wheel: &TORCH, from: downloads, to }.members(torch_target)?;
     for wheel in [&CUDA_RUNTIME, &CUPTI] {
@@ -52,7 +53,7 @@ fn bring(to: &Path, downloads: &Path) -> Result<Brought> {
     link_shell(&libraries)?;
     symlink("libgomp.so.1", libraries.join("libgomp.so"))?;
     fs::write(to.join("build-version"), format!("{}\n", TORCH.version))?;
-    Ok(Brought::Whole)
+    Ok(())
 }
 
 fn torch_target(member: &str) -> Option<PathBuf> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::{
-    Brought, Component,
+    Component,
     pins::ONNXRUNTIME,
     wheel::{Unpacked, download},
 };
@@ -21,12 +21,13 @@ pub(super) const COMPONENT: Component = Component {
     },
     bring,
     mend: "check the network, or set ORT_DYLIB_PATH to an installed libonnxruntime.so",
+    without: None,
 };
 
-fn bring(to: &Path, downloads: &Path) -> Result<Brought> {
+fn bring(to: &Path, downloads: &Path) -> Result<()> {
     download(&[&ONNXRUNTIME], downloads)?;
     Unpacked { wheel: &ONNXRUNTIME, from: downloads, to }.members(target)?;
-    Ok(Brought::Whole)
+    Ok(())
 }
 
 fn target(member: &str) -> Option<PathBuf> {

