@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod jobs;
 pub mod key;
 pub mod scope;
 mod store;

@@ -112,7 +112,62 @@ mod tests {
         let sale = api.sale(ana, &campaign, "A1").await;
         let listed = api.get(&format!("/api/v1/commissions?conversion_id={sale}")).await;
         let id = listed.column("id")[0];
-        insta::assert_snapshot!(api.get(&format!("/api/v1/commissions/{id}")).await, @"");
+        insta::assert_snapshot!(api.get(&format!("/api/v1/commissions/{id}")).await, @r#"
+        200 {
+          "affiliate_id": "aff_1",
+          "amount": {
+            "currency": "EUR",
+            "value": "5.00"
+          },
+          "campaign_id": "cmp_2",
+          "conversion_id": "cnv_3",
+          "corrects": null,
+          "created_at": "2026-02-01T12:00:00.005Z",
+          "id": "com_4",
+          "level": 0,
+          "plan_id": "pln_5",
+          "plan_version": 1,
+          "status": "accrued",
+          "trace": {
+            "amount": {
+              "currency": "EUR",
+              "value": "5.00"
+            },
+            "base": {
+              "currency": "EUR",
+              "value": "100.00"
+            },
+            "format": 1,
+            "model": "percentage",
+            "plan": "pln_5",
+            "plan_version": 1,
+            "share_ppm": 1000000,
+            "steps": [
+              {
+                "amount": {
+                  "currency": "EUR",
+                  "value": "100.00"
+                },
+                "text": "The sale is worth 100.00 EUR."
+              },
+              {
+                "amount": {
+                  "currency": "EUR",
+                  "value": "5.00"
+                },
+                "text": "5% of 100.00 EUR is 5.00 EUR."
+              },
+              {
+                "amount": {
+                  "currency": "EUR",
+                  "value": "5.00"
+                },
+                "text": "100% of the credit: last_click gives it for click clk_6 of 2026-02-01 12:00:00 UTC. The line is 5.00 EUR."
+              }
+            ]
+          }
+        }
+        "#);
     }
 
     #[tokio::test]
@@ -132,7 +187,7 @@ mod tests {
                 .map(|line| line["amount"]["value"].to_string());
             amounts.collect::<Vec<_>>().join(" ")
         };
-        insta::assert_snapshot!(lines(&format!("affiliate_id={ana}&status=payable")).await, @"");
+        insta::assert_snapshot!(lines(&format!("affiliate_id={ana}&status=payable")).await, @r#""-1.50" "5.00""#);
         insta::assert_snapshot!(lines("status=accrued").await, @"");
         insta::assert_snapshot!(lines("date_from=2026-02-02").await, @"");
     }

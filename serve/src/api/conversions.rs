@@ -227,7 +227,89 @@ mod tests {
         api.made(&format!("{path}/approve"), json!({})).await;
         let half = json!({"amount": {"value": "50.00", "currency": "EUR"}, "reason": "refund"});
         api.made(&format!("{path}/reverse"), half).await;
-        insta::assert_snapshot!(api.get(&path).await, @"");
+        insta::assert_snapshot!(api.get(&path).await, @r#"
+        200 {
+          "advertiser_id": "adv_1",
+          "affiliate_id": "aff_2",
+          "amount": {
+            "currency": "EUR",
+            "value": "100.00"
+          },
+          "campaign_id": "cmp_3",
+          "click_id": "clk_4",
+          "country": null,
+          "coupon": null,
+          "customer_id": null,
+          "event": "sale",
+          "event_kind": "sale",
+          "external_id": null,
+          "history": [
+            {
+              "actor": "key_5",
+              "at": "2026-02-01T12:00:00.005Z",
+              "from": null,
+              "note": "",
+              "reason": null,
+              "to": "received"
+            },
+            {
+              "actor": "key_5",
+              "at": "2026-02-01T12:00:00.005Z",
+              "from": "received",
+              "note": "",
+              "reason": null,
+              "to": "pending"
+            },
+            {
+              "actor": "key_5",
+              "at": "2026-02-01T12:00:00.006Z",
+              "from": "pending",
+              "note": "",
+              "reason": null,
+              "to": "on_hold"
+            },
+            {
+              "actor": "key_5",
+              "at": "2026-02-01T12:00:00.007Z",
+              "from": "on_hold",
+              "note": "",
+              "reason": null,
+              "to": "approved"
+            },
+            {
+              "actor": "key_5",
+              "at": "2026-02-01T12:00:00.008Z",
+              "from": "approved",
+              "note": "50.00 EUR reversed in all",
+              "reason": "refund",
+              "to": "reversed"
+            }
+          ],
+          "id": "cnv_6",
+          "link_id": "lnk_7",
+          "metadata": {},
+          "occurred_at": "2026-02-01T12:00:00.005Z",
+          "order_id": "A1",
+          "reason": "refund",
+          "received_at": "2026-02-01T12:00:00.005Z",
+          "reversed": {
+            "currency": "EUR",
+            "value": "50.00"
+          },
+          "shares": [
+            {
+              "affiliate_id": "aff_2",
+              "click_id": "clk_4",
+              "link_id": "lnk_7",
+              "model": "last_click",
+              "share": "100%",
+              "touched_at": "2026-02-01T12:00:00.005Z"
+            }
+          ],
+          "status": "reversed",
+          "updated_at": "2026-02-01T12:00:00.008Z"
+        }
+        "#);
     }
 
     #[tokio::test]
@@ -239,14 +321,14 @@ mod tests {
             let answer = api.post(&format!("{path}/{verb}"), body).await;
             if answer.status.is_success() { answer.body["status"].to_string() } else { answer.problem() }
         };
-        insta::assert_snapshot!(check("reverse", json!({})).await, @"");
-        insta::assert_snapshot!(check("approve", json!({})).await, @"");
-        insta::assert_snapshot!(check("reject", json!({"reason": "fraud"})).await, @"");
-        insta::assert_snapshot!(check("reverse", json!({"amount": {"value": "100.01", "currency": "EUR"}})).await, @"");
-        insta::assert_snapshot!(check("reverse", json!({"amount": {"value": "1.00", "currency": "USD"}})).await, @"");
-        insta::assert_snapshot!(check("reverse", json!({"reason": "mood"})).await, @"");
-        insta::assert_snapshot!(check("reverse", json!({"reason": "chargeback"})).await, @"");
-        insta::assert_snapshot!(check("reverse", json!({})).await, @"");
+        insta::assert_snapshot!(check("reverse", json!({})).await, @"409 illegal_move: this conversion is pending and cannot become reversed");
+        insta::assert_snapshot!(check("approve", json!({})).await, @r#""approved""#);
+        insta::assert_snapshot!(check("reject", json!({"reason": "fraud"})).await, @"409 illegal_move: this conversion is approved and cannot become rejected");
+        insta::assert_snapshot!(check("reverse", json!({"amount": {"value": "100.01", "currency": "EUR"}})).await, @"422 unprocessable:  [/amount: only 100.00 EUR of the order is left to be reversed]");
+        insta::assert_snapshot!(check("reverse", json!({"amount": {"value": "1.00", "currency": "USD"}})).await, @"422 unprocessable:  [/amount: must be more than nothing, in EUR]");
+        insta::assert_snapshot!(check("reverse", json!({"reason": "mood"})).await, @"422 unprocessable:  [/reason: unknown variant `mood`, expected one of `refund`, `chargeback`, `duplicate`, `fraud`, `terms`, `tracking_error`, `test`, `other`]");
+        insta::assert_snapshot!(check("reverse", json!({"reason": "chargeback"})).await, @r#""reversed""#);
+        insta::assert_snapshot!(check("reverse", json!({})).await, @r#""reversed""#);
     }
 
     #[tokio::test]
@@ -267,6 +349,6 @@ mod tests {
         assert_eq!(found(&format!("campaign_id={campaign}&status=approved")).await, [second.clone()]);
         assert_eq!(found("date_to=2026-02-01").await, [first.clone()]);
         assert_eq!(found("date_from=2026-02-02&date_to=2026-02-02").await, [second]);
-        insta::assert_snapshot!(api.get("/api/v1/conversions?date_from=2026-02-30").await.problem(), @"");
+        insta::assert_snapshot!(api.get("/api/v1/conversions?date_from=2026-02-30").await.problem(), @"400 malformed_query:  [/date_from: it must be a day from 1970-01-01 to 9999-12-31]");
     }
 }

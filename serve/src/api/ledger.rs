@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrialBalances {
     /// One for each currency.
-    data: Vec<TrialBalance>,
+    currencies: Vec<TrialBalance>,
 }
 
 /// Which accounts to list.
@@ -62,7 +62,7 @@ impl TryFrom<String> for Owner {
 async fn trial_balance(app: State<App>, by: Caller) -> Result<Json<TrialBalances>, Failure> {
     by.must_be_operator()?;
     let mut db = app.db.acquire().await?;
-    Ok(Json(TrialBalances { data: store::ledger::trial_balance(&mut db).await? }))
+    Ok(Json(TrialBalances { currencies: store::ledger::trial_balance(&mut db).await? }))
 }
 
 /// List accounts with what stands on them.
@@ -90,22 +90,46 @@ mod tests {
     #[tokio::test]
     async fn the_books_balance_and_say_what_is_owed() {
         let api = Api::start().await;
-        insta::assert_snapshot!(api.get("/api/v1/ledger/trial-balance").await, @"");
+        insta::assert_snapshot!(api.get("/api/v1/ledger/trial-balance").await, @r#"
+        200 {
+          "currencies": []
+        }
+        "#);
         let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
         let sale = api.sale(ana, &campaign, "A1").await;
         api.made(&format!("/api/v1/conversions/{sale}/approve"), json!({})).await;
         api.sale(ana, &campaign, "A2").await;
-        insta::assert_snapshot!(api.get("/api/v1/ledger/trial-balance").await, @"");
+        insta::assert_snapshot!(api.get("/api/v1/ledger/trial-balance").await, @r#"
+        200 {
+          "currencies": [
+            {
+              "credits": {
+                "currency": "EUR",
+                "value": "15.00"
+              },
+              "currency": "EUR",
+              "debits": {
+                "currency": "EUR",
+                "value": "15.00"
+              },
+              "difference": {
+                "currency": "EUR",
+                "value": "0.00"
+              }
+            }
+          ]
+        }
+        "#);
         let accounts = api.get(&format!("/api/v1/ledger/accounts?owner_id={ana}")).await;
         let told = accounts.body["data"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|row| format!("{} {}", row["kind"], row["balance"]));
+            .map(|row| format!("{} {}", row["kind"], row["balance"]["value"]));
         let mut told: Vec<_> = told.collect();
         told.sort();
         assert_eq!(told, [r#""commission_accrued" "-5.00""#, r#""commission_payable" "-5.00""#]);
-        insta::assert_snapshot!(api.get("/api/v1/ledger/accounts?owner_id=cmp_1").await.problem(), @"");
-        insta::assert_snapshot!(api.get_as(&api.new_key(&["*"], Some(ana)).await, "/api/v1/ledger/trial-balance").await.problem(), @"");
+        insta::assert_snapshot!(api.get("/api/v1/ledger/accounts?owner_id=cmp_1").await.problem(), @r#"400 malformed_query:  [/owner_id: "cmp_1" is not a affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
+        insta::assert_snapshot!(api.get_as(&api.new_key(&["*"], Some(ana)).await, "/api/v1/ledger/trial-balance").await.problem(), @"403 forbidden: this key shows only what is aff_1's own");
     }
 }

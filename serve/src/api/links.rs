@@ -87,7 +87,7 @@ async fn create(app: State<App>, Id(id): Id<AffiliateId>, once: Once<NewLink>) -
     let mut link = Link {
         id: LinkId::new(&app.clock, &app.chance),
         code: String::new(),
-        tracking_url: String::new(),
+        url: String::new(),
         affiliate_id: id,
         campaign_id: campaign.id,
         landing_url: new.landing_url.map(Into::into),
@@ -143,7 +143,7 @@ async fn insert(
     let attempts = if asked.is_some() { 1 } else { ATTEMPTS };
     for _ in 0..attempts {
         link.code = asked.clone().map_or_else(|| new_code(&app.chance), Into::into);
-        link.tracking_url = tracking_url(&app.tracker_url, &link.code);
+        link.url = tracking_url(&app.tracker_url, &link.code);
         if store::links::insert(tx, link).await? {
             return Ok(());
         }
@@ -238,7 +238,7 @@ mod tests {
           },
           "id": "lnk_3",
           "landing_url": null,
-          "tracking_url": "https://go.example/c/spring"
+          "url": "https://go.example/c/spring"
         }
         "#);
         let made_up = api.made(&path, json!({"campaign_id": campaign})).await;

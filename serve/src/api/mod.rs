@@ -26,7 +26,7 @@ mod promises;
 mod reports;
 mod signing_keys;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod text;
 
 use std::{any::Any, sync::Arc, time::Duration};

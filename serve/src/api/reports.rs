@@ -186,10 +186,43 @@ mod tests {
         let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
         let click = api.click(ana, &campaign).await;
         let sale = json!({"click_id": click, "amount": "49.99", "currency": "EUR", "order_id": "A1"});
-        insta::assert_snapshot!(api.post("/api/v1/conversions", sale.clone()).await, @"");
-        insta::assert_snapshot!(api.post("/api/v1/conversions", sale).await, @"");
+        insta::assert_snapshot!(api.post("/api/v1/conversions", sale.clone()).await, @r#"
+        201 {
+          "amount": {
+            "currency": "EUR",
+            "value": "49.99"
+          },
+          "conversion_id": "cnv_1",
+          "event": "sale",
+          "outcome": "recorded",
+          "status": "pending"
+        }
+        "#);
+        insta::assert_snapshot!(api.post("/api/v1/conversions", sale).await, @r#"
+        200 {
+          "amount": {
+            "currency": "EUR",
+            "value": "49.99"
+          },
+          "conversion_id": "cnv_1",
+          "event": "sale",
+          "outcome": "repeated",
+          "status": "pending"
+        }
+        "#);
         let approved = json!({"click_id": click, "order_id": "A1", "status": "approved"});
-        insta::assert_snapshot!(api.post("/api/v1/conversions", approved).await, @"");
+        insta::assert_snapshot!(api.post("/api/v1/conversions", approved).await, @r#"
+        200 {
+          "amount": {
+            "currency": "EUR",
+            "value": "49.99"
+          },
+          "conversion_id": "cnv_1",
+          "event": "sale",
+          "outcome": "changed",
+          "status": "approved"
+        }
+        "#);
         let announced = api.announced().await;
         assert!(announced.ends_with(&["conversion.approved".to_owned()]), "{announced:?}");
     }
@@ -201,7 +234,12 @@ mod tests {
         let shop = api.get("/api/v1/advertisers").await.column("id")[0].to_owned();
         let unknown =
             json!({"click_id": "clk_01JH0000000000000000000000", "amount": "1", "advertiser_id": shop});
-        insta::assert_snapshot!(api.post("/api/v1/conversions", unknown).await, @"");
+        insta::assert_snapshot!(api.post("/api/v1/conversions", unknown).await, @r#"
+        202 {
+          "outcome": "quarantined",
+          "status": "quarantined"
+        }
+        "#);
     }
 
     #[tokio::test]
@@ -210,13 +248,13 @@ mod tests {
         let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
         let click = api.click(ana, &campaign).await;
         let check = async |body| api.post("/api/v1/conversions", body).await.problem();
-        insta::assert_snapshot!(check(json!({})).await, @"");
-        insta::assert_snapshot!(check(json!({"click_id": "clk_01JH0000000000000000000000"})).await, @"");
-        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "49,99"})).await, @"");
-        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "1.005"})).await, @"");
-        insta::assert_snapshot!(check(json!({"click_id": click, "event": "lead"})).await, @"");
-        insta::assert_snapshot!(check(json!({"click_id": click, "ts": "2026-02-01T13:00:00Z", "status": "received"})).await, @"");
-        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "99999999999999999999"})).await, @"");
-        insta::assert_snapshot!(check(json!({"coupon": "NONE", "advertiser_id": "adv_01JH0000000000000000000000"})).await, @"");
+        insta::assert_snapshot!(check(json!({})).await, @"422 unprocessable:  [/advertiser_id: it is needed when no click is named]");
+        insta::assert_snapshot!(check(json!({"click_id": "clk_01JH0000000000000000000000"})).await, @"422 unprocessable:  [/advertiser_id: it is needed as long as the click is not known]");
+        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "49,99"})).await, @r#"422 unprocessable:  [/amount: "49,99" is not a decimal amount such as 49.99]"#);
+        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "1.005"})).await, @r#"422 unprocessable:  [/amount: "1.005" has more than 2 digits after the point, which is all that EUR has]"#);
+        insta::assert_snapshot!(check(json!({"click_id": click, "event": "lead"})).await, @"422 unprocessable:  [/event: is not one of the campaign's: sale]");
+        insta::assert_snapshot!(check(json!({"click_id": click, "ts": "2026-02-01T13:00:00Z", "status": "received"})).await, @"422 unprocessable:  [/status: a conversion that is reported has been received already] [/ts: must not be in the future]");
+        insta::assert_snapshot!(check(json!({"click_id": click, "amount": "99999999999999999999"})).await, @"422 unprocessable:  [/amount: the amount is too large to be counted exactly]");
+        insta::assert_snapshot!(check(json!({"coupon": "NONE", "advertiser_id": "adv_01JH0000000000000000000000"})).await, @"422 unprocessable:  [/advertiser_id: no such advertiser]");
     }
 }

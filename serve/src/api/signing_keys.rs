@@ -157,7 +157,21 @@ mod tests {
         let made = api.made(&path, json!({"algorithm": "hmac_sha256"})).await;
         assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
         let listed = api.get(&path).await;
-        insta::assert_snapshot!(listed, @"");
+        insta::assert_snapshot!(listed, @r#"
+        200 {
+          "data": [
+            {
+              "advertiser_id": "adv_1",
+              "algorithm": "hmac_sha256",
+              "created_at": "2026-02-01T12:00:00.001Z",
+              "expires_at": null,
+              "id": "sig_2"
+            }
+          ],
+          "has_more": false,
+          "next": null
+        }
+        "#);
         let id = made["id"].as_str().unwrap();
         let expired = api.delete(&format!("/api/v1/signing-keys/{id}")).await;
         assert_ne!(expired.body["expires_at"], Value::Null);
@@ -176,10 +190,10 @@ mod tests {
         };
         let good = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";
         let weak = format!("whpk_AQ{}=", "A".repeat(41));
-        insta::assert_snapshot!(check(json!({"algorithm": "ed25519", "public_key": good})).await, @"");
-        insta::assert_snapshot!(check(json!({"algorithm": "ed25519", "public_key": weak})).await, @"");
-        insta::assert_snapshot!(check(json!({"algorithm": "ed25519"})).await, @"");
-        insta::assert_snapshot!(check(json!({"algorithm": "hmac_sha256", "public_key": good})).await, @"");
-        insta::assert_snapshot!(check(json!({"algorithm": "none"})).await, @"");
+        insta::assert_snapshot!(check(json!({"algorithm": "ed25519", "public_key": good})).await, @"null");
+        insta::assert_snapshot!(check(json!({"algorithm": "ed25519", "public_key": weak})).await, @"422 unprocessable:  [/public_key: the bytes are not a usable Ed25519 key]");
+        insta::assert_snapshot!(check(json!({"algorithm": "ed25519"})).await, @"422 unprocessable:  [/public_key: an ed25519 key needs it]");
+        insta::assert_snapshot!(check(json!({"algorithm": "hmac_sha256", "public_key": good})).await, @"422 unprocessable:  [/public_key: an hmac_sha256 key has none: we make its secret]");
+        insta::assert_snapshot!(check(json!({"algorithm": "none"})).await, @"422 unprocessable:  [/algorithm: unknown variant `none`, expected `hmac_sha256` or `ed25519`]");
     }
 }

@@ -21,7 +21,7 @@ use embedded::TestDatabase;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tracking::intake::seal::Sealer;
+use tracking::intake::{Intake, seal::Sealer};
 
 use super::{gate::Caller, limits::Limits, router};
 use crate::{
@@ -64,6 +64,12 @@ impl Api {
         let mut api = Self { db, app, key: String::new(), router, requests: AtomicU32::new(0) };
         api.key = api.new_key(&["*"], None).await;
         api
+    }
+
+    /// What the worker's jobs work with, over the same database and clock.
+    pub fn intake(&self) -> Intake {
+        let App { db, clock, chance, sealer, .. } = self.app.clone();
+        Intake { pool: db, clock, chance, sealer }
     }
 
     /// Makes a key with these scopes and shows it.

@@ -77,23 +77,3 @@ pub async fn insert(tx: &mut PgConnection, answer: &Answer<'_>) -> sqlx::Result<
     .await?;
     Ok(())
 }
-
-/// Forgets up to `limit` answers given before `before` that are not about money; says how many.
-pub async fn purge(db: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
-    let purged = sqlx::query!(
-        "
-        DELETE FROM idempotency_keys
-        WHERE (api_key_id, key) IN (
-            SELECT api_key_id, key
-            FROM idempotency_keys
-            WHERE created_at < $1 AND NOT about_money
-            LIMIT $2
-        )
-        ",
-        before,
-        limit
-    )
-    .execute(db)
-    .await?;
-    Ok(purged.rows_affected())
-}

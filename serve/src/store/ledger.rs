@@ -7,20 +7,26 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// A sum of many amounts, in the shape of an amount; it may be larger than one amount can be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Total {
+    /// A plain decimal with the currency's places.
+    #[schema(pattern = r"^-?[0-9]+(\.[0-9]+)?$", example = "1250.00")]
+    value: String,
+    currency: Currency,
+}
+
 /// All postings in one currency.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrialBalance {
     /// In which currency.
     pub currency: Currency,
-    /// The sum of all debits, as a decimal.
-    #[schema(example = "1250.00")]
-    pub debits: String,
-    /// The sum of all credits, as a decimal.
-    #[schema(example = "1250.00")]
-    pub credits: String,
+    /// The sum of all debits.
+    pub debits: Total,
+    /// The sum of all credits.
+    pub credits: Total,
     /// Debits less credits: zero, or something is wrong.
-    #[schema(example = "0.00")]
-    pub difference: String,
+    pub difference: Total,
 }
 
 /// One account with what stands on it.
@@ -35,15 +41,12 @@ pub struct Account {
     pub owner_id: String,
     /// In which currency.
     pub currency: Currency,
-    /// The sum of its debits, as a decimal.
-    #[schema(example = "0.00")]
-    pub debits: String,
-    /// The sum of its credits, as a decimal.
-    #[schema(example = "80.00")]
-    pub credits: String,
+    /// The sum of its debits.
+    pub debits: Total,
+    /// The sum of its credits.
+    pub credits: Total,
     /// Debits less credits: what an affiliate is owed is negative.
-    #[schema(example = "-80.00")]
-    pub balance: String,
+    pub balance: Total,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
 }
@@ -62,12 +65,14 @@ pub async fn trial_balance(db: &mut PgConnection) -> sqlx::Result<Vec<TrialBalan
     )
     .fetch_all(db)
     .await?;
-    let balance = |row: (String, String, String)| {
-        let (currency, sums) = (read(&row.0)?, Sums::read(&row.1, &row.2)?);
-        let Written { debits, credits, difference } = sums.written(currency);
-        Ok(TrialBalance { currency, debits, credits, difference })
-    };
-    rows.into_iter().map(|row| balance((row.currency, row.debits, row.credits))).collect()
+    let balance = rows.into_iter().map(|row| {
+        let (currency, Sums { debits, credits }) =
+            (read(&row.currency)?, Sums::read(&row.debits, &row.credits)?);
+        let total = |minor| Total::of(minor, currency);
+        let difference = total(debits - credits);
+        Ok(TrialBalance { currency, debits: total(debits), credits: total(credits), difference })
+    });
+    balance.collect()
 }
 
 /// Accounts, newest first: all, or those of one owner.
@@ -104,17 +109,16 @@ pub async fn accounts(
     .await?;
     let account = rows.into_iter().map(|row| {
         let (kind, currency) = (read(&row.kind)?, read(&row.currency)?);
-        let Written { debits, credits, difference } =
-            Sums::read(&row.debits, &row.credits)?.written(currency);
-        let owner_id = owner_id(kind, row.owner_id);
+        let Sums { debits, credits } = Sums::read(&row.debits, &row.credits)?;
+        let total = |minor| Total::of(minor, currency);
         Ok(Account {
             id: row.id.into(),
             kind,
-            owner_id,
+            owner_id: owner_id(kind, row.owner_id),
             currency,
-            debits,
-            credits,
-            balance: difference,
+            debits: total(debits),
+            credits: total(credits),
+            balance: total(debits - credits),
             created_at: row.created_at,
         })
     });
@@ -130,29 +134,20 @@ fn owner_id(kind: AccountKind, owner: Uuid) -> String {
     }
 }
 
-/// Sums over many postings: they may be larger than one posting can be.
 struct Sums {
     debits: i128,
     credits: i128,
-}
-
-struct Written {
-    debits: String,
-    credits: String,
-    difference: String,
 }
 
 impl Sums {
     fn read(debits: &str, credits: &str) -> sqlx::Result<Self> {
         Ok(Self { debits: read(debits)?, credits: read(credits)? })
     }
+}
 
-    fn written(&self, currency: Currency) -> Written {
-        Written {
-            debits: decimal(self.debits, currency),
-            credits: decimal(self.credits, currency),
-            difference: decimal(self.debits - self.credits, currency),
-        }
+impl Total {
+    fn of(minor: i128, currency: Currency) -> Self {
+        Self { value: decimal(minor, currency), currency }
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Link {
     pub code: String,
     /// Where visitors click.
     #[schema(format = Uri, example = "https://go.example/c/spring24")]
-    pub tracking_url: String,
+    pub url: String,
     /// Whose it is.
     pub affiliate_id: AffiliateId,
     /// What it advertises.
@@ -100,7 +100,7 @@ pub async fn list(
     sqlx::query_as!(
         Link,
         r#"
-        SELECT id, code, $1 || code AS "tracking_url!", affiliate_id, campaign_id, landing_url,
+        SELECT id, code, $1 || code AS "url!", affiliate_id, campaign_id, landing_url,
                custom_params AS "custom_params: Column<Params>", clicks, conversions, created_at
         FROM links
         WHERE ($2::uuid IS NULL OR id = $2)

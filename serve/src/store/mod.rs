@@ -9,6 +9,7 @@ pub mod commissions;
 pub mod conversions;
 pub mod hierarchy;
 pub mod idempotency_keys;
+pub mod jobs;
 pub mod ledger;
 pub mod links;
 pub mod outbox;

@@ -1,0 +1,42 @@
+//! There is always a partition for the clicks of the days to come.
+
+use std::time::Duration;
+
+use chrono::Days;
+use futures_util::{FutureExt, future::BoxFuture};
+use tracking::intake::Intake;
+
+use super::Job;
+use crate::store::jobs::ensure_click_partition;
+
+/// So many days ahead of today have their partition.
+const DAYS_AHEAD: u64 = 7;
+
+/// Makes the partitions of today and of the days ahead.
+pub struct MakeAhead;
+
+impl Job for MakeAhead {
+    fn name(&self) -> &'static str {
+        "click_partitions"
+    }
+
+    fn doc(&self) -> &'static str {
+        "Makes the table for each coming day's clicks before they arrive."
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_hours(1)
+    }
+
+    fn run<'a>(&'a self, intake: &'a Intake) -> BoxFuture<'a, anyhow::Result<u64>> {
+        async {
+            let (today, mut db) = (intake.clock.now().date_naive(), intake.pool.acquire().await?);
+            let mut made = 0;
+            for ahead in 0..=DAYS_AHEAD {
+                made += ensure_click_partition(&mut db, today + Days::new(ahead)).await?;
+            }
+            Ok(made)
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,34 @@
+//! Answers to signed messages are kept as long as a message can be replayed, and a day more.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::{FutureExt, future::BoxFuture};
+use tracking::{intake::Intake, store::postbacks::forget_before};
+
+use super::Job;
+
+/// Forgets answers to messages that are too old to be accepted again.
+pub struct Purge;
+
+impl Job for Purge {
+    fn name(&self) -> &'static str {
+        "postback_messages_purge"
+    }
+
+    fn doc(&self) -> &'static str {
+        "Forgets the answers to signed messages after a day: by then the messages themselves are refused."
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_mins(10)
+    }
+
+    fn run<'a>(&'a self, intake: &'a Intake) -> BoxFuture<'a, anyhow::Result<u64>> {
+        async {
+            let before = intake.clock.now() - TimeDelta::days(1);
+            Ok(forget_before(&mut *intake.pool.acquire().await?, before).await?)
+        }
+        .boxed()
+    }
+}
