@@ -11,7 +11,7 @@ use std::{
 
 use chrono::NaiveDate;
 use domain::{ClickId, SessionId, click::Click};
-use sqlx::{Connection, PgPool};
+use sqlx::PgPool;
 use tokio::{
     sync::{broadcast, watch},
     task::spawn_blocking,
@@ -220,14 +220,13 @@ impl Shipper {
         if clicks.is_empty() {
             return Ok(0);
         }
-        let mut db = self.pool.acquire().await?;
         let days: HashSet<NaiveDate> =
             clicks.iter().filter_map(|click| Some(click.id.made_at()?.date_naive())).collect();
         for day in days.difference(&self.days.clone()) {
-            store::clicks::ensure_partition(&mut db, *day).await?;
+            store::clicks::ensure_partition(&mut *self.pool.acquire().await?, *day).await?;
             self.days.insert(*day);
         }
-        let mut tx = db.begin().await?;
+        let mut tx = store::begin(&self.pool).await?;
         let stored = store::clicks::insert(&mut tx, clicks).await?;
         tx.commit().await?;
         Ok(stored)

@@ -27,7 +27,9 @@ pub(crate) async fn load(
     current: &ArcSwapOption<Directory>,
     snapshot: &Arc<Mutex<Snapshot>>,
 ) -> Result<(), sqlx::Error> {
-    let contents = store::directory::load(&mut *pool.acquire().await?).await?;
+    let mut tx = store::begin(pool).await?;
+    let contents = store::directory::load(&mut tx).await?;
+    tx.commit().await?;
     let snapshot = snapshot.clone();
     // A large directory takes a while to build and to write: not on a thread that serves clicks.
     let building = tokio::task::spawn_blocking(move || {

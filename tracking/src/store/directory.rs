@@ -1,19 +1,16 @@
 //! Campaigns and links, as the redirect needs them.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Executor, PgConnection};
 
 use crate::directory::{CampaignEntry, Contents, LinkEntry};
 
-/// Everything, as it was at one moment.
+/// Everything, as it was at one moment; to be called first in a transaction of its own.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn load(db: &mut PgConnection) -> Result<Contents, sqlx::Error> {
-    let mut tx = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    let campaigns = campaigns(&mut tx).await?;
-    let links = links(&mut tx).await?;
-    tx.commit().await?;
-    Ok(Contents { campaigns, links })
+    db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    Ok(Contents { campaigns: campaigns(db).await?, links: links(db).await? })
 }
 
 async fn campaigns(db: &mut PgConnection) -> Result<Vec<CampaignEntry>, sqlx::Error> {
