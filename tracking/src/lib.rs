@@ -4,6 +4,7 @@ pub mod config;
 pub mod directory;
 pub mod event;
 pub mod intake;
+pub mod late_clicks;
 mod meters;
 mod patience;
 pub mod problem;

@@ -1,9 +1,9 @@
-//! `tributary-track` takes clicks: it redirects visitors and loses none of them.
+//! `tributary-track` takes clicks and postbacks: it redirects visitors, and loses none of them.
 
 use std::{future::IntoFuture, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
+use axum::{Router, middleware, serve::ListenerExt};
 use clap::Parser;
 use domain::{Chance, Clock};
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -14,16 +14,21 @@ use tokio::{
     time::sleep,
 };
 use tracing_subscriber::EnvFilter;
-use tracking::{Tracker, config::Config};
+use tracking::{
+    Tracker,
+    config::Config,
+    intake::{self, Intake, seal::Sealer},
+    late_clicks, problem,
+};
 
 /// How long open requests may take to end once a shutdown has begun.
 const DRAINING_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Redirects clicks and records every one of them, even while the database is away.
+/// Redirects clicks and records every one of them, even while the database is away; takes signed postbacks.
 #[derive(Debug, Parser)]
 #[command(name = "tributary-track", version)]
 struct Command {
-    /// Address to take clicks on.
+    /// Address to take clicks and postbacks on.
     #[arg(long, env = "TRIBUTARY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
 
@@ -62,16 +67,24 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     let pool = pool(&command.database_url)?;
-    let tracker = Tracker::open(&command.config, pool, Clock::system(), Chance::system()).await?;
+    let (clock, chance) = (Clock::system(), Chance::system());
+    let tracker = Tracker::open(&command.config, pool.clone(), clock.clone(), chance.clone()).await?;
+    let intake = Intake { pool, clock, chance, sealer: Sealer::new(&command.config.secret) };
     let background = tokio::spawn({
-        let tracker = tracker.clone();
-        async move { tracker.run_background().await }
+        let (tracker, intake) = (tracker.clone(), intake.clone());
+        async move {
+            tokio::select! {
+                () = tracker.run_background() => {}
+                () = late_clicks::follow(&intake, tracker.shipped()) => {}
+            }
+        }
     });
     let listener = TcpListener::bind(command.listen)
         .await
         .with_context(|| format!("cannot listen on {}", command.listen))?;
     tracing::info!(address = %listener.local_addr()?, "taking clicks");
-    serve(listener, &tracker).await?;
+    let postbacks = intake::router(intake).layer(middleware::from_fn(problem::complete));
+    serve(listener, tracker.router().merge(postbacks)).await?;
     tracker.shutdown().await;
     background.await?;
     Ok(())
@@ -84,7 +97,7 @@ fn pool(url: &str) -> anyhow::Result<PgPool> {
 }
 
 /// Serves until the process is asked to end, and then until the open requests are answered.
-async fn serve(listener: TcpListener, tracker: &Tracker) -> anyhow::Result<()> {
+async fn serve(listener: TcpListener, router: Router) -> anyhow::Result<()> {
     let listener = listener.tap_io(|stream| {
         // An answer is one small packet: it must not wait for another.
         if let Err(error) = stream.set_nodelay(true) {
@@ -92,7 +105,7 @@ async fn serve(listener: TcpListener, tracker: &Tracker) -> anyhow::Result<()> {
         }
     });
     let (stop, mut stopping) = watch::channel(false);
-    let service = tracker.router().into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         ended().await;
         stop.send_replace(true);
