@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashSet,
-    io::{BufRead, BufReader},
     net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -18,46 +15,14 @@ use embedded::test_database;
 use reqwest::header;
 use tokio::task::JoinSet;
 
-use super::world::{browser, counted_clicks, eventually, seed};
+use super::{
+    process::Process,
+    world::{browser, counted_clicks, eventually, seed},
+};
 
 const ROUNDS: u32 = 20;
 const CLIENTS: usize = 8;
 const SEED: u64 = 20_261;
-
-/// The real program, on a port of its own choice.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Process {
-    fn start(folder: &Path, database_url: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tributary-track"))
-            .args(["--listen", "127.0.0.1:0", "--secret", "0123456789abcdef0123456789abcdef"])
-            .args(["--log-segment-mib", "1", "--data-dir"])
-            .arg(folder)
-            .env("DATABASE_URL", database_url)
-            .env("RUST_LOG", "info")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("taking clicks")).unwrap();
-        let address =
-            line.split("\"address\":\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
-        // Somebody must go on reading, or the program stops at a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may be dead already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn killed_under_load_it_has_lost_no_acknowledged_click() {
@@ -71,7 +36,7 @@ async fn killed_under_load_it_has_lost_no_acknowledged_click() {
         let clicking = Clicking::start(process.address);
         let moment = Duration::from_millis(20 + chance.below(150));
         tokio::time::sleep(moment).await;
-        drop(process);
+        process.kill();
         acknowledged.extend(clicking.end().await);
     }
     assert!(ROUNDS as usize <= acknowledged.len(), "only {} clicks were answered", acknowledged.len());

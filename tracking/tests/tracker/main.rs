@@ -8,6 +8,7 @@ mod kill;
 mod landing;
 mod operations;
 mod outage;
+mod process;
 mod redirect;
 mod shipping;
 mod world;

@@ -16,6 +16,7 @@ pub const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100
 /// Longer than anything here takes, and shorter than anybody's patience.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+pub const ADVERTISER: Uuid = uuid::uuid!("01946000-0000-7000-8000-000000000001");
 pub const AFFILIATE: Uuid = uuid::uuid!("01946000-0000-7000-8000-000000000002");
 pub const CAMPAIGN: Uuid = uuid::uuid!("01946000-0000-7000-8000-000000000004");
 
