@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State, rejection::BytesRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -36,6 +36,9 @@ use crate::{
 const BODY_LIMIT: usize = 64 * 1024;
 /// For this long the answer to a message is kept.
 const MEMORY: TimeDelta = TimeDelta::hours(24);
+/// A GET that does something must reach us each time.
+const NOT_STORED: [(HeaderName, HeaderValue); 1] =
+    [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 /// Says that an answer is that of an earlier, equal message.
 pub const REPLAYED: &str = "idempotent-replayed";
 
@@ -84,7 +87,9 @@ pub enum PostbackError {
 
 impl IntoResponse for PostbackError {
     fn into_response(self) -> Response {
-        Problem::from(self).into_response()
+        let problem = Problem::from(self);
+        tracing::info!(code = problem.code(), "a postback was refused: {}", problem.code());
+        problem.into_response()
     }
 }
 
@@ -157,7 +162,7 @@ async fn answer(intake: &Intake, db: &mut PgConnection, checked: Checked) -> Res
     let body = serde_json::to_value(&accepted.answer).unwrap_or(Value::Null);
     let answered = Answered { fingerprint, status: i32::from(status.as_u16()), answer: body };
     postbacks::remember(db, report.advertiser, message_id, &answered, report.received_at).await?;
-    metrics::counter!("tributary_postbacks_total", "outcome" => label(accepted.outcome)).increment(1);
+    log(&report, &accepted);
     Ok(respond(&accepted, status))
 }
 
@@ -179,24 +184,26 @@ fn status(outcome: Outcome) -> StatusCode {
     }
 }
 
-fn label(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Recorded => "recorded",
-        Outcome::Changed => "changed",
-        Outcome::Repeated => "repeated",
-        Outcome::Quarantined => "quarantined",
+fn log(report: &Report, accepted: &Accepted) {
+    let Accepted { outcome, answer } = accepted;
+    let advertiser = report.advertiser;
+    match answer.conversion_id {
+        Some(conversion) => {
+            let status = &answer.status;
+            tracing::info!(%advertiser, %conversion, ?outcome, "conversion {conversion} of {advertiser} is {status}");
+        }
+        None => tracing::info!(%advertiser, ?outcome, "a postback of {advertiser} waits for its click"),
     }
 }
 
 fn respond(accepted: &Accepted, status: StatusCode) -> Response {
-    let response = (status, Json(&accepted.answer)).into_response();
+    let response = (status, NOT_STORED, Json(&accepted.answer)).into_response();
     if accepted.outcome == Outcome::Repeated { mark(response) } else { response }
 }
 
 fn replay(earlier: &Answered) -> Response {
-    metrics::counter!("tributary_postbacks_total", "outcome" => "replayed").increment(1);
     let status = u16::try_from(earlier.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-    mark((status.unwrap_or(StatusCode::OK), Json(&earlier.answer)).into_response())
+    mark((status.unwrap_or(StatusCode::OK), NOT_STORED, Json(&earlier.answer)).into_response())
 }
 
 fn mark(mut response: Response) -> Response {

@@ -58,26 +58,38 @@ pub async fn advance(
     conversion.reason = is_end.then(|| claim.reason.unwrap_or(ReversalReason::Other));
     conversion.status = to;
     conversions::save(db, conversion, act.at).await?;
-    let note = if to == ConversionStatus::Reversed {
-        format!("{} reversed in all", conversion.reversed)
-    } else {
-        String::new()
-    };
-    let position = append(db, act, conversion, Some(from), &note).await?;
     match (from, to) {
         (ConversionStatus::Received, ConversionStatus::Pending) => {
-            settlement::accrue(db, act, conversion).await?;
+            let (lines, why_not) = settlement::lines_for(db, conversion, &[]).await?;
+            append(db, act, conversion, Some(from), why_not.unwrap_or_default()).await?;
+            settlement::accrue(db, act, conversion, &lines).await?;
         }
-        (_, ConversionStatus::Approved) => settlement::approve(db, act, conversion).await?,
+        (_, ConversionStatus::Approved) => {
+            append(db, act, conversion, Some(from), "").await?;
+            settlement::approve(db, act, conversion).await?;
+        }
         (_, ConversionStatus::Rejected | ConversionStatus::Reversed) => {
-            let reason = conversion.reason.map_or("", ReversalReason::name);
-            let why = format!("The conversion was {to} ({reason}).");
-            settlement::retract(db, act, conversion, position, &why).await?;
+            take_back(db, act, conversion, from).await?;
         }
-        _ => {}
+        _ => drop(append(db, act, conversion, Some(from), "").await?),
     }
     announce(db, act, conversion, kind_of(to)).await?;
     Ok(())
+}
+
+async fn take_back(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    from: ConversionStatus,
+) -> Result<(), sqlx::Error> {
+    let Conversion { status, reversed, .. } = *conversion;
+    let is_partial = status == ConversionStatus::Reversed;
+    let note = if is_partial { format!("{reversed} reversed in all") } else { String::new() };
+    let position = append(db, act, conversion, Some(from), &note).await?;
+    let reason = conversion.reason.map_or("", ReversalReason::name);
+    let why = format!("The conversion was {status} ({reason}).");
+    settlement::retract(db, act, conversion, position, &why).await
 }
 
 /// Gives a conversion that the caller has locked another amount and computes its commissions anew.

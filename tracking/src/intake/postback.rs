@@ -5,6 +5,7 @@ use domain::{
     ClickId, Currency, Money, SessionId,
     attribution::CLOCK_TOLERANCE,
     conversion::{ConversionStatus, ReversalReason},
+    money::MoneyError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -102,7 +103,7 @@ impl Postback {
     ///
     /// # Errors
     /// When it has more digits than that currency, or is too large to be counted.
-    pub fn money(&self, otherwise: Currency) -> Result<Option<Money>, domain::money::MoneyError> {
+    pub fn money(&self, otherwise: Currency) -> Result<Option<Money>, MoneyError> {
         let currency = self.currency.unwrap_or(otherwise);
         self.amount.as_deref().map(|amount| Money::parse(amount, currency)).transpose()
     }
@@ -172,11 +173,13 @@ fn event_name(text: &str) -> Result<String, String> {
 }
 
 fn amount(text: &str, currency: Option<Currency>) -> Result<String, String> {
-    // Without a currency only the form can be checked: no currency has more than the four digits of this one.
+    // Without a currency only the form can be checked: none has more than the four digits after the point of this
+    // one, and what is too large for this one may fit into another.
     let finest = "CLF".parse().expect("CLF is an ISO 4217 currency");
     match Money::parse(text, currency.unwrap_or(finest)) {
         Ok(money) if money.minor < 0 => Err("must not be negative; report a reversal instead".to_owned()),
         Ok(_) => Ok(text.to_owned()),
+        Err(MoneyError::TooLarge) if currency.is_none() && text.len() < 32 => Ok(text.to_owned()),
         Err(error) => Err(sentence(error)),
     }
 }
@@ -277,7 +280,7 @@ mod tests {
             "NaN",
             "49.999&currency=EUR",
             "1.00001",
-            "99999999999999999999",
+            "99999999999999999999&currency=EUR",
         ] {
             assert!(amount(&format!("amount={text}")).is_err(), "{text}");
         }

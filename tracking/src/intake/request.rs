@@ -1,6 +1,6 @@
 //! A postback as HTTP brings it: a query, a form, or a JSON object, each parameter once.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use axum::http::{HeaderMap, header};
 use domain::signature::canonical::{Query, QueryError};
@@ -98,9 +98,9 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-        let mut parameters: Vec<(String, Sent)> = Vec::new();
+        let (mut parameters, mut names) = (Vec::new(), BTreeSet::new());
         while let Some((name, raw)) = map.next_entry::<String, Box<RawValue>>()? {
-            if parameters.iter().any(|(earlier, _)| *earlier == name) {
+            if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format!("`{name}` is given twice")));
             }
             parameters.push((name, sent(&raw).map_err(A::Error::custom)?));

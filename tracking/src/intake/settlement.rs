@@ -25,8 +25,8 @@ pub(super) async fn accrue(
     db: &mut PgConnection,
     act: Act<'_>,
     conversion: &Conversion,
+    lines: &[Line],
 ) -> Result<(), sqlx::Error> {
-    let lines = lines_for(db, conversion, &[]).await?;
     let expense = Account::expense(conversion.advertiser);
     let legs = lines.iter().map(|line| (line.amount, expense, Account::accrued(line.affiliate)));
     let movement = Movement::transfers(TransactionKind::Accrue, legs);
@@ -36,7 +36,7 @@ pub(super) async fn accrue(
     else {
         return Ok(());
     };
-    for line in &lines {
+    for line in lines {
         write_line(db, act, conversion, line, CommissionStatus::Accrued, transaction).await?;
     }
     Ok(())
@@ -90,7 +90,7 @@ pub(super) async fn recompute(
     let old = standing(ledger::earned(db, conversion.id).await?);
     // Whoever had earned from it keeps earning, even if suspended since: the sale is not a new one.
     let entitled: Vec<_> = old.iter().map(|line| line.affiliate).collect();
-    let new = lines_for(db, conversion, &entitled).await?;
+    let (new, _) = lines_for(db, conversion, &entitled).await?;
     let left =
         |line: &Earned| (line.affiliate, line.level, line.plan, line.amount.minor - line.taken_back.minor);
     let due = |line: &Line| (line.affiliate, level(line), line.plan, line.amount.minor);
@@ -245,29 +245,39 @@ fn level(line: &Line) -> i32 {
     i32::try_from(line.level).unwrap_or(i32::MAX)
 }
 
+/// What a conversion earns, line by line, and why somebody or everybody earns nothing, if so.
+pub(super) type Earnings = (Vec<Line>, Option<&'static str>);
+
 /// Who earns what by the plans that held when the customer converted. Affiliates who are not approved earn only if
 /// they are `entitled`; orders below the event's minimum earn nothing.
-async fn lines_for(
+pub(super) async fn lines_for(
     db: &mut PgConnection,
     conversion: &Conversion,
     entitled: &[AffiliateId],
-) -> Result<Vec<Line>, sqlx::Error> {
+) -> Result<Earnings, sqlx::Error> {
     let Conversion { amount, ref event, kind, .. } = *conversion;
     if !qualifies(db, conversion).await? {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Some("the amount is below what the event has to reach to earn anything")));
     }
+    let shares = conversions::shares(db, conversion.id).await?;
+    let mut why_not = shares.is_empty().then_some("nobody is credited: there was no click within the window");
     let mut terms = Vec::new();
-    for share in conversions::shares(db, conversion.id).await? {
+    for share in shares {
         let status = plans::affiliate_status(db, share.affiliate).await?;
-        let earns = status == Some(AffiliateStatus::Approved) || entitled.contains(&share.affiliate);
-        let plan = plans::plan(db, conversion.campaign, share.affiliate, conversion.occurred_at).await?;
-        if let Some(plan) = plan.filter(|_| earns) {
-            let upline = plans::upline(db, share.affiliate).await?;
-            terms.push((share, plan, upline));
+        if status != Some(AffiliateStatus::Approved) && !entitled.contains(&share.affiliate) {
+            why_not = Some("the affiliate who is credited is not approved");
+            continue;
         }
+        let plan = plans::plan(db, conversion.campaign, share.affiliate, conversion.occurred_at).await?;
+        let Some(plan) = plan else {
+            why_not = Some("the campaign has no plan that would pay for it");
+            continue;
+        };
+        let upline = plans::upline(db, share.affiliate).await?;
+        terms.push((share, plan, upline));
     }
     let credits: Vec<_> = terms.iter().map(|(share, plan, upline)| credit(share, plan, upline)).collect();
-    Ok(settle(&Sale { event, kind, amount }, &credits))
+    Ok((settle(&Sale { event, kind, amount }, &credits), why_not))
 }
 
 fn credit<'a>(share: &Share, plan: &'a Plan, upline: &[Upline]) -> Credit<'a> {

@@ -312,6 +312,10 @@ async fn a_click_outside_the_window_is_recorded_and_earns_nothing() {
     world.later(TimeDelta::seconds(1));
     let reply = world.report(&format!("click_id={click}&amount=100&order_id=B")).await;
     assert_eq!((reply.told(), world.lines(&reply).await), ("200 pending".to_owned(), String::new()));
+    assert_eq!(
+        store::notes(&world.database, reply.conversion()).await,
+        "nobody is credited: there was no click within the window"
+    );
     world.audit().await;
 }
 
@@ -326,6 +330,8 @@ async fn who_may_not_earn_does_not_and_nobody_else_gets_it() {
     store::set_affiliate_status(&world.database, world.ann, "suspended").await;
     let reply = world.report(&format!("click_id={click}&amount=100&order_id=C")).await;
     assert_eq!(world.lines(&reply).await, "");
+    let note = "the affiliate who is credited is not approved";
+    assert_eq!(store::notes(&world.database, reply.conversion()).await, note);
     // What was earned before the suspension follows its order's amount.
     world.report(&format!("click_id={click}&event=booking&amount=200&order_id=A")).await;
     assert_eq!(world.told(&booked).await, "pending 20000 EUR received>pending>pending");
@@ -411,4 +417,22 @@ async fn a_trace_says_how_a_commission_came_about() {
     The line it corrects was 5.00 EUR.
     The conversion was reversed (refund). -2.00 EUR is taken back.
     ");
+}
+
+#[tokio::test]
+async fn the_largest_amount_is_counted_and_more_is_refused() {
+    let world = World::new().await;
+    let click = world.click(world.ann_link).await;
+    let largest = format!("click_id={click}&event=basket&amount=92233720368547758.07&order_id=A");
+    let reply = world.report(&format!("{largest}&status=approved")).await;
+    assert_eq!(
+        world.lines(&reply).await,
+        "ann 0 payable 922337203685477581 EUR, boss 1 payable 184467440737095516 EUR"
+    );
+    let more = world.report(&format!("click_id={click}&event=basket&amount=0.01&order_id=A")).await;
+    assert_eq!(more.status, 422);
+    let reply = world.report("event=basket&order_id=A&status=refunded&amount=92233720368547758.06").await;
+    assert_eq!(reply.told(), "200 reversed");
+    assert_eq!(world.owed(world.ann).await, (0, 0));
+    world.audit().await;
 }

@@ -252,3 +252,14 @@ pub async fn insert_mark(pool: &PgPool) {
         .await
         .unwrap();
 }
+
+/// What the history says beside the states.
+pub async fn notes(pool: &PgPool, id: ConversionId) -> String {
+    sqlx::query_scalar(
+        "SELECT string_agg(note, '; ' ORDER BY position) FROM conversion_history WHERE conversion_id = $1 AND note <> ''",
+    )
+    .bind(id.uuid())
+    .fetch_one(pool)
+    .await
+    .unwrap()
+}
