@@ -2,6 +2,7 @@
 
 use std::{
     io::ErrorKind,
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
@@ -32,7 +33,8 @@ pub fn output(command: &mut Command) -> Result<Output> {
 
 /// The command as one would type it.
 pub fn line(command: &Command) -> String {
-    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let words = [program].into_iter().chain(command.get_args());
     let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
     words.join(" ")
 }

@@ -20,6 +20,9 @@ const DATABASE: &str = "tributary_fuzz";
 const CHECKS: &str =
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 
+/// The fuzzer is one client that asks as fast as it can; being told to slow down would hide what is behind.
+const UNHURRIED: [&str; 4] = ["--requests-per-minute", "1000000000", "--failures-per-minute", "1000000000"];
+
 /// How hard to try.
 #[derive(Args)]
 pub struct Options {
@@ -52,8 +55,7 @@ pub fn attack(server: &Server, options: &Options) -> Result<()> {
             database_url: server.empty_database(DATABASE).await?,
             port: embedded::free_port()?,
             profile: Profile::Dev,
-            // The fuzzer is one client that asks as fast as it can; being told to slow down would hide the rest.
-            flags: vec!["--rate-limit".to_owned(), "1000000".to_owned()],
+            flags: UNHURRIED.map(str::to_owned).to_vec(),
         };
         Cluster::start(plan, "fuzz").await
     })?;

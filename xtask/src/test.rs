@@ -79,13 +79,12 @@ pub fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    println!("{}", summary(&passed, failed.as_ref().map(|(name, _)| *name), chosen.len()));
-    match failed {
-        Some((name, error)) => {
-            Err(error.context(format!("step {name} failed; `cargo xtask test {name}` repeats it")))
-        }
-        None => Ok(()),
+    println!("{}", summary(&passed, failed.as_ref()));
+    if let Some((name, _)) = failed {
+        bail!("{}; `cargo xtask test {name}` repeats the one that failed", count(&passed, chosen.len()));
     }
+    println!("{}", count(&passed, chosen.len()));
+    Ok(())
 }
 
 fn names() -> [&'static str; STEPS.len()] {
@@ -97,12 +96,16 @@ fn is_chosen(step: &Step, options: &Options) -> bool {
     is_named && !(options.no_demo && step.name == "demo")
 }
 
-fn summary(passed: &[(&str, Duration)], failed: Option<&str>, chosen: usize) -> String {
-    let lines =
+/// A line for each step that was run, with its time or with what went wrong.
+fn summary(passed: &[(&str, Duration)], failed: Option<&(&str, anyhow::Error)>) -> String {
+    let passed =
         passed.iter().map(|(name, took)| format!("\n  {name:8} passed in {:6.1} s", took.as_secs_f64()));
-    let failed = failed.map(|name| format!("\n  {name:8} failed")).unwrap_or_default();
-    let passed = passed.len();
-    format!("{}{failed}\n{passed} of {chosen} steps passed", lines.collect::<String>())
+    let failed = failed.map(|(name, error)| format!("\n  {name:8} failed: {error:#}"));
+    passed.chain(failed).collect()
+}
+
+fn count(passed: &[(&str, Duration)], chosen: usize) -> String {
+    format!("{} of {chosen} steps passed", passed.len())
 }
 
 /// Says the exact command before running it, so that one can repeat it alone.
@@ -139,9 +142,13 @@ fn queries(run: &mut Run) -> Result<()> {
 }
 
 fn tests(run: &mut Run) -> Result<()> {
-    let for_tests = run.for_tests.clone();
     let mut command = workspace::cargo();
-    command.args(["test", "--workspace"]).args(for_tests);
+    command.arg("test");
+    let names_packages = run.for_tests.iter().any(|it| it.starts_with("-p") || it.starts_with("--package"));
+    if !names_packages {
+        command.arg("--workspace");
+    }
+    command.args(&run.for_tests);
     command.env("DATABASE_URL", run.server()?.url());
     // A snapshot that no longer fits is a failure, not a file to look at later.
     command.env("INSTA_UPDATE", "no");
@@ -201,11 +208,13 @@ mod check {
     }
 
     #[test]
-    fn the_last_line_says_how_many_steps_passed() {
+    fn the_summary_has_a_line_for_each_step_that_was_run() {
         let passed = [("format", Duration::from_millis(1500)), ("tidy", Duration::from_secs(61))];
+        let failed = ("lint", anyhow::anyhow!("`cargo clippy` failed"));
         assert_eq!(
-            summary(&passed, Some("lint"), 8),
-            "\n  format   passed in    1.5 s\n  tidy     passed in   61.0 s\n  lint     failed\n2 of 8 steps passed"
+            summary(&passed, Some(&failed)),
+            "\n  format   passed in    1.5 s\n  tidy     passed in   61.0 s\n  lint     failed: `cargo clippy` failed"
         );
+        assert_eq!(count(&passed, 8), "2 of 8 steps passed");
     }
 }
