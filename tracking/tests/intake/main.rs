@@ -1,5 +1,7 @@
 //! The intake of postbacks, through its real router, on a real Postgres.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod cancellation;
 mod forgeries;
 mod histories;

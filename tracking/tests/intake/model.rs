@@ -156,7 +156,7 @@ fn earn((accrued, payable): &mut (i64, i64), order: &Order, whole: i64) {
         Pending | OnHold => *accrued += whole,
         Approved => *payable += whole,
         Reversed if order.amount != 0 => {
-            *payable += rounded(whole * (order.amount - order.reversed), order.amount)
+            *payable += rounded(whole * (order.amount - order.reversed), order.amount);
         }
         _ => {}
     }
@@ -167,12 +167,12 @@ fn repeat(order: &mut Order, report: &Report) -> Told {
     let has_ended = matches!(order.status, Rejected | Reversed);
     let step = report.status.filter(|to| *to != order.status || (*to == Reversed && 0 < left));
     if let Some(to) = step {
-        let is_legal = match (order.status, to) {
-            (Pending, Approved | Rejected | OnHold) => true,
-            (OnHold, Pending | Approved | Rejected) => true,
-            (Approved | Reversed, Reversed) => true,
-            _ => false,
-        };
+        let is_legal = matches!(
+            (order.status, to),
+            (Pending, Approved | Rejected | OnHold)
+                | (OnHold, Pending | Approved | Rejected)
+                | (Approved | Reversed, Reversed)
+        );
         if !is_legal {
             return (409, false);
         }
