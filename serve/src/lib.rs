@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod app;
+pub mod command;
+mod health;
 pub mod jobs;
 pub mod key;
 pub mod scope;

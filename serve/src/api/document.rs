@@ -57,6 +57,7 @@ pub fn begin() -> OpenApi {
     components.security_schemes.insert(KEY.to_owned(), SecurityScheme::Http(key).into());
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
+    components.headers.extend(all_headers());
     for no in NOS {
         components.responses.insert(no.name.to_owned(), refusal(no).into());
     }
@@ -145,23 +146,28 @@ fn refusal(no: &No) -> Response {
     response
 }
 
+/// The headers of these names, each described once for the whole document.
 fn headers(names: &[&'static str]) -> BTreeMap<String, RefOr<Header>> {
-    let told = |name: &&'static str| {
-        let (kind, description) = match *name {
-            "X-Request-Id" => (Type::String, "The request's id; quote it when you ask for help."),
-            "RateLimit" => {
-                (Type::String, "What is left of the quota, and in how many seconds it is whole again.")
-            }
-            "RateLimit-Policy" => (Type::String, "How many requests may be made in how many seconds."),
-            "Retry-After" => (Type::Integer, "After how many seconds to try again."),
-            "Idempotent-Replayed" => {
-                (Type::String, "`true` when this repeats the answer of an earlier request.")
-            }
-            _ => (Type::String, "How to authenticate."),
-        };
+    let referred = |name: &&'static str| {
+        let place = format!("#/components/headers/{name}");
+        ((*name).to_owned(), RefOr::Ref(Ref::new(place)))
+    };
+    names.iter().map(referred).collect()
+}
+
+/// Every header that an answer may have beside the usual ones.
+fn all_headers() -> impl Iterator<Item = (String, RefOr<Header>)> {
+    let told = [
+        ("X-Request-Id", Type::String, "The request's id; quote it when you ask for help."),
+        ("RateLimit", Type::String, "What is left of the quota, and in how many seconds it is whole again."),
+        ("RateLimit-Policy", Type::String, "How many requests may be made in how many seconds."),
+        ("Retry-After", Type::Integer, "After how many seconds to try again."),
+        ("Idempotent-Replayed", Type::String, "`true` when this repeats the answer of an earlier request."),
+        ("WWW-Authenticate", Type::String, "How to authenticate."),
+    ];
+    told.into_iter().map(|(name, kind, description)| {
         let schema = ObjectBuilder::new().schema_type(kind);
         let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build();
-        ((*name).to_owned(), header.into())
-    };
-    names.iter().map(told).collect()
+        (name.to_owned(), header.into())
+    })
 }

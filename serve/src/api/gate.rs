@@ -103,6 +103,7 @@ async fn authenticate(app: &App, request: &Parts, needed: Scope) -> Result<(Call
         .limits
         .count_request(caller.key)
         .map_err(|(headers, problem)| (headers, problem).into_response())?;
+    tracing::Span::current().record("key", tracing::field::display(caller.key));
     let may = caller.affiliate.is_none() || needed.is_open_to_affiliates();
     if may && caller.scopes.iter().any(|scope| scope.covers(needed)) {
         return Ok((caller, headers));

@@ -18,7 +18,7 @@ mod ledger;
 pub mod limits;
 mod links;
 mod listing;
-mod observe;
+pub(crate) mod observe;
 mod once;
 mod plans;
 #[cfg(test)]
@@ -102,7 +102,8 @@ fn parts() -> (Router<App>, OpenApi, Operations) {
     (routes, document, operations)
 }
 
-fn panicked(_: Box<dyn Any + Send>) -> Response {
+/// The answer of a request that ended in a panic.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     // The panic's own message was already written by the panic hook.
     tracing::error!("a request ended in a panic");
     Problem::internal().into_response()

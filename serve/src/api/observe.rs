@@ -22,11 +22,13 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     request.headers_mut().insert(name.clone(), id.clone());
     let (method, path) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
     let path = path.as_ref().map_or("-", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default(), %method, path);
+    let request_id = id.to_str().unwrap_or_default();
+    // The key is filled in by the gate, once it knows whose it is.
+    let span = tracing::info_span!("request", request_id, %method, path, key = tracing::field::Empty);
 
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    let latency_ms = started.elapsed().as_millis();
+    let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let status = response.status().as_u16();
     span.in_scope(|| tracing::info!(status, latency_ms, "answered {method} {path} with {status}"));
     response.headers_mut().insert(name, id);

@@ -34,7 +34,7 @@ use crate::{
 /// The API of one test.
 pub struct Api {
     /// Its database, which goes with the test.
-    pub db: TestDatabase,
+    _db: TestDatabase,
     /// Its state; the clock stands at noon of 2026-02-01 and moves on by a millisecond with each request.
     pub app: App,
     /// The text of a key that may do everything.
@@ -61,7 +61,7 @@ impl Api {
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
         };
         let (router, _) = router(app.clone());
-        let mut api = Self { db, app, key: String::new(), router, requests: AtomicU32::new(0) };
+        let mut api = Self { _db: db, app, key: String::new(), router, requests: AtomicU32::new(0) };
         api.key = api.new_key(&["*"], None).await;
         api
     }

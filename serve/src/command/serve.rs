@@ -1,0 +1,213 @@
+//! `tributary serve`: the API, and with `--all` everything else beside it in one process.
+
+use std::{future::IntoFuture, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    serve::ListenerExt,
+};
+use clap::Args;
+use domain::{Chance, Clock};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracking::{
+    Tracker,
+    config::Config,
+    intake::{self, Intake, quarantine, seal::Sealer},
+    problem::complete,
+};
+use url::Url;
+
+use super::{
+    database::Database,
+    ending::{ended, ending},
+};
+use crate::{
+    api::{self, limits::Limits, observe::observe, panicked},
+    app::App,
+    health, jobs,
+};
+
+/// How long open requests may take to end once the process is asked to.
+const DRAINING_PATIENCE: Duration = Duration::from_secs(10);
+/// How often the limits forget who has been quiet.
+const FORGETTING: Duration = Duration::from_secs(60);
+
+/// How the API is served.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Serve clicks and postbacks too, ship clicks and do the background jobs: everything in one process.
+    #[arg(long, env = "TRIBUTARY_ALL")]
+    all: bool,
+
+    /// Address to listen on.
+    #[arg(long, env = "TRIBUTARY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// Where visitors reach the tracker, for the URLs of links; http:// and the address listened on when not given.
+    #[arg(long, env = "TRIBUTARY_TRACKER_URL", value_name = "URL", value_parser = domain::campaign::page)]
+    tracker_url: Option<Url>,
+
+    /// How many requests a minute one API key may make.
+    #[arg(long, env = "TRIBUTARY_REQUESTS_PER_MINUTE", default_value = "1200", value_name = "NUMBER")]
+    requests_per_minute: NonZeroU32,
+
+    /// How many requests a minute without a valid key one address may make.
+    #[arg(long, env = "TRIBUTARY_FAILURES_PER_MINUTE", default_value = "60", value_name = "NUMBER")]
+    failures_per_minute: NonZeroU32,
+
+    /// How many connections to the database may be open for requests.
+    #[arg(long, env = "TRIBUTARY_CONNECTIONS", default_value_t = 16, value_name = "NUMBER",
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    connections: u32,
+
+    /// How many more for shipping and background jobs, with --all.
+    #[arg(long, env = "TRIBUTARY_WORKER_CONNECTIONS", default_value_t = 8, value_name = "NUMBER",
+          value_parser = clap::value_parser!(u32).range(4..=100))]
+    worker_connections: u32,
+
+    #[command(flatten)]
+    database: Database,
+
+    #[command(flatten)]
+    tracking: Config,
+}
+
+impl Serve {
+    /// Serves until the process is asked to end, then ends what it has begun.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let ending = ending()?;
+        let listener = TcpListener::bind(self.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
+        let address = listener.local_addr()?;
+        let app = self.app(address)?;
+        tokio::spawn(forget_the_quiet(app.clone()));
+        if self.all {
+            return self.run_all(app, listener, ending).await;
+        }
+        let (api, _) = api::router(app.clone());
+        let routes = api.merge(health::routes(app.db.clone()));
+        tracing::info!(%address, "serving the API on {address}");
+        serve(listener, with_fallback(routes, app), ending).await
+    }
+
+    fn app(&self, address: SocketAddr) -> anyhow::Result<App> {
+        let tracker_url = match &self.tracker_url {
+            Some(url) => url.clone(),
+            None => format!("http://{address}/").parse().context("the address cannot be written as a URL")?,
+        };
+        Ok(App {
+            db: self.database.pool_for_requests(self.connections)?,
+            clock: Clock::system(),
+            chance: Chance::system(),
+            limits: Arc::new(Limits::new(self.requests_per_minute, self.failures_per_minute)),
+            sealer: Sealer::new(&self.tracking.secret),
+            tracker_url: Arc::new(tracker_url),
+        })
+    }
+
+    async fn run_all(
+        self,
+        app: App,
+        listener: TcpListener,
+        ending: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let background = self.database.pool_for_background(self.worker_connections)?;
+        let tracker =
+            Tracker::open(&self.tracking, background.clone(), app.clock.clone(), app.chance.clone()).await?;
+        let intake = |pool| Intake {
+            pool,
+            clock: app.clock.clone(),
+            chance: app.chance.clone(),
+            sealer: app.sealer.clone(),
+        };
+        let (taking, waiting) = (intake(app.db.clone()), intake(background));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(take_in_as_clicks_arrive(tracker.clone(), waiting.clone(), ending.clone()));
+        tasks.spawn({
+            let ending = ending.clone();
+            async move { jobs::work(&waiting, &ending).await }
+        });
+        tasks.spawn({
+            let tracker = tracker.clone();
+            async move { tracker.run_background().await }
+        });
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "serving the API, clicks and postbacks on {address}");
+        let routes = all_routes(&app, &tracker, taking);
+        serve(listener, with_fallback(routes, app), ending).await?;
+        tracker.shutdown().await;
+        while let Some(ended) = tasks.join_next().await {
+            ended.context("a background task ended in a panic")?;
+        }
+        Ok(())
+    }
+}
+
+fn all_routes(app: &App, tracker: &Tracker, intake: Intake) -> Router {
+    let postbacks = intake::router(intake)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(complete))
+        .layer(from_fn_with_state(app.clone(), observe));
+    let (api, _) = api::router(app.clone());
+    api.merge(postbacks).merge(tracker.click_routes()).merge(tracker.operation_routes())
+}
+
+/// Where nothing is served, that is said as everywhere else.
+fn with_fallback(routes: Router, app: App) -> Router {
+    let nothing = Router::new().layer(from_fn(complete)).layer(from_fn_with_state(app, observe));
+    routes.fallback_service(nothing)
+}
+
+async fn serve(listener: TcpListener, routes: Router, ending: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // An answer is one small packet: it must not wait for another.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    });
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(ended(ending.clone()));
+    let drained = async {
+        ended(ending).await;
+        sleep(DRAINING_PATIENCE).await;
+    };
+    tokio::select! {
+        served = server.into_future() => Ok(served?),
+        () = drained => Ok(()),
+    }
+}
+
+/// Takes in what waited for a click as soon as the click is stored, without waiting for the worker's next look.
+async fn take_in_as_clicks_arrive(tracker: Tracker, intake: Intake, ending: watch::Receiver<bool>) {
+    let mut shipped = tracker.shipped();
+    let until_the_end = ended(ending);
+    tokio::pin!(until_the_end);
+    loop {
+        let taken_in = tokio::select! {
+            arrived = shipped.recv() => match arrived {
+                Ok(shipped) => {
+                    let clicks: Vec<_> = shipped.iter().map(|shipped| shipped.click).collect();
+                    quarantine::retry(&intake, &clicks).await
+                }
+                // Some batches were missed: look at everything that waits.
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => quarantine::sweep(&intake).await,
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            },
+            () = &mut until_the_end => return,
+        };
+        if let Err(error) = taken_in {
+            tracing::warn!(%error, "waiting postbacks could not be taken in; the worker tries again");
+        }
+    }
+}
+
+async fn forget_the_quiet(app: App) {
+    let mut interval = tokio::time::interval(FORGETTING);
+    loop {
+        interval.tick().await;
+        app.limits.forget_the_quiet();
+    }
+}
