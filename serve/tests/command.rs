@@ -1,4 +1,5 @@
 //! The program as an operator runs it: migrated, given a key, serving everything, ended and killed.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::{
     net::TcpListener,
@@ -42,11 +43,12 @@ impl Installation {
 
     async fn serve(&self, words: &[&str]) -> Server {
         let listen = format!("127.0.0.1:{}", self.port);
-        let process = self.command(&[&["serve", "--listen", &listen], words].concat()).spawn().unwrap();
+        let server =
+            Server(self.command(&[&["serve", "--listen", &listen], words].concat()).spawn().unwrap());
         for _ in 0..200 {
             let ready = reqwest::get(format!("http://{listen}/health/ready")).await;
             if ready.is_ok_and(|answer| answer.status() == StatusCode::OK) {
-                return Server(process);
+                return server;
             }
             sleep(Duration::from_millis(50)).await;
         }

@@ -344,11 +344,11 @@ mod tests {
             let answer = api.get(&format!("/api/v1/conversions?{query}")).await;
             answer.column("id").into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(found("").await, [second.clone(), first.clone()]);
-        assert_eq!(found(&format!("affiliate_id={ana}")).await, [first.clone()]);
-        assert_eq!(found(&format!("campaign_id={campaign}&status=approved")).await, [second.clone()]);
-        assert_eq!(found("date_to=2026-02-01").await, [first.clone()]);
-        assert_eq!(found("date_from=2026-02-02&date_to=2026-02-02").await, [second]);
+        assert_eq!(found("").await, [&*second, &*first]);
+        assert_eq!(found(&format!("affiliate_id={ana}")).await, [&*first]);
+        assert_eq!(found(&format!("campaign_id={campaign}&status=approved")).await, [&*second]);
+        assert_eq!(found("date_to=2026-02-01").await, [&*first]);
+        assert_eq!(found("date_from=2026-02-02&date_to=2026-02-02").await, [&*second]);
         insta::assert_snapshot!(api.get("/api/v1/conversions?date_from=2026-02-30").await.problem(), @"400 malformed_query:  [/date_from: it must be a day from 1970-01-01 to 9999-12-31]");
     }
 }

@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use domain::{AffiliateId, ApiKeyId};
 use tracking::problem::Problem;
 
-use super::failure::Failure;
+use super::{failure::Failure, limits::Counted};
 use crate::{
     app::App,
     key::{Key, Mode},
@@ -99,10 +99,10 @@ async fn authenticate(app: &App, request: &Parts, needed: Scope) -> Result<(Call
         Err(Refusal::Unknown(detail)) => return Err(unauthorized(app, address(request), detail)),
         Err(Refusal::Store(error)) => return Err(Failure::from(error).into_response()),
     };
-    let headers = app
-        .limits
-        .count_request(caller.key)
-        .map_err(|(headers, problem)| (headers, problem).into_response())?;
+    let Counted { headers, refused } = app.limits.count_request(caller.key);
+    if let Some(problem) = refused {
+        return Err((headers, problem).into_response());
+    }
     tracing::Span::current().record("key", tracing::field::display(caller.key));
     let may = caller.affiliate.is_none() || needed.is_open_to_affiliates();
     if may && caller.scopes.iter().any(|scope| scope.covers(needed)) {
@@ -152,17 +152,13 @@ fn bearer(header: &HeaderValue) -> Option<Key> {
 }
 
 fn unauthorized(app: &App, address: IpAddr, detail: &'static str) -> Response {
-    match app.limits.count_failure(address) {
-        Ok(headers) => {
-            let problem = Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                "Credentials are missing or not valid",
-            );
-            (headers, [(header::WWW_AUTHENTICATE, "Bearer")], problem.detail(detail)).into_response()
-        }
-        Err((headers, problem)) => (headers, problem).into_response(),
+    let Counted { headers, refused } = app.limits.count_failure(address);
+    if let Some(problem) = refused {
+        return (headers, problem).into_response();
     }
+    let problem =
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Credentials are missing or not valid");
+    (headers, [(header::WWW_AUTHENTICATE, "Bearer")], problem.detail(detail)).into_response()
 }
 
 fn address(request: &Parts) -> IpAddr {

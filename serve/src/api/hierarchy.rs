@@ -197,7 +197,7 @@ mod tests {
             let parent = pick(&ids);
             match pick(&ids) {
                 Some(id) => {
-                    assert_eq!(place(&api, id, parent).await.is_ok(), model.place(id, parent).is_ok())
+                    assert_eq!(place(&api, id, parent).await.is_ok(), model.place(id, parent).is_ok());
                 }
                 None if ids.len() < 20 => {
                     let id = below(&api, &format!("A{step}"), parent).await;

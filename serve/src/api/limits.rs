@@ -30,6 +30,14 @@ pub struct Limits {
     failures: Limit<IpAddr>,
 }
 
+/// What became of counting a request.
+pub struct Counted {
+    /// What is left, for the headers of its answer.
+    pub headers: HeaderMap,
+    /// Set: it is one too many, and this is its answer.
+    pub refused: Option<Problem>,
+}
+
 impl Limits {
     /// So many requests a minute for each key, and so many failed attempts a minute from each address.
     #[must_use]
@@ -41,12 +49,12 @@ impl Limits {
     }
 
     /// Counts a request of `key`, and says what is left in the headers of its answer.
-    pub fn count_request(&self, key: ApiKeyId) -> Result<HeaderMap, (HeaderMap, Problem)> {
+    pub fn count_request(&self, key: ApiKeyId) -> Counted {
         self.requests.count(key)
     }
 
     /// Counts a request that came without a valid key.
-    pub fn count_failure(&self, address: IpAddr) -> Result<HeaderMap, (HeaderMap, Problem)> {
+    pub fn count_failure(&self, address: IpAddr) -> Counted {
         self.failures.count(household(address))
     }
 
@@ -76,18 +84,18 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         Self { name, limiter }
     }
 
-    fn count(&self, who: K) -> Result<HeaderMap, (HeaderMap, Problem)> {
+    fn count(&self, who: K) -> Counted {
         match self.limiter.check_key(&who) {
             Ok(state) => {
-                Ok(self.headers(state.quota(), state.remaining_burst_capacity(), until_full(&state)))
+                let (remaining, reset_s) = (state.remaining_burst_capacity(), until_full(&state));
+                Counted { headers: self.headers(state.quota(), remaining, reset_s), refused: None }
             }
             Err(refused) => {
                 let wait_s = whole_seconds(refused.wait_time_from(self.limiter.clock().now())).max(1);
-                let problem =
-                    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests")
-                        .detail(format!("try again in {wait_s} s"))
-                        .retry_after_s(wait_s);
-                Err((self.headers(refused.quota(), 0, wait_s), problem))
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let problem = Problem::new(status, "too_many_requests", "Too many requests");
+                let problem = problem.detail(format!("try again in {wait_s} s")).retry_after_s(wait_s);
+                Counted { headers: self.headers(refused.quota(), 0, wait_s), refused: Some(problem) }
             }
         }
     }
@@ -127,11 +135,11 @@ mod tests {
     fn the_third_attempt_of_two_is_told_when_to_come_back() {
         let limits = Limits::new(number(1), number(2));
         let count = |address: &str| limits.count_failure(address.parse().unwrap());
-        assert_eq!(told(&count("2001:db8::1").unwrap()), r#""failures";q=2;w=60 "failures";r=1;t=30"#);
-        assert_eq!(told(&count("2001:db8::2").unwrap()), r#""failures";q=2;w=60 "failures";r=0;t=60"#);
-        let (headers, problem) = count("2001:db8::3").unwrap_err();
-        assert_eq!(told(&headers), r#""failures";q=2;w=60 "failures";r=0;t=30"#);
-        assert_eq!(problem.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert!(count("2001:db8:0:1::1").is_ok());
+        assert_eq!(told(&count("2001:db8::1").headers), r#""failures";q=2;w=60 "failures";r=1;t=30"#);
+        assert_eq!(told(&count("2001:db8::2").headers), r#""failures";q=2;w=60 "failures";r=0;t=60"#);
+        let third = count("2001:db8::3");
+        assert_eq!(told(&third.headers), r#""failures";q=2;w=60 "failures";r=0;t=30"#);
+        assert_eq!(third.refused.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(count("2001:db8:0:1::1").refused.is_none());
     }
 }

@@ -180,7 +180,7 @@ impl Api {
             .made(&format!("/api/v1/affiliates/{affiliate}/links"), json!({"campaign_id": campaign}))
             .await;
         let link = link["id"].as_str().unwrap().parse().unwrap();
-        store::links::click(&mut *self.app.db.acquire().await.unwrap(), link, &self.app).await.unwrap()
+        store::links::click(&mut self.app.db.acquire().await.unwrap(), link, &self.app).await.unwrap()
     }
 
     /// A sale of 100.00 EUR that an affiliate brought; its id.
@@ -192,7 +192,7 @@ impl Api {
 
     /// The types of all events announced so far, in order.
     pub async fn announced(&self) -> Vec<String> {
-        store::outbox::types(&mut *self.app.db.acquire().await.unwrap()).await.unwrap()
+        store::outbox::types(&mut self.app.db.acquire().await.unwrap()).await.unwrap()
     }
 }
 
@@ -241,7 +241,7 @@ pub fn readable(text: &str) -> String {
     let mut rest = text;
     while let Some(start) = rest.find('_') {
         let (before, after) = rest.split_at(start);
-        let is_id = after.len() > 26
+        let is_id = 26 < after.len()
             && after[1..27].bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
         if !is_id || before.len() < 3 {
             readable += &rest[..=start];

@@ -52,9 +52,7 @@ async fn repeat(job: &dyn Job, intake: &Intake, mut stopping: watch::Receiver<bo
         match once(job, intake).await {
             Ok(0) => tracing::debug!(job = name, "job {name} had nothing to do"),
             Ok(done) => tracing::info!(job = name, done, "job {name} did {done}"),
-            Err(error) => {
-                tracing::error!(job = name, error = format!("{error:#}"), "job {name} failed: {error:#}")
-            }
+            Err(error) => tracing::error!(job = name, "job {name} failed: {error:#}"),
         }
     }
 }
