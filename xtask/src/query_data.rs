@@ -33,8 +33,8 @@ pub struct Options {
     check: bool,
 }
 
-/// What the database said about each query, by file name.
-type QueryData = BTreeMap<String, Value>;
+/// What the database said about each query, by file name, as the macros wrote it down.
+type QueryData = BTreeMap<String, String>;
 
 /// Renews or checks `.sqlx/` with a server found or started for it.
 pub fn run(options: &Options) -> Result<()> {
@@ -54,14 +54,16 @@ pub fn check(server: &Server) -> Result<()> {
 }
 
 fn renew(server: &Server) -> Result<()> {
-    let fresh = ask(server)?;
-    let differences = differences(&read(&place())?, &fresh);
-    if differences.is_empty() {
+    let (committed, fresh) = (read(&place())?, ask(server)?);
+    if committed == fresh {
         println!("the data of {} queries in .sqlx/ are up to date", fresh.len());
         return Ok(());
     }
     write(&place(), &fresh)?;
-    println!("renewed .sqlx/ ({}); commit it together with the queries", differences.join(", "));
+    println!("renewed .sqlx/; commit it together with the queries");
+    for difference in differences(&committed, &fresh) {
+        println!("  before, {difference}");
+    }
     Ok(())
 }
 
@@ -108,10 +110,7 @@ fn read(folder: &Path) -> Result<QueryData> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with("query-") {
-            let text = fs::read_to_string(&path)?;
-            let value =
-                serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?;
-            data.insert(name, value);
+            data.insert(name, fs::read_to_string(&path)?);
         }
     }
     Ok(data)
@@ -123,8 +122,8 @@ fn write(place: &Path, data: &QueryData) -> Result<()> {
     let scratch = tempfile::Builder::new().prefix(".sqlx-").tempdir_in(folder)?;
     let whole = scratch.path().join("whole");
     fs::create_dir(&whole)?;
-    for (name, value) in data {
-        fs::write(whole.join(name), format!("{value:#}\n"))?;
+    for (name, text) in data {
+        fs::write(whole.join(name), text)?;
     }
     if place.exists() {
         fs::rename(place, scratch.path().join("replaced"))?;
@@ -136,14 +135,22 @@ fn write(place: &Path, data: &QueryData) -> Result<()> {
 fn differences(committed: &QueryData, fresh: &QueryData) -> Vec<String> {
     let new = fresh.keys().filter(|name| !committed.contains_key(*name)).count();
     let gone = committed.keys().filter(|name| !fresh.contains_key(*name)).count();
-    let changed =
-        fresh.iter().filter(|(name, value)| committed.get(*name).is_some_and(|old| old != *value)).count();
+    let changed = fresh
+        .iter()
+        .filter(|(name, text)| committed.get(*name).is_some_and(|old| !are_equal(old, text)))
+        .count();
     let named = [(new, "missing in"), (changed, "different from"), (gone, "no longer used but in")];
     let said = named.iter().filter(|(count, _)| 0 < *count).map(|(count, what)| {
         let noun = if *count == 1 { "query is" } else { "queries are" };
         format!("{count} {noun} {what} .sqlx/")
     });
     said.collect()
+}
+
+/// Whether two files say the same, however they are laid out. What is no JSON equals nothing.
+fn are_equal(one: &str, other: &str) -> bool {
+    let parsed = [one, other].map(|text| serde_json::from_str::<Value>(text).ok());
+    matches!(parsed, [Some(one), Some(other)] if one == other)
 }
 
 fn crates_with_queries() -> Result<Vec<Package>> {
@@ -215,14 +222,12 @@ fn set_modified(path: &Path, time: SystemTime) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn data(entries: &[(&str, i32)]) -> QueryData {
         entries
             .iter()
-            .map(|(name, value)| (format!("query-{name}.json"), json!({ "columns": value })))
+            .map(|(name, value)| (format!("query-{name}.json"), format!("{{\n  \"columns\": {value}\n}}\n")))
             .collect()
     }
 
@@ -240,6 +245,14 @@ mod tests {
         check(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 3)], &["2 queries are missing in .sqlx/"]);
         check(&[("a", 1)], &[("a", 2)], &["1 query is different from .sqlx/"]);
         check(&[("a", 1), ("b", 2)], &[("a", 1)], &["1 query is no longer used but in .sqlx/"]);
+    }
+
+    #[test]
+    fn layout_is_no_difference_but_a_conflict_is() {
+        let compact: QueryData = [("query-a.json".to_owned(), r#"{"columns":1}"#.to_owned())].into();
+        assert_eq!(differences(&compact, &data(&[("a", 1)])), Vec::<String>::new());
+        let conflict: QueryData = [("query-a.json".to_owned(), "<<<<<<< HEAD".to_owned())].into();
+        assert_eq!(differences(&conflict, &data(&[("a", 1)])), ["1 query is different from .sqlx/"]);
     }
 
     #[test]
