@@ -30,7 +30,7 @@ const LEFT_BEHIND_S: i64 = 3600;
 /// Held while a template is made, so that test processes that start together make it once.
 const TEMPLATE_LOCK: i64 = 0x7472_6962;
 
-/// A migrated database that only one test sees. It is dropped with this value, if the server still runs.
+/// A migrated database that only one test sees. It is dropped by and by after this value, if the server still runs.
 #[derive(Debug)]
 pub struct TestDatabase {
     pool: PgPool,
@@ -61,15 +61,15 @@ impl Deref for TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let (name, server) = (self.name.clone(), self.server.clone());
-        // Drop cannot wait on the test's own runtime, so another thread brings one along.
-        let cleaner = thread::spawn(move || {
+        // Another thread, which nobody waits for: the server ends the test's last sessions before it drops their
+        // database, and one that is just logging in needs the very thread that would wait here. The test may also
+        // have stopped the server. What is left behind is swept up by a later run.
+        thread::spawn(move || {
             block_on(async {
                 let mut connection = server.connect().await?;
                 store::drop(&mut connection, &name).await
             })
         });
-        // The test may have stopped the server, and what is left is swept up by a later run: not worth a failure.
-        cleaner.join().ok();
     }
 }
 

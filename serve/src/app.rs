@@ -29,6 +29,6 @@ pub struct App {
 impl App {
     /// Begins a transaction; dropping it takes everything back.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
-        self.db.begin().await
+        tracking::store::begin(&self.db).await
     }
 }

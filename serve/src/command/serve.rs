@@ -15,7 +15,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracking::{
     Tracker,
     config::Config,
-    intake::{self, Intake, quarantine, seal::Sealer},
+    intake::{self, Intake, seal::Sealer},
+    late_clicks,
     problem::complete,
 };
 use url::Url;
@@ -182,25 +183,9 @@ async fn serve(listener: TcpListener, routes: Router, ending: watch::Receiver<bo
 
 /// Takes in what waited for a click as soon as the click is stored, without waiting for the worker's next look.
 async fn take_in_as_clicks_arrive(tracker: Tracker, intake: Intake, ending: watch::Receiver<bool>) {
-    let mut shipped = tracker.shipped();
-    let until_the_end = ended(ending);
-    tokio::pin!(until_the_end);
-    loop {
-        let taken_in = tokio::select! {
-            arrived = shipped.recv() => match arrived {
-                Ok(shipped) => {
-                    let clicks: Vec<_> = shipped.iter().map(|shipped| shipped.click).collect();
-                    quarantine::retry(&intake, &clicks).await
-                }
-                // Some batches were missed: look at everything that waits.
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => quarantine::sweep(&intake).await,
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-            },
-            () = &mut until_the_end => return,
-        };
-        if let Err(error) = taken_in {
-            tracing::warn!(%error, "waiting postbacks could not be taken in; the worker tries again");
-        }
+    tokio::select! {
+        () = late_clicks::follow(&intake, tracker.shipped()) => {}
+        () = ended(ending) => {}
     }
 }
 
