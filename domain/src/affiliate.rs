@@ -75,6 +75,13 @@ mod tests {
     }
 
     #[test]
+    fn names_are_published_as_they_are_written() {
+        let schema = serde_json::to_value(<AffiliateStatus as utoipa::PartialSchema>::schema()).unwrap();
+        assert_eq!(schema["enum"], serde_json::json!(["pending", "approved", "suspended", "rejected"]));
+        assert_eq!(schema["description"], "Where an affiliate stands with the program.");
+    }
+
+    #[test]
     fn an_illegal_move_is_told_in_a_sentence() {
         let error = AffiliateStatus::Pending.to(AffiliateStatus::Suspended).unwrap_err();
         insta::assert_snapshot!(error, @"this affiliate is pending and cannot become suspended");

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
+
 /// A move that the life of a thing does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this {thing} is {from} and cannot become {to}")]
@@ -33,14 +35,17 @@ impl NameError {
     }
 }
 
+/// The schema of a text that is one of these names.
+pub(crate) fn names_schema(doc: &str, names: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(doc));
+    text.enum_values(Some(names)).into()
+}
+
 /// Declares an enum of named states (or other names), with its text forms for wire and database.
 macro_rules! names {
-    ($(#[$doc:meta])+ $name:ident: $what:literal { $($(#[$variant_doc:meta])+ $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])+
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
-            serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-        )]
+    ($(#[doc = $doc:literal])+ $name:ident: $what:literal { $($(#[$variant_doc:meta])+ $variant:ident = $text:literal,)+ }) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$variant_doc])+ #[serde(rename = $text)] $variant,)+ }
 
         impl $name {
@@ -51,6 +56,20 @@ macro_rules! names {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        // By hand: the derive does not see a name that comes through this macro and would publish the variant's.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let doc = [$($doc),+].concat();
+                $crate::state::names_schema(doc.trim(), Self::ALL.iter().map(|one| one.name()))
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed(stringify!($name))
             }
         }
 

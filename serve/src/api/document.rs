@@ -14,7 +14,7 @@ use utoipa::{
     },
 };
 
-use super::gate::Operations;
+use super::{gate::Operations, text::Day};
 
 /// The name of the one security scheme.
 const KEY: &str = "key";
@@ -57,6 +57,8 @@ pub fn begin() -> OpenApi {
     components.security_schemes.insert(KEY.to_owned(), SecurityScheme::Http(key).into());
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
+    // Query parameters refer to it, and only what bodies refer to is collected by itself.
+    components.schemas.insert(Day::name().into_owned(), Day::schema());
     components.headers.extend(all_headers());
     for no in NOS {
         components.responses.insert(no.name.to_owned(), refusal(no).into());

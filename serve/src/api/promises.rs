@@ -81,6 +81,22 @@ fn every_operation_has_a_name_of_its_own_words_and_a_scope() {
     assert_eq!(used, scope::NAMES.iter().copied().collect(), "scopes of the document and of scope.rs");
 }
 
+#[test]
+fn the_document_refers_to_nothing_that_is_not_there_and_names_things_as_they_are_written() {
+    let document = serde_json::to_value(document()).unwrap();
+    let mut parts = vec![&document];
+    while let Some(part) = parts.pop() {
+        if let Some(place) = part["$ref"].as_str() {
+            assert!(document.pointer(&place[1..]).is_some(), "{place} is not there");
+        }
+        for name in part["enum"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            assert_eq!(name, name.to_lowercase(), "a name of ours is lower case on the wire");
+        }
+        parts.extend(part.as_object().into_iter().flat_map(|fields| fields.values()));
+        parts.extend(part.as_array().into_iter().flatten());
+    }
+}
+
 #[tokio::test]
 async fn without_a_key_nobody_passes() {
     let api = Api::start().await;
