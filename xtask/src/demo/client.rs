@@ -1,10 +1,16 @@
 //! The demo speaks to Tributary as strangers do: over HTTP, with an API key or a signature, or with nothing.
 
-use anyhow::{Context, Result, bail};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, Utc};
 use domain::signature::{SigningKey, canonical, standard};
 use reqwest::{Method, Response, StatusCode, header, redirect::Policy};
 use serde_json::Value;
+use tokio::time::sleep;
+
+const LINK_PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A caller of one installation.
 pub struct Client {
@@ -75,6 +81,16 @@ impl Client {
         let request = self.http.request(method, url).header(header::USER_AGENT, browser.user_agent);
         let answer = request.header("X-Forwarded-For", browser.address).send().await?;
         Landing::read(&answer)
+    }
+
+    /// Waits until a new link is served: trackers hear of it a moment after the API has answered.
+    pub async fn wait_for_link(&self, url: &str) -> Result<()> {
+        let deadline = Instant::now() + LINK_PATIENCE;
+        while self.http.head(url).send().await?.status() != StatusCode::FOUND {
+            ensure!(Instant::now() < deadline, "{url} was not served within {} s", LINK_PATIENCE.as_secs());
+            sleep(PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Sends a signed postback as a shop's back end does: a GET with its fields in the query.

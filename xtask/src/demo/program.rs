@@ -79,6 +79,7 @@ pub async fn create(client: &Client) -> Result<Program> {
         let body = json!({"campaign_id": campaign, "custom_params": {"sub2": "demo"}});
         let link = client.post(&format!("/affiliates/{}/links", affiliates[affiliate].id), &body).await?;
         let url = link["url"].as_str().context("a link has its URL")?.to_owned();
+        client.wait_for_link(&url).await?;
         links.push(Link { id: id(&link)?, url, affiliate, pays: *pays });
     }
     let coupon = json!({"code": "FERNWEH10", "link_id": links[5].id});

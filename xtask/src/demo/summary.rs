@@ -99,7 +99,7 @@ pub fn tell(sent: &Sent, found: &Found, base: &str, key: &str) -> String {
     }
     text += &format!(
         "\n{} clicks accepted = {} rows stored; {} visits by crawlers not counted\n\
-         {} conversions, {} of them reported before their click was stored; {} repeated reports changed nothing; \
+         {} conversions; {} reports came before their click was stored; {} repeated ones changed nothing; \
          {} forged ones were refused\n",
         sent.clicks, sent.clicks, sent.uncounted, sent.conversions, sent.early, sent.repeats, sent.forged
     );

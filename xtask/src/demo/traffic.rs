@@ -35,7 +35,7 @@ pub struct Sent {
     pub repeats: u64,
     /// Postbacks with a wrong signature, all refused.
     pub forged: u64,
-    /// Postbacks that came before their click was stored, kept and taken in later.
+    /// Reports that came before their click was stored, kept and taken in later.
     pub early: u64,
     /// What each affiliate should have earned.
     pub book: Book,
@@ -66,22 +66,28 @@ impl Scene<'_> {
     /// Visitors click, some buy, the shop reports, and somebody tries to forge.
     pub async fn play(&self) -> Result<Sent> {
         let mut sent = Sent::default();
-        let mut orders = Vec::new();
+        let mut considering = Vec::new();
         for number in 0..CLICKS {
             let link = usize::try_from(self.chance.below(self.program.links.len() as u64))?;
             let click = self.visit(number, link, &mut sent).await?;
             if self.chance.below(8) == 0 {
                 let cents = 990 + i64::try_from(self.chance.below(20_000))?;
                 let approved = self.chance.below(2) == 0;
-                orders.push(Order { number, click: Some(click), link, cents, approved });
+                let order = Order { number, click: Some(click), link, cents, approved };
+                // Who buys at once is reported before the click has been shipped to the database.
+                if number.is_multiple_of(2) {
+                    self.buy(&order, &mut sent).await?;
+                } else {
+                    considering.push(order);
+                }
             }
         }
         let (_, link) = self.program.coupon;
-        orders.push(Order { number: CLICKS, click: None, link, cents: 4_950, approved: true });
-        for order in &orders {
+        considering.push(Order { number: CLICKS, click: None, link, cents: 4_950, approved: true });
+        for order in &considering {
             self.buy(order, &mut sent).await?;
         }
-        self.forge(&orders[0], &mut sent).await?;
+        self.forge(&considering[0], &mut sent).await?;
         Ok(sent)
     }
 
