@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Chance, Clock};
+use ipnet::IpNet;
 use sqlx::{PgPool, Postgres, Transaction};
 use tracking::intake::seal::Sealer;
 use url::Url;
@@ -20,6 +21,8 @@ pub struct App {
     pub chance: Chance,
     /// How many requests a key may make.
     pub limits: Arc<Limits>,
+    /// Whose word is taken for the address that a request came from.
+    pub trusted_proxies: Arc<[IpNet]>,
     /// Seals the secrets that advertisers share with us.
     pub sealer: Sealer,
     /// Where visitors reach the tracker: links are shown with this in front.

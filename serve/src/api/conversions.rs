@@ -159,15 +159,16 @@ async fn approve(
 
 /// Turn a conversion down: its commissions are taken back.
 #[utoipa::path(post, path = "/conversions/{id}/reject", tag = "conversions", params(("id" = ConversionId, Path)),
-    request_body(content = Rejection, description = "May be left out."),
+    request_body(content = Option<Rejection>, description = "May be left out."),
     responses((status = 200, description = "The conversion as it is now.", body = Conversion)),
     security(("key" = ["conversions:write"])))]
 async fn reject(
     app: State<App>,
     Id(id): Id<ConversionId>,
-    once: Once<Rejection>,
+    once: Once<Option<Rejection>>,
 ) -> Result<Response, Failure> {
-    let claim = Claim { status: ConversionStatus::Rejected, reason: once.body.reason };
+    let reason = once.body.as_ref().and_then(|rejection| rejection.reason);
+    let claim = Claim { status: ConversionStatus::Rejected, reason };
     advance(&app, id, once, claim, None).await
 }
 
@@ -182,16 +183,17 @@ async fn hold(app: State<App>, Id(id): Id<ConversionId>, once: Once<Nothing>) ->
 
 /// Take back an approved conversion, in part or whole: so are its commissions, by new negative lines.
 #[utoipa::path(post, path = "/conversions/{id}/reverse", tag = "conversions", params(("id" = ConversionId, Path)),
-    request_body(content = ReversalRequest, description = "May be left out: then all that is left is taken back."),
+    request_body(content = Option<ReversalRequest>, description = "May be left out: then all that is left is taken back."),
     responses((status = 200, description = "The conversion as it is now.", body = Conversion)),
     security(("key" = ["conversions:write"])))]
 async fn reverse(
     app: State<App>,
     Id(id): Id<ConversionId>,
-    once: Once<ReversalRequest>,
+    once: Once<Option<ReversalRequest>>,
 ) -> Result<Response, Failure> {
-    let claim = Claim { status: ConversionStatus::Reversed, reason: once.body.reason };
-    let amount = once.body.amount;
+    let asked = once.body.as_ref();
+    let (reason, amount) = asked.map_or((None, None), |asked| (asked.reason, asked.amount));
+    let claim = Claim { status: ConversionStatus::Reversed, reason };
     advance(&app, id, once, claim, amount).await
 }
 

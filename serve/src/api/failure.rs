@@ -116,7 +116,7 @@ impl From<sqlx::Error> for Failure {
         {
             return problem.into();
         }
-        if is_passing(&error) { Self::Busy(error) } else { Self::Broken(error.into()) }
+        if tracking::store::is_passing(&error) { Self::Busy(error) } else { Self::Broken(error.into()) }
     }
 }
 
@@ -124,16 +124,6 @@ fn broken_constraint(name: &str) -> Option<Problem> {
     let broken = CONSTRAINTS.iter().find(|broken| broken.constraint == name)?;
     let problem = Problem::new(broken.status, broken.code, broken.title);
     Some(problem.detail(broken.detail).error(broken.pointer, broken.detail))
-}
-
-/// Whether the same request may succeed in a moment: no free connection, a lost one, a deadlock, a slow lock.
-fn is_passing(error: &sqlx::Error) -> bool {
-    const PASSING: &[&str] = &["40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300"];
-    match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| PASSING.contains(&&*code)),
-        _ => false,
-    }
 }
 
 impl From<StateError> for Failure {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
@@ -14,7 +14,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use domain::{AffiliateId, ApiKeyId};
-use tracking::problem::Problem;
+use tracking::{problem::Problem, redirect::visitor::client_address};
 
 use super::{failure::Failure, limits::Counted};
 use crate::{
@@ -96,7 +96,7 @@ pub async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Re
 async fn authenticate(app: &App, request: &Parts, needed: Scope) -> Result<(Caller, HeaderMap), Response> {
     let caller = match identify(app, &request.headers, needed).await {
         Ok(caller) => caller,
-        Err(Refusal::Unknown(detail)) => return Err(unauthorized(app, address(request), detail)),
+        Err(Refusal::Unknown(detail)) => return Err(unauthorized(app, address(app, request), detail)),
         Err(Refusal::Store(error)) => return Err(Failure::from(error).into_response()),
     };
     let Counted { headers, refused } = app.limits.count_request(caller.key);
@@ -161,15 +161,17 @@ fn unauthorized(app: &App, address: IpAddr, detail: &'static str) -> Response {
     (headers, [(header::WWW_AUTHENTICATE, "Bearer")], problem.detail(detail)).into_response()
 }
 
-fn address(request: &Parts) -> IpAddr {
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+fn address(app: &App, request: &Parts) -> IpAddr {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    client_address(&app.trusted_proxies, peer, &request.headers)
 }
 
 fn method_not_allowed(methods: &BTreeMap<&'static str, Scope>) -> Response {
-    let served: Vec<_> = methods.keys().copied().collect();
-    let problem =
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not served here");
-    ([(header::ALLOW, served.join(", "))], problem.detail(format!("served are {}", served.join(", "))))
-        .into_response()
+    let head = methods.contains_key("GET").then_some("HEAD");
+    let served: Vec<_> = methods.keys().copied().chain(head).collect();
+    let served = served.join(", ");
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let problem = Problem::new(status, "method_not_allowed", "This method is not served here");
+    let problem = problem.detail(format!("served are {served}"));
+    ([(header::ALLOW, served)], problem).into_response()
 }

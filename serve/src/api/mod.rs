@@ -76,16 +76,22 @@ pub fn router(app: App) -> (Router, OpenApi) {
     let (routes, document, operations) = parts();
     let served = Json(document.clone());
     let gate = Gate { app: app.clone(), operations: Arc::new(operations) };
-    let router = routes
+    let routes = routes
         .route_layer(from_fn_with_state(gate, gate::admit))
-        .route(DOCUMENT_PATH, get(|| async move { served }))
+        .route(DOCUMENT_PATH, get(|| async move { served }));
+    (protected(routes, app), document)
+}
+
+/// Lays around the routes what holds for every request: an id, a line in the log, problems for errors, an end after
+/// a while, and no panic that reaches the client.
+fn protected(routes: Router<App>, app: App) -> Router {
+    routes
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(complete))
         .layer(from_fn_with_state(app.clone(), observe::observe))
-        .with_state(app);
-    (router, document)
+        .with_state(app)
 }
 
 /// The document alone, for which no database is needed.
@@ -107,4 +113,23 @@ pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     // The panic's own message was already written by the panic hook.
     tracing::error!("a request ended in a panic");
     Problem::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::Request};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_without_its_reason() {
+        let api = testing::Api::start().await;
+        let routes =
+            Router::new().route("/panic", get(|| async { panic!("a reason for ourselves") as &'static str }));
+        let request = Request::get("/panic").header("x-request-id", "r1").body(Body::empty()).unwrap();
+        let answer = protected(routes, api.app.clone()).oneshot(request).await.unwrap();
+        let answer = testing::Answer::read(answer).await;
+        insta::assert_snapshot!(answer.text, @r#"{"type":"urn:tributary:problem:internal","title":"Something failed on our side","status":500,"code":"internal","request_id":"r1"}"#);
+    }
 }

@@ -1,9 +1,10 @@
 //! What holds for every operation of the API, tried on each one that the document lists.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use axum::{
     body::Body,
+    extract::ConnectInfo,
     http::{Method, Request, header},
 };
 use domain::AffiliateId;
@@ -249,7 +250,7 @@ async fn a_method_that_is_not_served_is_told_which_are() {
     let api = Api::start().await;
     let answer =
         api.send(api.request(Method::TRACE, "/api/v1/affiliates").body(Body::empty()).unwrap()).await;
-    insta::assert_snapshot!(format!("{} allow {}", answer.problem(), answer.header("allow")), @"405 method_not_allowed: served are GET, POST allow GET, POST");
+    insta::assert_snapshot!(format!("{} allow {}", answer.problem(), answer.header("allow")), @"405 method_not_allowed: served are GET, POST, HEAD allow GET, POST, HEAD");
     insta::assert_snapshot!(api.get("/api/v1/nowhere").await.problem(), @"404 not_found:");
     insta::assert_snapshot!(api.delete("/api/openapi.json").await.problem(), @"405 method_not_allowed:");
 }
@@ -279,8 +280,32 @@ async fn a_key_that_asks_too_often_waits() {
         (answer.header("retry-after"), answer.header("ratelimit-policy")),
         ("30", r#""requests";q=2;w=60"#)
     );
-    let guess = async || api.get_as("guess", "/api/v1/links").await.status.as_u16();
-    assert_eq!((guess().await, guess().await), (401, 429));
+    let guess = async |address: &str| {
+        let request = Request::get("/api/v1/links").header("x-forwarded-for", address);
+        let request = request.extension(ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 443))));
+        api.send(request.body(Body::empty()).unwrap()).await.status.as_u16()
+    };
+    assert_eq!(
+        (guess("192.0.2.1").await, guess("192.0.2.1").await, guess("192.0.2.2").await),
+        (401, 429, 401)
+    );
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_everybody_is_asked_to_try_again() {
+    let api = Api::start().await;
+    api.app.db.close().await;
+    for operation in operations() {
+        let answer = api
+            .send(api.request(operation.method.clone(), &operation.some_path()).body(Body::empty()).unwrap())
+            .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("retry-after")),
+            (503, "1"),
+            "{}: {answer}",
+            operation.id
+        );
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode, header},
+    response::Response,
 };
 use chrono::{DateTime, TimeDelta};
 use domain::{AffiliateId, Chance, ClickId, Clock};
@@ -57,6 +58,7 @@ impl Api {
             clock,
             chance: Chance::seeded(1),
             limits: Arc::new(Limits::new(number(requests), number(failures))),
+            trusted_proxies: Arc::new(["10.0.0.0/8".parse().unwrap()]),
             sealer: Sealer::new(&"a secret for tests, nothing but tests".parse().unwrap()),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
         };
@@ -148,12 +150,10 @@ impl Api {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
-        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let answer = Answer::read(self.router.clone().oneshot(request).await.unwrap()).await;
         // What is made by the next request is made later, so that lists have one order.
         self.app.clock.advance(TimeDelta::milliseconds(1));
-        Answer { status: parts.status, headers: parts.headers, text, body }
+        answer
     }
 
     /// An advertiser's campaign for sales in EUR, which pays 5 %; its id.
@@ -205,6 +205,13 @@ pub struct Answer {
 }
 
 impl Answer {
+    pub async fn read(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { status: parts.status, headers: parts.headers, text, body }
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

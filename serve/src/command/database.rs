@@ -1,6 +1,6 @@
 //! Where the database is, and how many connections may be open to it.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use anyhow::Context;
 use clap::Args;
@@ -8,9 +8,6 @@ use sqlx::{
     ConnectOptions, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-
-/// How long a request waits for a free connection before it is answered with 503.
-const ACQUIRE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which database to use.
 #[derive(Clone, Debug, Args)]
@@ -28,14 +25,7 @@ impl Database {
 
     /// Connections for answering requests: no statement takes long, and none waits long for another.
     pub fn pool_for_requests(&self, connections: u32) -> anyhow::Result<PgPool> {
-        let patience = [
-            ("statement_timeout", "15s"),
-            ("lock_timeout", "10s"),
-            ("idle_in_transaction_session_timeout", "30s"),
-        ];
-        let options = self.options()?.options(patience);
-        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_PATIENCE);
-        Ok(pool.connect_lazy_with(options))
+        Ok(tracking::database::pool_for_requests(self.options()?, connections))
     }
 
     /// Connections for the background, where a batch may take its time.

@@ -11,12 +11,11 @@ use axum::{
 use clap::Args;
 use domain::{Chance, Clock};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
-use tower_http::catch_panic::CatchPanicLayer;
 use tracking::{
-    Tracker,
+    Tracker, background,
     config::Config,
-    intake::{self, Intake, seal::Sealer},
-    late_clicks,
+    intake::{Intake, seal::Sealer},
+    late_clicks, postback_routes,
     problem::complete,
 };
 use url::Url;
@@ -26,7 +25,7 @@ use super::{
     ending::{ended, ending},
 };
 use crate::{
-    api::{self, limits::Limits, observe::observe, panicked},
+    api::{self, limits::Limits, observe::observe},
     app::App,
     health, jobs,
 };
@@ -104,6 +103,7 @@ impl Serve {
             clock: Clock::system(),
             chance: Chance::system(),
             limits: Arc::new(Limits::new(self.requests_per_minute, self.failures_per_minute)),
+            trusted_proxies: self.tracking.trusted_proxies.clone().into(),
             sealer: Sealer::new(&self.tracking.secret),
             tracker_url: Arc::new(tracker_url),
         })
@@ -138,22 +138,19 @@ impl Serve {
         let address = listener.local_addr()?;
         tracing::info!(%address, "serving the API, clicks and postbacks on {address}");
         let routes = all_routes(&app, &tracker, taking);
-        serve(listener, with_fallback(routes, app), ending).await?;
+        let asked = ending.clone();
+        let serving = serve(listener, with_fallback(routes, app), ending);
+        let served = background::serve_beside(&mut tasks, || *asked.borrow(), serving).await;
         tracker.shutdown().await;
-        while let Some(ended) = tasks.join_next().await {
-            ended.context("a background task ended in a panic")?;
-        }
-        Ok(())
+        // Nobody tells the jobs to end when serving failed: they are cut off, which is safe as after a crash.
+        served?;
+        background::end(tasks).await
     }
 }
 
 fn all_routes(app: &App, tracker: &Tracker, intake: Intake) -> Router {
-    let postbacks = intake::router(intake)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(complete))
-        .layer(from_fn_with_state(app.clone(), observe));
     let (api, _) = api::router(app.clone());
-    api.merge(postbacks).merge(tracker.click_routes()).merge(tracker.operation_routes())
+    api.merge(postback_routes(intake)).merge(tracker.click_routes()).merge(tracker.operation_routes())
 }
 
 /// Where nothing is served, that is said as everywhere else.

@@ -67,6 +67,22 @@ struct Agent {
     is_bot: bool,
 }
 
+/// Who sent a request: the first address, seen from us, that is no proxy we trust; `peer` is who opened the
+/// connection.
+pub fn client_address(trusted_proxies: &[IpNet], peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|network| network.contains(&address));
+    let mut address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+    let forwarded = headers.get_all("x-forwarded-for").iter().rev().filter_map(|value| value.to_str().ok());
+    for entry in forwarded.flat_map(|value| value.rsplit(',')) {
+        if !is_trusted(address) {
+            break;
+        }
+        let Some(claimed) = parse_address(entry.trim()) else { break };
+        address = claimed.to_canonical();
+    }
+    address
+}
+
 impl Visitors {
     /// Trusts these proxies, and looks countries up in this database.
     pub fn new(trusted_proxies: Vec<IpNet>, geography: Option<Reader<Vec<u8>>>, secret: &Secret) -> Self {
@@ -105,23 +121,8 @@ impl Visitors {
         }
     }
 
-    /// The visitor's address: the first one, seen from us, that is no proxy we trust.
     fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
-        let mut address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-        let forwarded =
-            headers.get_all("x-forwarded-for").iter().rev().filter_map(|value| value.to_str().ok());
-        for entry in forwarded.flat_map(|value| value.rsplit(',')) {
-            if !self.is_trusted(address) {
-                break;
-            }
-            let Some(claimed) = parse_address(entry.trim()) else { break };
-            address = claimed.to_canonical();
-        }
-        address
-    }
-
-    fn is_trusted(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(&address))
+        client_address(&self.trusted_proxies, peer, headers)
     }
 
     fn hash(&self, address: IpAddr) -> [u8; 16] {
