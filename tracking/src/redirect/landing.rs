@@ -9,7 +9,7 @@ use domain::{
 };
 use url::{Position, Url};
 
-use super::parameters::Parameter;
+use super::parameters::{Parameter, VALUE_LIMIT, clean};
 
 /// The longest deep link that is followed.
 const TARGET_LIMIT: usize = 2_048;
@@ -72,7 +72,8 @@ impl Landing {
 
     fn push(&mut self, written: String, parameter: Option<Parameter>, value: &str) {
         if let Some(place) = parameter.and_then(|parameter| place(&mut self.defaults, parameter)) {
-            *place = value.to_owned();
+            // Pages and links are written by others too: what is stored is held to what a click may say itself.
+            *place = clean(value, VALUE_LIMIT).into_owned();
         }
         self.pairs.push(Pair { written, parameter });
     }
@@ -275,6 +276,15 @@ mod tests {
         let page = Url::parse("https://s.example/?utm_source=page&utm_term=page").unwrap();
         let tags = Landing::new(&page, &params, "clickid").complete(Parameters::parse("sub1=click").tags);
         assert_eq!((&*tags.subs[0], &*tags.utm[0], &*tags.utm[3]), ("click", "link", "page"));
+    }
+
+    #[test]
+    fn what_link_and_page_say_is_stored_as_clean_and_short_as_what_a_click_says() {
+        let params = [("sub2".into(), "a\0b".into()), ("source".into(), "é".repeat(VALUE_LIMIT))];
+        let page = Url::parse("https://s.example/?sub1=%00&sub3=x%00y&utm_term=%0d%0az").unwrap();
+        let tags = Landing::new(&page, &params, "clickid").complete(Tags::default());
+        assert_eq!(tags.subs[..3], ["", "ab", "xy"]);
+        assert_eq!((&*tags.utm[3], tags.source.len()), ("z", VALUE_LIMIT));
     }
 
     fn target(target: &str) -> Result<Url, TargetError> {

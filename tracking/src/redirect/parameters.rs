@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use domain::click::{SUB_IDS, Tags, UTM};
 
 /// The longest value that is kept; longer ones are cut.
-const VALUE_LIMIT: usize = 256;
+pub(super) const VALUE_LIMIT: usize = 256;
 
 /// What one parameter of a click means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
