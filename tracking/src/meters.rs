@@ -46,6 +46,7 @@ pub(crate) struct Meters {
     in_flight: Gauge,
     shipped: Counter,
     stored: Counter,
+    rejected: Counter,
     failures: Counter,
     damaged: Counter,
     syncs: Counter,
@@ -71,6 +72,7 @@ impl Meters {
                 in_flight: gauge!("tributary_clicks_in_flight"),
                 shipped: counter!("tributary_clicks_shipped_total"),
                 stored: counter!("tributary_clicks_stored_total"),
+                rejected: counter!("tributary_clicks_rejected_total"),
                 failures: counter!("tributary_ship_failures_total"),
                 damaged: counter!("tributary_log_damaged_total"),
                 syncs: counter!("tributary_log_syncs_total"),
@@ -105,6 +107,7 @@ impl Meters {
         self.segments.absolute(counts.segments);
         self.shipped.absolute(progress.shipped());
         self.stored.absolute(progress.stored());
+        self.rejected.absolute(progress.rejected());
         self.failures.absolute(progress.failures());
         self.damaged.absolute(progress.damaged());
         self.links.set(links as f64);
@@ -149,8 +152,12 @@ fn describe() {
         "Clicks answered with 503, because the log could not keep them."
     );
     describe_gauge!("tributary_clicks_in_flight", "Clicks on their way to the disk.");
-    describe_counter!("tributary_clicks_shipped_total", "Clicks known to be in the database.");
+    describe_counter!("tributary_clicks_shipped_total", "Clicks in the database or rejected.");
     describe_counter!("tributary_clicks_stored_total", "Clicks that were not in the database before.");
+    describe_counter!(
+        "tributary_clicks_rejected_total",
+        "Clicks that the database refused for good, set aside in rejected.ndjson."
+    );
     describe_counter!(
         "tributary_ship_failures_total",
         "Attempts to store clicks that failed and were repeated."

@@ -1,5 +1,7 @@
 //! From the log to the database: every click once, however often the way is interrupted.
 
+mod rejected;
+
 use std::{
     collections::HashSet,
     sync::{
@@ -17,6 +19,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
+pub(crate) use self::rejected::Rejected;
 use crate::{
     event::Event,
     patience::Patience,
@@ -48,6 +51,7 @@ pub(crate) struct Progress {
     announcements: broadcast::Sender<Arc<[Shipped]>>,
     shipped: AtomicU64,
     stored: AtomicU64,
+    rejected: AtomicU64,
     failures: AtomicU64,
     damaged: AtomicU64,
 }
@@ -58,6 +62,7 @@ impl Default for Progress {
             announcements: broadcast::channel(BACKLOG).0,
             shipped: AtomicU64::new(0),
             stored: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
         }
@@ -70,7 +75,7 @@ impl Progress {
         self.announcements.subscribe()
     }
 
-    /// Clicks that are known to be in the database.
+    /// Clicks that are done with: known to be in the database, or rejected.
     pub(crate) fn shipped(&self) -> u64 {
         self.shipped.load(Relaxed)
     }
@@ -78,6 +83,11 @@ impl Progress {
     /// Clicks that were not there before: fewer than shipped after a crash between storing and remembering.
     pub(crate) fn stored(&self) -> u64 {
         self.stored.load(Relaxed)
+    }
+
+    /// Clicks that the database will never take, and that were set aside.
+    pub(crate) fn rejected(&self) -> u64 {
+        self.rejected.load(Relaxed)
     }
 
     /// Attempts to store that failed and were made again.
@@ -102,13 +112,14 @@ pub(crate) struct Shipper {
     /// Up to where it is known on disk that clicks are stored, and since when.
     remembered: (Position, Instant),
     progress: Arc<Progress>,
+    rejected: Rejected,
     /// Days whose partition is known to exist.
     days: HashSet<NaiveDate>,
     patience: Patience,
 }
 
 impl Shipper {
-    pub(crate) fn new(pool: PgPool, reader: Reader, progress: Arc<Progress>) -> Self {
+    pub(crate) fn new(pool: PgPool, reader: Reader, progress: Arc<Progress>, rejected: Rejected) -> Self {
         Self {
             pool,
             position: reader.position(),
@@ -116,6 +127,7 @@ impl Shipper {
             durable: reader.durable(),
             reader: Arc::new(Mutex::new(reader)),
             progress,
+            rejected,
             days: HashSet::new(),
             patience: Patience::default(),
         }
@@ -141,7 +153,6 @@ impl Shipper {
                 }
             };
             self.store(&clicks).await;
-            self.announce(&clicks);
             let (remembered, at) = self.remembered;
             if remembered.sequence != self.position.sequence || REMEMBERING <= at.elapsed() {
                 self.remember().await;
@@ -196,24 +207,59 @@ impl Shipper {
         }
     }
 
-    /// Stores the clicks, again and again until it succeeds.
+    /// Stores the clicks, again and again until it succeeds. A click that the database will never take is found by
+    /// halves and set aside, because it must not hold up all that come after it.
     async fn store(&mut self, clicks: &[Click]) {
-        loop {
-            match self.try_store(clicks).await {
+        let mut parts = vec![clicks];
+        let mut suspect = None;
+        while let Some(part) = parts.pop() {
+            let error = match self.try_store(part).await {
                 Ok(stored) => {
                     self.progress.stored.fetch_add(stored, Relaxed);
-                    self.progress.shipped.fetch_add(clicks.len() as u64, Relaxed);
-                    return self.patience.restore();
+                    self.progress.shipped.fetch_add(part.len() as u64, Relaxed);
+                    self.announce(part);
+                    self.patience.restore();
+                    continue;
                 }
-                Err(error) => {
-                    // A partition may have been dropped since it was seen.
-                    self.days.clear();
-                    self.progress.failures.fetch_add(1, Relaxed);
-                    tracing::warn!(%error, clicks = clicks.len(), "clicks wait in the log until the database takes them");
+                Err(error) => error,
+            };
+            // A partition may have been dropped since it was seen.
+            self.days.clear();
+            self.progress.failures.fetch_add(1, Relaxed);
+            match (data_error(&error), part) {
+                // Twice, because a day without its partition is a data error too, and the first attempt forgot days.
+                (Some(sqlstate), [click])
+                    if suspect == Some(click.id) && self.set_aside(click, &sqlstate).await => {}
+                (Some(_), [_, _, ..]) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                _ => {
+                    suspect = part.first().map(|click| click.id);
+                    tracing::warn!(%error, clicks = part.len(), "clicks wait in the log until the database takes them");
                     self.patience.wait().await;
+                    parts.push(part);
                 }
             }
         }
+    }
+
+    /// Writes a click into the file of rejected ones; false when that failed too.
+    async fn set_aside(&self, click: &Click, sqlstate: &str) -> bool {
+        let (rejected, id) = (self.rejected.clone(), click.id);
+        let writing = spawn_blocking({
+            let (click, sqlstate) = (click.clone(), sqlstate.to_owned());
+            move || rejected.append(&click, &sqlstate)
+        });
+        let written = writing.await.unwrap_or_else(|error| Err(error.into()));
+        if let Err(error) = written {
+            tracing::error!(click = %id, %error, "click {id} can be neither stored nor set aside; all later ones wait");
+            return false;
+        }
+        self.progress.rejected.fetch_add(1, Relaxed);
+        self.progress.shipped.fetch_add(1, Relaxed);
+        tracing::error!(click = %id, sqlstate, "the database refuses click {id} with {sqlstate}; it was set aside");
+        true
     }
 
     async fn try_store(&mut self, clicks: &[Click]) -> Result<u64, sqlx::Error> {
@@ -250,4 +296,10 @@ impl Shipper {
         // An error says that nobody listens.
         let _ = self.progress.announcements.send(shipped);
     }
+}
+
+/// The SQLSTATE of an error that lies in the rows (classes 22 and 23), and that waiting does not mend.
+fn data_error(error: &sqlx::Error) -> Option<String> {
+    let sqlstate = error.as_database_error()?.code()?;
+    ["22", "23"].iter().any(|class| sqlstate.starts_with(class)).then(|| sqlstate.into_owned())
 }

@@ -25,7 +25,7 @@ use crate::{
         cookie::{Cookies, NameError},
         visitor::Visitors,
     },
-    shipper::{Progress, Shipped, Shipper},
+    shipper::{Progress, Rejected, Shipped, Shipper},
     wal::{self, Wal},
 };
 
@@ -86,6 +86,7 @@ pub(crate) struct State {
     pub progress: Arc<Progress>,
     pool: PgPool,
     snapshot: Arc<Mutex<Snapshot>>,
+    rejected: Rejected,
     /// Taken by whoever runs the background.
     reader: Mutex<Option<wal::Reader>>,
     gives_up: watch::Sender<bool>,
@@ -123,6 +124,7 @@ impl Tracker {
             progress: Arc::new(Progress::default()),
             pool,
             snapshot: Arc::new(Mutex::new(Snapshot::new(folder))),
+            rejected: Rejected::new(folder),
             reader: Mutex::new(Some(reader)),
             gives_up: watch::Sender::new(false),
             has_ended: watch::Sender::new(false),
@@ -154,8 +156,8 @@ impl Tracker {
     pub async fn run_background(&self) {
         let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(reader) = reader else { return };
-        let State { pool, directory, snapshot, progress, .. } = &*self.0;
-        let shipper = Shipper::new(pool.clone(), reader, progress.clone());
+        let State { pool, directory, snapshot, progress, rejected, .. } = &*self.0;
+        let shipper = Shipper::new(pool.clone(), reader, progress.clone(), rejected.clone());
         tokio::select! {
             () = shipper.run(self.0.gives_up.subscribe()) => {}
             () = directory::follow(pool, directory, snapshot) => {}

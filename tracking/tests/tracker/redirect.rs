@@ -141,3 +141,19 @@ async fn what_a_click_says_is_stored() {
     .unwrap();
     insta::assert_snapshot!(row.get::<String, _>(0), @r#"{one,review,three} mail u7 theirs {"",affiliate,c} 203.0.113.0/24 16  desktop Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0 https://blog.example/post 2025-01-15 00:13:20+00"#);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_no_database_stores_is_taken_off_a_deep_link_and_not_off_the_page() {
+    let world = World::new().await;
+    let answer = world.answer("/c/spring?to=https://m.shop.example/?sub1=a%2500b").await;
+    let location = answer.headers()[header::LOCATION].to_str().unwrap();
+    assert!(location.starts_with("https://m.shop.example/?sub1=a%00b&"), "{location}");
+    world.answer("/c/spring").await;
+    world.stored(2).await;
+    let subs: Vec<Vec<String>> = sqlx::query_scalar("SELECT subs FROM clicks ORDER BY subs DESC")
+        .fetch_all(world.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(subs[0], ["ab"]);
+    assert!(world.served.tracker.metrics().contains("tributary_clicks_rejected_total 0\n"));
+}

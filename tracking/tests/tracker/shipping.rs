@@ -2,7 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::world::{Served, World, config, counted_clicks, eventually};
+use domain::{
+    ClickId,
+    click::{Click, Device, Tags},
+};
+use embedded::test_database;
+use tracking::{
+    event::Event,
+    wal::{Settings, Wal},
+};
+use uuid::Uuid;
+
+use super::world::{
+    ADVERTISER, AFFILIATE, CAMPAIGN, Served, World, config, count_clicks, counted_clicks, eventually, seed,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn rows_and_counters_agree_and_listeners_hear_of_every_click() {
@@ -84,4 +97,60 @@ async fn a_shutdown_ships_what_was_accepted_and_refuses_the_rest() {
     assert_eq!(super::world::count_clicks(database.pool()).await, Some(5));
     assert!(tracker.check_ready().is_err());
     drop(folder);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_click_that_the_database_never_takes_is_set_aside_and_all_others_are_stored() {
+    let database = test_database(&tracking::MIGRATOR).await;
+    seed(database.pool()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    std::fs::create_dir_all(&config.data_dir).unwrap();
+    let (wal, reader) = Wal::open(&config.data_dir.join("log"), Settings::default()).unwrap();
+    for number in 0..40 {
+        let source = if [0, 17].contains(&number) { "a\0b" } else { "" };
+        wal.append(Event::Click(click(number, source)).encode()).await.unwrap();
+    }
+    wal.close().await;
+    drop((wal, reader));
+
+    let served = Served::start(&config, database.pool().clone(), 1).await;
+    eventually("all clicks are done with", async || {
+        served.tracker.metrics().contains("tributary_clicks_shipped_total 40\n")
+    })
+    .await;
+    let metrics = served.tracker.metrics();
+    assert!(metrics.contains("tributary_clicks_stored_total 38\n"), "{metrics}");
+    assert!(metrics.contains("tributary_clicks_rejected_total 2\n"), "{metrics}");
+    served.stop().await;
+    assert_eq!(count_clicks(database.pool()).await, Some(38));
+    assert_eq!(counted_clicks(database.pool()).await, 38);
+    let rejected = std::fs::read_to_string(config.data_dir.join("rejected.ndjson")).unwrap();
+    let click_of = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        serde_json::from_value::<Click>(line["click"].take()).unwrap()
+    };
+    let rejected: Vec<Click> = rejected.lines().map(click_of).collect();
+    assert_eq!(rejected, [click(0, "a\0b"), click(17, "a\0b")]);
+}
+
+/// A click of its own for every number, on the link `spring`.
+fn click(number: u128, source: &str) -> Click {
+    let id = Uuid::from_u128(0x0194_6000_0000_7000_8000_0000_0001_0000 + number);
+    Click {
+        id: ClickId::from(id),
+        occurred_at_us: 1_736_900_000_000_000,
+        link: uuid::uuid!("01946000-0000-7000-8000-000000000010").into(),
+        affiliate: AFFILIATE.into(),
+        campaign: CAMPAIGN.into(),
+        advertiser: ADVERTISER.into(),
+        session: id.into(),
+        tags: Tags { source: source.to_owned(), ..Tags::default() },
+        address_hash: [7; 16],
+        network: [203, 0, 113, 0].into(),
+        country: String::new(),
+        device: Device::Desktop,
+        user_agent: String::new(),
+        referrer: String::new(),
+    }
 }
