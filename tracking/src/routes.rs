@@ -42,7 +42,10 @@ impl Tracker {
         if self.0.directory.load().is_none() {
             return Err("no links are loaded, neither from the database nor from disk");
         }
-        if !self.0.wal.is_well() { Err("the click log cannot be written") } else { Ok(()) }
+        if !self.0.wal.is_well() {
+            return Err("the click log cannot be written");
+        }
+        if self.has_ended() { Err("clicks are kept but no longer stored") } else { Ok(()) }
     }
 }
 

@@ -31,6 +31,8 @@ use crate::{
 
 /// How long a shutdown goes on shipping; what is left stays in the log for the next start.
 const SHIPPING_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for shipping that was told to give up.
+const GIVING_UP_PATIENCE: Duration = Duration::from_secs(2);
 /// How often the histogram's samples are gathered.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -91,6 +93,15 @@ pub(crate) struct State {
     reader: Mutex<Option<wal::Reader>>,
     gives_up: watch::Sender<bool>,
     has_ended: watch::Sender<bool>,
+}
+
+/// Says that the background has ended, however it did.
+struct Ended<'a>(&'a watch::Sender<bool>);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
 }
 
 impl Tracker {
@@ -156,6 +167,8 @@ impl Tracker {
     pub async fn run_background(&self) {
         let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(reader) = reader else { return };
+        // Also when the background is cut off or panics, or a shutdown would wait for an end that has been.
+        let _ended = Ended(&self.0.has_ended);
         let State { pool, directory, snapshot, progress, rejected, .. } = &*self.0;
         let shipper = Shipper::new(pool.clone(), reader, progress.clone(), rejected.clone());
         tokio::select! {
@@ -163,7 +176,11 @@ impl Tracker {
             () = directory::follow(pool, directory, snapshot) => {}
             () = self.upkeep() => {}
         }
-        self.0.has_ended.send_replace(true);
+    }
+
+    /// Whether the background has been there and is no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.0.has_ended.borrow()
     }
 
     async fn upkeep(&self) {
@@ -188,8 +205,9 @@ impl Tracker {
                 "the database does not take the last clicks; they stay in the log for the next start"
             );
             self.0.gives_up.send_replace(true);
-            // The sender is our own, so waiting cannot fail.
-            let _ = has_ended.wait_for(|ended| *ended).await;
+            if timeout(GIVING_UP_PATIENCE, has_ended.wait_for(|ended| *ended)).await.is_err() {
+                tracing::error!("shipping does not end; it is left behind, and nothing in the log is lost");
+            }
         }
     }
 

@@ -1,8 +1,10 @@
 //! What an operator sees, and what a visitor is told when a click cannot be kept.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgPoolOptions;
 
-use super::world::{Served, World, browser, config, shown};
+use super::world::{Served, World, browser, config, eventually, shown};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_numbers_add_up_and_are_there_for_prometheus() {
@@ -31,6 +33,20 @@ async fn health_says_whether_clicks_are_taken() {
     let answer = world.answer("/health/ready").await;
     assert_eq!(answer.status(), 503);
     insta::assert_snapshot!(answer.text().await.unwrap(), @r#"{"type":"urn:tributary:problem:not_ready","title":"Clicks cannot be taken","status":503,"code":"not_ready","detail":"the click log cannot be written"}"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_tracker_whose_shipping_has_ended_is_not_ready_and_still_shuts_down() {
+    let world = World::new().await;
+    world.answer("/c/spring").await;
+    world.stored(1).await;
+    world.served.lose_background();
+    eventually("the tracker is not ready", async || world.served.tracker.check_ready().is_err()).await;
+    let answer = world.answer("/health/ready").await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.text().await.unwrap().contains("clicks are kept but no longer stored"));
+    let shutdown = tokio::time::timeout(Duration::from_secs(4), world.served.tracker.shutdown());
+    shutdown.await.expect("nothing is waited for that has ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -88,6 +88,11 @@ impl Served {
         Self { tracker, address, clock, server, background }
     }
 
+    /// Ends the background as a defect in it would.
+    pub fn lose_background(&self) {
+        self.background.abort();
+    }
+
     /// Stops serving, and ends the tracker as a shutdown does.
     pub async fn stop(self) {
         self.server.abort();
