@@ -104,7 +104,7 @@ pub fn bring(names: &[&str], wish: Wish) -> Result<()> {
         match (make(component, &folder), component.without) {
             (Ok(()), _) => println!("{name:13} was brought in {:.1} s", begin.elapsed().as_secs_f64()),
             (Err(error), Some(without)) => {
-                println!("{name:13} is missing and {without}: {error:#}; {}", component.mend)
+                println!("{name:13} is missing and {without}: {error:#}; {}", component.mend);
             }
             (Err(error), None) => bail!("{error:#}; {}", component.mend),
         }
