@@ -1,11 +1,14 @@
 //! The moment of the click and of the postback: redirect, write-ahead log, shipper, intake.
 
+pub mod background;
 pub mod config;
+pub mod database;
 pub mod directory;
 pub mod event;
 pub mod intake;
 pub mod late_clicks;
 mod meters;
+pub mod observe;
 mod patience;
 pub mod problem;
 pub mod redirect;
@@ -16,6 +19,7 @@ pub mod store;
 mod tracker;
 pub mod wal;
 
+pub use routes::postback_routes;
 pub use shipper::Shipped;
 pub use tracker::{OpenError, Tracker};
 

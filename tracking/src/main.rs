@@ -3,26 +3,32 @@
 use std::{future::IntoFuture, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use axum::{Router, middleware, serve::ListenerExt};
+use axum::{Router, serve::ListenerExt};
 use clap::Parser;
 use domain::{Chance, Clock};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinSet,
     time::sleep,
 };
 use tracing_subscriber::EnvFilter;
 use tracking::{
-    Tracker,
+    Tracker, background,
     config::Config,
-    intake::{self, Intake, seal::Sealer},
-    late_clicks, problem,
+    database::pool_for_requests,
+    intake::{Intake, seal::Sealer},
+    late_clicks, postback_routes,
 };
 
 /// How long open requests may take to end once a shutdown has begun.
 const DRAINING_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the end of the process waits for threads that the disk holds.
+const ABANDONING: Duration = Duration::from_secs(2);
+/// For shipping, the directory and its notifications, and postbacks that waited for their click.
+const BACKGROUND_CONNECTIONS: u32 = 4;
 
 /// Redirects clicks and records every one of them, even while the database is away; takes signed postbacks.
 #[derive(Debug, Parser)]
@@ -40,6 +46,11 @@ struct Command {
     #[arg(long, env = "TRIBUTARY_WORKERS", value_name = "NUMBER")]
     workers: Option<usize>,
 
+    /// How many connections to the database may be open for postbacks; shipping and the directory have four more.
+    #[arg(long, env = "TRIBUTARY_CONNECTIONS", default_value_t = 16, value_name = "NUMBER",
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    connections: u32,
+
     #[command(flatten)]
     config: Config,
 }
@@ -54,7 +65,10 @@ fn main() -> ExitCode {
     }
     let ran = runtime.enable_all().build().context("the runtime cannot start").and_then(|runtime| {
         // The future is large once, not once per click.
-        runtime.block_on(Box::pin(run(command)))
+        let ran = runtime.block_on(Box::pin(run(command)));
+        // A disk that hangs must not keep the process from ending.
+        runtime.shutdown_timeout(ABANDONING);
+        ran
     });
     match ran {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,34 +80,35 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
-    let pool = pool(&command.database_url)?;
+    let options: PgConnectOptions =
+        command.database_url.parse().context("the database URL cannot be understood")?;
+    // Lazily, because a tracker starts and serves without its database.
+    let pool =
+        PgPoolOptions::new().max_connections(BACKGROUND_CONNECTIONS).connect_lazy_with(options.clone());
     let (clock, chance) = (Clock::system(), Chance::system());
     let tracker = Tracker::open(&command.config, pool.clone(), clock.clone(), chance.clone()).await?;
-    let intake = Intake { pool, clock, chance, sealer: Sealer::new(&command.config.secret) };
-    let background = tokio::spawn({
-        let (tracker, intake) = (tracker.clone(), intake.clone());
-        async move {
-            tokio::select! {
-                () = tracker.run_background() => {}
-                () = late_clicks::follow(&intake, tracker.shipped()) => {}
-            }
-        }
-    });
+    let waiting = Intake { pool, clock, chance, sealer: Sealer::new(&command.config.secret) };
+    let taking = Intake { pool: pool_for_requests(options, command.connections), ..waiting.clone() };
     let listener = TcpListener::bind(command.listen)
         .await
         .with_context(|| format!("cannot listen on {}", command.listen))?;
     tracing::info!(address = %listener.local_addr()?, "taking clicks");
-    let postbacks = intake::router(intake).layer(middleware::from_fn(problem::complete));
-    serve(listener, tracker.router().merge(postbacks)).await?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work(tracker.clone(), waiting));
+    let serving = serve(listener, tracker.router().merge(postback_routes(taking)));
+    let served = background::serve_beside(&mut tasks, || false, serving).await;
+    // What was accepted is made durable and shipped even when serving failed.
     tracker.shutdown().await;
-    background.await?;
-    Ok(())
+    served?;
+    background::end(tasks).await
 }
 
-fn pool(url: &str) -> anyhow::Result<PgPool> {
-    let options = url.parse().context("the database URL cannot be understood")?;
-    // Lazily, because a tracker starts and serves without its database.
-    Ok(PgPoolOptions::new().max_connections(4).connect_lazy_with(options))
+/// Ships clicks and takes in what waited for them, until the tracker is shut down.
+async fn work(tracker: Tracker, intake: Intake) {
+    tokio::select! {
+        () = tracker.run_background() => {}
+        () = late_clicks::follow(&intake, tracker.shipped()) => {}
+    }
 }
 
 /// Serves until the process is asked to end, and then until the open requests are answered.

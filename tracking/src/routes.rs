@@ -1,14 +1,45 @@
 //! What a tracker answers to over HTTP.
 
-use axum::{Router, extract::State, http::header, middleware, response::IntoResponse, routing::get};
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::header,
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use http::StatusCode;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::{
+    intake::{self, Intake},
+    observe::observe,
     problem::{self, Problem},
     redirect,
     tracker::Tracker,
 };
+
+/// After this long a postback is given up; what it did is taken back.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Postbacks, with what holds for every request that changes something: an id, a line in the log, problems for
+/// errors, an end after a while, and no panic that reaches the client.
+pub fn postback_routes(intake: Intake) -> Router {
+    let chance = intake.chance.clone();
+    intake::router(intake)
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(problem::complete))
+        .layer(middleware::from_fn_with_state(chance, observe))
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    // The panic's own message was already written by the panic hook.
+    tracing::error!("a request ended in a panic");
+    Problem::internal().into_response()
+}
 
 impl Tracker {
     /// Everything: clicks and what operators look at.
@@ -23,7 +54,7 @@ impl Tracker {
             .route("/c/{code}", get(redirect::follow_code))
             .route("/c", get(redirect::follow_query))
             .route("/landing", get(redirect::capture))
-            .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()))
+            .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn(problem::complete))
             .with_state(self.clone())
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use embedded::test_database;
 use sqlx::postgres::PgPoolOptions;
+use tracking::database::pool_for_requests;
 
 use super::world::{Served, World, browser, config, eventually, shown};
 
@@ -47,6 +49,25 @@ async fn a_tracker_whose_shipping_has_ended_is_not_ready_and_still_shuts_down() 
     assert!(answer.text().await.unwrap().contains("clicks are kept but no longer stored"));
     let shutdown = tokio::time::timeout(Duration::from_secs(4), world.served.tracker.shutdown());
     shutdown.await.expect("nothing is waited for that has ended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_a_request_asks_the_database_for_ends_in_time() {
+    let database = test_database(&tracking::MIGRATOR).await;
+    let pool = pool_for_requests(database.url().parse().unwrap(), 2);
+    let limits: (String, String, String) = sqlx::query_as(
+        "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),
+                current_setting('idle_in_transaction_session_timeout')",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(limits, ("15s".to_owned(), "10s".to_owned(), "30s".to_owned()));
+    assert_eq!(
+        (pool.options().get_max_connections(), pool.options().get_acquire_timeout().as_secs()),
+        (2, 5)
+    );
+    pool.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -67,6 +67,7 @@ async fn asked_to_end_it_stores_what_it_has_and_succeeds() {
     let advertiser = domain::AdvertiserId::from(ADVERTISER);
     let unsigned = browser.get(format!("{root}/postback/{advertiser}")).send().await.unwrap();
     assert!(unsigned.status().is_client_error(), "postbacks are taken too: {}", unsigned.status());
+    assert!(unsigned.headers().contains_key("x-request-id"), "postbacks have an id");
     kill_process(Pid::from_child(&process.child), Signal::TERM).unwrap();
     let ended = tokio::task::spawn_blocking(move || process.child.wait().unwrap()).await.unwrap();
     assert!(ended.success(), "{ended}");
