@@ -87,10 +87,9 @@ pub(super) async fn recompute(
     position: i32,
     why: &str,
 ) -> Result<(), sqlx::Error> {
-    let old = standing(ledger::earned(db, conversion.id).await?);
-    // Whoever had earned from it keeps earning, even if suspended since: the sale is not a new one.
-    let entitled: Vec<_> = old.iter().map(|line| line.affiliate).collect();
-    let (new, _) = lines_for(db, conversion, &entitled).await?;
+    let ever = ledger::earned(db, conversion.id).await?;
+    let (new, _) = lines_for(db, conversion, &ever).await?;
+    let old = standing(ever);
     let left =
         |line: &Earned| (line.affiliate, line.level, line.plan, line.amount.minor - line.taken_back.minor);
     let due = |line: &Line| (line.affiliate, level(line), line.plan, line.amount.minor);
@@ -248,12 +247,13 @@ fn level(line: &Line) -> i32 {
 /// What a conversion earns, line by line, and why somebody or everybody earns nothing, if so.
 pub(super) type Earnings = (Vec<Line>, Option<&'static str>);
 
-/// Who earns what by the plans that held when the customer converted. Affiliates who are not approved earn only if
-/// they are `entitled`; orders below the event's minimum earn nothing.
+/// Who earns what by the plans that held when the customer converted. Orders below the event's minimum earn nothing,
+/// nor do affiliates who are not approved. Once somebody has earned from it, though, the sale is not a new one:
+/// whoever `earned` a level keeps it, even if suspended or moved since, and nobody else comes in.
 pub(super) async fn lines_for(
     db: &mut PgConnection,
     conversion: &Conversion,
-    entitled: &[AffiliateId],
+    earned: &[Earned],
 ) -> Result<Earnings, sqlx::Error> {
     let Conversion { amount, ref event, kind, .. } = *conversion;
     if !qualifies(db, conversion).await? {
@@ -264,7 +264,8 @@ pub(super) async fn lines_for(
     let mut terms = Vec::new();
     for share in shares {
         let status = plans::affiliate_status(db, share.affiliate).await?;
-        if status != Some(AffiliateStatus::Approved) && !entitled.contains(&share.affiliate) {
+        let is_entitled = earned.iter().any(|line| line.affiliate == share.affiliate);
+        if status != Some(AffiliateStatus::Approved) && !is_entitled {
             why_not = Some("the affiliate who is credited is not approved");
             continue;
         }
@@ -273,11 +274,28 @@ pub(super) async fn lines_for(
             why_not = Some("the campaign has no plan that would pay for it");
             continue;
         };
-        let upline = plans::upline(db, share.affiliate).await?;
+        let upline = match earned {
+            [] => plans::upline(db, share.affiliate).await?,
+            earned => upline_of(share.affiliate, earned),
+        };
         terms.push((share, plan, upline));
     }
     let credits: Vec<_> = terms.iter().map(|(share, plan, upline)| credit(share, plan, upline)).collect();
     Ok((settle(&Sale { event, kind, amount }, &credits), why_not))
+}
+
+/// Who stood above the affiliate when the sale was settled, by level. Last click gives all the credit to one touch,
+/// so that a level was earned by one affiliate.
+fn upline_of(affiliate: AffiliateId, earned: &[Earned]) -> Vec<Upline> {
+    let highest = earned.iter().map(|line| line.level).max().unwrap_or(0);
+    let above = (1..=highest).map(|level| {
+        let line = earned.iter().find(|line| line.level == level);
+        line.map_or(Upline { affiliate, earns: false }, |line| Upline {
+            affiliate: line.affiliate,
+            earns: true,
+        })
+    });
+    above.collect()
 }
 
 fn credit<'a>(share: &Share, plan: &'a Plan, upline: &[Upline]) -> Credit<'a> {
