@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use domain::signature::SignatureError;
 
 use super::{accept::AcceptError, endpoint::PostbackError, fields, keys::KeysError, request::ReadError};
-use crate::problem::Problem;
+use crate::{problem::Problem, store};
 
 /// How soon it is worth trying again after the database failed for a moment.
 const RETRY_AFTER_S: u32 = 2;
@@ -91,22 +91,11 @@ fn refused(error: &SignatureError) -> Problem {
 
 /// A database that is away or too busy comes back; anything else is ours to look into.
 pub(super) fn from_store(error: &sqlx::Error) -> Problem {
-    if is_passing(error) {
+    if store::is_passing(error) {
         tracing::warn!(%error, "the database is not able to serve: {error}");
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not able to serve right now")
             .retry_after_s(RETRY_AFTER_S);
     }
     tracing::error!(%error, "a query failed: {error}");
     Problem::internal()
-}
-
-fn is_passing(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        // Connection lost (08), not enough of something (53), being shut down (57), or in each other's way (40).
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))),
-        _ => false,
-    }
 }

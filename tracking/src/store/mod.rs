@@ -31,6 +31,24 @@ pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx
     begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
+/// Whether the same request may succeed in a moment: the database is away, too busy, or holds a lock for too long.
+#[must_use]
+pub fn is_passing(error: &sqlx::Error) -> bool {
+    /// Connection lost (08), in each other's way (40), not enough of something (53), being shut down or cut off (57),
+    /// and a lock that was waited for too long.
+    const PASSING: &[&str] = &["08", "40", "53", "57", "55P03"];
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| PASSING.iter().any(|start| code.starts_with(start)))
+        }
+        _ => false,
+    }
+}
+
 /// Reads a name that a CHECK constraint already holds to a set; anything else means the schema is newer than we.
 fn named<T>(text: &str) -> Result<T, sqlx::Error>
 where
