@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     AdvertiserId, ConversionId, Money,
     campaign::{DuplicatePolicy, QualifyingEvent},
-    conversion::ConversionStatus,
+    conversion::ConversionStatus::{self, Pending, Rejected, Reversed},
     state::StateError,
 };
 use serde::{Deserialize, Serialize};
@@ -158,14 +158,23 @@ pub async fn accept(db: &mut PgConnection, act: Act<'_>, report: &Report) -> Res
     };
     let event = known.map(|(_, event)| event.name.clone()).or_else(|| postback.event.clone());
     let is_always_new = known.is_some_and(|(_, event)| event.duplicates == DuplicatePolicy::New);
-    let key =
-        event.and_then(|event| origin::duplicate_key(postback, &event, origin)).filter(|_| !is_always_new);
-    if let Some(key) = &key {
-        conversions::lock_key(db, report.advertiser, key).await?;
-        if let Some(conversion) = conversions::lock_by_key(db, report.advertiser, key).await? {
-            let policy = policy(db, &conversion).await?;
-            return repeat::take_in(db, act, conversion, policy, postback).await;
+    let key = event.as_deref().and_then(|event| {
+        if is_always_new {
+            origin::transaction_key(postback, event)
+        } else {
+            origin::duplicate_key(postback, event, origin)
         }
+    });
+    let is_new = known.map(|_| is_always_new);
+    if let Some(conversion) =
+        reported(db, report.advertiser, postback, event.as_deref(), key.as_deref(), is_new).await?
+    {
+        let policy = policy(db, &conversion).await?;
+        return repeat::take_in(db, act, conversion, policy, postback).await;
+    }
+    if is_always_new && postback.status.is_some_and(|claim| matches!(claim.status, Rejected | Reversed)) {
+        let detail = "ends a conversion, so order_id or external_id must name one that was reported";
+        return Err(AcceptError::field("status", detail));
     }
     match (origin, known) {
         (Origin::Missing, _) => wait(db, report).await,
@@ -179,6 +188,38 @@ pub async fn accept(db: &mut PgConnection, act: Act<'_>, report: &Report) -> Res
                 "or session_id or coupon is needed, unless event and order_id name an order that we have";
             Err(AcceptError::field("click_id", detail))
         }
+    }
+}
+
+/// The conversion that the report is about, if it was reported before, locked until the end of the transaction.
+///
+/// Where every report is a conversion of its own, as far as we know that (`is_always_new`), a transaction that comes
+/// again is still the same; and a report without one that says how an order went on is about the order's latest.
+async fn reported(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    postback: &Postback,
+    event: Option<&str>,
+    key: Option<&str>,
+    is_always_new: Option<bool>,
+) -> Result<Option<Conversion>, sqlx::Error> {
+    let Some(event) = event else { return Ok(None) };
+    let transaction = origin::transaction_key(postback, event).filter(|_| is_always_new.is_none());
+    for key in key.into_iter().chain(transaction.as_deref()) {
+        conversions::lock_key(db, advertiser, key).await?;
+        if let Some(conversion) = conversions::lock_by_key(db, advertiser, key).await? {
+            return Ok(Some(conversion));
+        }
+    }
+    let goes_on = postback.status.is_some_and(|claim| claim.status != Pending);
+    let is_named = postback.external_id.is_some();
+    match &postback.order_id {
+        Some(order) if goes_on && !is_named && is_always_new != Some(false) => {
+            // Two first reports of one order, both of how it went on, are one conversion.
+            conversions::lock_key(db, advertiser, &format!("order/{event}/{order}")).await?;
+            conversions::lock_latest_of_order(db, advertiser, event, order).await
+        }
+        _ => Ok(None),
     }
 }
 

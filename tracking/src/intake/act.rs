@@ -17,6 +17,9 @@ pub struct Act<'a> {
 }
 
 impl<'a> Act<'a> {
+    /// The actor of everything that an advertiser's postback causes.
+    pub const POSTBACK: &'static str = "postback";
+
     /// Something that `actor` does now.
     pub fn now(actor: &'a str, clock: &'a Clock, chance: &'a Chance) -> Self {
         Self { actor, at: clock.now(), clock, chance }

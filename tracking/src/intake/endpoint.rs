@@ -156,7 +156,8 @@ async fn answer(intake: &Intake, db: &mut PgConnection, checked: Checked) -> Res
         let is_same = earlier.fingerprint == fingerprint;
         return if is_same { Ok(replay(&earlier)) } else { Err(PostbackError::MessageReused) };
     }
-    let act = Act { actor: "postback", at: report.received_at, clock: &intake.clock, chance: &intake.chance };
+    let act =
+        Act { actor: Act::POSTBACK, at: report.received_at, clock: &intake.clock, chance: &intake.chance };
     let accepted = accept(db, act, &report).await.map_err(|error| name(error, &sent_as))?;
     let status = status(accepted.outcome);
     let body = serde_json::to_value(&accepted.answer).unwrap_or(Value::Null);

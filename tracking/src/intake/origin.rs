@@ -67,6 +67,11 @@ async fn load(db: &mut PgConnection, id: Option<CampaignId>) -> Result<Option<Ca
     }
 }
 
+/// What makes a second report a duplicate even where every report is a conversion of its own: its transaction.
+pub(super) fn transaction_key(postback: &Postback, event: &str) -> Option<String> {
+    postback.external_id.as_ref().map(|transaction| format!("transaction/{event}/{transaction}"))
+}
+
 /// What makes a second report of the same thing a duplicate: the event of an order; else the event and the
 /// transaction (or that there is none) of the click, session or code that was named. None when nothing tells two
 /// reports apart.

@@ -68,7 +68,12 @@ async fn take_in(intake: &Intake, row: i64) -> Result<bool, sqlx::Error> {
         }
         // The session's click is not one that this conversion could have come from: wait on.
         Ok(_) => return Ok(false),
-        Err(AcceptError::Store(error)) => return Err(error),
+        Err(AcceptError::Store(error)) if store::is_passing(&error) => return Err(error),
+        // It will not be different next time, and those behind it would wait for ever.
+        Err(AcceptError::Store(error)) => {
+            tracing::error!(row, %error, "postback {row} in quarantine cannot be taken in: {error}");
+            "it cannot be read or stored; the log says why".to_owned()
+        }
         Err(refusal) => refusal.to_string(),
     };
     tx.rollback().await?;
@@ -85,5 +90,5 @@ async fn again(intake: &Intake, db: &mut PgConnection, waiting: Waiting) -> Resu
     let postback: Postback = serde_json::from_value(waiting.postback)
         .map_err(|error| AcceptError::Store(sqlx::Error::Decode(Box::new(error))))?;
     let report = Report { advertiser: waiting.advertiser, postback, received_at: waiting.received_at };
-    accept(db, Act::now("postback", &intake.clock, &intake.chance), &report).await
+    accept(db, Act::now(Act::POSTBACK, &intake.clock, &intake.chance), &report).await
 }

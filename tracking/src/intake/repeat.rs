@@ -1,10 +1,14 @@
 //! A second report of the same thing: a move, a change of amount, or nothing new.
 
-use domain::{Money, campaign::DuplicatePolicy, conversion::ConversionStatus};
+use domain::{
+    Money,
+    campaign::DuplicatePolicy,
+    conversion::ConversionStatus::{OnHold, Pending, Rejected, Reversed},
+};
 use sqlx::PgConnection;
 
 use super::{AcceptError, Accepted, Act, Outcome, Postback, life, postback::Claim};
-use crate::store::conversions::Conversion;
+use crate::store::conversions::{self, Conversion};
 
 /// What a second report asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,7 +27,15 @@ pub(super) async fn take_in(
     policy: DuplicatePolicy,
     postback: &Postback,
 ) -> Result<Accepted, AcceptError> {
-    let wish = wish(&conversion, policy, postback)?;
+    let step = match postback.status {
+        None => None,
+        Some(claim) => match meaning(db, act, &conversion, claim).await? {
+            Meaning::Past => return Ok(Accepted::of(&conversion, Outcome::Repeated)),
+            Meaning::Present => None,
+            Meaning::Move => Some(claim),
+        },
+    };
+    let wish = wish(&conversion, policy, postback, step)?;
     let outcome = if wish == Wish::default() { Outcome::Repeated } else { Outcome::Changed };
     if let Some(amount) = wish.amount {
         life::change_amount(db, act, &mut conversion, amount).await?;
@@ -34,18 +46,60 @@ pub(super) async fn take_in(
     Ok(Accepted::of(&conversion, outcome))
 }
 
-/// A state other than the present one is a move. Without a move the policy rules: the amount stays, is replaced, or
-/// is added to. With a move only a replacement takes place, because «add» could not tell an update from an addition.
-fn wish(conversion: &Conversion, policy: DuplicatePolicy, postback: &Postback) -> Result<Wish, AcceptError> {
+/// What a claim says of a conversion that has a life already.
+enum Meaning {
+    /// It is to go there.
+    Move,
+    /// It is there.
+    Present,
+    /// It was there, or cannot be moved on by the sender: an old report that came again, which changes nothing.
+    Past,
+}
+
+/// A conversion that is reversed in part may be reversed further; one that is rejected or reversed whole, no more.
+/// Postbacks come twice and late, so one for a state that has passed is no mistake, and none ends a hold but by
+/// turning the conversion down: somebody is looking at it.
+async fn meaning(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    claim: Claim,
+) -> Result<Meaning, sqlx::Error> {
+    let (from, to) = (conversion.status, claim.status);
+    if from == to {
+        let is_left = conversion.reversed.minor < conversion.amount.minor;
+        return Ok(match to {
+            Reversed if is_left => Meaning::Move,
+            Reversed | Rejected => Meaning::Past,
+            _ => Meaning::Present,
+        });
+    }
+    let is_held = from == OnHold && act.actor == Act::POSTBACK && to != Rejected;
+    if is_held {
+        return Ok(Meaning::Past);
+    }
+    if from.to(to).is_ok() {
+        return Ok(Meaning::Move);
+    }
+    let has_passed = to == Pending || conversions::has_been(db, conversion.id, to).await?;
+    Ok(if has_passed { Meaning::Past } else { Meaning::Move })
+}
+
+/// Without a move the policy rules: the amount stays, is replaced, or is added to. With a move only a replacement
+/// takes place, because «add» could not tell an update from an addition.
+fn wish(
+    conversion: &Conversion,
+    policy: DuplicatePolicy,
+    postback: &Postback,
+    step: Option<Claim>,
+) -> Result<Wish, AcceptError> {
     let amount = postback.money(conversion.amount.currency);
     let amount = amount.map_err(|error| AcceptError::field("amount", error.to_string()))?;
-    let step = postback.status.filter(|claim| is_move(conversion, *claim));
     if amount.is_some_and(|amount| amount.currency != conversion.amount.currency) {
         let detail = format!("must be {}, as in the first report", conversion.amount.currency);
         return Err(AcceptError::field("currency", detail));
     }
-    let is_end =
-        |claim: Claim| matches!(claim.status, ConversionStatus::Rejected | ConversionStatus::Reversed);
+    let is_end = |claim: Claim| matches!(claim.status, Rejected | Reversed);
     if let Some(claim) = step.filter(|claim| is_end(*claim)) {
         return Ok(Wish { amount: None, step: Some((claim, amount)) });
     }
@@ -59,12 +113,4 @@ fn wish(conversion: &Conversion, policy: DuplicatePolicy, postback: &Postback) -
     };
     let changed = changed.filter(|amount| *amount != conversion.amount);
     Ok(Wish { amount: changed, step: step.map(|claim| (claim, None)) })
-}
-
-/// A conversion that is reversed in part may be reversed further; one that is reversed whole, no more.
-fn is_move(conversion: &Conversion, claim: Claim) -> bool {
-    if claim.status != conversion.status {
-        return true;
-    }
-    claim.status == ConversionStatus::Reversed && conversion.reversed.minor < conversion.amount.minor
 }

@@ -108,6 +108,33 @@ pub async fn lock_by_key(
     row.map(Conversion::try_from).transpose()
 }
 
+/// The conversion of an order that was reported last, locked until the end of the transaction.
+pub async fn lock_latest_of_order(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    event: &str,
+    order: &str,
+) -> Result<Option<Conversion>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, advertiser_id, campaign_id, event, event_kind, status, reason,
+                amount_minor, reversed_minor, currency, occurred_at, received_at
+         FROM conversions
+         WHERE advertiser_id = $1
+           AND event = $2
+           AND order_id = $3
+         ORDER BY received_at DESC, id DESC
+         LIMIT 1
+         FOR UPDATE",
+        advertiser.uuid(),
+        event,
+        order,
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Conversion::try_from).transpose()
+}
+
 /// The conversion of that id, locked until the end of the transaction.
 pub async fn lock(db: &mut PgConnection, id: ConversionId) -> Result<Option<Conversion>, sqlx::Error> {
     let row = sqlx::query_as!(
@@ -272,6 +299,23 @@ pub async fn append_move(
         step.note,
         step.actor,
         step.at,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Whether a conversion was ever in a state.
+pub async fn has_been(
+    db: &mut PgConnection,
+    conversion: ConversionId,
+    status: ConversionStatus,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM conversion_history WHERE conversion_id = $1 AND to_status = $2
+           ) AS "has!""#,
+        conversion.uuid(),
+        status.name(),
     )
     .fetch_one(db)
     .await

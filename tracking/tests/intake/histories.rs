@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, sync::Arc};
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use domain::{ClickId, conversion::ConversionStatus, signature::Profile};
 use embedded::TestDatabase;
 use proptest::{
@@ -100,6 +100,8 @@ impl Run {
     }
 
     async fn report(&mut self, report: &Report, crash: Option<u32>) {
+        // No two reports come at the same moment, so that one of an order is its latest.
+        self.world.later(TimeDelta::milliseconds(1));
         let uri = self.world.signed(&parameters(report, &self.clicks));
         let expected: Told = self.model.report(report);
         if let Some(polls) = crash {

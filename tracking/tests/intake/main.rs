@@ -7,6 +7,7 @@ mod forgeries;
 mod histories;
 mod model;
 mod refusals;
+mod repeats;
 mod reports;
 mod store;
 mod world;

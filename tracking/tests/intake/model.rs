@@ -67,6 +67,10 @@ pub struct Order {
     status: ConversionStatus,
     amount: i64,
     reversed: i64,
+    number: Option<u8>,
+    /// When it was reported, as a count of reports.
+    at: usize,
+    was_held: bool,
 }
 
 /// What has been earned: (accrued, payable) of the boss, of Ann and of Bob.
@@ -76,7 +80,8 @@ pub type Owed = [(i64, i64); 3];
 pub struct Model {
     orders: Vec<Order>,
     keys: BTreeMap<Key, usize>,
-    waiting: Vec<Report>,
+    waiting: Vec<(usize, Report)>,
+    reports: usize,
     late_click_is_here: bool,
 }
 
@@ -85,30 +90,48 @@ pub type Told = (u16, bool);
 
 impl Model {
     pub fn report(&mut self, report: &Report) -> Told {
+        self.reports += 1;
+        self.take_in(report, self.reports)
+    }
+
+    /// How an order goes on, where every report is a conversion: the latest of the order moves.
+    fn latest(&self, report: &Report) -> Option<usize> {
+        report.status.filter(|status| *status != Pending)?;
+        report.order.filter(|_| report.event == Event::Topup)?;
+        let of_order = |order: &&Order| order.event == Event::Topup && order.number == report.order;
+        let latest = self.orders.iter().filter(of_order).map(|order| order.at).max()?;
+        self.orders.iter().position(|order| order.at == latest)
+    }
+
+    fn take_in(&mut self, report: &Report, at: usize) -> Told {
         let is_here = report.click != 2 || self.late_click_is_here;
-        if let Some(index) = self.keys.get(&report.key()).copied() {
+        if let Some(index) = self.keys.get(&report.key()).copied().or_else(|| self.latest(report)) {
             return repeat(&mut self.orders[index], report);
         }
         if !is_here {
-            self.waiting.push(report.clone());
+            self.waiting.push((at, report.clone()));
             return (202, false);
         }
         let status = report.status.unwrap_or(Pending);
+        if report.event == Event::Topup && matches!(status, Rejected | Reversed) {
+            return (422, false);
+        }
         if status == Reversed {
             return (409, false);
         }
         if report.event != Event::Topup {
             self.keys.insert(report.key(), self.orders.len());
         }
-        let Report { click, event, amount, .. } = *report;
-        self.orders.push(Order { click, event, status, amount: amount.unwrap_or(0), reversed: 0 });
+        let Report { click, event, amount, order: number, .. } = *report;
+        let (amount, was_held) = (amount.unwrap_or(0), status == OnHold);
+        self.orders.push(Order { click, event, status, amount, reversed: 0, number, at, was_held });
         (200, false)
     }
 
     pub fn late_click_arrives(&mut self) {
         self.late_click_is_here = true;
-        for report in std::mem::take(&mut self.waiting) {
-            self.report(&report);
+        for (at, report) in std::mem::take(&mut self.waiting) {
+            self.take_in(&report, at);
         }
     }
 
@@ -165,13 +188,22 @@ fn earn((accrued, payable): &mut (i64, i64), order: &Order, whole: i64) {
 fn repeat(order: &mut Order, report: &Report) -> Told {
     let left = order.amount - order.reversed;
     let has_ended = matches!(order.status, Rejected | Reversed);
+    let is_late = match (order.status, report.status) {
+        (Rejected, Some(Rejected)) => true,
+        (Reversed, Some(Reversed)) => left == 0,
+        (OnHold, Some(Pending | Approved | Reversed)) => true,
+        (Approved | Rejected | Reversed, Some(Pending)) | (Reversed, Some(Approved)) => true,
+        (Approved | Rejected | Reversed, Some(OnHold)) => order.was_held,
+        _ => false,
+    };
+    if is_late {
+        return (200, true);
+    }
     let step = report.status.filter(|to| *to != order.status || (*to == Reversed && 0 < left));
     if let Some(to) = step {
         let is_legal = matches!(
             (order.status, to),
-            (Pending, Approved | Rejected | OnHold)
-                | (OnHold, Pending | Approved | Rejected)
-                | (Approved | Reversed, Reversed)
+            (Pending, Approved | Rejected | OnHold) | (OnHold, Rejected) | (Approved | Reversed, Reversed)
         );
         if !is_legal {
             return (409, false);
@@ -188,6 +220,7 @@ fn repeat(order: &mut Order, report: &Report) -> Told {
             order.amount = amount;
         }
         order.status = to;
+        order.was_held |= to == OnHold;
         return (200, false);
     }
     let changed = match (order.event, report.amount) {

@@ -263,3 +263,27 @@ pub async fn notes(pool: &PgPool, id: ConversionId) -> String {
     .await
     .unwrap()
 }
+
+/// Puts an affiliate who stood below one other below another.
+pub async fn set_parent(pool: &PgPool, id: AffiliateId, parent: AffiliateId) {
+    sqlx::query("UPDATE affiliate_hierarchy SET ancestor_id = $2 WHERE descendant_id = $1 AND depth = 1")
+        .bind(id.uuid())
+        .bind(parent.uuid())
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+/// Makes the first row in quarantine one that no release can read.
+pub async fn break_first_waiting(pool: &PgPool) {
+    sqlx::query("UPDATE quarantine SET postback = '{}' WHERE id = (SELECT min(id) FROM quarantine)")
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+/// The error that the database answers with that code.
+pub async fn raise(pool: &PgPool, code: &str) -> sqlx::Error {
+    let query = format!("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(query)).execute(pool).await.unwrap_err()
+}
