@@ -139,9 +139,14 @@ pub(super) async fn append(
 fn reversed_with(conversion: &Conversion, amount: Option<Money>) -> Result<Money, MoveError> {
     let currency = conversion.amount.currency;
     let left = Money::new(conversion.amount.minor - conversion.reversed.minor, currency);
+    if conversion.status == ConversionStatus::Reversed && left.minor == 0 {
+        let (from, to) = ("reversed as a whole", ConversionStatus::Reversed.name());
+        return Err(StateError { thing: "conversion", from, to }.into());
+    }
+    let back = amount.unwrap_or(left);
     // An order without an amount can only be reversed whole, and saying so by a zero is no mistake.
-    let back = amount.filter(|amount| left.minor != 0 || amount.minor != 0).unwrap_or(left);
-    if back.currency != currency || (left.minor != 0 && back.minor <= 0) {
+    let least = i64::from(left.minor != 0);
+    if back.currency != currency || back.minor < least {
         return Err(MoveError::NotOfTheOrder(currency));
     }
     if left.minor < back.minor {
@@ -180,4 +185,60 @@ async fn announce(
     });
     let announcement = Announcement { kind, subject: conversion.id.to_string(), payload };
     outbox::insert(db, EventId::new(act.clock, act.chance), &announcement, act.at).await
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{AdvertiserId, CampaignId, Chance, Clock, ConversionId, campaign::EventKind};
+
+    use super::*;
+
+    /// What is reversed in all after so much more is taken back of an order, in cents; or why nothing is.
+    fn check(amount: i64, reversed: i64, status: ConversionStatus, back: Option<i64>) -> String {
+        let euros = |minor: i64| Money::new(minor, "EUR".parse().unwrap());
+        let (clock, chance) = (Clock::system(), Chance::seeded(1));
+        let conversion = Conversion {
+            id: ConversionId::new(&clock, &chance),
+            advertiser: AdvertiserId::new(&clock, &chance),
+            campaign: CampaignId::new(&clock, &chance),
+            event: "sale".to_owned(),
+            kind: EventKind::Sale,
+            status,
+            reason: None,
+            amount: euros(amount),
+            reversed: euros(reversed),
+            occurred_at: clock.now(),
+            received_at: clock.now(),
+        };
+        let reversed = reversed_with(&conversion, back.map(euros));
+        reversed.map_or_else(|error| error.to_string(), |reversed| reversed.minor.to_string())
+    }
+
+    #[test]
+    fn no_more_is_taken_back_than_is_left_and_never_less_than_nothing() {
+        use ConversionStatus::{Approved, Reversed};
+        let nothing = "must be more than nothing, in EUR";
+        let whole = "this conversion is reversed as a whole and cannot become reversed";
+        for (amount, reversed, status, back, expected) in [
+            (100, 0, Approved, None, "100"),
+            (100, 0, Approved, Some(30), "30"),
+            (100, 30, Reversed, Some(70), "100"),
+            (100, 30, Reversed, Some(71), "only 0.70 EUR of the order is left to be reversed"),
+            (100, 0, Approved, Some(0), nothing),
+            (100, 30, Reversed, Some(-30), nothing),
+            (100, 100, Reversed, Some(-30), whole),
+            (100, 100, Reversed, Some(0), whole),
+            (100, 100, Reversed, None, whole),
+            (0, 0, Approved, Some(-1), nothing),
+            (0, 0, Approved, Some(0), "0"),
+            (0, 0, Approved, None, "0"),
+            (0, 0, Reversed, None, whole),
+        ] {
+            assert_eq!(
+                check(amount, reversed, status, back),
+                expected,
+                "{amount} {reversed} {status} {back:?}"
+            );
+        }
+    }
 }
