@@ -1,12 +1,6 @@
 //! A conversion is received, waits, is decided, and may be reversed; every move is kept.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-use crate::{
-    money::Money,
-    state::{moves, names},
-};
+use crate::state::{moves, names};
 
 names! {
     /// Where a conversion is in its life («Decided» in the checklist, S208).
@@ -73,17 +67,6 @@ moves! { CommissionStatus, "commission":
     Accrued => [Payable],
     Payable => [Paid],
     Paid => [],
-}
-
-/// How much of an approved conversion is taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Reversal {
-    /// Why.
-    pub reason: ReversalReason,
-    /// How much of the order's amount; all that is left of it when absent.
-    #[serde(default)]
-    pub amount: Option<Money>,
 }
 
 #[cfg(test)]
