@@ -379,7 +379,7 @@ fn shipped_segments_give_their_room_back() {
         for number in 0..100u8 {
             wal.append(vec![number; 200]).await.unwrap();
         }
-        let segments = || std::fs::read_dir(folder.path()).unwrap().filter(|entry| is_segment(entry)).count();
+        let segments = || std::fs::read_dir(folder.path()).unwrap().filter(is_segment).count();
         assert!(5 < segments(), "the log has gone on in new segments");
         let mut read = Vec::new();
         while !reader.is_at_end() {
