@@ -93,6 +93,15 @@ pub async fn one_link(cluster: &Cluster) -> Result<String> {
     Ok(url.path().to_owned())
 }
 
+/// Plays the demo's scene on an installation, for whoever needs one that is in use.
+pub async fn fill(cluster: &Cluster, database_url: &str, seed: u64) -> Result<()> {
+    let client = Client::new(cluster.base_url(), cluster.api_key.clone())?;
+    let program = program::create(&client).await?;
+    let (clock, chance) = (Clock::system(), Chance::seeded(seed));
+    let sent = Scene { client: &client, program: &program, clock: &clock, chance: &chance }.play().await?;
+    wait_until_stored(database_url, &sent).await.map(|_| ())
+}
+
 fn usual_or_free_port() -> Result<u16> {
     let is_free = TcpListener::bind(("127.0.0.1", USUAL_PORT)).is_ok();
     if is_free { Ok(USUAL_PORT) } else { Ok(embedded::free_port()?) }
