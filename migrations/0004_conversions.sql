@@ -36,6 +36,7 @@ CREATE INDEX conversions_by_affiliate ON conversions (affiliate_id, id);
 CREATE INDEX conversions_by_campaign ON conversions (campaign_id, id);
 CREATE INDEX conversions_by_status ON conversions (status, id);
 CREATE INDEX conversions_by_click ON conversions (click_id);
+CREATE INDEX conversions_by_order ON conversions (advertiser_id, event, order_id);
 
 -- Every move of every conversion, in order; never edited.
 CREATE TABLE conversion_history (

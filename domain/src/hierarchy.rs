@@ -140,7 +140,7 @@ mod tests {
         fn no_history_of_moves_makes_a_cycle(moves in prop::collection::vec((0..12_u8, prop::option::of(0..12_u8)), 0..60)) {
             let mut hierarchy = chain(12);
             for (child, parent) in moves {
-                drop(hierarchy.place(id(child), parent.map(id)));
+                let _refused_or_placed = hierarchy.place(id(child), parent.map(id));
                 for number in 0..12 {
                     let upline = hierarchy.upline(id(number));
                     prop_assert!(upline.len() < 12 && !upline.contains(&id(number)));
