@@ -330,7 +330,7 @@ mod tests {
         insta::assert_snapshot!(check("reverse", json!({"amount": {"value": "1.00", "currency": "USD"}})).await, @"422 unprocessable:  [/amount: must be more than nothing, in EUR]");
         insta::assert_snapshot!(check("reverse", json!({"reason": "mood"})).await, @"422 unprocessable:  [/reason: unknown variant `mood`, expected one of `refund`, `chargeback`, `duplicate`, `fraud`, `terms`, `tracking_error`, `test`, `other`]");
         insta::assert_snapshot!(check("reverse", json!({"reason": "chargeback"})).await, @r#""reversed""#);
-        insta::assert_snapshot!(check("reverse", json!({})).await, @r#""reversed""#);
+        insta::assert_snapshot!(check("reverse", json!({})).await, @"409 illegal_move: this conversion is reversed as a whole and cannot become reversed");
     }
 
     #[tokio::test]
