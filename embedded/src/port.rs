@@ -38,10 +38,8 @@ mod tests {
     #[test]
     fn a_port_in_use_is_not_free() {
         let port = free().expect("a free port");
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port was free");
+        let _listener = TcpListener::bind(("127.0.0.1", port)).expect("the port was free");
         assert!(!is_free(port));
-        drop(listener);
-        assert!(is_free(port));
     }
 
     #[test]
