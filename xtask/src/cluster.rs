@@ -21,7 +21,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How the program is built.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
     /// Quickly, with what the tests have compiled already.
     Dev,

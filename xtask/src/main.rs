@@ -11,6 +11,7 @@ mod native;
 mod query_data;
 mod test;
 mod tidy;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -34,7 +35,7 @@ enum Command {
     /// Builds and starts Tributary with a private PostgreSQL, creates a small program, drives clicks and signed
     /// postbacks through it over HTTP, prints who earned what and why, and stays up for you to try.
     Demo(demo::Options),
-    /// Runs all that decides whether a change lands: format, lints, tidy, queries, tests, fuzzer, demo
+    /// Runs all that decides whether a change lands: format, lints, tidy, queries, tests, torture, fuzzer, demo
     ///
     /// Stops at the first step that fails. Name steps to run only those: `cargo xtask test format lint`; give
     /// arguments for `cargo test` after two dashes: `cargo xtask test tests -- -p domain money`.
@@ -53,6 +54,11 @@ enum Command {
     Sqlx(query_data::Options),
     /// Attacks the API by its own OpenAPI document, with Schemathesis
     Fuzz(fuzz::Options),
+    /// Kills trackers over and over, and looks for every click that was promised
+    ///
+    /// The real `tributary-track` takes clicks over HTTP from a private PostgreSQL's program, and is killed in the
+    /// middle of its work. Fails when a click is missing that a visitor was redirected for, or one is stored twice.
+    Torture(torture::Options),
     /// Measures what we promise, each figure beside a floor or a peer of the same run
     ///
     /// Builds with --release, which takes minutes the first time.
@@ -77,6 +83,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy(options) => tidy::run(&options),
         Command::Sqlx(options) => query_data::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Torture(options) => torture::run(&options),
         Command::Bench(options) => bench::run(&options),
     }
 }

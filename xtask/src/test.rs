@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{database::Server, external, fuzz, native, query_data, tidy, workspace};
+use crate::{database::Server, external, fuzz, native, query_data, tidy, torture, workspace};
 
 /// What to run.
 #[derive(Args)]
@@ -33,13 +33,14 @@ struct Step {
 }
 
 /// Every step, in the order of how soon it can refuse.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "format", doc: "the code is formatted by rustfmt", run: format },
     Step { name: "tidy", doc: "the habits that no compiler checks are kept", run: tidy },
     Step { name: "native", doc: "native libraries are here", run: native },
     Step { name: "lint", doc: "clippy has nothing to say", run: lint },
     Step { name: "queries", doc: "the SQL fits the migrations, and .sqlx/ is up to date", run: queries },
     Step { name: "tests", doc: "the tests pass", run: tests },
+    Step { name: "torture", doc: "trackers are killed, and no promised click is lost", run: torture },
     Step { name: "fuzz", doc: "the API keeps what its OpenAPI document promises", run: fuzz },
     Step { name: "demo", doc: "the demo runs and its numbers add up", run: demo },
 ];
@@ -153,6 +154,10 @@ fn tests(run: &mut Run) -> Result<()> {
     // A snapshot that no longer fits is a failure, not a file to look at later.
     command.env("INSTA_UPDATE", "no");
     announce_and_run(&mut command)
+}
+
+fn torture(_: &mut Run) -> Result<()> {
+    torture::run(&torture::Options::short())
 }
 
 fn fuzz(run: &mut Run) -> Result<()> {

@@ -1,0 +1,104 @@
+//! `cargo xtask torture` proves that no click is lost that a visitor was promised, and that none is stored twice.
+//!
+//! The real `tributary-track` takes clicks over real HTTP while it is killed, over and over, on folders that survive
+//! it. Every visit has a number of its own and every answer is written down, so that afterwards it is known of every
+//! row whether it had to be there (redirected with a click's id), could be (sent, but not answered) or must not be
+//! (refused, or never made), and of every acknowledgement whether its row is there, once, under the right id, and
+//! counted once by its link.
+//!
+//! The seed decides what is done in every round ([`plan`]); what a moment of it meets in the tracker is up to the
+//! machine. A seed that has found something may therefore need several runs to find it again.
+
+mod book;
+mod http;
+mod kills;
+mod metrics;
+mod plan;
+mod report;
+mod store;
+mod tracker;
+mod visitors;
+mod world;
+
+use std::time::Instant;
+
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::cluster::Profile;
+use kills::Kills;
+use report::Tally;
+use world::World;
+
+/// How long to torture.
+#[derive(Args)]
+pub struct Options {
+    /// How often a tracker is killed
+    #[arg(long, default_value_t = 1_000)]
+    kills: u32,
+    /// The same seed decides the same rounds; what they meet is up to the machine
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// After how many rounds everything that was promised is looked for
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
+    check_every: u32,
+    /// How the tracker is built
+    #[arg(long, value_enum, default_value = "dev")]
+    profile: Profile,
+}
+
+impl Options {
+    /// What every change has to stand.
+    pub fn short() -> Self {
+        Self { kills: 40, seed: 1, check_every: 10, profile: Profile::Dev }
+    }
+}
+
+/// Tortures, tells what came of it, and fails when a promise was broken.
+pub fn run(options: &Options) -> Result<()> {
+    Runtime::new()?.block_on(async {
+        let mut world = World::new(options.profile).await?;
+        let mut tally = Tally::default();
+        let began = Instant::now();
+        // Whatever is at work when the future is dropped ends with it.
+        let tortured = tokio::select! {
+            tortured = torture(&mut world, options, &mut tally) => tortured,
+            interrupted = interrupted() => interrupted,
+        };
+        print!("{}", tally.table());
+        let Err(error) = tortured else {
+            println!("no promise was broken in {} s (seed {})", began.elapsed().as_secs(), options.seed);
+            return Ok(());
+        };
+        let kept = world.keep();
+        Err(anyhow!("{error:#}; seed {}, what there was is kept in {}", options.seed, kept.display()))
+    })
+}
+
+async fn torture(world: &mut World, options: &Options, tally: &mut Tally) -> Result<()> {
+    let bar = bar("kills", options.kills);
+    let kills = Kills { seed: options.seed, count: options.kills, check_every: options.check_every };
+    kills.run(world, tally, &bar).await?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn bar(name: &'static str, length: u32) -> ProgressBar {
+    let bar = ProgressBar::new(u64::from(length)).with_message(name);
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {elapsed}");
+    if let Ok(style) = style { bar.with_style(style) } else { bar }
+}
+
+async fn interrupted() -> Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    bail!("interrupted")
+}
