@@ -27,8 +27,8 @@ use crate::{
     wal::{Position, Reader},
 };
 
-/// How many clicks are stored in one transaction, at most.
-const BATCH: usize = 5_000;
+/// How many clicks are stored in one transaction, at most: the more, the fewer times a link's counter is raised.
+const BATCH: usize = 10_000;
 /// How many batches a slow listener may be behind before it is told that it missed some.
 const BACKLOG: usize = 32;
 /// How long clicks gather before they are stored, when there are few: a transaction each would wear out the disk.
@@ -298,8 +298,10 @@ impl Shipper {
     }
 }
 
-/// The SQLSTATE of an error that lies in the rows (classes 22 and 23), and that waiting does not mend.
+/// The SQLSTATE of an error that lies in the rows (classes 22 and 23), and that waiting does not mend. That somebody
+/// else stored a click meanwhile (23505) is none: the next attempt finds it stored.
 fn data_error(error: &sqlx::Error) -> Option<String> {
-    let sqlstate = error.as_database_error()?.code()?;
+    let error = error.as_database_error()?;
+    let sqlstate = error.code().filter(|_| !error.is_unique_violation())?;
     ["22", "23"].iter().any(|class| sqlstate.starts_with(class)).then(|| sqlstate.into_owned())
 }

@@ -1,10 +1,10 @@
 //! Clicks: many at once, each stored once however often it comes.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use chrono::NaiveDate;
 use domain::click::Click;
-use sqlx::{Executor, PgConnection};
+use sqlx::{PgConnection, postgres::PgCopyIn};
 use uuid::Uuid;
 
 /// Microseconds from the Unix epoch to Postgres's own, the year 2000.
@@ -13,6 +13,8 @@ const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const COPY_END: i16 = -1;
 const COLUMNS: i16 = 18;
+/// How many bytes are sent at once.
+const PART: usize = 256 * 1024;
 /// Postgres's number for the type `text`.
 const TEXT: i32 = 25;
 
@@ -28,82 +30,114 @@ pub async fn ensure_partition(db: &mut PgConnection, day: NaiveDate) -> Result<(
 /// Stores those of the clicks that are not stored yet, raises the counters of their links by exactly as many, and
 /// says how many they were.
 ///
+/// Clicks are looked up first and only new ones are copied, straight into their partitions: a COPY writes whole pages
+/// at once, which an `INSERT … ON CONFLICT` does not. Should another connection store one of them in between, the
+/// database refuses the COPY with a unique violation (23505), and the caller's next attempt finds that one.
+///
 /// # Errors
-/// When the database does not answer, or a click's day has no partition.
+/// When the database does not answer, a click's day has no partition, or a click was stored by somebody else
+/// meanwhile.
 pub async fn insert(db: &mut PgConnection, clicks: &[Click]) -> Result<u64, sqlx::Error> {
-    // A temporary table belongs to the connection and is emptied by the commit. Queries that name it cannot be
-    // checked at compile time, because it is not in the schema.
-    db.execute(
-        "SET LOCAL client_min_messages = warning;
-         CREATE TEMPORARY TABLE IF NOT EXISTS arriving_clicks (LIKE clicks) ON COMMIT DELETE ROWS",
-    )
-    .await?;
+    let arriving = once_each(clicks);
+    let stored = stored(db, &arriving).await?;
+    let new: Vec<&Click> =
+        arriving.into_iter().filter(|click| stored.binary_search(&click.id.uuid()).is_err()).collect();
+    if new.is_empty() {
+        return Ok(0);
+    }
+    copy(db, &new).await?;
+    raise_counters(db, &new).await?;
+    Ok(new.len() as u64)
+}
+
+/// The clicks in the order of their ids, none of them twice.
+fn once_each(clicks: &[Click]) -> Vec<&Click> {
+    let mut arriving: Vec<&Click> = clicks.iter().collect();
+    arriving.sort_unstable_by_key(|click| click.id);
+    arriving.dedup_by_key(|click| click.id);
+    arriving
+}
+
+/// Which of the clicks are stored already, in the order of their ids.
+async fn stored(db: &mut PgConnection, clicks: &[&Click]) -> Result<Vec<Uuid>, sqlx::Error> {
+    let (Some(first), Some(last)) = (clicks.first(), clicks.last()) else { return Ok(Vec::new()) };
+    let ids: Vec<Uuid> = clicks.iter().map(|click| click.id.uuid()).collect();
+    // The range leaves out other days' partitions. The subquery hides the ids from the planner, which would otherwise
+    // ponder each of them anew for every batch.
+    let stored = sqlx::query_scalar!(
+        "SELECT id
+         FROM clicks
+         WHERE id = ANY ((SELECT $1::uuid[])::uuid[])
+           AND id BETWEEN $2 AND $3
+         ORDER BY id",
+        &ids,
+        first.id.uuid(),
+        last.id.uuid(),
+    );
+    stored.fetch_all(db).await
+}
+
+/// Copies clicks into their partitions. No checker knows COPY, so its columns and [`Rows::push`] must be kept alike.
+async fn copy(db: &mut PgConnection, clicks: &[&Click]) -> Result<(), sqlx::Error> {
     let mut copy = db
         .copy_in_raw(
-            "COPY arriving_clicks (
+            "COPY clicks (
                  id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs, source, uid,
                  external_click_id, utm, address_hash, network, country, device, user_agent, referrer
              ) FROM STDIN (FORMAT binary)",
         )
         .await?;
-    if let Err(error) = copy.send(rows(clicks)).await {
-        return Err(copy.abort("the rows could not be sent").await.err().unwrap_or(error));
+    match send(&mut copy, clicks).await {
+        Ok(()) => copy.finish().await.map(drop),
+        Err(error) => Err(copy.abort("the rows could not be sent").await.err().unwrap_or(error)),
     }
-    copy.finish().await?;
-    lock_links(db, clicks).await?;
-    let inserted: i64 = sqlx::query_scalar(
-        "WITH inserted AS (
-             INSERT INTO clicks (
-                 id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs, source, uid,
-                 external_click_id, utm, address_hash, network, country, device, user_agent, referrer
-             )
-             SELECT id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs, source, uid,
-                    external_click_id, utm, address_hash, network, country, device, user_agent, referrer
-             FROM arriving_clicks
-             ON CONFLICT DO NOTHING
-             RETURNING link_id
-         ),
-         counted AS (
-             SELECT link_id, count(*) AS clicks
-             FROM inserted
-             GROUP BY link_id
-         ),
-         raised AS (
-             UPDATE links
-             SET clicks = links.clicks + counted.clicks
-             FROM counted
-             WHERE links.id = counted.link_id
-         )
-         SELECT coalesce(sum(clicks), 0)::bigint
-         FROM counted",
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(inserted.unsigned_abs())
 }
 
-/// Locks the links in one order for all trackers, so that two of them never wait for each other.
-async fn lock_links(db: &mut PgConnection, clicks: &[Click]) -> Result<(), sqlx::Error> {
-    let mut links: Vec<Uuid> = clicks.iter().map(|click| click.link.uuid()).collect();
-    links.sort_unstable();
-    links.dedup();
-    sqlx::query!("SELECT id FROM links WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &links)
-        .fetch_all(db)
-        .await?;
-    Ok(())
-}
-
-/// The clicks in Postgres's binary form of COPY.
-fn rows(clicks: &[Click]) -> Vec<u8> {
-    let mut rows = Rows(Vec::with_capacity(clicks.len() * 512));
+/// Sends the clicks in parts, so that the database takes in one while the next is written.
+async fn send(copy: &mut PgCopyIn<&mut PgConnection>, clicks: &[&Click]) -> Result<(), sqlx::Error> {
+    let mut rows = Rows(Vec::with_capacity(PART + 8_192));
     rows.0.extend_from_slice(COPY_HEADER);
     for click in clicks {
         rows.push(click);
+        if PART <= rows.0.len() {
+            copy.send(&rows.0[..]).await?;
+            rows.0.clear();
+        }
     }
     rows.0.extend_from_slice(&COPY_END.to_be_bytes());
-    rows.0
+    copy.send(&rows.0[..]).await?;
+    Ok(())
 }
 
+/// Raises the counter of each link by as many as there are clicks on it. The links are locked in one order for all
+/// trackers, so that two of them never wait for each other.
+async fn raise_counters(db: &mut PgConnection, clicks: &[&Click]) -> Result<(), sqlx::Error> {
+    let mut counts: BTreeMap<Uuid, i64> = BTreeMap::new();
+    for click in clicks {
+        *counts.entry(click.link.uuid()).or_default() += 1;
+    }
+    let (links, counts): (Vec<Uuid>, Vec<i64>) = counts.into_iter().unzip();
+    sqlx::query!(
+        "SELECT count(*)
+         FROM (SELECT FROM links WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE) AS locked",
+        &links
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    sqlx::query!(
+        "UPDATE links
+         SET clicks = links.clicks + counted.clicks
+         FROM unnest($1::uuid[], $2::bigint[]) AS counted (link_id, clicks)
+         WHERE links.id = counted.link_id",
+        &links,
+        &counts,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Clicks in Postgres's binary form of COPY.
 struct Rows(Vec<u8>);
 
 impl Rows {

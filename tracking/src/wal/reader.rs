@@ -13,6 +13,8 @@ use super::{
 
 /// How much is read from the disk at once; a frame always fits.
 const CHUNK: usize = 1 << 20;
+/// How many bytes of records are taken out together, at most one chunk more.
+const BATCH: usize = 8 << 20;
 const _: () = assert!(frame::RECORD_LIMIT as usize + 64 < CHUNK);
 
 /// Records that were read together.
@@ -70,7 +72,7 @@ impl Reader {
         *self.durable.borrow() <= self.position
     }
 
-    /// Reads on, at most `records` records and about `CHUNK` bytes.
+    /// Reads on, at most `records` records and about 8 MiB.
     ///
     /// # Errors
     /// When the disk cannot be read; nothing is skipped, the same records come with the next call.
@@ -79,7 +81,7 @@ impl Reader {
         let mut position = self.position;
         let mut batch = Batch { records: Vec::new(), damage: Vec::new(), end: position };
         let mut bytes = 0;
-        while position < durable && batch.records.len() < records && bytes < CHUNK {
+        while position < durable && batch.records.len() < records && bytes < BATCH {
             let Some(extent) = self.open(&mut position, durable, &mut batch)? else { continue };
             bytes += self.read_chunk(&mut position, extent, records, &mut batch)?;
         }

@@ -9,6 +9,7 @@ use domain::{
 use embedded::test_database;
 use tracking::{
     event::Event,
+    store,
     wal::{Settings, Wal},
 };
 use uuid::Uuid;
@@ -153,4 +154,38 @@ fn click(number: u128, source: &str) -> Click {
         user_agent: String::new(),
         referrer: String::new(),
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_click_is_stored_once_within_a_batch_across_batches_and_across_trackers() {
+    let database = test_database(&tracking::MIGRATOR).await;
+    seed(database.pool()).await;
+    let clicks: Vec<Click> = [0, 1, 2, 1, 0].map(|number| click(number, "")).into();
+    let mut one = store::begin(database.pool()).await.unwrap();
+    store::clicks::ensure_partition(&mut one, clicks[0].id.made_at().unwrap().date_naive()).await.unwrap();
+    one.commit().await.unwrap();
+    let mut one = store::begin(database.pool()).await.unwrap();
+    assert_eq!(store::clicks::insert(&mut one, &clicks).await.unwrap(), 3);
+
+    // Another tracker does not see what is not committed, waits for it, and is refused as a whole.
+    let (pool, late) = (database.pool().clone(), [0, 3].map(|number| click(number, "")));
+    let racing = tokio::spawn(async move {
+        let mut other = store::begin(&pool).await.unwrap();
+        store::clicks::insert(&mut other, &late).await
+    });
+    eventually("the other tracker waits", async || {
+        let waiting = sqlx::query_scalar("SELECT count(*) FROM pg_locks WHERE NOT granted");
+        waiting.fetch_one(database.pool()).await.is_ok_and(|waiting: i64| waiting == 1)
+    })
+    .await;
+    one.commit().await.unwrap();
+    let refused = racing.await.unwrap().unwrap_err();
+    assert!(refused.as_database_error().unwrap().is_unique_violation(), "{refused}");
+
+    let mut other = store::begin(database.pool()).await.unwrap();
+    let again = [0, 3].map(|number| click(number, ""));
+    assert_eq!(store::clicks::insert(&mut other, &again).await.unwrap(), 1);
+    other.commit().await.unwrap();
+    assert_eq!(count_clicks(database.pool()).await, Some(4));
+    assert_eq!(counted_clicks(database.pool()).await, 4);
 }
