@@ -229,7 +229,8 @@ impl Shipper {
             match (data_error(&error), part) {
                 // Twice, because a day without its partition is a data error too, and the first attempt forgot days.
                 (Some(sqlstate), [click])
-                    if suspect == Some(click.id) && self.set_aside(click, &sqlstate).await => {}
+                    if (suspect == Some(click.id) || sqlstate == store::clicks::DAY_DROPPED)
+                        && self.set_aside(click, &sqlstate).await => {}
                 (Some(_), [_, _, ..]) => {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);

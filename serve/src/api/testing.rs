@@ -27,6 +27,7 @@ use tracking::intake::{Intake, seal::Sealer};
 use super::{gate::Caller, limits::Limits, router};
 use crate::{
     app::App,
+    jobs::{Choices, Workbench},
     key::{Key, Mode},
     scope::Scope,
     store::{self, api_keys::ApiKey},
@@ -69,9 +70,10 @@ impl Api {
     }
 
     /// What the worker's jobs work with, over the same database and clock.
-    pub fn intake(&self) -> Intake {
+    pub fn workbench(&self) -> Workbench {
         let App { db, clock, chance, sealer, .. } = self.app.clone();
-        Intake { pool: db, clock, chance, sealer }
+        let intake = Intake { pool: db, clock, chance, sealer };
+        Workbench { intake, choices: Choices { click_retention_days: 400 } }
     }
 
     /// Makes a key with these scopes and shows it.

@@ -27,7 +27,8 @@ use super::{
 use crate::{
     api::{self, limits::Limits, observe::observe},
     app::App,
-    health, jobs,
+    health,
+    jobs::{self, Choices, Workbench},
 };
 
 /// How long open requests may take to end once the process is asked to.
@@ -67,6 +68,9 @@ pub struct Serve {
     #[arg(long, env = "TRIBUTARY_WORKER_CONNECTIONS", default_value_t = 8, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(4..=100))]
     worker_connections: u32,
+
+    #[command(flatten)]
+    choices: Choices,
 
     #[command(flatten)]
     database: Database,
@@ -129,7 +133,8 @@ impl Serve {
         tasks.spawn(take_in_as_clicks_arrive(tracker.clone(), waiting.clone(), ending.clone()));
         tasks.spawn({
             let ending = ending.clone();
-            async move { jobs::work(&waiting, &ending).await }
+            let bench = Workbench { intake: waiting, choices: self.choices };
+            async move { jobs::work(&bench, &ending).await }
         });
         tasks.spawn({
             let tracker = tracker.clone();

@@ -11,7 +11,7 @@ use super::{
     database::Database,
     ending::{ended, ending},
 };
-use crate::jobs;
+use crate::jobs::{self, Choices, Workbench};
 
 /// Which jobs' database, and with which secret.
 #[derive(Debug, Args)]
@@ -27,6 +27,9 @@ pub struct Worker {
     #[arg(long, env = "TRIBUTARY_WORKER_CONNECTIONS", default_value_t = 5, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(2..=100))]
     connections: u32,
+
+    #[command(flatten)]
+    choices: Choices,
 }
 
 impl Worker {
@@ -40,9 +43,10 @@ impl Worker {
         };
         let ending = ending()?;
         tracing::info!(jobs = jobs::JOBS.len(), "working at {} jobs", jobs::JOBS.len());
-        jobs::work(&intake, &ending).await;
+        let bench = Workbench { intake, choices: self.choices };
+        jobs::work(&bench, &ending).await;
         ended(ending).await;
-        intake.pool.close().await;
+        bench.intake.pool.close().await;
         Ok(())
     }
 }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use chrono::Days;
 use futures_util::{FutureExt, future::BoxFuture};
-use tracking::intake::Intake;
 
-use super::Job;
+use super::{Job, Workbench};
 use crate::store::jobs::ensure_click_partition;
 
 /// So many days ahead of today have their partition.
@@ -28,8 +27,9 @@ impl Job for MakeAhead {
         Duration::from_hours(1)
     }
 
-    fn run<'a>(&'a self, intake: &'a Intake) -> BoxFuture<'a, anyhow::Result<u64>> {
-        async {
+    fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
+        let intake = &bench.intake;
+        async move {
             let (today, mut db) = (intake.clock.now().date_naive(), intake.pool.acquire().await?);
             let mut made = 0;
             for ahead in 0..=DAYS_AHEAD {

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::{FutureExt, future::BoxFuture};
-use tracking::intake::Intake;
 
-use super::Job;
+use super::{Job, Workbench};
 use crate::store::jobs::purge_idempotency_keys;
 
 /// Forgets the answers of POSTs that nobody will repeat any more.
@@ -25,8 +24,9 @@ impl Job for Purge {
         Duration::from_mins(10)
     }
 
-    fn run<'a>(&'a self, intake: &'a Intake) -> BoxFuture<'a, anyhow::Result<u64>> {
-        async {
+    fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
+        let intake = &bench.intake;
+        async move {
             let before = intake.clock.now() - TimeDelta::days(1);
             Ok(purge_idempotency_keys(&mut *intake.pool.acquire().await?, before).await?)
         }
@@ -49,7 +49,7 @@ mod tests {
         api.sale(ana, &campaign, "A1").await;
         api.app.clock.advance(TimeDelta::days(1));
         api.made("/api/v1/advertisers", json!({"name": "Today"})).await;
-        let purged = once(&Purge, &api.intake()).await.unwrap();
+        let purged = once(&Purge, &api.workbench()).await.unwrap();
         assert_eq!(
             purged, 5,
             "affiliate, approval, advertiser, campaign and link; not the sale, not today's"

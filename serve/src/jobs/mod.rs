@@ -3,6 +3,7 @@
 //! To add a job: a file here, and its line in [`JOBS`]. Every job is safe to run twice.
 
 mod click_partitions;
+mod click_retention;
 mod idempotency_keys;
 mod postback_messages;
 mod quarantine;
@@ -10,11 +11,34 @@ mod quarantine;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
 use futures_util::future::{BoxFuture, join_all};
-use tokio::{sync::watch, time::MissedTickBehavior};
-use tracking::intake::Intake;
+use tokio::{
+    sync::{Semaphore, watch},
+    time::MissedTickBehavior,
+};
+use tracking::{intake::Intake, store::begin};
 
 use crate::store::jobs::{Turn, take_turn};
+
+/// What the jobs work with.
+#[derive(Clone)]
+pub struct Workbench {
+    /// The database, time, chance, and what postbacks are taken in with.
+    pub intake: Intake,
+    /// What was chosen.
+    pub choices: Choices,
+}
+
+/// What an operator may choose about the background jobs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Choices {
+    /// For how many days (UTC) clicks are kept, though never shorter than a campaign looks back; 0 is for ever.
+    /// Links go on counting clicks that were dropped, and conversions and commissions are not touched.
+    #[arg(long, env = "TRIBUTARY_CLICK_RETENTION_DAYS", default_value_t = 400, value_name = "DAYS",
+          value_parser = clap::value_parser!(u32).range(..=36_500))]
+    pub click_retention_days: u32,
+}
 
 /// Something to be done again and again.
 pub trait Job: Sync {
@@ -28,19 +52,32 @@ pub trait Job: Sync {
     fn every(&self) -> Duration;
 
     /// Does it once, and says how many things there were to be done.
-    fn run<'a>(&'a self, intake: &'a Intake) -> BoxFuture<'a, anyhow::Result<u64>>;
+    fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>>;
 }
 
 /// Every job.
-pub static JOBS: &[&dyn Job] =
-    &[&quarantine::Sweep, &click_partitions::MakeAhead, &postback_messages::Purge, &idempotency_keys::Purge];
+pub static JOBS: &[&dyn Job] = &[
+    &quarantine::Sweep,
+    &click_partitions::MakeAhead,
+    &click_retention::DropOld,
+    &postback_messages::Purge,
+    &idempotency_keys::Purge,
+];
 
 /// Does all jobs, each in its own time, until it is told to stop.
-pub async fn work(intake: &Intake, stopping: &watch::Receiver<bool>) {
-    join_all(JOBS.iter().map(|job| repeat(*job, intake, stopping.clone()))).await;
+pub async fn work(bench: &Workbench, stopping: &watch::Receiver<bool>) {
+    // A job holds one connection for its turn and another for its work: were all of them at it at once, each might
+    // hold its first and wait for ever for its second.
+    let connections = bench.intake.pool.options().get_max_connections();
+    let at_once = Semaphore::new((connections / 2).max(1) as usize);
+    join_all(JOBS.iter().map(|job| repeat(*job, (bench, &at_once), stopping.clone()))).await;
 }
 
-async fn repeat(job: &dyn Job, intake: &Intake, mut stopping: watch::Receiver<bool>) {
+async fn repeat(
+    job: &dyn Job,
+    (bench, at_once): (&Workbench, &Semaphore),
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut interval = tokio::time::interval(job.every());
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -48,8 +85,10 @@ async fn repeat(job: &dyn Job, intake: &Intake, mut stopping: watch::Receiver<bo
             _ = interval.tick() => {}
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }
+        // Nobody closes the semaphore.
+        let Ok(_turn) = at_once.acquire().await else { return };
         let name = job.name();
-        match once(job, intake).await {
+        match once(job, bench).await {
             Ok(0) => tracing::debug!(job = name, "job {name} had nothing to do"),
             Ok(done) => tracing::info!(job = name, done, "job {name} did {done}"),
             Err(error) => tracing::error!(job = name, "job {name} failed: {error:#}"),
@@ -58,10 +97,10 @@ async fn repeat(job: &dyn Job, intake: &Intake, mut stopping: watch::Receiver<bo
 }
 
 /// Does a job unless another worker is at it.
-pub async fn once(job: &dyn Job, intake: &Intake) -> anyhow::Result<u64> {
-    let mut tx = intake.pool.begin().await.context("the database does not answer")?;
+pub async fn once(job: &dyn Job, bench: &Workbench) -> anyhow::Result<u64> {
+    let mut tx = begin(&bench.intake.pool).await.context("the database does not answer")?;
     match take_turn(&mut tx, job.name()).await? {
-        Turn::Ours => job.run(intake).await,
+        Turn::Ours => job.run(bench).await,
         Turn::AnotherWorkers => Ok(0),
     }
 }
@@ -83,22 +122,22 @@ mod tests {
     #[tokio::test]
     async fn every_job_is_safe_to_run_twice() {
         let api = Api::start().await;
-        let intake = api.intake();
+        let bench = api.workbench();
         for job in JOBS {
-            once(*job, &intake).await.unwrap();
-            assert_eq!(once(*job, &intake).await.unwrap(), 0, "{} had more to do at once", job.name());
+            once(*job, &bench).await.unwrap();
+            assert_eq!(once(*job, &bench).await.unwrap(), 0, "{} had more to do at once", job.name());
         }
     }
 
     #[tokio::test]
     async fn one_worker_at_a_time_does_a_job() {
         let api = Api::start().await;
-        let intake = api.intake();
-        let job = JOBS[1];
-        let mut tx = intake.pool.begin().await.unwrap();
+        let bench = api.workbench();
+        let job = &click_partitions::MakeAhead;
+        let mut tx = bench.intake.pool.begin().await.unwrap();
         assert_eq!(take_turn(&mut tx, job.name()).await.unwrap(), Turn::Ours);
-        assert_eq!(once(job, &intake).await.unwrap(), 0);
+        assert_eq!(once(job, &bench).await.unwrap(), 0);
         tx.rollback().await.unwrap();
-        assert_ne!(once(job, &intake).await.unwrap(), 0);
+        assert_ne!(once(job, &bench).await.unwrap(), 0);
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::{FutureExt, future::BoxFuture};
-use tracking::{intake::Intake, store::postbacks::forget_before};
+use tracking::store::postbacks::forget_before;
 
-use super::Job;
+use super::{Job, Workbench};
 
 /// Forgets answers to messages that are too old to be accepted again.
 pub struct Purge;
@@ -24,8 +24,9 @@ impl Job for Purge {
         Duration::from_mins(10)
     }
 
-    fn run<'a>(&'a self, intake: &'a Intake) -> BoxFuture<'a, anyhow::Result<u64>> {
-        async {
+    fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
+        let intake = &bench.intake;
+        async move {
             let before = intake.clock.now() - TimeDelta::days(1);
             Ok(forget_before(&mut *intake.pool.acquire().await?, before).await?)
         }

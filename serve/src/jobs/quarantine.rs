@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tracking::intake::{Intake, quarantine::sweep};
+use tracking::intake::quarantine::sweep;
 
-use super::Job;
+use super::{Job, Workbench};
 
 /// Takes in what waited for a click that is here by now, and gives up what has waited too long.
 pub struct Sweep;
@@ -23,7 +23,8 @@ impl Job for Sweep {
         Duration::from_secs(30)
     }
 
-    fn run<'a>(&'a self, intake: &'a Intake) -> BoxFuture<'a, anyhow::Result<u64>> {
-        async { Ok(u64::try_from(sweep(intake).await?).unwrap_or(u64::MAX)) }.boxed()
+    fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
+        let intake = &bench.intake;
+        async move { Ok(u64::try_from(sweep(intake).await?).unwrap_or(u64::MAX)) }.boxed()
     }
 }

@@ -38,3 +38,57 @@ pub async fn purge_idempotency_keys(db: &mut PgConnection, before: DateTime<Utc>
         sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < $1 AND NOT about_money", before);
     Ok(purged.execute(db).await?.rows_affected())
 }
+
+/// The days before `before` that have clicks or a place for them, oldest first.
+pub async fn click_days(db: &mut PgConnection, before: NaiveDate) -> sqlx::Result<Vec<NaiveDate>> {
+    let days = sqlx::query_scalar!(
+        r#"
+        SELECT day AS "day!"
+        FROM pg_inherits
+        JOIN pg_class ON pg_class.oid = inhrelid
+        CROSS JOIN LATERAL to_date(substring(relname FROM '^clicks_(\d{8})$'), 'YYYYMMDD') AS day
+        WHERE inhparent = 'clicks'::regclass
+          AND day < $1
+        ORDER BY day
+        "#,
+        before
+    );
+    days.fetch_all(db).await
+}
+
+/// How many days a campaign looks back at most, for credit or by its cookie; none when there is no campaign.
+pub async fn longest_look_back(db: &mut PgConnection) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar!("SELECT max(greatest(window_days, cookie_days)) FROM campaigns").fetch_one(db).await
+}
+
+/// Whether a postback in quarantine names a click of that day, or a session that clicked on it.
+pub async fn is_waited_for(db: &mut PgConnection, day: NaiveDate) -> sqlx::Result<bool> {
+    let waited_for = sqlx::query_scalar!(
+        r#"
+        WITH ids AS (
+            SELECT uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC') AS first,
+                   uuid_v7_floor(($1::date + 1)::timestamp AT TIME ZONE 'UTC') AS behind
+        )
+        SELECT EXISTS (
+            SELECT
+            FROM quarantine, ids
+            WHERE resolved_at IS NULL
+              AND (ids.first <= click_id AND click_id < ids.behind
+                   OR EXISTS (
+                       SELECT
+                       FROM clicks
+                       WHERE clicks.session_id = quarantine.session_id
+                         AND ids.first <= clicks.id
+                         AND clicks.id < ids.behind
+                   ))
+        ) AS "is!"
+        "#,
+        day
+    );
+    waited_for.fetch_one(db).await
+}
+
+/// Drops the clicks of one day, which stay counted; says how many they were.
+pub async fn drop_click_day(db: &mut PgConnection, day: NaiveDate, now: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT drop_click_day($1, $2) AS "dropped!""#, day, now).fetch_one(db).await
+}

@@ -12,6 +12,8 @@ const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// Begins every binary COPY: a signature, no flags, no extension.
 const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const COPY_END: i16 = -1;
+/// The SQLSTATE of a click whose day was dropped by retention: it is in class 23, and waiting does not mend it.
+pub const DAY_DROPPED: &str = "23D01";
 const COLUMNS: i16 = 18;
 /// How many bytes are sent at once.
 const PART: usize = 256 * 1024;
@@ -21,7 +23,7 @@ const TEXT: i32 = 25;
 /// Makes sure that clicks of a day have a place.
 ///
 /// # Errors
-/// When the database does not answer.
+/// When the database does not answer, or the day was dropped ([`DAY_DROPPED`]).
 pub async fn ensure_partition(db: &mut PgConnection, day: NaiveDate) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT ensure_click_partition($1)", day).execute(db).await?;
     Ok(())

@@ -157,6 +157,45 @@ fn click(number: u128, source: &str) -> Click {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn clicks_that_come_again_after_their_day_was_dropped_are_set_aside_and_not_counted_again() {
+    let database = test_database(&tracking::MIGRATOR).await;
+    seed(database.pool()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    std::fs::create_dir_all(&config.data_dir).unwrap();
+    let old: Vec<Click> = (0..20).map(|number| click(number, "")).collect();
+    let mut new = click(20, "");
+    new.id = ClickId::from(Uuid::from_u128(0x0195_6000_0000_7000_8000_0000_0001_0000));
+    let day = old[0].id.made_at().unwrap().date_naive();
+    let mut tx = store::begin(database.pool()).await.unwrap();
+    store::clicks::ensure_partition(&mut tx, day).await.unwrap();
+    store::clicks::insert(&mut tx, &old).await.unwrap();
+    sqlx::query("SELECT drop_click_day($1, 'epoch')").bind(day).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let (wal, reader) = Wal::open(&config.data_dir.join("log"), Settings::default()).unwrap();
+    for click in old.iter().chain([&new]) {
+        wal.append(Event::Click(click.clone()).encode()).await.unwrap();
+    }
+    wal.close().await;
+    drop((wal, reader));
+    let served = Served::start(&config, database.pool().clone(), 1).await;
+    eventually("all clicks are done with", async || {
+        served.tracker.metrics().contains("tributary_clicks_shipped_total 21\n")
+    })
+    .await;
+    assert!(served.tracker.metrics().contains("tributary_clicks_rejected_total 20\n"));
+    assert!(served.tracker.metrics().contains("tributary_clicks_stored_total 1\n"));
+    served.stop().await;
+    let audit: (i64, i64, i64) =
+        sqlx::query_as("SELECT counted, stored, dropped FROM link_click_audit WHERE 0 < counted")
+            .fetch_one(database.pool())
+            .await
+            .unwrap();
+    assert_eq!(audit, (21, 1, 20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_click_is_stored_once_within_a_batch_across_batches_and_across_trackers() {
     let database = test_database(&tracking::MIGRATOR).await;
     seed(database.pool()).await;
