@@ -40,7 +40,11 @@ const STEPS: [Step; 9] = [
     Step { name: "lint", doc: "clippy has nothing to say", run: lint },
     Step { name: "queries", doc: "the SQL fits the migrations, and .sqlx/ is up to date", run: queries },
     Step { name: "tests", doc: "the tests pass", run: tests },
-    Step { name: "torture", doc: "trackers are killed, and no promised click is lost", run: torture },
+    Step {
+        name: "torture",
+        doc: "trackers are killed and lose power, and no promised click is lost",
+        run: torture,
+    },
     Step { name: "fuzz", doc: "the API keeps what its OpenAPI document promises", run: fuzz },
     Step { name: "demo", doc: "the demo runs and its numbers add up", run: demo },
 ];

@@ -1,7 +1,8 @@
 //! `cargo xtask torture` proves that no click is lost that a visitor was promised, and that none is stored twice.
 //!
 //! The real `tributary-track` takes clicks over real HTTP while it is killed, over and over, on folders that survive
-//! it. Every visit has a number of its own and every answer is written down, so that afterwards it is known of every
+//! it ([`kills`]), and while its machine loses power and finds its disk as it was at that instant ([`cuts`], [`disk`]).
+//! Every visit has a number of its own and every answer is written down, so that afterwards it is known of every
 //! row whether it had to be there (redirected with a click's id), could be (sent, but not answered) or must not be
 //! (refused, or never made), and of every acknowledgement whether its row is there, once, under the right id, and
 //! counted once by its link.
@@ -10,6 +11,8 @@
 //! machine. A seed that has found something may therefore need several runs to find it again.
 
 mod book;
+mod cuts;
+mod disk;
 mod http;
 mod kills;
 mod metrics;
@@ -31,6 +34,7 @@ use tokio::{
 };
 
 use crate::cluster::Profile;
+use cuts::Cuts;
 use kills::Kills;
 use report::Tally;
 use world::World;
@@ -41,6 +45,9 @@ pub struct Options {
     /// How often a tracker is killed
     #[arg(long, default_value_t = 1_000)]
     kills: u32,
+    /// How often the power is cut; needs root, loop devices and mkfs.ext4, and is left out where there are none
+    #[arg(long, default_value_t = 200)]
+    cuts: u32,
     /// The same seed decides the same rounds; what they meet is up to the machine
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -55,7 +62,7 @@ pub struct Options {
 impl Options {
     /// What every change has to stand.
     pub fn short() -> Self {
-        Self { kills: 40, seed: 1, check_every: 10, profile: Profile::Dev }
+        Self { kills: 40, cuts: 10, seed: 1, check_every: 10, profile: Profile::Dev }
     }
 }
 
@@ -81,10 +88,16 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 async fn torture(world: &mut World, options: &Options, tally: &mut Tally) -> Result<()> {
-    let bar = bar("kills", options.kills);
-    let kills = Kills { seed: options.seed, count: options.kills, check_every: options.check_every };
-    kills.run(world, tally, &bar).await?;
-    bar.finish_and_clear();
+    let Options { seed, check_every, .. } = *options;
+    let kills = bar("kills", options.kills);
+    Kills { seed, count: options.kills, check_every }.run(world, tally, &kills).await?;
+    kills.finish_and_clear();
+    if options.cuts == 0 {
+        return Ok(());
+    }
+    let cuts = bar("cuts", options.cuts);
+    Cuts { seed, count: options.cuts, check_every }.run(world, tally, &cuts).await?;
+    cuts.finish_and_clear();
     Ok(())
 }
 

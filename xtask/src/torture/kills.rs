@@ -57,7 +57,7 @@ async fn check(world: &mut World, tally: &mut Tally) -> Result<()> {
         tally.recovered(tracker.wait_until_ready().await?);
         trackers.push(tracker);
     }
-    tally.arrived(world.wait_for_arrivals().await?);
+    world.wait_for_arrivals(tally).await?;
     for tracker in &mut trackers {
         tracker.terminate().await?;
     }
@@ -112,24 +112,25 @@ struct Worked {
 }
 
 async fn work(world: &World, round: &Round, shift: &Shift) -> Result<Worked> {
-    let mut tracker = world.start(world.place(), shift.folder, (shift.durability, shift.log_queue))?;
+    let mut tracker = world.start(world.place(), shift.folder, (shift.load.durability, shift.log_queue))?;
     let mut page = Page {
         round: round.number,
         folder: shift.folder,
-        promise: Promise::over_a_kill(shift.durability),
+        durability: shift.load.durability,
+        promise: Promise::over_a_kill(shift.load.durability),
         ended: Instant::now(),
         diaries: Vec::new(),
     };
     if shift.ending == Ending::KillWhileStarting {
-        sleep(shift.moment).await;
+        sleep(shift.load.moment).await;
         tracker.kill()?;
         return Ok(Worked { page, ready_after: None });
     }
     let ready_after = tracker.wait_until_ready().await?;
-    let visitors = Visitors::start(tracker.address, shift.visitors, &world.numbers);
-    sleep(shift.moment / 2).await;
+    let visitors = Visitors::start(tracker.address, shift.load, &world.numbers);
+    sleep(shift.load.moment / 2).await;
     tracker.metrics().await?.check()?;
-    sleep(shift.moment / 2).await;
+    sleep(shift.load.moment / 2).await;
     match shift.ending {
         Ending::Terminate => {
             page.promise = Promise::Kept;

@@ -36,14 +36,22 @@ pub(super) enum Database {
 pub(super) struct Shift {
     /// Which of the folders it works on.
     pub folder: usize,
-    pub durability: Durability,
+    pub load: Load,
     /// How many clicks may wait for its disk; few, so that some are refused, or as many as usual.
     pub log_queue: Option<u32>,
-    /// How many visitors click without a pause.
-    pub visitors: u32,
     /// How it ends.
     pub ending: Ending,
-    /// How long after it was ready, or after its start where it is killed while starting.
+}
+
+/// What a tracker has to do until its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Load {
+    pub durability: Durability,
+    /// How many visitors click.
+    pub visitors: u32,
+    /// How long each of them looks at a page before the next click.
+    pub pause: Duration,
+    /// How long after it was ready it ends, or after its start where it ends while starting.
     pub moment: Duration,
 }
 
@@ -92,7 +100,6 @@ fn database(dice: &Dice) -> Database {
 
 impl Shift {
     fn of(dice: &Dice, folder: usize, database: Database) -> Self {
-        let durability = Durability::of(dice);
         let ending = match dice.below(20) {
             // A graceful end ships what is left, for which the database must be there.
             0..=1 if database == Database::There => Ending::Terminate,
@@ -100,19 +107,38 @@ impl Shift {
             4..=6 => Ending::KillInPeace,
             _ => Ending::Kill,
         };
-        let moment = match ending {
-            Ending::KillWhileStarting => dice.ms(1..120),
-            _ => dice.ms(20..300),
+        let load = match ending {
+            Ending::KillWhileStarting => Load::while_starting(dice),
+            _ => Load::of(dice),
         };
         let log_queue = dice.one_in(10).then(|| 1 + dice.below(4) as u32);
-        Self { folder, durability, log_queue, visitors: 1 + dice.below(24) as u32, ending, moment }
+        Self { folder, load, log_queue, ending }
+    }
+}
+
+impl Load {
+    pub(super) fn of(dice: &Dice) -> Self {
+        let durability = Durability::of(dice);
+        let pause = if dice.one_in(2) { Duration::ZERO } else { dice.ms(0..10) };
+        let moment = match durability {
+            Durability::Commit => dice.ms(10..250),
+            // Long enough that a sync that never comes loses more than one that comes late.
+            Durability::Interval(_) => dice.ms(400..900),
+        };
+        Self { durability, visitors: 1 + dice.below(24) as u32, pause, moment }
+    }
+
+    /// For a tracker that nobody comes to.
+    pub(super) fn while_starting(dice: &Dice) -> Self {
+        let (durability, moment) = (Durability::of(dice), dice.ms(1..120));
+        Self { durability, visitors: 0, pause: Duration::ZERO, moment }
     }
 }
 
 impl Durability {
     /// Mostly commit, which promises most.
-    pub(super) fn of(dice: &Dice) -> Self {
-        if dice.one_in(5) { Self::Interval(dice.ms(1..50)) } else { Self::Commit }
+    fn of(dice: &Dice) -> Self {
+        if dice.one_in(6) { Self::Interval(dice.ms(1..20)) } else { Self::Commit }
     }
 }
 
@@ -161,7 +187,7 @@ mod tests {
         }
         assert!(rounds.iter().any(|round| matches!(round.database, Database::Crashes(_))));
         assert!(rounds.iter().any(|round| round.shifts.len() == 2));
-        assert!(shifts().any(|shift| shift.durability != Durability::Commit));
+        assert!(shifts().any(|shift| shift.load.durability != Durability::Commit));
         assert!(shifts().any(|shift| shift.log_queue.is_some()));
     }
 

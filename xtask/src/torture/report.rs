@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    book::{Findings, Page},
+    book::{Findings, Page, Promise},
     plan::Ending,
 };
 
@@ -12,6 +12,7 @@ use super::{
 pub(super) struct Tally {
     pub rounds: u32,
     pub kills: u32,
+    pub cuts: u32,
     pub terminations: u32,
     pub acknowledged: u64,
     pub refused: u64,
@@ -21,8 +22,11 @@ pub(super) struct Tally {
     pub doubled: u64,
     /// Lost in interval mode within what it promises.
     pub forgiven: u64,
-    /// The longest time before an end that one of those had been acknowledged.
-    oldest_forgiven: Duration,
+    /// The longest time before a kill that one of those had been acknowledged.
+    before_kill: Duration,
+    /// The longest time before a power cut, without the interval, that one of those had been acknowledged.
+    before_cut: Duration,
+    longest_wait: Duration,
     longest_recovery: Duration,
     longest_arrival: Duration,
 }
@@ -34,6 +38,7 @@ impl Tally {
             self.acknowledged += diary.acknowledged.len() as u64;
             self.refused += diary.refused.len() as u64;
             self.unanswered += diary.unanswered.len() as u64;
+            self.longest_wait = self.longest_wait.max(diary.longest_wait);
         }
     }
 
@@ -46,12 +51,16 @@ impl Tally {
     }
 
     /// Counts what a comparison has found.
-    pub(super) fn take(&mut self, findings: &Findings, stored: u64) {
-        self.stored = stored;
+    pub(super) fn take(&mut self, findings: &Findings) {
         self.lost += findings.lost.len() as u64;
         self.doubled += findings.doubled.len() as u64;
         self.forgiven += findings.forgiven.len() as u64;
-        self.oldest_forgiven = findings.forgiven.iter().copied().fold(self.oldest_forgiven, Duration::max);
+        for (promise, late) in &findings.forgiven {
+            match promise {
+                Promise::KeptOnceSynced(_) => self.before_cut = self.before_cut.max(*late),
+                Promise::KeptOnceWritten | Promise::Kept => self.before_kill = self.before_kill.max(*late),
+            }
+        }
     }
 
     /// A tracker was ready this long after its start.
@@ -70,6 +79,7 @@ impl Tally {
         vec![
             ("rounds", self.rounds.to_string()),
             ("ended by SIGKILL", self.kills.to_string()),
+            ("ended by a power cut", self.cuts.to_string()),
             ("ended by SIGTERM", self.terminations.to_string()),
             ("clicks acknowledged", self.acknowledged.to_string()),
             ("clicks refused with 503", self.refused.to_string()),
@@ -78,7 +88,9 @@ impl Tally {
             ("acknowledged and lost", self.lost.to_string()),
             ("doubled", self.doubled.to_string()),
             ("lost as an interval may", self.forgiven.to_string()),
-            ("… oldest, before its end", ms(self.oldest_forgiven)),
+            ("… oldest, before a kill", ms(self.before_kill)),
+            ("… oldest, before a cut and its interval", ms(self.before_cut)),
+            ("longest wait for an answer", ms(self.longest_wait)),
             ("longest start to ready", ms(self.longest_recovery)),
             ("longest ready to all stored", ms(self.longest_arrival)),
         ]

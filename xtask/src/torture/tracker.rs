@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -123,6 +124,19 @@ impl Tracker {
         Ok(())
     }
 
+    /// Stops it where it is, and waits until none of its threads runs. One that is inside of the kernel may stay there,
+    /// and comes out only to stop.
+    pub(super) fn freeze(&self) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::STOP)?;
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let asked = Instant::now();
+        while is_any_running(Path::new(&tasks))? {
+            ensure!(asked.elapsed() < STOP_PATIENCE, "a tracker does not stop where it is");
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
     /// Asks it to end, waits, and is not content with less than success.
     pub(super) async fn terminate(&mut self) -> Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
@@ -150,6 +164,21 @@ impl Drop for Tracker {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Whether a thread is neither stopped, nor waiting inside of the kernel, nor dead.
+fn is_any_running(tasks: &Path) -> Result<bool> {
+    for task in fs::read_dir(tasks).context("a tracker ended before it could be stopped")? {
+        // A thread that has ended meanwhile does not run.
+        let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else { continue };
+        let behind_name = stat.rsplit_once(')').map(|(_, behind)| behind.trim_start());
+        let state =
+            behind_name.and_then(|behind| behind.chars().next()).context("a thread without a state")?;
+        if !['T', 't', 'D', 'Z', 'X'].contains(&state) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Fails when trackers have said that something is wrong, and forgets what they said otherwise.

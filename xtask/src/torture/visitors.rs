@@ -1,4 +1,4 @@
-//! Visitors who click without a pause, and write down what they were told.
+//! Visitors who click, and write down what they were told.
 
 use std::{
     net::SocketAddr,
@@ -11,11 +11,15 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use domain::ClickId;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use super::{
     book::{Acknowledged, Diary},
     http::{Answer, Connection},
+    plan::Load,
     world::{CLICK_PARAM, LINKS},
 };
 
@@ -38,11 +42,11 @@ pub(super) struct Visitors {
 
 impl Visitors {
     /// They begin to click.
-    pub(super) fn start(address: SocketAddr, count: u32, numbers: &Numbers) -> Self {
+    pub(super) fn start(address: SocketAddr, load: Load, numbers: &Numbers) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
-        for _ in 0..count {
-            clients.spawn(visit(address, numbers.clone(), ends.clone()));
+        for _ in 0..load.visitors {
+            clients.spawn(visit(address, load.pause, numbers.clone(), ends.clone()));
         }
         Self { clients, ends }
     }
@@ -66,7 +70,12 @@ impl Visitors {
 }
 
 /// Clicks until told to stop, or until the tracker is gone.
-async fn visit(address: SocketAddr, numbers: Numbers, ends: Arc<AtomicBool>) -> Result<Diary> {
+async fn visit(
+    address: SocketAddr,
+    pause: Duration,
+    numbers: Numbers,
+    ends: Arc<AtomicBool>,
+) -> Result<Diary> {
     let mut diary = Diary::default();
     // One who comes when the tracker is gone has sent nothing.
     let Ok(mut connection) = Connection::open(address).await else { return Ok(diary) };
@@ -75,20 +84,23 @@ async fn visit(address: SocketAddr, numbers: Numbers, ends: Arc<AtomicBool>) -> 
         let link = LINKS[(visit % LINKS.len() as u64) as usize];
         let page = "x".repeat((visit * 37 % LONGEST_REFERRER) as usize);
         let path = format!("/c/{link}?sub1={visit}");
+        let asked = Instant::now();
         let Ok(answer) = connection.get(&path, &format!("{AGENT}{page}\r\n")).await else {
             diary.unanswered.push(visit);
             break;
         };
+        let at = Instant::now();
+        diary.longest_wait = diary.longest_wait.max(at - asked);
         match answer.status {
-            302 => {
-                let click = click_in(&answer)?;
-                diary.acknowledged.push(Acknowledged { visit, click, at: Instant::now() });
-            }
+            302 => diary.acknowledged.push(Acknowledged { visit, click: click_in(&answer)?, at }),
             503 => diary.refused.push(visit),
             status => bail!("visit {visit} was answered with {status}: {}", answer.body),
         }
         if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
             break;
+        }
+        if !pause.is_zero() {
+            sleep(pause).await;
         }
     }
     Ok(diary)

@@ -16,7 +16,7 @@ use tokio::{task::block_in_place, time::sleep};
 use uuid::Uuid;
 
 use super::{
-    book::{Findings, Page, compare},
+    book::{Findings, Page, Syncs, compare},
     plan::Durability,
     report::Tally,
     store,
@@ -52,6 +52,7 @@ pub(super) struct World {
     /// Numbers for visits.
     pub numbers: Numbers,
     pages: Vec<Page>,
+    syncs: Syncs,
     /// The first visit that is not yet settled, and the smallest id that it can have.
     unsettled: (u64, Uuid),
     /// How many clicks were stored when the last visits were settled.
@@ -84,6 +85,7 @@ impl World {
             ports,
             numbers: Arc::default(),
             pages: Vec::new(),
+            syncs: Syncs::default(),
             unsettled: (0, Uuid::nil()),
             stored: 0,
         };
@@ -130,6 +132,7 @@ impl World {
     /// Notes what was promised.
     pub(super) fn note(&mut self, page: Page, tally: &mut Tally) {
         tally.count(&page);
+        self.syncs.note(&page);
         self.pages.push(page);
     }
 
@@ -137,25 +140,34 @@ impl World {
     pub(super) async fn check_shipped(&self, folder: usize) -> Result<()> {
         let stored = store::clicks_since(&self.database, self.unsettled.1).await?;
         let pages = self.pages.iter().filter(|page| page.folder == folder);
-        let unshipped = compare(pages, &stored, self.unsettled.0).lost.len();
+        let unshipped = compare(pages, &stored, (self.unsettled.0, self.syncs)).lost.len();
         ensure!(unshipped == 0, "a tracker was asked to end and left {unshipped} clicks unshipped");
         Ok(())
     }
 
-    /// Waits until everything that was promised has arrived; what has not after a long time is found later.
-    pub(super) async fn wait_for_arrivals(&self) -> Result<Duration> {
+    /// Waits until everything that was promised has arrived, while a tracker and the database are at work.
+    pub(super) async fn wait_for_arrivals(&self, tally: &mut Tally) -> Result<()> {
         let began = Instant::now();
-        while !self.compare().await?.lost.is_empty() && began.elapsed() < ARRIVAL_PATIENCE {
+        loop {
+            let findings = self.compare().await?;
+            if findings.lost.is_empty() {
+                tally.arrived(began.elapsed());
+                return Ok(());
+            }
+            if ARRIVAL_PATIENCE < began.elapsed() {
+                tally.take(&findings);
+                return findings.check();
+            }
             sleep(PAUSE).await;
         }
-        Ok(began.elapsed())
     }
 
     /// Compares everything that is not yet settled, while no tracker is at work, and settles it.
     pub(super) async fn audit(&mut self, tally: &mut Tally) -> Result<()> {
         let findings = self.compare().await?;
         let (stored, counted) = store::totals(&self.database).await?;
-        tally.take(&findings, stored);
+        tally.take(&findings);
+        tally.stored = stored;
         findings.check()?;
         ensure!(counted == stored, "{stored} clicks are stored, and the links have counted {counted}");
         let visits = self.pages.iter().flat_map(|page| &page.diaries);
@@ -174,7 +186,7 @@ impl World {
 
     async fn compare(&self) -> Result<Findings> {
         let stored = store::clicks_since(&self.database, self.unsettled.1).await?;
-        Ok(compare(&self.pages, &stored, self.unsettled.0))
+        Ok(compare(&self.pages, &stored, (self.unsettled.0, self.syncs)))
     }
 
     fn settle(&mut self, stored: u64) {
