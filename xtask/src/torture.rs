@@ -10,6 +10,7 @@
 //! The seed decides what is done in every round ([`plan`]); what a moment of it meets in the tracker is up to the
 //! machine. A seed that has found something may therefore need several runs to find it again.
 
+mod audit;
 mod book;
 mod cuts;
 mod disk;
@@ -75,7 +76,10 @@ pub fn run(options: &Options) -> Result<()> {
         // Whatever is at work when the future is dropped ends with it.
         let tortured = tokio::select! {
             tortured = torture(&mut world, options, &mut tally) => tortured,
-            interrupted = interrupted() => interrupted,
+            interrupted = interrupted() => {
+                interrupted?;
+                bail!("interrupted");
+            }
         };
         print!("{}", tally.table());
         let Err(error) = tortured else {
@@ -113,5 +117,5 @@ async fn interrupted() -> Result<()> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    bail!("interrupted")
+    Ok(())
 }

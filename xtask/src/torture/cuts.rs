@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     book::{Page, Promise},
     disk::Disk,
-    plan::{Dice, Durability, Load},
+    plan::{Dice, Load},
     report::Tally,
     tracker::Tracker,
     visitors::Visitors,
@@ -108,7 +108,7 @@ impl Cuts {
 
 /// Starts on what is left, lets everything arrive, ends in peace, and compares.
 async fn check(world: &mut World, disk: &Disk, tally: &mut Tally) -> Result<()> {
-    let mut tracker = world.start(disk.path(), FOLDER, (Durability::Commit, None))?;
+    let mut tracker = world.start(disk.path(), FOLDER, Load::NONE)?;
     tally.recovered(tracker.wait_until_ready().await?);
     world.wait_for_arrivals(tally).await?;
     tracker.terminate().await?;
@@ -124,7 +124,7 @@ async fn play(
 ) -> Result<Disk> {
     tally.rounds += 1;
     tally.cuts += 1;
-    let mut tracker = world.start(disk.path(), FOLDER, (round.load.durability, None))?;
+    let mut tracker = world.start(disk.path(), FOLDER, round.load)?;
     let mut visitors = None;
     let mut held = None;
     if !round.is_starting {
@@ -148,7 +148,7 @@ async fn play(
         Some(visitors) => visitors.end().await?,
         None => Vec::new(),
     };
-    let promise = Promise::over_a_power_cut(round.load.durability);
+    let promise = Promise::over_a_power_cut(round.load);
     let durability = round.load.durability;
     world.note(Page { round: number, folder: FOLDER, durability, promise, ended, diaries }, tally);
     block_in_place(|| {
@@ -178,6 +178,7 @@ fn workshop() -> Result<TempDir> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::torture::plan::Durability;
 
     #[test]
     fn a_long_torture_meets_everything() {

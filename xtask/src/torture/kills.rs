@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     book::{Page, Promise},
-    plan::{Database, Durability, Ending, Round, Shift},
+    plan::{Database, Ending, Load, Round, Shift},
     report::Tally,
     tracker::Tracker,
     visitors::Visitors,
@@ -53,7 +53,7 @@ impl Kills {
 async fn check(world: &mut World, tally: &mut Tally) -> Result<()> {
     let mut trackers = Vec::new();
     for folder in 0..FOLDERS {
-        let mut tracker = world.start(world.place(), folder, (Durability::Commit, None))?;
+        let mut tracker = world.start(world.place(), folder, Load::NONE)?;
         tally.recovered(tracker.wait_until_ready().await?);
         trackers.push(tracker);
     }
@@ -112,12 +112,12 @@ struct Worked {
 }
 
 async fn work(world: &World, round: &Round, shift: &Shift) -> Result<Worked> {
-    let mut tracker = world.start(world.place(), shift.folder, (shift.load.durability, shift.log_queue))?;
+    let mut tracker = world.start(world.place(), shift.folder, shift.load)?;
     let mut page = Page {
         round: round.number,
         folder: shift.folder,
         durability: shift.load.durability,
-        promise: Promise::over_a_kill(shift.load.durability),
+        promise: Promise::over_a_kill(shift.load),
         ended: Instant::now(),
         diaries: Vec::new(),
     };

@@ -6,6 +6,8 @@ use domain::Chance;
 
 /// Longer than any number of rounds, so that two seeds share no round.
 const ROUNDS_OF_A_SEED: u64 = 1 << 32;
+/// What a tracker takes by itself.
+const USUAL_QUEUE: u32 = 16_384;
 
 /// One round of kills.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +39,6 @@ pub(super) struct Shift {
     /// Which of the folders it works on.
     pub folder: usize,
     pub load: Load,
-    /// How many clicks may wait for its disk; few, so that some are refused, or as many as usual.
-    pub log_queue: Option<u32>,
     /// How it ends.
     pub ending: Ending,
 }
@@ -47,6 +47,8 @@ pub(super) struct Shift {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Load {
     pub durability: Durability,
+    /// How many clicks may wait for its disk; few, so that some are refused, or as many as usual.
+    pub log_queue: u32,
     /// How many visitors click.
     pub visitors: u32,
     /// How long each of them looks at a page before the next click.
@@ -111,27 +113,35 @@ impl Shift {
             Ending::KillWhileStarting => Load::while_starting(dice),
             _ => Load::of(dice),
         };
-        let log_queue = dice.one_in(10).then(|| 1 + dice.below(4) as u32);
-        Self { folder, load, log_queue, ending }
+        Self { folder, load, ending }
     }
 }
 
 impl Load {
+    /// That of a tracker that only ships what is left.
+    pub(super) const NONE: Self = Self {
+        durability: Durability::Commit,
+        log_queue: USUAL_QUEUE,
+        visitors: 0,
+        pause: Duration::ZERO,
+        moment: Duration::ZERO,
+    };
+
     pub(super) fn of(dice: &Dice) -> Self {
         let durability = Durability::of(dice);
         let pause = if dice.one_in(2) { Duration::ZERO } else { dice.ms(0..10) };
-        let moment = match durability {
-            Durability::Commit => dice.ms(10..250),
-            // Long enough that a sync that never comes loses more than one that comes late.
-            Durability::Interval(_) => dice.ms(400..900),
+        let (log_queue, moment) = match durability {
+            Durability::Commit if dice.one_in(10) => (1 + dice.below(4) as u32, dice.ms(10..250)),
+            Durability::Commit => (USUAL_QUEUE, dice.ms(10..250)),
+            // As long, and with as few that wait, that an interval that never ends loses more than it may.
+            Durability::Interval(_) => (10 + dice.below(500) as u32, dice.ms(400..900)),
         };
-        Self { durability, visitors: 1 + dice.below(24) as u32, pause, moment }
+        Self { durability, log_queue, visitors: 1 + dice.below(24) as u32, pause, moment }
     }
 
     /// For a tracker that nobody comes to.
     pub(super) fn while_starting(dice: &Dice) -> Self {
-        let (durability, moment) = (Durability::of(dice), dice.ms(1..120));
-        Self { durability, visitors: 0, pause: Duration::ZERO, moment }
+        Self { durability: Durability::of(dice), moment: dice.ms(1..120), ..Self::NONE }
     }
 }
 
@@ -188,7 +198,8 @@ mod tests {
         assert!(rounds.iter().any(|round| matches!(round.database, Database::Crashes(_))));
         assert!(rounds.iter().any(|round| round.shifts.len() == 2));
         assert!(shifts().any(|shift| shift.load.durability != Durability::Commit));
-        assert!(shifts().any(|shift| shift.log_queue.is_some()));
+        assert!(shifts().any(|shift| shift.load.log_queue < 5));
+        assert!(shifts().any(|shift| shift.load.log_queue == USUAL_QUEUE));
     }
 
     #[test]

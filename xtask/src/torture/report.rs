@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    book::{Findings, Page, Promise},
-    plan::Ending,
-};
+use super::{audit::Findings, book::Page, plan::Ending};
 
 /// Sums over all rounds.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +19,8 @@ pub(super) struct Tally {
     pub doubled: u64,
     /// Lost in interval mode within what it promises.
     pub forgiven: u64,
-    /// The longest time before a kill that one of those had been acknowledged.
-    before_kill: Duration,
-    /// The longest time before a power cut, without the interval, that one of those had been acknowledged.
-    before_cut: Duration,
+    /// The longest time before its end that one of those had been acknowledged.
+    oldest_forgiven: Duration,
     longest_wait: Duration,
     longest_recovery: Duration,
     longest_arrival: Duration,
@@ -55,12 +50,8 @@ impl Tally {
         self.lost += findings.lost.len() as u64;
         self.doubled += findings.doubled.len() as u64;
         self.forgiven += findings.forgiven.len() as u64;
-        for (promise, late) in &findings.forgiven {
-            match promise {
-                Promise::KeptOnceSynced(_) => self.before_cut = self.before_cut.max(*late),
-                Promise::KeptOnceWritten | Promise::Kept => self.before_kill = self.before_kill.max(*late),
-            }
-        }
+        let forgiven = findings.forgiven.iter().map(|one| one.before_end);
+        self.oldest_forgiven = forgiven.fold(self.oldest_forgiven, Duration::max);
     }
 
     /// A tracker was ready this long after its start.
@@ -88,8 +79,7 @@ impl Tally {
             ("acknowledged and lost", self.lost.to_string()),
             ("doubled", self.doubled.to_string()),
             ("lost as an interval may", self.forgiven.to_string()),
-            ("… oldest, before a kill", ms(self.before_kill)),
-            ("… oldest, before a cut and its interval", ms(self.before_cut)),
+            ("… the oldest, before its end", ms(self.oldest_forgiven)),
             ("longest wait for an answer", ms(self.longest_wait)),
             ("longest start to ready", ms(self.longest_recovery)),
             ("longest ready to all stored", ms(self.longest_arrival)),

@@ -5,7 +5,7 @@ use domain::ClickId;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::book::Stored;
+use super::audit::Stored;
 
 /// One advertiser with a campaign, one affiliate with links of these codes.
 pub(super) async fn create_program(db: &PgPool, click_param: &str, links: &[&str]) -> Result<()> {

@@ -36,7 +36,7 @@ pub(super) struct Start {
     pub data: PathBuf,
     pub port: u16,
     pub durability: Durability,
-    pub log_queue: Option<u32>,
+    pub log_queue: u32,
 }
 
 /// A running tracker. Dropping it kills it.
@@ -71,9 +71,7 @@ impl Installation {
                 &interval.as_millis().max(1).to_string(),
             ]),
         };
-        if let Some(clicks) = start.log_queue {
-            command.args(["--log-queue", &clicks.to_string()]);
-        }
+        command.args(["--log-queue", &start.log_queue.to_string()]);
         command.env("DATABASE_URL", &self.database_url).env("TRIBUTARY_SECRET", &self.secret);
         command.env("RUST_LOG", "info").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn();

@@ -16,8 +16,9 @@ use tokio::{task::block_in_place, time::sleep};
 use uuid::Uuid;
 
 use super::{
-    book::{Findings, Page, Syncs, compare},
-    plan::Durability,
+    audit::{Findings, compare},
+    book::{Page, Syncs},
+    plan::Load,
     report::Tally,
     store,
     tracker::{self, Installation, Start, Tracker},
@@ -99,12 +100,8 @@ impl World {
     }
 
     /// Starts a tracker on one of the folders below `place`.
-    pub(super) fn start(
-        &self,
-        place: &Path,
-        folder: usize,
-        (durability, log_queue): (Durability, Option<u32>),
-    ) -> Result<Tracker> {
+    pub(super) fn start(&self, place: &Path, folder: usize, load: Load) -> Result<Tracker> {
+        let Load { durability, log_queue, .. } = load;
         let data = place.join(format!("tracker-{folder}"));
         self.installation.start(&Start { data, port: self.ports[folder], durability, log_queue })
     }
@@ -140,9 +137,8 @@ impl World {
     pub(super) async fn check_shipped(&self, folder: usize) -> Result<()> {
         let stored = store::clicks_since(&self.database, self.unsettled.1).await?;
         let pages = self.pages.iter().filter(|page| page.folder == folder);
-        let unshipped = compare(pages, &stored, (self.unsettled.0, self.syncs)).lost.len();
-        ensure!(unshipped == 0, "a tracker was asked to end and left {unshipped} clicks unshipped");
-        Ok(())
+        let findings = compare(pages, &stored, (self.unsettled.0, self.syncs));
+        findings.check_lost().context("a tracker that was asked to end has not shipped everything")
     }
 
     /// Waits until everything that was promised has arrived, while a tracker and the database are at work.
