@@ -1,6 +1,6 @@
 //! What an operator may choose about tracking; every choice is a flag and an environment variable.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism, time::Duration};
 
 use clap::{Args, ValueEnum};
 use domain::campaign::page;
@@ -22,6 +22,10 @@ pub struct Config {
     /// Secret of the installation, at least 32 characters; cookies and address hashes are keyed with it.
     #[arg(long, env = "TRIBUTARY_SECRET", hide_env_values = true, value_name = "TEXT")]
     pub secret: Secret,
+
+    /// Threads that take clicks; as many as there are cores when not given.
+    #[arg(long, env = "TRIBUTARY_WORKERS", value_name = "NUMBER")]
+    pub workers: Option<NonZeroUsize>,
 
     /// When a click counts as kept: `commit` before the redirect (nothing is lost), `interval` shortly after it
     /// (a crash loses at most the last interval).
@@ -80,6 +84,7 @@ impl Config {
         Self {
             data_dir,
             secret,
+            workers: None,
             durability: DurabilityMode::Commit,
             sync_interval_ms: 5,
             log_queue: 16_384,
@@ -91,6 +96,11 @@ impl Config {
         }
     }
 
+    /// How many threads take clicks.
+    pub fn workers(&self) -> NonZeroUsize {
+        self.workers.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+
     pub(crate) fn log_settings(&self) -> wal::Settings {
         let durability = match self.durability {
             DurabilityMode::Commit => Durability::Commit,
@@ -100,6 +110,8 @@ impl Config {
             durability,
             segment_bytes: self.log_segment_mib << 20,
             queue: self.log_queue as usize,
+            // One for each of those threads, and one for whatever else brings clicks.
+            lanes: self.workers().get() + 1,
         }
     }
 }

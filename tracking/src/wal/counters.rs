@@ -5,10 +5,11 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// The counters as they grow, shared by the log's callers and its writer.
+use super::lanes::Lanes;
+
+/// What the log's writer counts; what callers bring is counted in their lanes.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    accepted: AtomicU64,
     durable: AtomicU64,
     refused: AtomicU64,
     syncs: AtomicU64,
@@ -27,6 +28,8 @@ pub struct Counts {
     pub refused: u64,
     /// Records that are neither yet: `accepted = durable + refused + in_flight`, always.
     pub in_flight: u64,
+    /// Those of them that the writer has not taken yet.
+    pub waiting: u64,
     /// How often the disk was asked to make writes last.
     pub syncs: u64,
     /// How long that took, all in all, in microseconds.
@@ -36,10 +39,6 @@ pub struct Counts {
 }
 
 impl Counters {
-    pub(super) fn accept(&self) {
-        self.accepted.fetch_add(1, Relaxed);
-    }
-
     pub(super) fn refuse(&self, records: u64) {
         self.refused.fetch_add(records, Release);
     }
@@ -57,16 +56,19 @@ impl Counters {
         self.segments.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn read(&self) -> Counts {
+    /// The counters together with those of the lanes.
+    pub(super) fn read(&self, lanes: &Lanes) -> Counts {
         // Outcomes are read first, and each was counted after its record was accepted: the difference
         // cannot be negative.
         let (durable, refused) = (self.durable.load(Acquire), self.refused.load(Acquire));
-        let accepted = self.accepted.load(Relaxed);
+        let offered = lanes.offered();
+        let refused = refused + offered.refused;
         Counts {
-            accepted,
+            accepted: offered.accepted,
             durable,
             refused,
-            in_flight: accepted - durable - refused,
+            in_flight: offered.accepted - durable - refused,
+            waiting: offered.waiting,
             syncs: self.syncs.load(Relaxed),
             sync_us: self.sync_us.load(Relaxed),
             segments: self.segments.load(Relaxed),

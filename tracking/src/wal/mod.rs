@@ -4,9 +4,11 @@
 //! together durable with one sync. One reader takes them out in their order, and gives back the room once
 //! they are stored elsewhere. `docs/ARCHITECTURE.md` says what may be relied on; `frame` has the bytes.
 
+mod batch;
 mod counters;
 mod disk;
 mod frame;
+mod lanes;
 #[cfg(test)]
 mod model_tests;
 mod position;
@@ -19,22 +21,28 @@ mod writer;
 use std::{
     io,
     path::Path,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    task::{Context, Poll},
+    thread,
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
+use batch::Ticket;
 use counters::Counters;
 use disk::{Disk, Folder};
-use writer::{Message, Pending, Writer};
+use lanes::{Lanes, Urgency};
+use writer::Writer;
 
 pub use self::{
     counters::Counts,
     frame::HeaderError,
+    lanes::{gather_until_parked, thread_parks},
     position::Position,
     reader::{Batch, Damage, Reader},
 };
@@ -44,8 +52,8 @@ pub use self::{
 pub enum Durability {
     /// Once it is on the disk: a crash of the process or of the machine loses nothing.
     Commit,
-    /// At once; the disk is asked to keep it within this time. A power cut loses what was appended in the
-    /// last such interval and the sync after it, a killed process only what had not been written yet.
+    /// At once; it is written, and the disk asked to keep it, within this time. A power cut or a killed process
+    /// loses at most what was appended in the last such interval and the sync after it.
     Interval(Duration),
 }
 
@@ -58,11 +66,13 @@ pub struct Settings {
     pub segment_bytes: u32,
     /// How many records may wait for the disk; more are refused.
     pub queue: usize,
+    /// How many lanes share that queue: one for each thread that appends, so that none waits for another.
+    pub lanes: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { durability: Durability::Commit, segment_bytes: 64 << 20, queue: 16_384 }
+        Self { durability: Durability::Commit, segment_bytes: 64 << 20, queue: 16_384, lanes: 1 }
     }
 }
 
@@ -104,7 +114,7 @@ pub enum OpenError {
         error: HeaderError,
     },
     /// The settings contradict themselves.
-    #[error("a log's segments take 4 KiB to 1 GiB, and at least one record waits")]
+    #[error("a log's segments take 4 KiB to 1 GiB, and at least one record waits in at least one lane")]
     Settings,
     /// The disk refused.
     #[error(transparent)]
@@ -114,12 +124,62 @@ pub enum OpenError {
 /// The log's appending end, for as many callers as there are.
 #[derive(Clone)]
 pub struct Wal {
-    queue: mpsc::Sender<Message>,
+    lanes: Arc<Lanes>,
     counters: Arc<Counters>,
     durable: watch::Receiver<Position>,
+    has_ended: watch::Receiver<bool>,
     durability: Durability,
-    record_limit: u32,
+    record_limit: usize,
     is_ailing: Arc<AtomicBool>,
+    _closing: Arc<ClosesWithTheLast>,
+}
+
+/// The log ends when nobody can append any more.
+struct ClosesWithTheLast(Arc<Lanes>);
+
+impl Drop for ClosesWithTheLast {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Says that the writer has ended, however it did, and lets nobody wait for it.
+struct Ends {
+    lanes: Arc<Lanes>,
+    has_ended: watch::Sender<bool>,
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.lanes.close();
+        // What a writer that panicked left behind is refused by being dropped.
+        (0..self.lanes.len()).for_each(|lane| self.lanes.abandon(lane));
+        self.has_ended.send_replace(true);
+    }
+}
+
+/// An appended record: resolves once it is as durable as was configured, or refused.
+///
+/// Dropping it does not take the record back. It must be polled on when it is woken: others may be woken by it.
+#[derive(Debug)]
+#[must_use = "nobody knows what became of the record"]
+pub struct Append(State);
+
+#[derive(Debug)]
+enum State {
+    Known(Result<(), AppendError>),
+    Waits(Ticket),
+}
+
+impl Future for Append {
+    type Output = Result<(), AppendError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.get_mut().0 {
+            State::Known(outcome) => Poll::Ready(*outcome),
+            State::Waits(ticket) => Pin::new(ticket).poll(context),
+        }
+    }
 }
 
 impl Wal {
@@ -136,7 +196,8 @@ impl Wal {
     }
 
     fn open_on(disk: Arc<dyn Disk>, settings: Settings) -> Result<(Self, Reader), OpenError> {
-        if settings.queue < 1 || !(4 << 10..=1 << 30).contains(&settings.segment_bytes) {
+        if settings.queue < 1 || settings.lanes < 1 || !(4 << 10..=1 << 30).contains(&settings.segment_bytes)
+        {
             return Err(OpenError::Settings);
         }
         let recovered = recovery::recover(&*disk)?;
@@ -149,61 +210,58 @@ impl Wal {
         let (durable_sender, durable) = watch::channel(Position::start_of(recovered.next_sequence));
         let counters = Arc::new(Counters::default());
         let is_ailing = Arc::new(AtomicBool::new(false));
-        let (queue, queued) = mpsc::channel(settings.queue);
+        let lanes = Arc::new(Lanes::new(settings.lanes, settings.queue));
         let writer = Writer::new(
-            disk.clone(),
+            (disk.clone(), lanes.clone()),
             (settings.durability, settings.segment_bytes),
             (counters.clone(), durable_sender, is_ailing.clone()),
         );
-        // The thread has a runtime of its own: it may block on the disk, and still wait with a deadline.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        std::thread::Builder::new()
-            .name("wal-writer".into())
-            .spawn(move || runtime.block_on(writer.run(queued)))?;
+        let (sender, has_ended) = watch::channel(false);
+        let ends = Ends { lanes: lanes.clone(), has_ended: sender };
+        thread::Builder::new().name("wal-writer".into()).spawn(move || {
+            let _ends = ends;
+            writer.run();
+        })?;
         let reader = Reader::new(disk, durable.clone(), recovered.shipped);
-        let record_limit = writer::record_limit(settings.segment_bytes);
-        let wal = Self { queue, counters, durable, durability: settings.durability, record_limit, is_ailing };
+        let wal = Self {
+            _closing: Arc::new(ClosesWithTheLast(lanes.clone())),
+            lanes,
+            counters,
+            durable,
+            has_ended,
+            durability: settings.durability,
+            record_limit: writer::record_limit(settings.segment_bytes) as usize,
+            is_ailing,
+        };
         Ok((wal, reader))
     }
 
-    /// Appends a record; in commit mode it is on the disk when this returns.
-    ///
-    /// A caller that stops waiting does not take its record back.
+    /// Appends a record; in commit mode it is on the disk when this resolves.
     ///
     /// # Errors
     /// When the record is not kept. Nothing of it will ever be read, unless the disk failed to forget it too.
-    pub async fn append(&self, record: Vec<u8>) -> Result<(), AppendError> {
-        self.counters.accept();
-        if self.record_limit < record.len() as u32 || u32::MAX as usize <= record.len() {
-            return self.refuse(AppendError::TooLong);
-        }
-        // While the disk refuses, nobody is told «kept» before it is: interval mode waits like commit mode.
-        let waits = self.durability == Durability::Commit || self.is_ailing.load(Relaxed);
-        let (caller, outcome) = if waits {
-            let (caller, outcome) = oneshot::channel();
-            (Some(caller), Some(outcome))
-        } else {
-            (None, None)
-        };
-        match self.queue.try_send(Message::Append(Pending { record, caller })) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return self.refuse(AppendError::Full),
-            Err(mpsc::error::TrySendError::Closed(_)) => return self.refuse(AppendError::Closed),
-        }
-        match outcome {
-            Some(outcome) => outcome.await.unwrap_or(Err(AppendError::Stopped)),
-            None => Ok(()),
-        }
+    pub fn append(&self, record: impl AsRef<[u8]>) -> Append {
+        self.append_with(|bytes| bytes.extend_from_slice(record.as_ref()))
     }
 
-    fn refuse(&self, error: AppendError) -> Result<(), AppendError> {
-        self.counters.refuse(1);
-        Err(error)
+    /// Appends the record that `write` puts behind the bytes it is given, which are not its own.
+    ///
+    /// # Errors
+    /// As with [`Wal::append`].
+    pub fn append_with(&self, write: impl FnOnce(&mut Vec<u8>)) -> Append {
+        // While the disk refuses, nobody is told «kept» before it is: interval mode waits like commit mode.
+        let is_awaited = self.durability == Durability::Commit || self.is_ailing.load(Relaxed);
+        let urgency = if is_awaited { Urgency::Awaited } else { Urgency::Unawaited };
+        Append(match self.lanes.put(self.record_limit, urgency, write) {
+            Ok(ticket) if is_awaited => State::Waits(ticket),
+            Ok(_) => State::Known(Ok(())),
+            Err(error) => State::Known(Err(error)),
+        })
     }
 
     /// What has been counted since the log was opened.
     pub fn counts(&self) -> Counts {
-        self.counters.read()
+        self.counters.read(&self.lanes)
     }
 
     /// Up to where the log is durable.
@@ -213,15 +271,13 @@ impl Wal {
 
     /// Whether the last thing that the disk was asked for succeeded.
     pub fn is_well(&self) -> bool {
-        !self.is_ailing.load(Relaxed) && !self.queue.is_closed()
+        !self.is_ailing.load(Relaxed) && !self.lanes.is_closed()
     }
 
     /// Makes everything that was appended durable, and accepts nothing more.
     pub async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        if self.queue.send(Message::Close(done)).await.is_ok() {
-            // An error says that the writer has ended, which is what is waited for.
-            let _ = closed.await;
-        }
+        self.lanes.close();
+        // An error says that the writer has ended, which is what is waited for.
+        let _ = self.has_ended.clone().wait_for(|has_ended| *has_ended).await;
     }
 }

@@ -67,7 +67,7 @@ struct World {
 impl World {
     fn new(durability: Durability, dice: u32) -> Self {
         let disk = SimulatedDisk::default();
-        let settings = Settings { durability, segment_bytes: SEGMENT, queue: 64 };
+        let settings = Settings { durability, segment_bytes: SEGMENT, queue: 64, lanes: 1 };
         let (wal, reader) = Wal::open_on(Arc::new(disk.clone()), settings).unwrap();
         Self { disk, settings, wal, reader, model: Model::default(), dice }
     }
@@ -194,8 +194,10 @@ fn dice(state: &mut u32) -> impl FnMut() -> u32 {
     }
 }
 
+/// Each test has a thread, and so a lane, of its own.
 fn run(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().on_thread_park(thread_parks).build().unwrap().block_on(future);
 }
 
 proptest! {
@@ -203,6 +205,10 @@ proptest! {
 
     #[test]
     fn what_was_promised_is_read_once_and_in_order(actions in actions(), seed: u32, mode in 0usize..2) {
+        // Half of the time as on a thread that takes clicks.
+        if seed.is_multiple_of(2) {
+            gather_until_parked();
+        }
         run(async move {
             let mut world = World::new(DURABILITIES[mode], seed);
             for action in actions {
@@ -337,6 +343,61 @@ fn a_full_queue_refuses_at_once() {
 }
 
 #[test]
+fn who_stops_waiting_holds_up_nobody() {
+    gather_until_parked();
+    run(async {
+        let mut world = World::new(Durability::Commit, 0);
+        for quitter in 0..20 {
+            let begun: Vec<_> = (0..20).map(|_| tokio::spawn(world.wal.append(vec![0; 4]))).collect();
+            // Each gets as far as waiting, and the first among them would be the one to wake the others.
+            tokio::task::yield_now().await;
+            begun[quitter].abort();
+            for (number, append) in begun.into_iter().enumerate() {
+                let outcome = append.await;
+                assert!(number == quitter || outcome.unwrap() == Ok(()));
+            }
+        }
+        world.wal.close().await;
+        world.open();
+        assert_eq!(world.reader.read(1_000).unwrap().records.len(), 400, "also those nobody waited for");
+    });
+}
+
+#[test]
+fn threads_have_lanes_of_their_own() {
+    let disk = SimulatedDisk::default();
+    let settings =
+        Settings { durability: Durability::Commit, segment_bytes: 64 << 10, queue: 4_096, lanes: 4 };
+    let (wal, mut reader) = Wal::open_on(Arc::new(disk), settings).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8u8 {
+            let wal = wal.clone();
+            scope.spawn(move || {
+                if thread.is_multiple_of(2) {
+                    gather_until_parked();
+                }
+                run(async move {
+                    for number in 0..200u8 {
+                        wal.append([thread, number]).await.unwrap();
+                    }
+                });
+            });
+        }
+    });
+    let mut next = [0; 8];
+    while !reader.is_at_end() {
+        for record in reader.read(100).unwrap().records {
+            let [thread, number] = record[..] else { panic!("{record:?} is not what was appended") };
+            assert_eq!(number, next[usize::from(thread)], "a thread's records keep their order");
+            next[usize::from(thread)] += 1;
+        }
+    }
+    assert_eq!(next, [200; 8]);
+    let counts = wal.counts();
+    assert_eq!((counts.accepted, counts.durable, counts.refused), (1_600, 1_600, 0));
+}
+
+#[test]
 fn a_record_that_is_too_long_is_refused() {
     run(async {
         let world = World::new(Durability::Commit, 0);
@@ -361,7 +422,7 @@ fn the_folder_has_one_writer() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
         let (wal, reader) = Wal::open(folder.path(), Settings::default()).unwrap();
-        wal.append(b"one".to_vec()).await.unwrap();
+        wal.append(b"one").await.unwrap();
         assert!(matches!(Wal::open(folder.path(), Settings::default()), Err(OpenError::Locked)));
         wal.close().await;
         drop((wal, reader));
@@ -403,7 +464,7 @@ const FIXTURE: &[u8] = include_bytes!("fixtures/v1.wal");
 async fn write_fixture() -> Vec<u8> {
     let world = World::new(Durability::Commit, 0);
     for record in [&b"one"[..], b"", b"three"] {
-        world.wal.append(record.to_vec()).await.unwrap();
+        world.wal.append(record).await.unwrap();
     }
     world.wal.close().await;
     Wal::open_on(Arc::new(world.disk.clone()), world.settings).unwrap();

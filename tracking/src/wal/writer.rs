@@ -1,50 +1,33 @@
 //! The one thread that writes the log, and makes many records durable with one sync.
 
 use std::{
-    io,
+    io, mem,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    thread,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    time::timeout_at,
-};
+use tokio::sync::watch;
 
 use super::{
     AppendError, Durability,
+    batch::{Batch, Run},
     counters::Counters,
     disk::{Disk, DiskFile},
     frame::{self, Kind},
+    lanes::{Lanes, Records, Taken},
     position::Position,
     recovery::segment_name,
 };
 
-/// How many records are written before their callers hear of it, at most.
-const BATCH: usize = 4096;
 /// The bytes of a seal, for which every segment keeps room.
 const SEAL: u32 = frame::FRAME_HEADER;
 
 /// How long after a refusal the disk is asked again, when no caller does.
 const PROBE: Duration = Duration::from_millis(500);
-
-/// What the log's callers send to its writer.
-pub(super) enum Message {
-    Append(Pending),
-    Close(oneshot::Sender<()>),
-}
-
-/// A record on its way to the disk.
-pub(super) struct Pending {
-    pub record: Vec<u8>,
-    /// Who waits for it to be durable; nobody in interval mode.
-    pub caller: Option<Caller>,
-}
-
-type Caller = oneshot::Sender<Result<(), AppendError>>;
 
 /// The longest record that fits into a segment of this size.
 pub(super) fn record_limit(segment_bytes: u32) -> u32 {
@@ -55,18 +38,20 @@ pub(super) fn record_limit(segment_bytes: u32) -> u32 {
 /// The log's writing end.
 pub(super) struct Writer {
     disk: Arc<dyn Disk>,
+    lanes: Arc<Lanes>,
     durability: Durability,
     segment_bytes: u32,
     counters: Arc<Counters>,
     durable: watch::Sender<Position>,
     segment: Option<Segment>,
     next_sequence: u64,
-    /// Frames that are encoded but not written, and their callers.
+    /// Frames that are encoded but not written, and whose they are.
     encoded: Vec<u8>,
-    encoded_for: Vec<Option<Caller>>,
-    /// Callers whose frames are written but not synced.
-    written_for: Vec<Option<Caller>>,
-    sync_due: Option<tokio::time::Instant>,
+    encoded_for: Vec<Run>,
+    /// Whose frames are written but not synced.
+    written_for: Vec<Run>,
+    /// For each lane what is put in the place of the records that are taken out.
+    empty: Vec<Records>,
     has_stopped: bool,
     /// Tells callers that the disk did not do the last thing it was asked for.
     is_ailing: Arc<AtomicBool>,
@@ -82,13 +67,15 @@ struct Segment {
 
 impl Writer {
     pub(super) fn new(
-        disk: Arc<dyn Disk>,
+        (disk, lanes): (Arc<dyn Disk>, Arc<Lanes>),
         (durability, segment_bytes): (Durability, u32),
         (counters, durable, is_ailing): (Arc<Counters>, watch::Sender<Position>, Arc<AtomicBool>),
     ) -> Self {
         let next_sequence = durable.borrow().sequence;
         Self {
             disk,
+            empty: (0..lanes.len()).map(|_| Records::default()).collect(),
+            lanes,
             durability,
             segment_bytes,
             counters,
@@ -98,53 +85,48 @@ impl Writer {
             encoded: Vec::new(),
             encoded_for: Vec::new(),
             written_for: Vec::new(),
-            sync_due: None,
             has_stopped: false,
             is_ailing,
         }
     }
 
-    /// Writes what comes until the log is closed or nobody holds it any more.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
-        let mut messages = Vec::with_capacity(BATCH);
-        let mut closed_for = Vec::new();
+    /// Writes what comes until the log is closed, and gives back the folder's lock.
+    pub(super) fn run(mut self) {
+        self.lanes.bell().listen();
         loop {
-            let received = queue.recv_many(&mut messages, BATCH);
-            let count = match self.wakes_at() {
-                Some(due) => timeout_at(due, received).await,
-                None => Ok(received.await),
-            };
-            match count {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(_) if self.sync_due.is_some() => self.sync(),
-                Err(_) => self.probe(),
-            }
-            let mut batch = Vec::with_capacity(messages.len());
-            for message in messages.drain(..) {
-                match message {
-                    Message::Append(pending) => batch.push(pending),
-                    Message::Close(done) => {
-                        // What is already queued is still written; the next receive then ends the loop.
-                        queue.close();
-                        closed_for.push(done);
-                    }
+            self.rest();
+            // Asked before taking: what was put before the closing is still written.
+            let is_closed = self.lanes.is_closed();
+            for lane in 0..self.lanes.len() {
+                let mut empty = mem::take(&mut self.empty[lane]);
+                if let Some(taken) = self.lanes.take(lane, &mut empty) {
+                    empty = self.store(taken);
                 }
+                self.empty[lane] = empty;
             }
-            self.store(batch);
-        }
-        self.sync();
-        // The folder's lock is given back before anybody hears that the log is closed.
-        drop(self);
-        for done in closed_for {
-            // Whoever asked may have stopped waiting; the log is closed all the same.
-            let _ = done.send(());
+            self.write();
+            self.sync();
+            if is_closed {
+                break;
+            }
         }
     }
 
-    fn wakes_at(&self) -> Option<tokio::time::Instant> {
-        let probes = self.is_ailing.load(Relaxed) && !self.has_stopped;
-        self.sync_due.or_else(|| probes.then(|| tokio::time::Instant::now() + PROBE))
+    /// Waits until there is something to write; in interval mode then until it is time.
+    fn rest(&mut self) {
+        let is_probing = self.is_ailing.load(Relaxed) && !self.has_stopped;
+        if !self.lanes.bell().wait(is_probing.then_some(PROBE)) {
+            return self.probe();
+        }
+        let Durability::Interval(interval) = self.durability else { return };
+        let began = Instant::now();
+        while !self.lanes.is_closed() && !self.lanes.is_pressing() && !self.is_ailing.load(Relaxed) {
+            let left = interval.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            thread::park_timeout(left);
+        }
     }
 
     /// Finds out whether the disk has room again: without traffic nobody else would.
@@ -154,32 +136,21 @@ impl Writer {
         }
     }
 
-    fn store(&mut self, batch: Vec<Pending>) {
+    /// Encodes what was taken, as far as there is room; gives back the records' room.
+    fn store(&mut self, taken: Taken) -> Records {
+        let Taken { mut records, batch } = taken;
         let mut refusal = self.has_stopped.then_some(AppendError::Stopped);
-        for pending in batch {
+        for (index, record) in (0..).zip(records.iter()) {
             if refusal.is_none() {
-                refusal = self.make_room(pending.record.len() as u32).err();
+                refusal = self.make_room(record.len() as u32).err();
             }
             match refusal {
-                None => self.encode(pending),
-                Some(error) => self.refuse([pending.caller], error),
+                None => self.encode(record, &batch, index),
+                Some(error) => self.refuse([Run::new(&batch, index)], error),
             }
         }
-        self.write();
-        match self.durability {
-            Durability::Commit => self.sync(),
-            Durability::Interval(interval) => self.sync_when_due(interval),
-        }
-    }
-
-    fn sync_when_due(&mut self, interval: Duration) {
-        if self.written_for.is_empty() {
-            return;
-        }
-        let now = tokio::time::Instant::now();
-        if *self.sync_due.get_or_insert(now + interval) <= now {
-            self.sync();
-        }
+        records.clear();
+        records
     }
 
     /// Sees to it that the open segment has room for a record, beginning another where it has not.
@@ -202,12 +173,14 @@ impl Writer {
         Ok(())
     }
 
-    fn encode(&mut self, pending: Pending) {
+    fn encode(&mut self, record: &[u8], batch: &Arc<Batch>, index: u32) {
         if let Some(segment) = &self.segment {
             let offset = segment.written + self.encoded.len() as u32;
             let place = (segment.sequence, offset);
-            frame::encode(&mut self.encoded, Kind::Record, &pending.record, segment.synced, place);
-            self.encoded_for.push(pending.caller);
+            frame::encode(&mut self.encoded, Kind::Record, record, segment.synced, place);
+            if !self.encoded_for.last_mut().is_some_and(|run| run.extend(batch, index)) {
+                self.encoded_for.push(Run::new(batch, index));
+            }
         }
     }
 
@@ -223,8 +196,8 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, sequence = segment.sequence, "the log could not be written");
                 let is_undone = segment.undo();
-                let callers = std::mem::take(&mut self.encoded_for);
-                self.refuse(callers, refusal(&error));
+                let unwritten = mem::take(&mut self.encoded_for);
+                self.refuse(unwritten, refusal(&error));
                 if let Err(error) = is_undone {
                     self.stop(&error);
                 }
@@ -234,7 +207,6 @@ impl Writer {
 
     /// Makes everything written last, and tells those who wait for it.
     fn sync(&mut self) {
-        self.sync_due = None;
         let Some(segment) = self.segment.as_mut().filter(|segment| segment.synced < segment.written) else {
             return;
         };
@@ -246,13 +218,10 @@ impl Writer {
         self.is_ailing.store(false, Relaxed);
         let position = Position { sequence: segment.sequence, offset: segment.synced };
         self.counters.count_sync(began.elapsed().as_micros() as u64);
-        self.counters.make_durable(self.written_for.len() as u64);
+        self.counters.make_durable(self.written_for.iter().map(|run| u64::from(run.len())).sum());
         // Before the callers hear of it, so that whoever they tell can read it.
         self.durable.send_replace(position);
-        for caller in self.written_for.drain(..).flatten() {
-            // A caller that has gone away has its record all the same.
-            let _ = caller.send(Ok(()));
-        }
+        self.written_for.drain(..).for_each(Run::keep);
     }
 
     /// Ends the open segment for good, so that a reader knows that nothing is missing behind it.
@@ -302,14 +271,11 @@ impl Writer {
         Ok(segment)
     }
 
-    fn refuse(&self, callers: impl IntoIterator<Item = Option<Caller>>, error: AppendError) {
+    fn refuse(&self, runs: impl IntoIterator<Item = Run>, error: AppendError) {
         self.is_ailing.store(true, Relaxed);
-        for caller in callers {
-            self.counters.refuse(1);
-            if let Some(caller) = caller {
-                // A caller that has gone away needs no refusal.
-                let _ = caller.send(Err(error));
-            }
+        for run in runs {
+            self.counters.refuse(u64::from(run.len()));
+            run.refuse(error);
         }
     }
 
@@ -322,8 +288,8 @@ impl Writer {
             // Refused records should not be found after a restart; a disk that fails here as well may keep them.
             let _ = segment.file.set_length(u64::from(segment.synced));
         }
-        let unsynced = std::mem::take(&mut self.written_for);
-        let unwritten = std::mem::take(&mut self.encoded_for);
+        let unsynced = mem::take(&mut self.written_for);
+        let unwritten = mem::take(&mut self.encoded_for);
         self.encoded.clear();
         self.refuse(unsynced.into_iter().chain(unwritten), AppendError::Stopped);
     }
