@@ -25,9 +25,9 @@ pub struct IdError {
     pub text: String,
 }
 
-/// Makes a UUIDv7 from the clock's milliseconds and 74 random bits.
-fn uuid_v7(clock: &Clock, chance: &Chance) -> Uuid {
-    let millis = u64::try_from(clock.now().timestamp_millis()).unwrap_or(0);
+/// Makes a UUIDv7 from a time's milliseconds and 74 random bits.
+fn uuid_v7(now: DateTime<Utc>, chance: &Chance) -> Uuid {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &chance.bytes()).into_uuid()
 }
 
@@ -51,7 +51,13 @@ macro_rules! ids {
             /// A new id, made once, ordered by the time it was made.
             #[must_use]
             pub fn new(clock: &Clock, chance: &Chance) -> Self {
-                Self(uuid_v7(clock, chance))
+                Self::new_at(clock.now(), chance)
+            }
+
+            /// A new id for something of this moment, when the clock was read already.
+            #[must_use]
+            pub fn new_at(now: DateTime<Utc>, chance: &Chance) -> Self {
+                Self(uuid_v7(now, chance))
             }
 
             /// The id as the database keeps it.

@@ -6,8 +6,12 @@ use std::{
 };
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use serve::command::Cli;
 use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

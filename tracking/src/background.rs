@@ -1,13 +1,58 @@
-//! A program serves only while its background works, and ends in time even when that does not.
+//! A program serves only while its background works, gives clicks the first place, and ends in time in any case.
 
-use std::{pin::pin, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use anyhow::{Context, ensure};
-use tokio::{task::JoinSet, time::timeout};
+use rustix::process::setpriority_process;
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinSet,
+    time::timeout,
+};
 
 /// How long the background may take to end once it was asked to.
 const ENDING_PATIENCE: Duration = Duration::from_secs(10);
+/// How far the background gives way: it gets about a tenth of a core that clicks could use entirely.
+const NICENESS: i32 = 10;
 const PANICKED: &str = "a background task ended in a panic";
+
+/// A runtime for shipping and other work that can wait while clicks come: the log keeps what is not shipped yet.
+///
+/// Dropped, it ends without waiting for what a disk or a database holds up.
+pub struct Background(Option<Runtime>);
+
+impl Background {
+    /// Starts its thread.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub fn new() -> io::Result<Self> {
+        let give_way = || {
+            // On Linux this is the priority of the calling thread, and every process may lower its own.
+            if let Err(error) = setpriority_process(None, NICENESS) {
+                tracing::debug!(%error, "the background competes with clicks");
+            }
+        };
+        let mut runtime = Builder::new_multi_thread();
+        runtime.worker_threads(1).thread_name("background").on_thread_start(give_way).enable_all();
+        Ok(Self(Some(runtime.build()?)))
+    }
+
+    /// Has something done there.
+    pub fn spawn(&self, tasks: &mut JoinSet<()>, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.0 {
+            tasks.spawn_on(task, runtime.handle());
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
 
 /// Serves until the server ends, or until a background task does, which is an error unless the process is ending.
 ///

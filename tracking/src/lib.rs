@@ -14,6 +14,7 @@ pub mod problem;
 pub mod redirect;
 mod routes;
 pub mod secret;
+pub mod server;
 mod shipper;
 pub mod store;
 mod tracker;

@@ -1,30 +1,30 @@
 //! `tributary-track` takes clicks and postbacks: it redirects visitors, and loses none of them.
 
-use std::{future::IntoFuture, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use axum::{Router, serve::ListenerExt};
 use clap::Parser;
 use domain::{Chance, Clock};
+use mimalloc::MiMalloc;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::{
-    net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
     task::JoinSet,
-    time::sleep,
 };
 use tracing_subscriber::EnvFilter;
 use tracking::{
-    Tracker, background,
+    Tracker,
+    background::{self, Background},
     config::Config,
     database::pool_for_requests,
     intake::{Intake, seal::Sealer},
     late_clicks, postback_routes,
+    server::Server,
 };
 
-/// How long open requests may take to end once a shutdown has begun.
-const DRAINING_PATIENCE: Duration = Duration::from_secs(10);
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 /// How long the end of the process waits for threads that the disk holds.
 const ABANDONING: Duration = Duration::from_secs(2);
 /// For shipping, the directory and its notifications, and postbacks that waited for their click.
@@ -42,10 +42,6 @@ struct Command {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: String,
 
-    /// Threads that take clicks; as many as there are cores when not given.
-    #[arg(long, env = "TRIBUTARY_WORKERS", value_name = "NUMBER")]
-    workers: Option<usize>,
-
     /// How many connections to the database may be open for postbacks; shipping and the directory have four more.
     #[arg(long, env = "TRIBUTARY_CONNECTIONS", default_value_t = 16, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -59,18 +55,7 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(workers) = command.workers {
-        runtime.worker_threads(workers.max(1));
-    }
-    let ran = runtime.enable_all().build().context("the runtime cannot start").and_then(|runtime| {
-        // The future is large once, not once per click.
-        let ran = runtime.block_on(Box::pin(run(command)));
-        // A disk that hangs must not keep the process from ending.
-        runtime.shutdown_timeout(ABANDONING);
-        ran
-    });
-    match ran {
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -79,7 +64,17 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+/// Clicks have threads of their own; postbacks run on this runtime, and what can wait on the background's.
+fn run(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the runtime cannot start")?;
+    let ran = runtime.block_on(Box::pin(take(command)));
+    // A disk that hangs must not keep the process from ending.
+    runtime.shutdown_timeout(ABANDONING);
+    ran
+}
+
+async fn take(command: Command) -> anyhow::Result<()> {
     let options: PgConnectOptions =
         command.database_url.parse().context("the database URL cannot be understood")?;
     // Lazily, because a tracker starts and serves without its database.
@@ -89,13 +84,17 @@ async fn run(command: Command) -> anyhow::Result<()> {
     let tracker = Tracker::open(&command.config, pool.clone(), clock.clone(), chance.clone()).await?;
     let waiting = Intake { pool, clock, chance, sealer: Sealer::new(&command.config.secret) };
     let taking = Intake { pool: pool_for_requests(options, command.connections), ..waiting.clone() };
-    let listener = TcpListener::bind(command.listen)
+    let server = Server::bind(command.listen, command.config.workers())
         .await
         .with_context(|| format!("cannot listen on {}", command.listen))?;
-    tracing::info!(address = %listener.local_addr()?, "taking clicks");
+    tracing::info!(address = %server.local_addr()?, "taking clicks");
     let mut tasks = JoinSet::new();
-    tasks.spawn(work(tracker.clone(), waiting));
-    let serving = serve(listener, tracker.router().merge(postback_routes(taking)));
+    let background = Background::new().context("the background cannot start")?;
+    background.spawn(&mut tasks, work(tracker.clone(), waiting));
+    let serving = async {
+        let routes = tracker.router().merge(postback_routes(taking));
+        Ok(server.serve(tracker.clone(), routes, ended()).await?)
+    };
     let served = background::serve_beside(&mut tasks, || false, serving).await;
     // What was accepted is made durable and shipped even when serving failed.
     tracker.shutdown().await;
@@ -108,31 +107,6 @@ async fn work(tracker: Tracker, intake: Intake) {
     tokio::select! {
         () = tracker.run_background() => {}
         () = late_clicks::follow(&intake, tracker.shipped()) => {}
-    }
-}
-
-/// Serves until the process is asked to end, and then until the open requests are answered.
-async fn serve(listener: TcpListener, router: Router) -> anyhow::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // An answer is one small packet: it must not wait for another.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
-    });
-    let (stop, mut stopping) = watch::channel(false);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        ended().await;
-        stop.send_replace(true);
-    });
-    let drained = async move {
-        // The sender lives in the server, which ends this function when it ends.
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-        sleep(DRAINING_PATIENCE).await;
-    };
-    tokio::select! {
-        served = server.into_future() => Ok(served?),
-        () = drained => Ok(()),
     }
 }
 

@@ -136,7 +136,11 @@ impl IntoResponse for Problem {
 /// Lay it outside the routes and inside whatever sets [`REQUEST_ID`] on the request.
 pub async fn complete(request: Request, next: Next) -> Response {
     let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(Box::from);
-    let mut response = next.run(request).await;
+    finish(next.run(request).await, request_id)
+}
+
+/// Completes one answer as [`complete`] does.
+pub(crate) fn finish(mut response: Response, request_id: Option<Box<str>>) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;

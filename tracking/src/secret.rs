@@ -28,7 +28,7 @@ impl Secret {
 
     /// The key for one purpose; a purpose names its version too, such as `"cookie/1"`.
     pub fn key(&self, purpose: &'static str) -> Key {
-        Key(authenticate(&self.0, &[b"tributary ", purpose.as_bytes()]))
+        Key::new(finish(keyed(&self.0), &[b"tributary ", purpose.as_bytes()]))
     }
 }
 
@@ -48,17 +48,25 @@ impl std::str::FromStr for Secret {
 
 /// A key for one purpose.
 #[derive(Clone)]
-pub struct Key([u8; 32]);
+pub struct Key {
+    bytes: [u8; 32],
+    /// The beginning of every authentication, which is half of its work.
+    keyed: Hmac<Sha256>,
+}
 
 impl Key {
+    fn new(bytes: [u8; 32]) -> Self {
+        Self { bytes, keyed: keyed(&bytes) }
+    }
+
     /// HMAC-SHA256 of the parts one after the other; where they end is for the caller to make unmistakable.
     pub fn authenticate(&self, parts: &[&[u8]]) -> [u8; 32] {
-        authenticate(&self.0, parts)
+        finish(self.keyed.clone(), parts)
     }
 
     /// The key itself, for those who encrypt with it.
     pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -68,8 +76,11 @@ impl fmt::Debug for Key {
     }
 }
 
-fn authenticate(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut keyed = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+fn finish(mut keyed: Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
     for part in parts {
         keyed.update(part);
     }

@@ -12,11 +12,13 @@ use clap::Args;
 use domain::{Chance, Clock};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 use tracking::{
-    Tracker, background,
+    Tracker,
+    background::{self, Background},
     config::Config,
     intake::{Intake, seal::Sealer},
     late_clicks, postback_routes,
     problem::complete,
+    server::Server,
 };
 use url::Url;
 
@@ -83,14 +85,15 @@ impl Serve {
     /// Serves until the process is asked to end, then ends what it has begun.
     pub async fn run(self) -> anyhow::Result<()> {
         let ending = ending()?;
-        let listener = TcpListener::bind(self.listen).await;
-        let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
+        let cannot_listen = format!("cannot listen on {}", self.listen);
+        if self.all {
+            let server = Server::bind(self.listen, self.tracking.workers()).await.context(cannot_listen)?;
+            return self.run_all(server, ending).await;
+        }
+        let listener = TcpListener::bind(self.listen).await.context(cannot_listen)?;
         let address = listener.local_addr()?;
         let app = self.app(address)?;
         tokio::spawn(forget_the_quiet(app.clone()));
-        if self.all {
-            return self.run_all(app, listener, ending).await;
-        }
         let (api, _) = api::router(app.clone());
         let routes = api.merge(health::routes(app.db.clone()));
         tracing::info!(%address, "serving the API on {address}");
@@ -113,12 +116,10 @@ impl Serve {
         })
     }
 
-    async fn run_all(
-        self,
-        app: App,
-        listener: TcpListener,
-        ending: watch::Receiver<bool>,
-    ) -> anyhow::Result<()> {
+    async fn run_all(self, server: Server, ending: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let address = server.local_addr()?;
+        let app = self.app(address)?;
+        tokio::spawn(forget_the_quiet(app.clone()));
         let background = self.database.pool_for_background(self.worker_connections)?;
         let tracker =
             Tracker::open(&self.tracking, background.clone(), app.clock.clone(), app.chance.clone()).await?;
@@ -136,15 +137,17 @@ impl Serve {
             let bench = Workbench { intake: waiting, choices: self.choices };
             async move { jobs::work(&bench, &ending).await }
         });
-        tasks.spawn({
+        let beside = Background::new().context("the background cannot start")?;
+        beside.spawn(&mut tasks, {
             let tracker = tracker.clone();
             async move { tracker.run_background().await }
         });
-        let address = listener.local_addr()?;
         tracing::info!(%address, "serving the API, clicks and postbacks on {address}");
         let routes = all_routes(&app, &tracker, taking);
         let asked = ending.clone();
-        let serving = serve(listener, with_fallback(routes, app), ending);
+        let serving = async {
+            Ok(server.serve(tracker.clone(), with_fallback(routes, app.clone()), ended(ending)).await?)
+        };
         let served = background::serve_beside(&mut tasks, || *asked.borrow(), serving).await;
         tracker.shutdown().await;
         // Nobody tells the jobs to end when serving failed: they are cut off, which is safe as after a crash.

@@ -22,9 +22,9 @@ const LOG_RETRY_S: u32 = 1;
 const START_RETRY_S: u32 = 5;
 
 /// Sends the visitor on; with a cookie when the click counts.
-pub(super) fn redirect(location: &str, cookie: Option<&str>) -> Response {
-    let Ok(location) = HeaderValue::from_str(location) else {
-        tracing::error!(location, "a landing page's address is no header");
+pub(super) fn redirect(location: String, cookie: Option<String>) -> Response {
+    let Ok(location) = HeaderValue::try_from(location) else {
+        tracing::error!("a landing page's address is no header");
         return Problem::internal().into_response();
     };
     let mut response = no_store(StatusCode::FOUND);
@@ -36,7 +36,7 @@ pub(super) fn redirect(location: &str, cookie: Option<&str>) -> Response {
 }
 
 /// Tells the advertiser's page that its visitor is known.
-pub(super) fn captured(click: Option<(ClickId, &str)>, origin: Option<HeaderValue>) -> Response {
+pub(super) fn captured(click: Option<(ClickId, String)>, origin: Option<HeaderValue>) -> Response {
     let mut response = no_store(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("origin"));
@@ -71,7 +71,7 @@ pub(super) fn refuse(tracker: &Tracker, refusal: Refusal, arrival: &Arrival<'_>)
     tracker.0.meters.count(closed);
     let own = link.as_ref().and_then(|link| link.campaign.fallback_url.as_ref());
     match own.or(tracker.0.fallback_url.as_ref()) {
-        Some(fallback) => redirect(fallback.as_str(), None),
+        Some(fallback) => redirect(fallback.to_string(), None),
         None if wants_html(arrival.headers) => sorry(closed),
         None => closed_problem(closed).into_response(),
     }
@@ -141,9 +141,9 @@ fn no_store(status: StatusCode) -> Response {
     response
 }
 
-fn set_cookie(headers: &mut HeaderMap, cookie: Option<&str>) {
+fn set_cookie(headers: &mut HeaderMap, cookie: Option<String>) {
     // A cookie is made of a checked name, ids and base64.
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(cookie).ok()) {
+    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
         headers.insert(header::SET_COOKIE, cookie);
     }
 }

@@ -1,7 +1,8 @@
 //! The first-party cookie: which visit this is and which click came last, signed so that nobody makes one up.
 
+use std::fmt::Write;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use cookie::{Cookie, SameSite, time::Duration};
 use domain::{ClickId, SessionId};
 use subtle::ConstantTimeEq;
 
@@ -9,6 +10,8 @@ use crate::secret::{Key, Secret};
 
 /// How much of the signature the cookie carries: 128 bits cannot be guessed.
 const SIGNATURE: usize = 16;
+
+const SECONDS_A_DAY: u32 = 24 * 60 * 60;
 
 /// What a visitor's browser keeps for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,16 +49,18 @@ impl Cookies {
 
     /// The value of a `Set-Cookie` header.
     pub fn write(&self, visit: Visit, days: u16) -> String {
-        let signed = format!("{}.{}", visit.session, visit.click);
-        let signature = URL_SAFE_NO_PAD.encode(self.sign(&signed));
-        Cookie::build((&*self.name, format!("{signed}.{signature}")))
-            .path("/")
-            .max_age(Duration::days(i64::from(days)))
-            .http_only(true)
-            .secure(true)
-            .same_site(SameSite::Lax)
-            .build()
-            .to_string()
+        let mut cookie = String::with_capacity(self.name.len() + 192);
+        cookie.push_str(&self.name);
+        cookie.push('=');
+        let begin = cookie.len();
+        // Writing into a string cannot fail.
+        let _ = write!(cookie, "{}.{}", visit.session, visit.click);
+        let signature = self.sign(&cookie[begin..]);
+        cookie.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut cookie);
+        let seconds = u32::from(days) * SECONDS_A_DAY;
+        let _ = write!(cookie, "; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={seconds}");
+        cookie
     }
 
     /// The visit in the values of `Cookie` headers; none when there is none or somebody changed it.

@@ -1,15 +1,16 @@
 //! Where a visitor lands: the landing page with the click's parameters, each exactly once.
 
-use std::collections::HashSet;
+use std::{array, collections::HashSet, fmt::Write};
 
 use domain::{
     ClickId,
     campaign::{AllowedHost, may_lead_to},
-    click::{SUB_IDS, Tags, UTM},
+    click::{self, SUB_IDS, UTM},
 };
 use url::{Position, Url};
 
-use super::parameters::{Parameter, VALUE_LIMIT, clean};
+use super::parameters::{Parameter, Tags, VALUE_LIMIT, clean};
+use crate::event::BorrowedTags;
 
 /// The longest deep link that is followed.
 const TARGET_LIMIT: usize = 2_048;
@@ -23,9 +24,11 @@ pub struct Landing {
     /// With its `#`; empty when there is none.
     fragment: String,
     /// What the link and the page say about a click that says nothing itself.
-    defaults: Tags,
-    /// The name under which the click id travels.
+    defaults: click::Tags,
+    /// The name under which the click id travels, as it stands in a URL.
     click_param: String,
+    /// The URL of a click that says nothing itself, up to its id: most clicks are like that.
+    plain: String,
 }
 
 /// One parameter of the page's query.
@@ -44,8 +47,9 @@ impl Landing {
             page: page[..Position::AfterPath].to_owned(),
             pairs: Vec::new(),
             fragment: page.fragment().map_or_else(String::new, |fragment| format!("#{fragment}")),
-            defaults: Tags::default(),
-            click_param: click_param.to_owned(),
+            defaults: click::Tags::default(),
+            click_param: form_urlencoded::byte_serialize(click_param.as_bytes()).collect(),
+            plain: String::new(),
         };
         let mut written: HashSet<String> = HashSet::from([click_param.to_owned()]);
         for piece in page.query().unwrap_or_default().split('&') {
@@ -67,6 +71,9 @@ impl Landing {
                 landing.push(encode(name, value), passed_on(name), value);
             }
         }
+        let mut plain = String::new();
+        let separator = landing.write_pairs(&Tags::default(), &mut plain);
+        landing.plain = format!("{plain}{separator}{}=", landing.click_param);
         landing
     }
 
@@ -79,22 +86,40 @@ impl Landing {
     }
 
     /// The URL for a click that carries `tags`; without an id for a visit that is not counted.
-    pub fn url(&self, tags: &Tags, click: Option<ClickId>) -> String {
-        let mut url = String::with_capacity(self.page.len() + 256);
+    pub fn url(&self, tags: &Tags<'_>, click: Option<ClickId>) -> String {
+        let mut url = String::with_capacity(self.plain.len() + 256);
+        let Some(click) = click else {
+            self.write_pairs(tags, &mut url);
+            url.push_str(&self.fragment);
+            return url;
+        };
+        if PASSED_ON.iter().any(|parameter| said(tags, *parameter).is_some()) {
+            let separator = self.write_pairs(tags, &mut url);
+            url.push(separator);
+            url.push_str(&self.click_param);
+            url.push('=');
+        } else {
+            url.push_str(&self.plain);
+        }
+        // Writing into a string cannot fail.
+        let _ = write!(url, "{click}");
+        url.push_str(&self.fragment);
+        url
+    }
+
+    /// Writes the page with its parameters, and says what must stand before another one.
+    fn write_pairs(&self, tags: &Tags<'_>, url: &mut String) -> char {
         url.push_str(&self.page);
         let mut separator = '?';
-        let mut push = |pair: &str| {
-            url.push(separator);
-            url.push_str(pair);
-            separator = '&';
-        };
         for pair in &self.pairs {
+            url.push(separator);
+            separator = '&';
             match pair
                 .parameter
                 .and_then(|parameter| Some((parameter.landing_name()?, said(tags, parameter)?)))
             {
-                Some((name, value)) => push(&encode(name, value)),
-                None => push(&pair.written),
+                Some((name, value)) => write_pair(url, name, value),
+                None => url.push_str(&pair.written),
             }
         }
         for parameter in PASSED_ON {
@@ -102,27 +127,27 @@ impl Landing {
             if let (Some(name), Some(value)) = (parameter.landing_name(), said(tags, parameter))
                 && !is_written()
             {
-                push(&encode(name, value));
+                url.push(separator);
+                separator = '&';
+                write_pair(url, name, value);
             }
         }
-        if let Some(click) = click {
-            push(&encode(&self.click_param, &click.to_string()));
-        }
-        url.push_str(&self.fragment);
-        url
+        separator
     }
 
     /// What is stored about a click: what it says itself, else what the link and the page say.
-    pub fn complete(&self, mut tags: Tags) -> Tags {
-        for parameter in PASSED_ON {
-            if let (Some(default), Some(place)) =
-                (said(&self.defaults, parameter), place(&mut tags, parameter))
-                && place.is_empty()
-            {
-                place.push_str(default);
-            }
+    pub fn complete<'a>(&'a self, tags: &'a Tags<'_>) -> BorrowedTags<'a> {
+        fn first<'a>(said: &'a str, default: &'a str) -> &'a str {
+            if said.is_empty() { default } else { said }
         }
-        tags
+        let defaults = &self.defaults;
+        BorrowedTags {
+            subs: array::from_fn(|position| first(&tags.subs[position], &defaults.subs[position])),
+            source: first(&tags.source, &defaults.source),
+            uid: &tags.uid,
+            external_click_id: &tags.external_click_id,
+            utm: array::from_fn(|position| first(&tags.utm[position], &defaults.utm[position])),
+        }
     }
 }
 
@@ -147,7 +172,7 @@ fn passed_on(name: &str) -> Option<Parameter> {
     PASSED_ON.into_iter().find(|parameter| parameter.landing_name() == Some(name))
 }
 
-fn said(tags: &Tags, parameter: Parameter) -> Option<&str> {
+fn said<'a>(tags: &'a Tags<'_>, parameter: Parameter) -> Option<&'a str> {
     let value = match parameter {
         Parameter::Sub(position) => tags.subs.get(usize::from(position))?,
         Parameter::Utm(position) => tags.utm.get(usize::from(position))?,
@@ -157,7 +182,7 @@ fn said(tags: &Tags, parameter: Parameter) -> Option<&str> {
     (!value.is_empty()).then_some(value)
 }
 
-fn place(tags: &mut Tags, parameter: Parameter) -> Option<&mut String> {
+fn place(tags: &mut click::Tags, parameter: Parameter) -> Option<&mut String> {
     match parameter {
         Parameter::Sub(position) => tags.subs.get_mut(usize::from(position)),
         Parameter::Utm(position) => tags.utm.get_mut(usize::from(position)),
@@ -167,9 +192,15 @@ fn place(tags: &mut Tags, parameter: Parameter) -> Option<&mut String> {
 }
 
 fn encode(name: &str, value: &str) -> String {
-    form_urlencoded::Serializer::new(String::with_capacity(name.len() + value.len() + 1))
-        .append_pair(name, value)
-        .finish()
+    let mut pair = String::with_capacity(name.len() + value.len() + 1);
+    write_pair(&mut pair, name, value);
+    pair
+}
+
+fn write_pair(url: &mut String, name: &str, value: &str) {
+    url.extend(form_urlencoded::byte_serialize(name.as_bytes()));
+    url.push('=');
+    url.extend(form_urlencoded::byte_serialize(value.as_bytes()));
 }
 
 /// Why a deep link is not followed.
@@ -274,17 +305,20 @@ mod tests {
     fn a_click_that_says_nothing_is_stored_with_what_link_and_page_say() {
         let params = [("sub1".into(), "link".into()), ("utm_source".into(), "link".into())];
         let page = Url::parse("https://s.example/?utm_source=page&utm_term=page").unwrap();
-        let tags = Landing::new(&page, &params, "clickid").complete(Parameters::parse("sub1=click").tags);
-        assert_eq!((&*tags.subs[0], &*tags.utm[0], &*tags.utm[3]), ("click", "link", "page"));
+        let (landing, said) =
+            (Landing::new(&page, &params, "clickid"), Parameters::parse("sub1=click&uid=u").tags);
+        let tags = landing.complete(&said);
+        assert_eq!((tags.subs[0], tags.utm[0], tags.utm[3], tags.uid), ("click", "link", "page", "u"));
     }
 
     #[test]
     fn what_link_and_page_say_is_stored_as_clean_and_short_as_what_a_click_says() {
         let params = [("sub2".into(), "a\0b".into()), ("source".into(), "é".repeat(VALUE_LIMIT))];
         let page = Url::parse("https://s.example/?sub1=%00&sub3=x%00y&utm_term=%0d%0az").unwrap();
-        let tags = Landing::new(&page, &params, "clickid").complete(Tags::default());
+        let (landing, said) = (Landing::new(&page, &params, "clickid"), Tags::default());
+        let tags = landing.complete(&said);
         assert_eq!(tags.subs[..3], ["", "ab", "xy"]);
-        assert_eq!((&*tags.utm[3], tags.source.len()), ("z", VALUE_LIMIT));
+        assert_eq!((tags.utm[3], tags.source.len()), ("z", VALUE_LIMIT));
     }
 
     fn target(target: &str) -> Result<Url, TargetError> {

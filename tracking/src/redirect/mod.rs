@@ -14,18 +14,25 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Path, Request, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use domain::{AffiliateId, ClickId, SessionId, click::Click};
+use chrono::{DateTime, Utc};
+use domain::{AffiliateId, ClickId, Clock, SessionId};
 use http::{HeaderMap, Method, header};
 
-use self::{cookie::Visit, landing::Landing, parameters::Parameters};
+use self::{
+    cookie::Visit,
+    landing::Landing,
+    parameters::Parameters,
+    visitor::{Browser, Said},
+};
 use crate::{
     directory::{Closed, Directory, Link},
-    event::Event,
+    event::BorrowedClick,
     meters::Reason,
     problem::Problem,
     tracker::Tracker,
+    wal::Append,
 };
 
 /// `GET /c/{code}`: sends a visitor to where the link leads, and remembers that they came.
@@ -34,42 +41,78 @@ pub(crate) async fn follow_code(
     Path(code): Path<String>,
     request: Request,
 ) -> Response {
-    let arrival = Arrival::of(&request);
-    let answer = follow(&tracker, Some(&code), &arrival).await;
-    answer.unwrap_or_else(|refusal| answer::refuse(&tracker, refusal, &arrival))
+    let peer = peer(&request);
+    click(&tracker, Some(&code), &Arrival::of(&tracker.0.clock, &request, peer)).await
 }
 
 /// `GET /c?ref=…`: the same for a link or an affiliate named in the query.
 pub(crate) async fn follow_query(State(tracker): State<Tracker>, request: Request) -> Response {
-    let arrival = Arrival::of(&request);
-    let answer = follow(&tracker, None, &arrival).await;
-    answer.unwrap_or_else(|refusal| answer::refuse(&tracker, refusal, &arrival))
+    let peer = peer(&request);
+    click(&tracker, None, &Arrival::of(&tracker.0.clock, &request, peer)).await
 }
 
 /// `GET /landing?ref=…`: the same for a visitor who already is on the advertiser's page.
 pub(crate) async fn capture(State(tracker): State<Tracker>, request: Request) -> Response {
-    let arrival = Arrival::of(&request);
-    let answer = capture_landing(&tracker, &arrival).await;
-    answer.unwrap_or_else(|refusal| answer::refuse_capture(&tracker, refusal))
+    let arrival = Arrival::of(&tracker.0.clock, &request, peer(&request));
+    match capture_landing(&tracker, &arrival) {
+        Ok(answer) => answer.once_kept(&tracker, &arrival).await,
+        Err(refusal) => answer::refuse_capture(&tracker, refusal),
+    }
+}
+
+/// Answers a click, once it is as durable as was configured.
+pub(crate) async fn click(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) -> Response {
+    match follow(tracker, code, arrival) {
+        Ok(answer) => answer.once_kept(tracker, arrival).await,
+        Err(refusal) => answer::refuse(tracker, refusal, arrival),
+    }
+}
+
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 }
 
 /// What a request brings along.
-struct Arrival<'a> {
+pub(crate) struct Arrival<'a> {
+    /// When it came, and where the measuring of its answer begins.
+    at: DateTime<Utc>,
     began: Instant,
     method: &'a Method,
     headers: &'a HeaderMap,
+    said: Said<'a>,
     query: &'a str,
     peer: Option<IpAddr>,
 }
 
 impl<'a> Arrival<'a> {
-    fn of(request: &'a Request) -> Self {
+    /// A request, whatever its body, from whoever opened the connection.
+    pub(crate) fn of<Body>(clock: &Clock, request: &'a http::Request<Body>, peer: Option<IpAddr>) -> Self {
         Self {
+            at: clock.now(),
             began: Instant::now(),
             method: request.method(),
             headers: request.headers(),
+            said: Said::by(request.headers()),
             query: request.uri().query().unwrap_or_default(),
-            peer: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()),
+            peer,
+        }
+    }
+}
+
+/// An answer, and the click that must be kept before anybody hears it.
+struct Answer {
+    response: Response,
+    click: Option<Append>,
+}
+
+impl Answer {
+    async fn once_kept(self, tracker: &Tracker, arrival: &Arrival<'_>) -> Response {
+        let Some(click) = self.click else { return self.response };
+        let kept = click.await;
+        tracker.0.meters.answered(arrival.began.elapsed());
+        match kept {
+            Ok(()) => self.response,
+            Err(error) => answer::refused_by_log(error).into_response(),
         }
     }
 }
@@ -82,7 +125,7 @@ enum Refusal {
     Problem(Problem),
 }
 
-async fn follow(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) -> Result<Response, Refusal> {
+fn follow(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) -> Result<Answer, Refusal> {
     let parameters = Parameters::parse(arrival.query);
     let link = find(tracker, code, &parameters)?;
     let landing = match &parameters.target {
@@ -90,33 +133,40 @@ async fn follow(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) ->
         None => None,
     };
     let landing = landing.as_ref().unwrap_or(&link.landing);
-    if let Some(uncounted) = tracker.0.visitors.uncounted(arrival.method, arrival.headers) {
-        tracker.0.meters.count(uncounted);
-        return Ok(answer::redirect(&landing.url(&parameters.tags, None), None));
-    }
+    let browser = match tracker.0.visitors.recognize(arrival.method, &arrival.said) {
+        Ok(browser) => browser,
+        Err(uncounted) => {
+            tracker.0.meters.count(uncounted);
+            let response = answer::redirect(landing.url(&parameters.tags, None), None);
+            return Ok(Answer { response, click: None });
+        }
+    };
     let visit = tracker.visit(arrival);
     let location = landing.url(&parameters.tags, Some(visit.click));
     let cookie = tracker.0.cookies.write(visit, link.campaign.cookie_days);
-    tracker.keep(visit, &link, landing, parameters, arrival).await?;
-    Ok(answer::redirect(&location, Some(&cookie)))
+    let click = tracker.keep(visit, (&link, landing), &parameters, arrival, browser);
+    Ok(Answer { response: answer::redirect(location, Some(cookie)), click: Some(click) })
 }
 
-async fn capture_landing(tracker: &Tracker, arrival: &Arrival<'_>) -> Result<Response, Refusal> {
+fn capture_landing(tracker: &Tracker, arrival: &Arrival<'_>) -> Result<Answer, Refusal> {
     let parameters = Parameters::parse(arrival.query);
     let link = find(tracker, None, &parameters)?;
     let origin = answer::allowed_origin(arrival.headers, &link.campaign);
-    if let Some(uncounted) = tracker.0.visitors.uncounted(arrival.method, arrival.headers) {
-        tracker.0.meters.count(uncounted);
-        return Ok(answer::captured(None, origin));
-    }
+    let browser = match tracker.0.visitors.recognize(arrival.method, &arrival.said) {
+        Ok(browser) => browser,
+        Err(uncounted) => {
+            tracker.0.meters.count(uncounted);
+            return Ok(Answer { response: answer::captured(None, origin), click: None });
+        }
+    };
     let visit = tracker.visit(arrival);
     let cookie = tracker.0.cookies.write(visit, link.campaign.cookie_days);
-    tracker.keep(visit, &link, &link.landing, parameters, arrival).await?;
-    Ok(answer::captured(Some((visit.click, &cookie)), origin))
+    let click = tracker.keep(visit, (&link, &link.landing), &parameters, arrival, browser);
+    Ok(Answer { response: answer::captured(Some((visit.click, cookie)), origin), click: Some(click) })
 }
 
 /// The link that is meant, if it takes clicks.
-fn find(tracker: &Tracker, code: Option<&str>, parameters: &Parameters) -> Result<Arc<Link>, Refusal> {
+fn find(tracker: &Tracker, code: Option<&str>, parameters: &Parameters<'_>) -> Result<Arc<Link>, Refusal> {
     let directory = tracker.0.directory.load();
     let directory = directory.as_ref().ok_or_else(|| Refusal::Problem(answer::starting()))?;
     let named = code.or(parameters.partner.as_deref());
@@ -154,43 +204,44 @@ fn deep_landing(tracker: &Tracker, link: &Link, target: &str) -> Result<Landing,
 impl Tracker {
     /// The click is new; the visit goes on if the browser still has its cookie.
     fn visit(&self, arrival: &Arrival<'_>) -> Visit {
-        let (clock, chance) = (&self.0.clock, &self.0.chance);
-        let cookies = arrival.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let earlier = self.0.cookies.read(cookies);
+        let chance = &self.0.chance;
+        let earlier = arrival.said.has_cookie.then(|| {
+            let cookies = arrival.headers.get_all(header::COOKIE).iter();
+            self.0.cookies.read(cookies.filter_map(|value| value.to_str().ok()))
+        });
+        let earlier = earlier.flatten();
         Visit {
-            session: earlier.map_or_else(|| SessionId::new(clock, chance), |earlier| earlier.session),
-            click: ClickId::new(clock, chance),
+            session: earlier.map_or_else(|| SessionId::new_at(arrival.at, chance), |earlier| earlier.session),
+            click: ClickId::new_at(arrival.at, chance),
         }
     }
 
-    /// Writes the click to the log; when this returns it is as durable as was configured.
-    async fn keep(
+    /// Writes the click to the log; what comes back resolves once it is as durable as was configured.
+    fn keep(
         &self,
         visit: Visit,
-        link: &Link,
-        landing: &Landing,
-        parameters: Parameters,
+        (link, landing): (&Link, &Landing),
+        parameters: &Parameters<'_>,
         arrival: &Arrival<'_>,
-    ) -> Result<(), Refusal> {
-        let visitor = self.0.visitors.describe(arrival.peer, arrival.headers);
-        let click = Click {
+        browser: Browser<'_>,
+    ) -> Append {
+        let visitor = self.0.visitors.describe(arrival.peer, arrival.headers, &arrival.said, browser);
+        let click = BorrowedClick {
             id: visit.click,
-            occurred_at_us: self.0.clock.now().timestamp_micros(),
+            occurred_at_us: arrival.at.timestamp_micros(),
             link: link.id,
             affiliate: link.affiliate,
             campaign: link.campaign.id,
             advertiser: link.campaign.advertiser,
             session: visit.session,
-            tags: landing.complete(parameters.tags),
+            tags: landing.complete(&parameters.tags),
             address_hash: visitor.address_hash,
             network: visitor.network,
-            country: visitor.country,
+            country: &visitor.country,
             device: visitor.device,
-            user_agent: visitor.user_agent,
-            referrer: visitor.referrer,
+            user_agent: &visitor.user_agent,
+            referrer: &visitor.referrer,
         };
-        let kept = self.0.wal.append(Event::Click(click).encode()).await;
-        self.0.meters.answered(arrival.began.elapsed());
-        kept.map_err(|error| Refusal::Problem(answer::refused_by_log(error)))
+        self.0.wal.append_with(|bytes| click.encode_into(bytes))
     }
 }

@@ -1,9 +1,12 @@
 //! Who comes: from which address, with what kind of machine, and whether it is a person at all.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use domain::click::{Device, network_of};
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderValue, Method};
 use ipnet::IpNet;
 use isbot::Bots;
 use maxminddb::{Reader, path};
@@ -22,21 +25,57 @@ const USER_AGENTS: usize = 16_384;
 /// By these headers browsers say that nobody has asked for the page yet.
 const PREFETCH_HEADERS: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
-/// What a request says about whoever sent it, fit to be stored.
+/// What a request says about whoever sent it, fit to be stored; texts stay where the request has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Visitor {
+pub struct Visitor<'a> {
     /// Keyed hash of the address.
     pub address_hash: [u8; 16],
     /// The network of the address.
     pub network: IpAddr,
     /// ISO 3166 country; empty when unknown.
-    pub country: String,
+    pub country: Cow<'a, str>,
     /// What kind of machine.
     pub device: Device,
     /// The user agent, cut.
-    pub user_agent: String,
+    pub user_agent: Cow<'a, str>,
     /// The referring page, cut.
-    pub referrer: String,
+    pub referrer: Cow<'a, str>,
+}
+
+/// Those headers of a request that say something about a visitor, found in one pass over all of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Said<'a> {
+    user_agent: Option<&'a HeaderValue>,
+    referrer: Option<&'a HeaderValue>,
+    is_prefetch: bool,
+    /// Whether it brings a cookie.
+    pub has_cookie: bool,
+    is_forwarded: bool,
+}
+
+/// The user agent of a request that counts, and what is known about it.
+#[derive(Debug, Clone)]
+pub struct Browser<'a> {
+    user_agent: Cow<'a, str>,
+    device: Device,
+}
+
+impl<'a> Said<'a> {
+    /// Looks at every header once.
+    pub fn by(headers: &'a HeaderMap) -> Self {
+        let mut said = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "user-agent" => said.user_agent = said.user_agent.or(Some(value)),
+                "referer" => said.referrer = said.referrer.or(Some(value)),
+                "cookie" => said.has_cookie = true,
+                "x-forwarded-for" => said.is_forwarded = true,
+                name if PREFETCH_HEADERS.contains(&name) => said.is_prefetch |= announces_prefetch(value),
+                _ => {}
+            }
+        }
+        said
+    }
 }
 
 /// Why a request is answered but not counted.
@@ -61,7 +100,7 @@ pub struct Visitors {
     known: Cache<String, Agent>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Agent {
     device: Device,
     is_bot: bool,
@@ -96,33 +135,42 @@ impl Visitors {
         }
     }
 
-    /// Why the request does not count, if it does not.
-    pub fn uncounted(&self, method: &http::Method, headers: &HeaderMap) -> Option<Uncounted> {
-        if method == http::Method::HEAD {
-            return Some(Uncounted::Head);
+    /// What the request counts as coming from.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    pub fn recognize<'a>(&self, method: &Method, said: &Said<'a>) -> Result<Browser<'a>, Uncounted> {
+        if method == Method::HEAD {
+            return Err(Uncounted::Head);
         }
-        if PREFETCH_HEADERS.iter().any(|name| announces_prefetch(headers, name)) {
-            return Some(Uncounted::Prefetch);
+        if said.is_prefetch {
+            return Err(Uncounted::Prefetch);
         }
-        self.agent(&text(headers, &header::USER_AGENT, USER_AGENT_LIMIT)).is_bot.then_some(Uncounted::Bot)
+        let user_agent = text(said.user_agent, USER_AGENT_LIMIT);
+        let Agent { device, is_bot } = self.agent(&user_agent);
+        if is_bot { Err(Uncounted::Bot) } else { Ok(Browser { user_agent, device }) }
     }
 
     /// Everything that is stored about the visitor; `peer` is who opened the connection.
-    pub fn describe(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Visitor {
-        let address = self.address(peer, headers);
-        let user_agent = text(headers, &header::USER_AGENT, USER_AGENT_LIMIT);
+    pub fn describe<'a>(
+        &'a self,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+        said: &Said<'a>,
+        browser: Browser<'a>,
+    ) -> Visitor<'a> {
+        let address = match said.is_forwarded {
+            true => client_address(&self.trusted_proxies, peer, headers),
+            false => peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical(),
+        };
         Visitor {
             address_hash: self.hash(address),
             network: network_of(address),
             country: self.country(address),
-            device: self.agent(&user_agent).device,
-            user_agent,
-            referrer: text(headers, &header::REFERER, REFERRER_LIMIT),
+            device: browser.device,
+            user_agent: browser.user_agent,
+            referrer: text(said.referrer, REFERRER_LIMIT),
         }
-    }
-
-    fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
-        client_address(&self.trusted_proxies, peer, headers)
     }
 
     fn hash(&self, address: IpAddr) -> [u8; 16] {
@@ -136,13 +184,19 @@ impl Visitors {
         hash
     }
 
-    fn country(&self, address: IpAddr) -> String {
-        let Some(geography) = &self.geography else { return String::new() };
-        let Ok(found) = geography.lookup(address) else { return String::new() };
-        // MaxMind's own databases nest it; the public-domain ones have it on top.
-        let nested = found.decode_path::<String>(&path!["country", "iso_code"]).ok().flatten();
-        let country = nested.or_else(|| found.decode_path::<String>(&path!["country_code"]).ok().flatten());
-        country.filter(|code| code.len() == 2).map_or_else(String::new, |code| code.to_ascii_uppercase())
+    fn country(&self, address: IpAddr) -> Cow<'_, str> {
+        let code = self.geography.as_ref().and_then(|geography| {
+            let found = geography.lookup(address).ok()?;
+            // MaxMind's own databases nest it; the public-domain ones have it on top.
+            let nested = found.decode_path::<&str>(&path!["country", "iso_code"]).ok().flatten();
+            nested.or_else(|| found.decode_path::<&str>(&path!["country_code"]).ok().flatten())
+        });
+        match code.filter(|code| code.len() == 2) {
+            Some(code) if code.bytes().any(|letter| letter.is_ascii_lowercase()) => {
+                code.to_ascii_uppercase().into()
+            }
+            code => code.unwrap_or_default().into(),
+        }
     }
 
     fn agent(&self, user_agent: &str) -> Agent {
@@ -171,17 +225,18 @@ fn device(category: &str, user_agent: &str) -> Device {
     }
 }
 
-fn announces_prefetch(headers: &HeaderMap, name: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split([',', ';'])).any(|purpose| {
+fn announces_prefetch(value: &HeaderValue) -> bool {
+    value.to_str().unwrap_or_default().split([',', ';']).any(|purpose| {
         ["prefetch", "prerender", "preview"].contains(&purpose.trim().to_ascii_lowercase().as_str())
     })
 }
 
-fn text(headers: &HeaderMap, name: &HeaderName, limit: usize) -> String {
-    let Some(value) = headers.get(name) else { return String::new() };
-    let bytes = &value.as_bytes()[..value.len().min(limit)];
-    clean(&String::from_utf8_lossy(bytes), limit).into_owned()
+fn text(value: Option<&HeaderValue>, limit: usize) -> Cow<'_, str> {
+    let bytes = value.map_or(&[][..], |value| &value.as_bytes()[..value.len().min(limit)]);
+    match str::from_utf8(bytes) {
+        Ok(text) => clean(text, limit),
+        Err(_) => Cow::Owned(clean(&String::from_utf8_lossy(bytes), limit).into_owned()),
+    }
 }
 
 /// An address as proxies write it: alone, or with a port, or in brackets.
@@ -196,8 +251,6 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, Method};
-
     use super::*;
 
     fn visitors() -> Visitors {
@@ -213,11 +266,21 @@ mod tests {
         headers
     }
 
+    const UNKNOWN: Browser<'static> = Browser { user_agent: Cow::Borrowed(""), device: Device::Unknown };
+
+    fn describe(visitors: &Visitors, peer: Option<IpAddr>) -> Visitor<'_> {
+        visitors.describe(peer, &HeaderMap::new(), &Said::default(), UNKNOWN)
+    }
+
     #[track_caller]
     fn check_address(peer: &str, forwarded: &[&str], address: &str) {
         let forwarded: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", *value)).collect();
-        let found = visitors().address(Some(peer.parse().unwrap()), &headers(&forwarded));
+        let (visitors, headers) = (visitors(), headers(&forwarded));
+        let found = client_address(&visitors.trusted_proxies, Some(peer.parse().unwrap()), &headers);
         assert_eq!(found.to_string(), address, "{peer} {forwarded:?}");
+        let described =
+            visitors.describe(Some(peer.parse().unwrap()), &headers, &Said::by(&headers), UNKNOWN);
+        assert_eq!(described.address_hash, visitors.hash(found));
     }
 
     #[test]
@@ -248,14 +311,14 @@ mod tests {
 
     #[test]
     fn an_address_is_kept_only_as_a_hash_and_a_network() {
-        let peer = Some([203, 0, 113, 77].into());
-        let visitor = visitors().describe(peer, &headers(&[]));
+        let (visitors, peer) = (visitors(), Some([203, 0, 113, 77].into()));
+        let visitor = describe(&visitors, peer);
         assert_eq!(visitor.network.to_string(), "203.0.113.0");
-        assert_eq!(visitor, visitors().describe(peer, &headers(&[])));
-        let neighbour = visitors().describe(Some([203, 0, 113, 78].into()), &headers(&[]));
+        assert_eq!(visitor, describe(&self::visitors(), peer));
+        let neighbour = describe(&visitors, Some([203, 0, 113, 78].into()));
         assert_ne!(visitor.address_hash, neighbour.address_hash);
         let elsewhere = Visitors::new(Vec::new(), None, &Secret::new(&"t".repeat(32)).unwrap());
-        assert_ne!(visitor.address_hash, elsewhere.describe(peer, &headers(&[])).address_hash);
+        assert_ne!(visitor.address_hash, describe(&elsewhere, peer).address_hash);
     }
 
     /// A database of two halves of the world: the shape of the public-domain files, and MaxMind's.
@@ -290,7 +353,7 @@ mod tests {
     fn a_country_is_found_in_either_kind_of_database() {
         let secret = Secret::new(&"s".repeat(32)).unwrap();
         let visitors = Visitors::new(Vec::new(), Some(geography()), &secret);
-        let country = |address: &str| visitors.describe(address.parse().ok(), &headers(&[])).country;
+        let country = |address: &str| describe(&visitors, address.parse().ok()).country;
         assert_eq!(country("93.184.216.34"), "DE");
         assert_eq!(country("203.0.113.77"), "US");
         assert_eq!(country("2001:db8::1"), "");
@@ -301,12 +364,9 @@ mod tests {
     fn check_agent(user_agent: &str, device: Device, is_bot: bool) {
         let visitors = visitors();
         let headers = headers(&[("user-agent", user_agent)]);
-        assert_eq!(visitors.describe(None, &headers).device, device, "{user_agent}");
-        assert_eq!(
-            visitors.uncounted(&Method::GET, &headers) == Some(Uncounted::Bot),
-            is_bot,
-            "{user_agent}"
-        );
+        assert_eq!(visitors.agent(user_agent), Agent { device, is_bot }, "{user_agent}");
+        let recognized = visitors.recognize(&Method::GET, &Said::by(&headers));
+        assert_eq!(recognized.err(), is_bot.then_some(Uncounted::Bot), "{user_agent}");
     }
 
     #[test]
@@ -360,8 +420,9 @@ mod tests {
 
     #[test]
     fn what_nobody_has_asked_for_does_not_count() {
-        let uncounted =
-            |method: Method, pairs: &[(&'static str, &str)]| visitors().uncounted(&method, &headers(pairs));
+        let uncounted = |method: Method, pairs: &[(&'static str, &str)]| {
+            visitors().recognize(&method, &Said::by(&headers(pairs))).err()
+        };
         assert_eq!(uncounted(Method::GET, &[]), None);
         assert_eq!(uncounted(Method::HEAD, &[]), Some(Uncounted::Head));
         for (name, value) in [
@@ -382,7 +443,10 @@ mod tests {
     #[test]
     fn long_and_odd_headers_are_cut_and_cleaned() {
         let long = format!("a\tb{}", "é".repeat(2_000));
-        let visitor = visitors().describe(None, &headers(&[("user-agent", &long), ("referer", &long)]));
+        let (visitors, headers) = (visitors(), headers(&[("user-agent", &long), ("referer", &long)]));
+        let said = Said::by(&headers);
+        let browser = visitors.recognize(&Method::GET, &said).unwrap();
+        let visitor = visitors.describe(None, &headers, &said, browser);
         assert!(visitor.user_agent.len() <= USER_AGENT_LIMIT && visitor.user_agent.starts_with("abé"));
         assert!(visitor.referrer.len() <= REFERRER_LIMIT);
     }

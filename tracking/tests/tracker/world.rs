@@ -1,14 +1,14 @@
 //! A small program of affiliates and campaigns, a tracker in front of it, and a browser.
 
-use std::{fmt::Write, future::Future, net::SocketAddr, path::Path, time::Duration};
+use std::{fmt::Write, future::Future, net::SocketAddr, num::NonZeroUsize, path::Path, time::Duration};
 
 use domain::{Chance, Clock};
 use embedded::{TestDatabase, test_database};
 use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
 use sqlx::PgPool;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
-use tracking::{Tracker, config::Config};
+use tokio::{task::JoinHandle, time::Instant};
+use tracking::{Tracker, config::Config, server::Server};
 use uuid::Uuid;
 
 /// A browser as people use it.
@@ -81,10 +81,10 @@ impl Served {
             let tracker = tracker.clone();
             async move { tracker.run_background().await }
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let service = tracker.router().into_make_service_with_connect_info::<SocketAddr>();
-        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let server = Server::bind(([127, 0, 0, 1], 0).into(), NonZeroUsize::MIN).await.unwrap();
+        let address = server.local_addr().unwrap();
+        let serving = server.serve(tracker.clone(), tracker.router(), std::future::pending());
+        let server = tokio::spawn(async move { serving.await.unwrap() });
         Self { tracker, address, clock, server, background }
     }
 

@@ -1,0 +1,215 @@
+//! Serving: clicks on threads of their own, everything else beside them, so that nothing slow delays a visitor.
+
+mod connection;
+
+use std::{
+    convert::Infallible, io, net::SocketAddr, num::NonZeroUsize, panic::AssertUnwindSafe, sync::Arc, thread,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    response::{IntoResponse, Response},
+};
+use futures_util::{FutureExt, future::try_join_all};
+use http::{Method, Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Handle},
+    sync::{oneshot, watch},
+    time::{sleep, timeout},
+};
+use tower::ServiceExt;
+
+use self::connection::Connection;
+use crate::{
+    problem::{self, Problem, REQUEST_ID},
+    redirect::{self, Arrival},
+    tracker::Tracker,
+    wal,
+};
+
+/// How long open requests may take to end once a shutdown has begun.
+const DRAINING_PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait when the machine has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound address, not yet served.
+pub struct Server {
+    listener: std::net::TcpListener,
+    workers: NonZeroUsize,
+}
+
+/// Where one thread's requests go.
+struct Desk {
+    tracker: Tracker,
+    router: Router,
+    /// Runs whatever is no click.
+    beside: Handle,
+}
+
+impl Server {
+    /// Binds an address, to be served by so many threads; all take from one queue of connections.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(address: SocketAddr, workers: NonZeroUsize) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?.into_std()?;
+        Ok(Self { listener, workers })
+    }
+
+    /// The address, with the port that was found where none was asked for.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves clicks on the threads, and `router` on the runtime this is called on, until `stop` resolves; then
+    /// answers what is open, and ends. Routes see the client's address as `ConnectInfo<SocketAddr>`.
+    ///
+    /// # Errors
+    /// When a thread cannot be started, or ends before it was asked to.
+    pub async fn serve(
+        self,
+        tracker: Tracker,
+        router: Router,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        let (stopping, is_stopping) = watch::channel(false);
+        let beside = Handle::current();
+        let mut ends = Vec::new();
+        for number in 0..self.workers.get() {
+            let listener = self.listener.try_clone()?;
+            let desk = Desk { tracker: tracker.clone(), router: router.clone(), beside: beside.clone() };
+            let is_stopping = is_stopping.clone();
+            let runtime =
+                Builder::new_current_thread().enable_all().on_thread_park(wal::thread_parks).build()?;
+            let (end, ended) = oneshot::channel();
+            thread::Builder::new().name(format!("clicks-{number}")).spawn(move || {
+                wal::gather_until_parked();
+                // An error says that nobody waits for the end any more.
+                let _ = end.send(runtime.block_on(work(listener, desk, is_stopping)));
+            })?;
+            ends.push(ended.map(|ended| {
+                ended.unwrap_or_else(|_| Err(io::Error::other("a thread that takes clicks ended in a panic")))
+            }));
+        }
+        let mut all = Box::pin(try_join_all(ends));
+        tokio::select! {
+            () = stop => {}
+            ended = &mut all => return ended.map(drop),
+        }
+        stopping.send_replace(true);
+        all.await.map(drop)
+    }
+}
+
+async fn work(
+    listener: std::net::TcpListener,
+    desk: Desk,
+    mut is_stopping: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let desk = Arc::new(desk);
+    let connections = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // An error says that the server is gone, which is an end too.
+            _ = is_stopping.wait_for(|is_stopping| *is_stopping) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => attend(stream, peer, &desk, &connections),
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be taken; is the limit of open files too low?");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(DRAINING_PATIENCE, connections.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time and are cut off");
+    }
+    Ok(())
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn attend(stream: TcpStream, peer: SocketAddr, desk: &Arc<Desk>, connections: &GracefulShutdown) {
+    // An answer is one small packet: it must not wait for another.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection keeps its delay");
+    }
+    let desk = desk.clone();
+    let connection = http1::Builder::new().serve_connection(
+        TokioIo::new(Connection::new(stream)),
+        service_fn(move |request| answer(desk.clone(), request, peer)),
+    );
+    let connection = connections.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended badly");
+        }
+    });
+}
+
+async fn answer(
+    desk: Arc<Desk>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response, Infallible> {
+    let Some(code) = clicked(&request) else { return Ok(desk.pass_on(request, peer).await) };
+    let arrival = Arrival::of(&desk.tracker.0.clock, &request, Some(peer.ip()));
+    let clicked = AssertUnwindSafe(redirect::click(&desk.tracker, code, &arrival)).catch_unwind().await;
+    let response = clicked.unwrap_or_else(|_| {
+        // The panic's own message was already written by the panic hook.
+        tracing::error!("a click ended in a panic");
+        Problem::internal().into_response()
+    });
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return Ok(response);
+    }
+    let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(Box::from);
+    Ok(problem::finish(response, request_id))
+}
+
+/// Which link is followed: one by its code, or one that the query names; nothing when the request is no click.
+#[expect(clippy::option_option, reason = "no click and a click without a code are two things")]
+fn clicked(request: &Request<Incoming>) -> Option<Option<&str>> {
+    if request.method() != Method::GET {
+        return None;
+    }
+    let rest = request.uri().path().strip_prefix("/c")?;
+    if rest.is_empty() {
+        return Some(None);
+    }
+    // What must be decoded first takes the longer way.
+    let code = rest.strip_prefix('/').filter(|code| !code.is_empty() && !code.contains(['/', '%']));
+    code.map(Some)
+}
+
+impl Desk {
+    /// Has a request that is no click answered beside the clicks.
+    async fn pass_on(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let answering = self.router.clone().oneshot(request.map(Body::new));
+        match self.beside.spawn(answering).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(error) => {
+                tracing::error!(%error, "a request ended without an answer");
+                Problem::internal().into_response()
+            }
+        }
+    }
+}
