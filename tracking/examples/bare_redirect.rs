@@ -13,7 +13,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-#[tokio::main]
+// One thread, because it is measured on one core.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).ok_or("say where to listen: bare_redirect 127.0.0.1:8081")?;
     let listener = TcpListener::bind(address).await?;

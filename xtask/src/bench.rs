@@ -1,85 +1,95 @@
 //! `cargo xtask bench` measures what we promise, each figure beside a floor or a peer measured in the same run.
 //!
-//! A benchmark is one file below `bench/` and one line in [`BENCHES`]. It names its sizes and seed in the case, builds
-//! what it measures with `--release`, and is never a timed test.
+//! A benchmark is one file below `bench/` and one variant of [`Bench`]. It names its sizes in the case, builds what it
+//! measures with `--release`, and is never a timed test.
 
+mod contestant;
+mod cores;
+mod disk;
 mod figure;
-mod load;
+pub mod load;
+mod machine;
+mod numbers;
+mod program;
 mod redirect;
+mod report;
+mod requests;
+mod stage;
 
-use anyhow::{Result, bail};
-use clap::Args;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use domain::Clock;
+use tokio::runtime;
 
-use figure::{Figure, table};
-
-/// Something worth measuring.
-struct Bench {
-    name: &'static str,
-    /// What is measured and against what, as a full sentence.
-    doc: &'static str,
-    run: fn() -> Result<Vec<Figure>>,
-}
-
-/// Every benchmark.
-const BENCHES: &[Bench] = &[Bench {
-    name: "redirect",
-    doc: "Clicks made durable and redirected, beside a server that does nothing but redirect.",
-    run: redirect::run,
-}];
+use figure::Report;
+use machine::Machine;
 
 /// What to measure.
 #[derive(Args)]
 pub struct Options {
-    /// The benchmark to run; --list names them
-    #[arg(required_unless_present = "list")]
-    name: Option<String>,
+    #[command(subcommand)]
+    bench: Bench,
     /// One line of JSON for each figure instead of a table
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
-    /// Only say which benchmarks there are
-    #[arg(long)]
-    list: bool,
+    /// Leave docs/BENCHMARKS.md as it is; a run of a part only never writes it
+    #[arg(long, global = true)]
+    no_write: bool,
 }
 
-/// Runs a benchmark and prints its figures.
-pub fn run(options: &Options) -> Result<()> {
-    let Some(name) = options.name.as_deref().filter(|_| !options.list) else {
-        for bench in BENCHES {
-            println!("{:10} {}", bench.name, bench.doc);
+/// Every benchmark.
+#[derive(Subcommand)]
+enum Bench {
+    /// Clicks redirected a second, and how long each takes, beside hyper, axum and nginx
+    Redirect(redirect::Options),
+}
+
+impl Bench {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Redirect(_) => "redirect",
         }
-        return Ok(());
-    };
-    let Some(bench) = BENCHES.iter().find(|bench| bench.name == name) else {
-        bail!("there is no benchmark called {name}; `cargo xtask bench --list` names them");
-    };
-    let figures = (bench.run)()?;
-    if !options.json {
-        print!("{}", table(&figures));
-        return Ok(());
     }
-    for figure in &figures {
-        println!("{}", figure.json(bench.name));
+
+    /// What the section of the page says first.
+    fn doc(&self) -> &'static str {
+        match self {
+            Self::Redirect(_) => "Clicks redirected a second, and how long each takes.",
+        }
+    }
+
+    /// Whether nothing is left out, so that the page may be written.
+    fn is_complete(&self) -> bool {
+        match self {
+            Self::Redirect(options) => options.is_complete(),
+        }
+    }
+
+    async fn run(&self) -> Result<Report> {
+        match self {
+            Self::Redirect(options) => redirect::run(options).await,
+        }
+    }
+}
+
+/// Runs a benchmark, prints what it found and writes it down.
+pub fn run(options: &Options) -> Result<()> {
+    let Options { bench, json, no_write } = options;
+    // Taken first, because it belongs to the commit that is built.
+    let machine = Machine::here(crate::workspace::root(), &Clock::system())?;
+    // One thread: the benchmark waits for others and must not be in their way.
+    let report = runtime::Builder::new_current_thread().enable_all().build()?.block_on(bench.run())?;
+    if *json {
+        report.figures.iter().for_each(|figure| println!("{}", figure.json(bench.name())));
+        report.promises.iter().for_each(|promise| println!("{}", promise.json(bench.name())));
+    } else {
+        print!("{}", report::text(&report));
+    }
+    if !no_write && bench.is_complete() {
+        let arguments: Vec<String> =
+            std::env::args().skip(1).filter(|argument| argument != "--json").collect();
+        let command = format!("cargo xtask {}", arguments.join(" "));
+        report::write(bench.name(), bench.doc(), &command, &machine, &report)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_every_bench_says_what_it_measures() {
-        let names: BTreeSet<&str> = BENCHES.iter().map(|bench| bench.name).collect();
-        assert_eq!(names.len(), BENCHES.len());
-        assert!(BENCHES.iter().all(|bench| bench.doc.ends_with('.')));
-    }
-
-    #[test]
-    fn an_unknown_bench_is_refused_with_a_way_on() {
-        let options = Options { name: Some("teleport".to_owned()), json: false, list: false };
-        let error = run(&options).expect_err("there is no such bench").to_string();
-        assert_eq!(error, "there is no benchmark called teleport; `cargo xtask bench --list` names them");
-    }
 }

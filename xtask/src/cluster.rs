@@ -163,6 +163,18 @@ impl Drop for Cluster {
 /// would choose the features of shared crates for that package alone and build them a second time beside those of the
 /// tests.
 pub fn build(target: &[&str], profile: Profile, name: &str) -> Result<PathBuf> {
+    let mut executables = compile(target, profile)?.into_iter().filter_map(|message| match message {
+        Message::CompilerArtifact(artifact) if artifact.target.name == name => artifact.executable,
+        _ => None,
+    });
+    executables
+        .next_back()
+        .map(PathBuf::from)
+        .with_context(|| format!("cargo built no program called {name}"))
+}
+
+/// Builds what `target` selects and returns what cargo says about it.
+pub fn compile(target: &[&str], profile: Profile) -> Result<Vec<Message>> {
     let mut command = workspace::cargo();
     command.args(["build", "--message-format=json-render-diagnostics"]).args(target);
     if profile == Profile::Release {
@@ -177,12 +189,7 @@ pub fn build(target: &[&str], profile: Profile, name: &str) -> Result<PathBuf> {
     if !output.status.success() {
         bail!("`{}` failed", external::line(&command));
     }
-    let messages = Message::parse_stream(output.stdout.as_slice()).filter_map(Result::ok);
-    let executables = messages.filter_map(|message| match message {
-        Message::CompilerArtifact(artifact) if artifact.target.name == name => artifact.executable,
-        _ => None,
-    });
-    executables.last().map(PathBuf::from).with_context(|| format!("cargo built no program called {name}"))
+    Ok(Message::parse_stream(output.stdout.as_slice()).filter_map(Result::ok).collect())
 }
 
 /// The secret of the installation in this folder, thought up once.

@@ -64,6 +64,9 @@ enum Command {
     ///
     /// Builds with --release, which takes minutes the first time.
     Bench(bench::Options),
+    /// Sends load to a server on this machine, for `bench`
+    #[command(name = bench::load::SUBCOMMAND, hide = true)]
+    Load,
 }
 
 fn main() -> ExitCode {
@@ -86,5 +89,6 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Torture(options) => torture::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Load => bench::load::serve(),
     }
 }

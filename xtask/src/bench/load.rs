@@ -1,36 +1,61 @@
-//! A load generator for loopback: plain HTTP/1.1 over kept connections, bounded in time and count.
+//! Load for loopback, sent by a process of its own from one core: plain HTTP/1.1 over kept connections, bounded in
+//! time and count.
 
-use std::{net::SocketAddr, time::Duration};
+mod answer;
+mod engine;
+mod tally;
 
-use anyhow::{Context, Result, bail};
-use hdrhistogram::Histogram;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    task::JoinSet,
-    time::{Instant, sleep_until},
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    num::NonZeroU64,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
 };
 
+use anyhow::{Context, Result, bail, ensure};
+use rustix::{
+    process::setpriority_process,
+    thread::{CpuSet, set_current_timer_slack},
+};
+use serde::{Deserialize, Serialize};
+
+use super::cores;
+pub use tally::{Quantiles, Seen};
+
+/// The hidden subcommand by which the generator is started.
+pub const SUBCOMMAND: &str = "load";
+/// The generator goes before what shares its core where it may: an instrument that is late would blame the server.
+const PRIORITY: i32 = -10;
+/// How long a single answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What to send and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Load {
     /// Where to; loopback only.
     pub address: SocketAddr,
-    /// The request, byte for byte.
-    pub request: String,
+    /// The requests, byte for byte; sent in turn, again and again.
+    pub requests: Vec<String>,
     /// The status that counts as success.
     pub expected_status: u16,
-    /// How many connections at once.
+    /// How many connections are kept open.
     pub connections: usize,
-    /// For how long.
+    /// How long requests are sent before anything is measured.
+    pub warm_up: Duration,
+    /// For how long it is measured.
     pub length: Duration,
     /// How the requests are paced.
     pub pace: Pace,
+    /// Where the ids of all clicks that were answered go, 16 bytes each.
+    pub ids: Option<PathBuf>,
 }
 
-/// Closed loop: each connection sends its next request when the answer has come. Open loop: requests are
-/// due at fixed instants and their latency counts from then, so that a stall is not hidden by waiting.
-#[derive(Clone, Copy, Debug)]
+/// Closed loop: each connection sends its next request when the answer has come. Open loop: requests are due at
+/// fixed instants and their latency counts from then, whatever held them up; one that finds every connection busy
+/// waits for the next that is free, and none is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pace {
     /// As fast as the answers come.
     Closed,
@@ -38,111 +63,77 @@ pub enum Pace {
     PerSecond(u32),
 }
 
-/// What was seen.
-#[derive(Debug)]
-pub struct Seen {
-    /// Answers with the expected status.
-    pub answered: u64,
-    /// Answers with another status.
-    pub refused: u64,
-    /// How long it took in all.
-    pub took: Duration,
-    /// Microseconds from when a request was due to its answer.
-    pub latency_us: Histogram<u64>,
+/// A load under way; dropping it ends it.
+pub struct Running(Option<Child>);
+
+impl Load {
+    /// Starts the generator on these cores.
+    pub fn start(&self, cores: &CpuSet) -> Result<Running> {
+        let address = self.address;
+        ensure!(
+            address.ip().is_loopback(),
+            "{address} is not loopback; load is only ever sent to this machine"
+        );
+        let program = std::env::current_exe().context("this program cannot find itself")?;
+        let mut command = Command::new(program);
+        command.arg(SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let child = cores::on(cores, || command.spawn().context("the load generator cannot be started"))?;
+        let mut running = Running(Some(child));
+        let input = running.0.as_mut().and_then(|child| child.stdin.take()).context("it has an input")?;
+        serde_json::to_writer(input, self).context("the load generator does not listen")?;
+        Ok(running)
+    }
+
+    /// Sends the load and says what came of it.
+    pub fn run(&self, cores: &CpuSet) -> Result<Seen> {
+        self.start(cores)?.finish()
+    }
 }
 
-impl Seen {
-    /// Expected answers a second.
-    pub fn per_second(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "counts of one bounded run are far below 2^52")]
-        let answered = self.answered as f64;
-        answered / self.took.as_secs_f64()
-    }
-
-    /// The latency that a share `quantile` of the answers stayed below, in milliseconds.
-    pub fn latency_ms(&self, quantile: f64) -> f64 {
-        Duration::from_micros(self.latency_us.value_at_quantile(quantile)).as_secs_f64() * 1e3
-    }
-}
-
-/// Runs the load and sums up what all connections saw.
-pub async fn run(load: &Load) -> Result<Seen> {
-    if !load.address.ip().is_loopback() {
-        bail!("{} is not a loopback address; load is only ever sent to this machine", load.address);
-    }
-    let begin = Instant::now();
-    let mut tasks = JoinSet::new();
-    for number in 0..load.connections {
-        tasks.spawn(connection(load.clone(), number, begin));
-    }
-    let mut all = Seen { answered: 0, refused: 0, took: Duration::ZERO, latency_us: histogram()? };
-    while let Some(seen) = tasks.join_next().await {
-        let seen = seen.context("a load connection panicked")??;
-        all.answered += seen.answered;
-        all.refused += seen.refused;
-        all.latency_us.add(&seen.latency_us).context("two histograms of one shape add")?;
-    }
-    all.took = begin.elapsed();
-    Ok(all)
-}
-
-fn histogram() -> Result<Histogram<u64>> {
-    Histogram::new_with_bounds(1, 60_000_000, 3).context("a histogram of one microsecond to a minute")
-}
-
-async fn connection(load: Load, number: usize, begin: Instant) -> Result<Seen> {
-    let mut stream = TcpStream::connect(load.address).await.context("the server refused a connection")?;
-    stream.set_nodelay(true).context("TCP_NODELAY could not be set")?;
-    let mut seen = Seen { answered: 0, refused: 0, took: Duration::ZERO, latency_us: histogram()? };
-    let mut buffer = Vec::with_capacity(4_096);
-    for turn in 0_u32.. {
-        let due = match load.pace {
-            Pace::Closed => Instant::now(),
-            Pace::PerSecond(rate) => begin + due_after(rate, load.connections, number, turn),
-        };
-        if begin + load.length <= due {
-            break;
+impl Running {
+    /// Waits for the end and says what was seen.
+    pub fn finish(mut self) -> Result<Seen> {
+        let child = self.0.take().context("it is finished once")?;
+        let output = child.wait_with_output().context("the load generator cannot be heard")?;
+        if !output.status.success() {
+            bail!("the load generator gave up; its reason stands above");
         }
-        sleep_until(due).await;
-        stream.write_all(load.request.as_bytes()).await.context("the server closed a connection")?;
-        let status = read_answer(&mut stream, &mut buffer).await?;
-        let latency = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
-        seen.latency_us.saturating_record(latency.max(1));
-        if status == load.expected_status { seen.answered += 1 } else { seen.refused += 1 }
+        serde_json::from_slice(&output.stdout).context("the load generator's figures cannot be read")
     }
-    Ok(seen)
 }
 
-/// When the `turn`th request of connection `number` is due, so that all connections together keep `rate`.
-fn due_after(rate: u32, connections: usize, number: usize, turn: u32) -> Duration {
-    let index = u64::from(turn) * connections as u64 + number as u64;
-    Duration::from_nanos(index.saturating_mul(1_000_000_000) / u64::from(rate.max(1)))
-}
-
-/// Reads one answer whose body length is said by `Content-Length` (or is zero) and returns its status.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16> {
-    buffer.clear();
-    let head = loop {
-        if stream.read_buf(buffer).await.context("the server broke off an answer")? == 0 {
-            bail!("the server closed a connection in the middle of an answer");
-        }
-        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
-        }
-    };
-    let text = std::str::from_utf8(&buffer[..head]).context("the answer's head is not text")?;
-    let status =
-        text.get(9..12).and_then(|digits| digits.parse().ok()).context("the answer has no status")?;
-    let length = text
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .map_or(Ok(0), |(_, value)| value.trim().parse::<usize>())
-        .context("the answer's Content-Length is no number")?;
-    while buffer.len() < head + 4 + length {
-        if stream.read_buf(buffer).await.context("the server broke off a body")? == 0 {
-            bail!("the server closed a connection in the middle of a body");
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            child.kill().ok();
+            child.wait().ok();
         }
     }
-    Ok(status)
+}
+
+/// Sends one request on a connection of its own and returns the answer's status and head.
+pub fn ask(address: SocketAddr, request: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request.as_bytes())?;
+    let (mut received, mut buffer) = (Vec::new(), [0; 4_096]);
+    loop {
+        let count = stream.read(&mut buffer)?;
+        ensure!(0 < count, "the server closed a connection before its answer");
+        received.extend_from_slice(&buffer[..count]);
+        if let Some(answer) = answer::scan(&received)? {
+            return Ok((answer.status, String::from_utf8_lossy(&received[..answer.head]).into_owned()));
+        }
+    }
+}
+
+/// The generator itself: reads a load from the standard input, sends it, writes down what it saw.
+pub fn serve() -> Result<()> {
+    let load: Load = serde_json::from_reader(io::stdin()).context("this is started by a benchmark")?;
+    // Without the right to it the generator waits its turn, and says how late that made it.
+    setpriority_process(None, PRIORITY).ok();
+    set_current_timer_slack(NonZeroU64::new(1)).ok();
+    let seen = engine::run(&load)?;
+    serde_json::to_writer(io::stdout(), &seen)?;
+    Ok(io::stdout().flush()?)
 }

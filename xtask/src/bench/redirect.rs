@@ -1,113 +1,356 @@
-//! How fast a click is durable and redirected, beside a server that does nothing but redirect.
+//! How fast clicks are redirected, and how long each takes, beside servers that do less.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use tokio::runtime::Runtime;
+use anyhow::{Result, bail, ensure};
+use clap::Args;
 
 use super::{
-    figure::Figure,
-    load::{self, Load, Pace, Seen},
+    contestant::{Contestant, Serving},
+    disk,
+    figure::{Bound, Figure, Promise, Report, median, readable},
+    load::{Load, Pace, Seen},
+    numbers,
+    program::{self, LINKS, Stored},
+    requests::{self, REQUESTS},
+    stage::Stage,
 };
-use crate::{
-    cluster::{self, Cluster, Plan, Profile},
-    database::Server,
-    demo,
-};
 
-const LENGTH: Duration = Duration::from_secs(5);
-const DATABASE: &str = "tributary_bench";
-/// Like a real browser's request: about 400 bytes.
-const HEADERS: &str = "Host: track.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 \
-    (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\nAccept: text/html,application/xhtml+xml\r\n\
-    Accept-Language: en\r\nReferer: https://blog.example/best-tents\r\n\r\n";
+/// Before anything is measured.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// So many visitors may wait at once in an open loop.
+const OPEN_CONNECTIONS: usize = 512;
+/// What is answered when the log cannot take a click.
+const BUSY: u16 = 503;
 
-/// Closed loop at 64 and 512 connections, then an open loop at 10,000 a second; commit durability.
-pub fn run() -> Result<Vec<Figure>> {
-    Runtime::new()?.block_on(measure())
+/// What to measure, and how thoroughly
+#[derive(Args)]
+pub struct Options {
+    /// Only these, as CONTESTANT, /CASE or CONTESTANT/CASE, such as commit/512; may be repeated. Contestants: commit,
+    /// interval, nginx, axum, hyper. Cases: 64 and 512 connections, 10000 and 30000 a second
+    #[arg(long, value_name = "WHAT")]
+    only: Vec<String>,
+    /// How often everything is measured
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    repetitions: u32,
+    /// How long each time, in seconds
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
 }
 
-async fn measure() -> Result<Vec<Figure>> {
-    let folder = tempfile::tempdir()?;
-    let server = Server::find_or_start_in(&folder.path().join("postgres"))?;
-    let database_url = server.empty_database(DATABASE).await?;
-    let port = embedded::free_port()?;
-    let plan = Plan {
-        folder: folder.path().to_owned(),
-        database_url,
-        port,
-        profile: Profile::Release,
-        flags: Vec::new(),
-    };
-    let cluster = Cluster::start(plan, "bench").await?;
-    let path = demo::one_link(&cluster).await?;
-    let product = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let (_floor, floor) = start_floor()?;
-    let mut figures = Vec::new();
-    for connections in [64, 512] {
-        let bare = closed(floor, "/c/bare", connections).await?;
-        let seen = closed(product, &path, connections).await?;
-        let case = format!("redirect/commit/{connections}_connections");
-        figures.push(Figure::new(case, seen.per_second(), "req/s").against(bare.per_second()));
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Case {
+    Connections(usize),
+    PerSecond(u32),
+}
+
+const CASES: [Case; 4] =
+    [Case::Connections(64), Case::Connections(512), Case::PerSecond(10_000), Case::PerSecond(30_000)];
+
+/// What was seen, one entry for each repetition.
+type Runs = BTreeMap<(Case, Contestant), Vec<Seen>>;
+
+impl Options {
+    /// Whether this is all there is to measure.
+    pub fn is_complete(&self) -> bool {
+        self.only.is_empty()
     }
-    let bare = open(floor, "/c/bare").await?;
-    let seen = open(product, &path).await?;
-    for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
-        let case = format!("redirect/commit/10000_per_s/{name}");
-        figures.push(Figure::new(case, seen.latency_ms(quantile), "ms").against(bare.latency_ms(quantile)));
+
+    fn selects(&self, contestant: Contestant, case: Case) -> bool {
+        self.only.is_empty()
+            || self.only.iter().any(|only| {
+                let (who, what) = only.split_once('/').unwrap_or((only, ""));
+                (who.is_empty() || who == contestant.key()) && (what.is_empty() || what == case.key())
+            })
     }
-    cluster.stop()?;
-    Ok(figures)
 }
 
-async fn closed(address: SocketAddr, path: &str, connections: usize) -> Result<Seen> {
-    all_redirected(load(address, path, connections, Pace::Closed)).await
+impl Case {
+    fn key(self) -> String {
+        match self {
+            Self::Connections(number) => number.to_string(),
+            Self::PerSecond(number) => number.to_string(),
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Connections(number) => format!("{number} connections"),
+            Self::PerSecond(number) => format!("{} a second", readable(f64::from(number))),
+        }
+    }
+
+    fn load(self, serving: &Serving, length: Duration) -> Load {
+        let (connections, pace) = match self {
+            Self::Connections(number) => (number, Pace::Closed),
+            Self::PerSecond(number) => (OPEN_CONNECTIONS, Pace::PerSecond(number)),
+        };
+        Load {
+            address: serving.address,
+            requests: requests::prepare(serving.cookie.as_deref()),
+            expected_status: 302,
+            connections,
+            warm_up: WARM_UP,
+            length,
+            pace,
+            ids: None,
+        }
+    }
 }
 
-async fn open(address: SocketAddr, path: &str) -> Result<Seen> {
-    all_redirected(load(address, path, 64, Pace::PerSecond(10_000))).await
+/// Measures everybody in every case, again and again in another order.
+pub async fn run(options: &Options) -> Result<Report> {
+    let contestants: Vec<Contestant> = Contestant::ALL.into_iter().filter(|it| it.is_here()).collect();
+    for only in &options.only {
+        let alone = Options { only: vec![only.clone()], ..*options };
+        let is_known = CASES.iter().any(|case| Contestant::ALL.iter().any(|it| alone.selects(*it, *case)));
+        ensure!(
+            is_known,
+            "--only {only} selects nothing; `cargo xtask bench redirect --help` names what there is"
+        );
+    }
+    let stage = Stage::set_up().await?;
+    let disk = disk::sync_times(&stage.folder)?;
+    let mut runs = Runs::new();
+    for repetition in 0..options.repetitions {
+        for case in CASES {
+            let mut order = contestants.clone();
+            order.rotate_left(usize::try_from(repetition)? % contestants.len());
+            for contestant in order.into_iter().filter(|it| options.selects(*it, case)) {
+                let seen = measure(&stage, contestant, case, Duration::from_secs(options.seconds)).await?;
+                eprintln!("{}", progress(contestant, case, &seen));
+                runs.entry((case, contestant)).or_default().push(seen);
+            }
+        }
+    }
+    let mut report =
+        Report { figures: figures(&runs), promises: promises(&runs), notes: notes(&stage, options) };
+    report.notes.push(format!(
+        "The disk alone takes {} ms (p50), {} ms (p99) and {} ms (p999) for the `fdatasync` of 4 KiB.",
+        readable(disk.p50_ms),
+        readable(disk.p99_ms),
+        readable(disk.p999_ms)
+    ));
+    report.notes.extend(findings(&runs));
+    if !Contestant::Nginx.is_here() {
+        report.notes.push("nginx is not installed here (Debian: nginx-light), so it is missing.".to_owned());
+    }
+    Ok(report)
 }
 
-fn load(address: SocketAddr, path: &str, connections: usize, pace: Pace) -> Load {
-    let request = format!("GET {path} HTTP/1.1\r\n{HEADERS}");
-    Load { address, request, expected_status: 302, connections, length: LENGTH, pace }
-}
-
-async fn all_redirected(load: Load) -> Result<Seen> {
-    let seen = load::run(&load).await?;
-    ensure!(
-        seen.refused == 0,
-        "{} of {} visits were not redirected",
-        seen.refused,
-        seen.refused + seen.answered
-    );
+async fn measure(stage: &Stage, contestant: Contestant, case: Case, length: Duration) -> Result<Seen> {
+    let serving = contestant.start(stage)?;
+    let seen = case.load(&serving, length).run(&stage.cores.load)?;
+    if let Some((status, count)) = seen.others.iter().find(|(status, _)| **status != BUSY) {
+        bail!("{} answered {count} visitors with {status}", contestant.name());
+    }
+    ensure!(seen.broken == 0, "{} closed {} connections on visitors", contestant.name(), seen.broken);
+    if contestant.is_tracker() {
+        check_nothing_is_lost(stage, &serving, &seen).await?;
+    }
+    serving.stop()?;
+    if contestant.is_tracker() {
+        program::forget_clicks(&stage.database_url).await?;
+    }
     Ok(seen)
 }
 
-/// A child that ends with the benchmark.
-struct Floor(Child);
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
+/// Every visitor who was redirected is a row and was counted, and nobody else; the first one found the server ready.
+async fn check_nothing_is_lost(stage: &Stage, serving: &Serving, seen: &Seen) -> Result<()> {
+    let numbers = numbers::when_shipped(serving.address).await?;
+    let redirected = seen.answered + 1;
+    let stored = program::stored(&stage.database_url).await?;
+    ensure!(
+        stored == Stored { rows: redirected, counted: redirected } && numbers.refused == seen.unexpected(),
+        "{redirected} visitors were redirected and {} refused, but the database has {stored:?}, and {numbers:?}",
+        seen.unexpected()
+    );
+    Ok(())
 }
 
-fn start_floor() -> Result<(Floor, SocketAddr)> {
-    let program = cluster::build(&["--example", "bare_redirect"], Profile::Release, "bare_redirect")?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, embedded::free_port()?));
-    let mut command = Command::new(program);
-    let child = command.arg(address.to_string()).stdin(Stdio::null()).spawn();
-    let floor = Floor(child.context("the bare server could not be started")?);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect(address).is_err() {
-        ensure!(Instant::now() < deadline, "the bare server did not start");
-        std::thread::sleep(Duration::from_millis(10));
+fn progress(contestant: Contestant, case: Case, seen: &Seen) -> String {
+    format!(
+        "{:20} {:16} {:>8} req/s  p50 {:>6} ms  p99 {:>6} ms  p999 {:>6} ms  max {:>6} ms  {} refused",
+        contestant.name(),
+        case.name(),
+        readable(seen.per_second()),
+        readable(seen.latency.p50_ms),
+        readable(seen.latency.p99_ms),
+        readable(seen.latency.p999_ms),
+        readable(seen.latency.max_ms),
+        seen.unexpected(),
+    )
+}
+
+/// How to take one number out of a run.
+type Take = fn(&Seen) -> f64;
+
+const LATENCIES: [(&str, Take); 4] = [
+    ("p50", |seen| seen.latency.p50_ms),
+    ("p99", |seen| seen.latency.p99_ms),
+    ("p999", |seen| seen.latency.p999_ms),
+    ("longest", |seen| seen.latency.max_ms),
+];
+
+fn figures(runs: &Runs) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for ((case, contestant), seen) in runs {
+        let values = |take: Take| seen.iter().map(take).collect::<Vec<f64>>();
+        let of = contestant.name();
+        match case {
+            Case::Connections(_) => {
+                figures.push(Figure::median(case.name(), of, &values(Seen::per_second), "req/s"));
+            }
+            Case::PerSecond(_) => figures.extend(LATENCIES.iter().map(|(name, take)| {
+                Figure::median(format!("{}, {name}", case.name()), of, &values(*take), "ms")
+            })),
+        }
     }
-    Ok((floor, address))
+    figures
+}
+
+fn promises(runs: &Runs) -> Vec<Promise> {
+    let middle = |case, contestant, take: Take| {
+        let seen = runs.get(&(case, contestant))?;
+        Some(median(&seen.iter().map(take).collect::<Vec<f64>>()))
+    };
+    let mut promises = Vec::new();
+    let mut promise = |says: String, value: Option<f64>, unit, bound| {
+        promises.extend(value.map(|value| Promise { says, value, unit, bound }));
+    };
+    for (peer, at_least) in [(Contestant::Nginx, 1.0), (Contestant::Axum, 0.75)] {
+        for case in [Case::Connections(64), Case::Connections(512)] {
+            let says = format!("interval at {} is at least {at_least} × {}", case.name(), peer.name());
+            promise(says, ratio(runs, case, Contestant::Interval, peer), "×", Bound::AtLeast(at_least));
+        }
+    }
+    let at_512 = middle(Case::Connections(512), Contestant::Commit, Seen::per_second);
+    promise(
+        "commit at 512 connections is at least 50,000 req/s".into(),
+        at_512,
+        "req/s",
+        Bound::AtLeast(50e3),
+    );
+    for (name, take, at_most) in [("p99", LATENCIES[1].1, 3.0), ("p999", LATENCIES[2].1, 10.0)] {
+        let value = middle(Case::PerSecond(10_000), Contestant::Commit, take);
+        let says = format!("{name} of commit at 10,000 a second is at most {at_most} ms");
+        promise(says, value, "ms", Bound::AtMost(at_most));
+    }
+    promises
+}
+
+/// The one against the other within each repetition, because the machine is not as fast in every minute.
+fn ratio(runs: &Runs, case: Case, one: Contestant, other: Contestant) -> Option<f64> {
+    let (one, other) = (runs.get(&(case, one))?, runs.get(&(case, other))?);
+    let ratios: Vec<f64> =
+        one.iter().zip(other).map(|(one, other)| one.per_second() / other.per_second()).collect();
+    Some(median(&ratios))
+}
+
+fn notes(stage: &Stage, options: &Options) -> Vec<String> {
+    let Options { repetitions, seconds, .. } = options;
+    vec![
+        stage.note(),
+        format!(
+            "{repetitions} runs of {seconds} s each after {} s of warm-up, in another order each time, every server \
+             started anew. Each of so many connections sends its next request when it has its answer; at so many a \
+             second requests are due at fixed instants over {OPEN_CONNECTIONS} connections, and their latency counts \
+             from then.",
+            WARM_UP.as_secs()
+        ),
+        format!(
+            "The load is {REQUESTS} different requests of browsers to {} links, some with sub-ids, UTM parameters or \
+             the cookie of an earlier visit, the same for everybody. While a tracker is measured it ships its clicks \
+             into the database, on its own core; after each run all of its redirects were found there, each once.",
+            readable(f64::from(LINKS))
+        ),
+        "`commit` and `interval` are the tracker. axum makes the whole click, with cookie and landing page, and keeps \
+         nothing; hyper answers every request with the same redirect; nginx writes the same facts of a click to an \
+         access log with a buffer of 64 KiB that is flushed once a second."
+            .to_owned(),
+    ]
+}
+
+/// What a reader must know beside the figures.
+fn findings(runs: &Runs) -> Vec<String> {
+    let mut findings = Vec::new();
+    for ((case, contestant), seen) in runs {
+        let refused: u64 = seen.iter().map(Seen::unexpected).sum();
+        let answered: u64 = seen.iter().map(|seen| seen.answered).sum();
+        if 0 < refused {
+            let all = refused + answered;
+            let who = contestant.name();
+            findings.push(format!("{who} refused {refused} of {all} visitors at {} with 503.", case.name()));
+        }
+    }
+    let open = runs.iter().filter(|((case, _), _)| matches!(case, Case::PerSecond(_)));
+    let late = open.flat_map(|(_, seen)| seen).map(|seen| seen.lateness.p999_ms).fold(0.0, f64::max);
+    if 0.0 < late {
+        let late = readable(late);
+        findings.push(format!(
+            "The load generator itself sent no more than one request in a thousand later than {late} ms after it was \
+             due, in its worst run; that is part of the latencies."
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::load::Quantiles;
+
+    fn seen(measured: u64, p99_ms: f64) -> Seen {
+        Seen {
+            answered: measured,
+            measured,
+            others: BTreeMap::new(),
+            broken: 0,
+            length: Duration::from_secs(1),
+            latency: Quantiles { p99_ms, p999_ms: 2.0 * p99_ms, ..Quantiles::default() },
+            lateness: Quantiles::default(),
+        }
+    }
+
+    #[test]
+    fn a_part_can_be_selected() {
+        let selected = |only: &str| {
+            let options = Options { only: vec![only.to_owned()], repetitions: 1, seconds: 1 };
+            let pairs = CASES.iter().flat_map(|case| Contestant::ALL.map(|it| (it, *case)));
+            pairs.filter(|(contestant, case)| options.selects(*contestant, *case)).count()
+        };
+        assert_eq!(selected("commit/512"), 1);
+        assert_eq!(selected("commit"), 4);
+        assert_eq!(selected("/512"), 5);
+        assert_eq!(selected("fastly"), 0);
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_repetition() {
+        let case = Case::Connections(512);
+        let runs = Runs::from([
+            ((case, Contestant::Interval), vec![seen(100, 1.0), seen(50, 1.0), seen(300, 1.0)]),
+            ((case, Contestant::Nginx), vec![seen(100, 1.0), seen(100, 1.0), seen(100, 1.0)]),
+        ]);
+        assert_eq!(ratio(&runs, case, Contestant::Interval, Contestant::Nginx), Some(1.0));
+        assert_eq!(ratio(&runs, case, Contestant::Interval, Contestant::Axum), None);
+    }
+
+    #[test]
+    fn promises_are_about_what_was_measured() {
+        let runs = Runs::from([
+            ((Case::Connections(512), Contestant::Commit), vec![seen(60_000, 9.0)]),
+            ((Case::PerSecond(10_000), Contestant::Commit), vec![seen(10_000, 3.5)]),
+        ]);
+        let texts: Vec<String> = promises(&runs).iter().map(Promise::text).collect();
+        assert_eq!(
+            texts,
+            [
+                "commit at 512 connections is at least 50,000 req/s: 60,000 req/s, met",
+                "p99 of commit at 10,000 a second is at most 3 ms: 3.50 ms, **not met**",
+                "p999 of commit at 10,000 a second is at most 10 ms: 7.00 ms, met",
+            ]
+        );
+    }
 }

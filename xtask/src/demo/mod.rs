@@ -85,14 +85,6 @@ async fn show(options: &Options) -> Result<()> {
     cluster.stop()
 }
 
-/// Creates the demo's program and returns the path of one of its links, for whoever wants to click it.
-pub async fn one_link(cluster: &Cluster) -> Result<String> {
-    let client = Client::new(cluster.base_url(), cluster.api_key.clone())?;
-    let program = program::create(&client).await?;
-    let url = reqwest::Url::parse(&program.links[0].url).context("a link's URL")?;
-    Ok(url.path().to_owned())
-}
-
 /// Plays the demo's scene on an installation, for whoever needs one that is in use.
 pub async fn fill(cluster: &Cluster, database_url: &str, seed: u64) -> Result<()> {
     let client = Client::new(cluster.base_url(), cluster.api_key.clone())?;
