@@ -7,14 +7,20 @@ mod contestant;
 mod cores;
 mod disk;
 mod figure;
+mod ingest;
 pub mod load;
 mod machine;
+mod memory;
 mod numbers;
 mod program;
 mod redirect;
 mod report;
 mod requests;
+mod serving;
+mod soak;
 mod stage;
+mod tracker;
+mod watch;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -42,19 +48,24 @@ pub struct Options {
 enum Bench {
     /// Clicks redirected a second, and how long each takes, beside hyper, axum and nginx
     Redirect(redirect::Options),
+    /// Clicks stored a second over one connection, each once however often it comes
+    Ingest(ingest::Options),
+    /// Memory of a tracker at full speed, after a tenth of the clicks and after all of them
+    Memory(memory::Options),
+    /// Minutes of steady clicks, after which everything has to add up and nothing may have grown
+    Soak(soak::Options),
 }
 
 impl Bench {
-    fn name(&self) -> &'static str {
+    /// Its name, and what its section of the page says first.
+    fn about(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Redirect(_) => "redirect",
-        }
-    }
-
-    /// What the section of the page says first.
-    fn doc(&self) -> &'static str {
-        match self {
-            Self::Redirect(_) => "Clicks redirected a second, and how long each takes.",
+            Self::Redirect(_) => ("redirect", "Clicks redirected a second, and how long each takes."),
+            Self::Ingest(_) => ("ingest", "Clicks stored a second, each once however often it comes."),
+            Self::Memory(_) => {
+                ("memory", "Memory of a tracker at full speed, however many clicks it has taken.")
+            }
+            Self::Soak(_) => ("soak", "Minutes of steady clicks: everything adds up, and nothing grows."),
         }
     }
 
@@ -62,12 +73,16 @@ impl Bench {
     fn is_complete(&self) -> bool {
         match self {
             Self::Redirect(options) => options.is_complete(),
+            Self::Ingest(_) | Self::Memory(_) | Self::Soak(_) => true,
         }
     }
 
     async fn run(&self) -> Result<Report> {
         match self {
             Self::Redirect(options) => redirect::run(options).await,
+            Self::Ingest(options) => ingest::run(options).await,
+            Self::Memory(options) => memory::run(options).await,
+            Self::Soak(options) => soak::run(options).await,
         }
     }
 }
@@ -75,13 +90,14 @@ impl Bench {
 /// Runs a benchmark, prints what it found and writes it down.
 pub fn run(options: &Options) -> Result<()> {
     let Options { bench, json, no_write } = options;
+    let (name, doc) = bench.about();
     // Taken first, because it belongs to the commit that is built.
     let machine = Machine::here(crate::workspace::root(), &Clock::system())?;
     // One thread: the benchmark waits for others and must not be in their way.
     let report = runtime::Builder::new_current_thread().enable_all().build()?.block_on(bench.run())?;
     if *json {
-        report.figures.iter().for_each(|figure| println!("{}", figure.json(bench.name())));
-        report.promises.iter().for_each(|promise| println!("{}", promise.json(bench.name())));
+        report.figures.iter().for_each(|figure| println!("{}", figure.json(name)));
+        report.promises.iter().for_each(|promise| println!("{}", promise.json(name)));
     } else {
         print!("{}", report::text(&report));
     }
@@ -89,7 +105,7 @@ pub fn run(options: &Options) -> Result<()> {
         let arguments: Vec<String> =
             std::env::args().skip(1).filter(|argument| argument != "--json").collect();
         let command = format!("cargo xtask {}", arguments.join(" "));
-        report::write(bench.name(), bench.doc(), &command, &machine, &report)?;
+        report::write(name, doc, &command, &machine, &report)?;
     }
     Ok(())
 }

@@ -124,10 +124,27 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Three digits that count: large numbers in groups of three, small ones with decimals.
+/// A count as a value.
+pub fn count(number: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "what is counted here stays far below 2^52")]
+    let value = number as f64;
+    value
+}
+
+/// So many of something, as `1 run` and `3 runs`.
+pub fn several(number: u64, one: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {one}{s}", readable(count(number)))
+}
+
+/// Three digits that count: large numbers in groups of three, small ones with decimals unless they are whole.
 pub fn readable(value: f64) -> String {
     let magnitude = value.abs();
-    let decimals = if magnitude < 10.0 { 2 } else { usize::from(magnitude < 100.0) };
+    let decimals = match magnitude {
+        _ if magnitude.fract() < f64::EPSILON => 0,
+        small if small < 10.0 => 2,
+        middling => usize::from(middling < 100.0),
+    };
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text
         .split_once('.')
@@ -155,12 +172,19 @@ mod tests {
             (999.4, "999"),
             (42.25, "42.2"),
             (2.345, "2.35"),
-            (0.0, "0.00"),
+            (0.0, "0"),
+            (3.0, "3"),
+            (3.999, "4.00"),
             (-1234.0, "-1,234"),
         ];
         for (value, expected) in cases {
             assert_eq!(readable(value), expected);
         }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 1_000].map(|number| several(number, "run")), ["0 runs", "1 run", "1,000 runs"]);
     }
 
     #[test]
@@ -174,7 +198,7 @@ mod tests {
     #[test]
     fn a_promise_is_held_up_to_its_bound() {
         let promise = |value, bound| Promise { says: "commit p99".into(), value, unit: "ms", bound }.text();
-        assert_eq!(promise(3.0, Bound::AtMost(3.0)), "commit p99: 3.00 ms, met");
+        assert_eq!(promise(3.0, Bound::AtMost(3.0)), "commit p99: 3 ms, met");
         assert_eq!(promise(3.01, Bound::AtMost(3.0)), "commit p99: 3.01 ms, **not met**");
         let ratio = Promise { says: "r".into(), value: 0.75, unit: "×", bound: Bound::AtLeast(0.75) };
         assert_eq!(ratio.text(), "r: 0.75×, met");

@@ -48,6 +48,8 @@ pub struct Load {
     pub length: Duration,
     /// How the requests are paced.
     pub pace: Pace,
+    /// The load ends sooner when so many requests have been sent.
+    pub at_most: Option<u64>,
     /// Where the ids of all clicks that were answered go, 16 bytes each.
     pub ids: Option<PathBuf>,
 }
@@ -99,6 +101,14 @@ impl Running {
             bail!("the load generator gave up; its reason stands above");
         }
         serde_json::from_slice(&output.stdout).context("the load generator's figures cannot be read")
+    }
+}
+
+impl Running {
+    /// Whether the load has ended.
+    pub fn is_over(&mut self) -> Result<bool> {
+        let child = self.0.as_mut().context("it is asked before it is finished")?;
+        Ok(child.try_wait()?.is_some())
     }
 }
 

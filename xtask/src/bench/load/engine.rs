@@ -98,13 +98,15 @@ impl<'a> Engine<'a> {
         loop {
             let now_ns = self.now_ns();
             self.send_due(now_ns)?;
-            let due_ns = self.next_due_ns().unwrap_or(u64::MAX);
-            if self.idle.len() == self.connections.len() && self.end_ns <= due_ns.max(now_ns) {
+            let due_ns = self.next_due_ns(now_ns);
+            if due_ns.is_none() && self.idle.len() == self.connections.len() {
                 return self.tally.finish(self.load);
             }
             ensure!(now_ns < deadline_ns, "the last answers did not come within {} s", PATIENCE.as_secs());
-            let wait_ns =
-                if self.is_starved { GLANCE_NS } else { due_ns.saturating_sub(now_ns).min(GLANCE_NS) };
+            let wait_ns = match due_ns {
+                Some(due_ns) if !self.is_starved => due_ns.saturating_sub(now_ns).min(GLANCE_NS),
+                _ => GLANCE_NS,
+            };
             let timeout = Timespec::try_from(Duration::from_nanos(wait_ns))?;
             match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -122,24 +124,23 @@ impl<'a> Engine<'a> {
         nanos(self.begin.elapsed())
     }
 
-    /// When the next request is due in an open loop, if there is another.
-    fn next_due_ns(&self) -> Option<u64> {
-        let Pace::PerSecond(rate) = self.load.pace else { return None };
-        let due = u128::from(self.sent) * 1_000_000_000 / u128::from(rate);
-        u64::try_from(due).ok().filter(|due| *due < self.end_ns)
+    /// When the next request is due, if there is another: in a closed loop that is at once.
+    fn next_due_ns(&self, now_ns: u64) -> Option<u64> {
+        if self.load.at_most.is_some_and(|at_most| at_most <= self.sent) {
+            return None;
+        }
+        let due_ns = match self.load.pace {
+            Pace::Closed => now_ns,
+            Pace::PerSecond(rate) => {
+                u64::try_from(u128::from(self.sent) * 1_000_000_000 / u128::from(rate)).unwrap_or(u64::MAX)
+            }
+        };
+        (due_ns < self.end_ns).then_some(due_ns)
     }
 
     /// Sends what is due, as far as connections are idle.
     fn send_due(&mut self, now_ns: u64) -> Result<()> {
-        if self.load.pace == Pace::Closed {
-            while now_ns < self.end_ns
-                && let Some(index) = self.idle.pop_front()
-            {
-                self.send(index, now_ns)?;
-            }
-            return Ok(());
-        }
-        while let Some(due_ns) = self.next_due_ns().filter(|due| *due <= now_ns) {
+        while let Some(due_ns) = self.next_due_ns(now_ns).filter(|due| *due <= now_ns) {
             let Some(index) = self.idle.pop_front() else {
                 self.is_starved = true;
                 return Ok(());
@@ -328,6 +329,7 @@ mod tests {
             warm_up: Duration::ZERO,
             length: Duration::from_millis(300),
             pace,
+            at_most: None,
             ids: None,
         }
     }
@@ -349,6 +351,13 @@ mod tests {
         assert_eq!((seen.answered, seen.measured), (60, 60));
         assert!(250.0 < seen.latency.max_ms, "{seen:?}");
         assert!(100.0 < seen.latency.p50_ms, "{seen:?}");
+    }
+
+    #[test]
+    fn a_load_may_end_by_its_count() {
+        let address = server(&[302], Duration::ZERO);
+        let load = Load { at_most: Some(10), ..load(address, 4, Pace::Closed) };
+        assert_eq!(run(&load).expect("a run").answered, 10);
     }
 
     #[test]
