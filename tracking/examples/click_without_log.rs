@@ -11,17 +11,23 @@ use axum::{
     routing::get,
     serve::ListenerExt,
 };
-use domain::{Chance, ClickId, Clock, SessionId, click::Click};
+use domain::{Chance, ClickId, Clock, SessionId};
+use mimalloc::MiMalloc;
 use tokio::net::TcpListener;
 use tracking::{
     directory::{CampaignEntry, Contents, Directory, LinkEntry},
+    event::BorrowedClick,
     redirect::{
         cookie::{Cookies, Visit},
         parameters::Parameters,
-        visitor::Visitors,
+        visitor::{Said, Visitors},
     },
     secret::Secret,
 };
+
+// The tracker's own, so that a floor is not slow by its allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What requests share.
 struct Floor {
@@ -63,47 +69,47 @@ async fn follow(
     Path(code): Path<String>,
     request: Request,
 ) -> Response {
-    let (clock, chance) = (&floor.clock, &floor.chance);
+    let (at, chance) = (floor.clock.now(), &floor.chance);
     let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
     let link = floor.directory.by_code(&code).filter(|link| link.check_open().is_ok());
     let Some(link) = link else { return StatusCode::NOT_FOUND.into_response() };
-    let headers = request.headers();
-    if floor.visitors.uncounted(request.method(), headers).is_some() {
+    let (headers, said) = (request.headers(), Said::by(request.headers()));
+    let Ok(browser) = floor.visitors.recognize(request.method(), &said) else {
         return StatusCode::NO_CONTENT.into_response();
-    }
+    };
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let earlier = floor.cookies.read(cookies);
-    let session = earlier.map_or_else(|| SessionId::new(clock, chance), |earlier| earlier.session);
-    let visit = Visit { session, click: ClickId::new(clock, chance) };
+    let session = earlier.map_or_else(|| SessionId::new_at(at, chance), |earlier| earlier.session);
+    let visit = Visit { session, click: ClickId::new_at(at, chance) };
     let location = link.landing.url(&parameters.tags, Some(visit.click));
     let cookie = floor.cookies.write(visit, link.campaign.cookie_days);
-    let visitor = floor.visitors.describe(Some(peer.ip()), headers);
-    black_box(Click {
+    let visitor = floor.visitors.describe(Some(peer.ip()), headers, &said, browser);
+    black_box(BorrowedClick {
         id: visit.click,
-        occurred_at_us: clock.now().timestamp_micros(),
+        occurred_at_us: at.timestamp_micros(),
         link: link.id,
         affiliate: link.affiliate,
         campaign: link.campaign.id,
         advertiser: link.campaign.advertiser,
         session: visit.session,
-        tags: link.landing.complete(parameters.tags),
+        tags: link.landing.complete(&parameters.tags),
         address_hash: visitor.address_hash,
         network: visitor.network,
-        country: visitor.country,
+        country: &visitor.country,
         device: visitor.device,
-        user_agent: visitor.user_agent,
-        referrer: visitor.referrer,
+        user_agent: &visitor.user_agent,
+        referrer: &visitor.referrer,
     });
-    answer(&location, &cookie).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    answer(location, cookie).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-fn answer(location: &str, cookie: &str) -> Result<Response, header::InvalidHeaderValue> {
+fn answer(location: String, cookie: String) -> Result<Response, header::InvalidHeaderValue> {
     let mut response = StatusCode::FOUND.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::LOCATION, HeaderValue::from_str(location)?);
+    headers.insert(header::LOCATION, HeaderValue::try_from(location)?);
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
-    headers.insert(header::SET_COOKIE, HeaderValue::from_str(cookie)?);
+    headers.insert(header::SET_COOKIE, HeaderValue::try_from(cookie)?);
     Ok(response)
 }
 

@@ -255,7 +255,7 @@ fn notes(stage: &Stage, options: &Options) -> Vec<String> {
             readable(count(REQUESTS as u64)),
             readable(f64::from(LINKS))
         ),
-        "`commit` and `interval` are the tracker. axum makes the whole click, with cookie and landing page, and keeps \
+        "`commit` and `interval` are the tracker. The floors have its allocator and one thread: axum makes the whole click, with cookie and landing page, and keeps \
          nothing; hyper answers every request with the same redirect; nginx writes the same facts of a click to an \
          access log with a buffer of 64 KiB that is flushed once a second."
             .to_owned(),
