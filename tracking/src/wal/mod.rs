@@ -12,6 +12,8 @@ mod lanes;
 #[cfg(test)]
 mod model_tests;
 mod position;
+#[cfg(test)]
+mod promise_tests;
 mod reader;
 mod recovery;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    io, mem,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -34,8 +34,8 @@ struct State {
     renamings: Vec<Renaming>,
     durable_names: BTreeMap<String, usize>,
     fault: Option<Fault>,
-    /// Operations left until the power goes.
-    power: Option<u32>,
+    /// Operations left until the power goes, and what a write at that very moment still does, in bytes.
+    power: Option<(u32, usize)>,
 }
 
 #[derive(Default)]
@@ -80,9 +80,10 @@ impl SimulatedDisk {
         self.state().fault = None;
     }
 
-    /// The power goes after so many more operations; all later ones fail.
-    pub(super) fn cut_power_after(&self, operations: u32) {
-        self.state().power = Some(operations);
+    /// The power goes after so many more operations; all later ones fail. A write that is the first of those has got
+    /// this far.
+    pub(super) fn cut_power_after(&self, operations: u32, written_bytes: usize) {
+        self.state().power = Some((operations, written_bytes));
     }
 
     /// What is found when the power is back; `dice` decides about everything that was not synced.
@@ -136,15 +137,24 @@ impl SimulatedDisk {
         self.0.lock().unwrap()
     }
 
-    fn step(&self) -> io::Result<MutexGuard<'_, State>> {
+    /// The state for one operation; without power, how many bytes of it are done all the same.
+    fn begin(&self) -> Result<MutexGuard<'_, State>, usize> {
         let mut state = self.state();
         match &mut state.power {
-            Some(0) => return Err(io::Error::other("the power is gone")),
-            Some(left) => *left -= 1,
+            Some((0, written_bytes)) => return Err(mem::take(written_bytes)),
+            Some((left, _)) => *left -= 1,
             None => {}
         }
         Ok(state)
     }
+
+    fn step(&self) -> io::Result<MutexGuard<'_, State>> {
+        self.begin().map_err(|_| no_power())
+    }
+}
+
+fn no_power() -> io::Error {
+    io::Error::other("the power is gone")
 }
 
 impl State {
@@ -163,6 +173,12 @@ impl State {
 }
 
 impl FileState {
+    fn write(&mut self, bytes: &[u8], offset: usize) {
+        let end = offset + bytes.len();
+        self.bytes.resize(self.bytes.len().max(end), 0);
+        self.bytes[offset..end].copy_from_slice(bytes);
+    }
+
     fn survivor(&self, mut dice: impl FnMut() -> u32) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         if dice().is_multiple_of(2) {
@@ -231,16 +247,15 @@ impl DiskFile for SimulatedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.step()?;
-        let fails = state.fails(Fault::Write);
-        let taken = if fails { &bytes[..bytes.len() / 2] } else { bytes };
-        let file = &mut state.files[self.file].bytes;
-        let end = offset as usize + taken.len();
-        if file.len() < end {
-            file.resize(end, 0);
-        }
-        file[offset as usize..end].copy_from_slice(taken);
-        if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        let (mut state, taken, outcome) = match self.disk.begin() {
+            Ok(mut state) => match state.fails(Fault::Write) {
+                true => (state, bytes.len() / 2, Err(io::ErrorKind::StorageFull.into())),
+                false => (state, bytes.len(), Ok(())),
+            },
+            Err(written_bytes) => (self.disk.state(), written_bytes.min(bytes.len()), Err(no_power())),
+        };
+        state.files[self.file].write(&bytes[..taken], offset as usize);
+        outcome
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -1,0 +1,236 @@
+//! What the log promises, one case for each promise that the model cannot meet by chance.
+
+use std::sync::Arc;
+
+use super::{
+    model_tests::{DURABILITIES, SEGMENT, World, run},
+    simulated_disk::{Fault, SimulatedDisk},
+    *,
+};
+
+#[test]
+fn a_full_disk_refuses_and_recovers() {
+    run(async {
+        let mut world = World::new(Durability::Commit, 0);
+        world.disk.fail_next(Fault::Full);
+        assert_eq!(world.wal.append(vec![0; 4]).await, Err(AppendError::DiskFull));
+        assert!(!world.wal.is_well());
+        world.model.next = 1;
+        world.append(&[10]).await;
+        assert!(world.wal.is_well());
+        assert_eq!(world.model.promised.len(), 1);
+        world.drain().await;
+    });
+}
+
+#[test]
+fn a_write_that_stops_half_way_leaves_nothing() {
+    run(async {
+        let mut world = World::new(Durability::Commit, 0);
+        world.append(&[10, 20]).await;
+        world.disk.fail_next(Fault::Write);
+        world.append(&[30, 40]).await;
+        world.append(&[10]).await;
+        assert!(!world.model.refused.is_empty());
+        world.drain().await;
+    });
+}
+
+#[test]
+fn nothing_is_promised_after_a_failed_sync() {
+    run(async {
+        for durability in DURABILITIES {
+            let world = World::new(durability, 0);
+            world.wal.append(vec![0; 4]).await.unwrap();
+            while 0 < world.wal.counts().in_flight {
+                tokio::task::yield_now().await;
+            }
+            world.disk.fail_next(Fault::Sync);
+            let first = world.wal.append(vec![0; 4]).await;
+            while 0 < world.wal.counts().in_flight {
+                tokio::task::yield_now().await;
+            }
+            if durability == Durability::Commit {
+                assert_eq!(first, Err(AppendError::Stopped));
+            }
+            assert_eq!(world.wal.append(vec![0; 4]).await, Err(AppendError::Stopped));
+            assert!(!world.wal.is_well());
+            let counts = world.wal.counts();
+            assert_eq!((counts.accepted, counts.durable, counts.refused), (3, 1, 2));
+        }
+    });
+}
+
+#[test]
+fn a_full_queue_refuses_at_once() {
+    run(async {
+        let world = World::new(Durability::Commit, 0);
+        // On a runtime of one thread nothing is awaited in between, but the writer's thread may take some.
+        let appends: Vec<_> = (0..100_000)
+            .map(|_| {
+                let wal = world.wal.clone();
+                async move { wal.append(vec![0; 4]).await }
+            })
+            .collect();
+        let outcomes = futures_util::future::join_all(appends).await;
+        let refused = outcomes.iter().filter(|outcome| **outcome == Err(AppendError::Full)).count() as u64;
+        let counts = world.wal.counts();
+        assert!(0 < refused);
+        assert_eq!((counts.accepted, counts.refused, counts.in_flight), (100_000, refused, 0));
+    });
+}
+
+#[test]
+fn who_stops_waiting_holds_up_nobody() {
+    gather_until_parked();
+    run(async {
+        let mut world = World::new(Durability::Commit, 0);
+        for quitter in 0..20 {
+            let begun: Vec<_> = (0..20).map(|_| tokio::spawn(world.wal.append(vec![0; 4]))).collect();
+            // Each gets as far as waiting, and the first among them would be the one to wake the others.
+            tokio::task::yield_now().await;
+            begun[quitter].abort();
+            for (number, append) in begun.into_iter().enumerate() {
+                let outcome = append.await;
+                assert!(number == quitter || outcome.unwrap() == Ok(()));
+            }
+        }
+        world.wal.close().await;
+        world.open();
+        assert_eq!(world.reader.read(1_000).unwrap().records.len(), 400, "also those nobody waited for");
+    });
+}
+
+#[test]
+fn threads_have_lanes_of_their_own() {
+    let disk = SimulatedDisk::default();
+    let settings =
+        Settings { durability: Durability::Commit, segment_bytes: 64 << 10, queue: 4_096, lanes: 4 };
+    let (wal, mut reader) = Wal::open_on(Arc::new(disk), settings).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8u8 {
+            let wal = wal.clone();
+            scope.spawn(move || {
+                if thread.is_multiple_of(2) {
+                    gather_until_parked();
+                }
+                run(async move {
+                    for number in 0..200u8 {
+                        wal.append([thread, number]).await.unwrap();
+                    }
+                });
+            });
+        }
+    });
+    let mut next = [0; 8];
+    while !reader.is_at_end() {
+        for record in reader.read(100).unwrap().records {
+            let [thread, number] = record[..] else { panic!("{record:?} is not what was appended") };
+            assert_eq!(number, next[usize::from(thread)], "a thread's records keep their order");
+            next[usize::from(thread)] += 1;
+        }
+    }
+    assert_eq!(next, [200; 8]);
+    let counts = wal.counts();
+    assert_eq!((counts.accepted, counts.durable, counts.refused), (1_600, 1_600, 0));
+}
+
+#[test]
+fn a_record_that_is_too_long_is_refused() {
+    run(async {
+        let world = World::new(Durability::Commit, 0);
+        assert_eq!(world.wal.append(vec![0; SEGMENT as usize]).await, Err(AppendError::TooLong));
+        let longest = writer::record_limit(SEGMENT) as usize;
+        assert_eq!(world.wal.append(vec![0; longest]).await, Ok(()));
+        assert_eq!(world.wal.append(vec![0; longest]).await, Ok(()));
+    });
+}
+
+#[test]
+fn one_sync_serves_all_who_wait() {
+    run(async {
+        let mut world = World::new(Durability::Commit, 0);
+        world.append(&[8; 60]).await;
+        assert!(world.wal.counts().syncs < 60);
+    });
+}
+
+#[test]
+fn the_folder_has_one_writer() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (wal, reader) = Wal::open(folder.path(), Settings::default()).unwrap();
+        wal.append(b"one").await.unwrap();
+        assert!(matches!(Wal::open(folder.path(), Settings::default()), Err(OpenError::Locked)));
+        wal.close().await;
+        drop((wal, reader));
+        let (_, mut reader) = Wal::open(folder.path(), Settings::default()).unwrap();
+        assert_eq!(reader.read(9).unwrap().records, [b"one".to_vec()]);
+    });
+}
+
+#[test]
+fn shipped_segments_give_their_room_back() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { segment_bytes: SEGMENT, ..Settings::default() };
+        let (wal, mut reader) = Wal::open(folder.path(), settings).unwrap();
+        for number in 0..100u8 {
+            wal.append(vec![number; 200]).await.unwrap();
+        }
+        let segments = || std::fs::read_dir(folder.path()).unwrap().filter(is_segment).count();
+        assert!(5 < segments(), "the log has gone on in new segments");
+        let mut read = Vec::new();
+        while !reader.is_at_end() {
+            let batch = reader.read(9).unwrap();
+            assert_eq!(batch.damage, []);
+            read.extend(batch.records.iter().map(|record| record[0]));
+            reader.free(batch.end).unwrap();
+        }
+        assert_eq!(read, (0..100).collect::<Vec<u8>>());
+        assert_eq!(segments(), 1, "the one being written is kept");
+    });
+}
+
+fn is_segment(entry: &io::Result<std::fs::DirEntry>) -> bool {
+    entry.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "wal")
+}
+
+/// Written by the first release; never changes.
+const FIXTURE: &[u8] = include_bytes!("fixtures/v1.wal");
+
+async fn write_fixture() -> Vec<u8> {
+    let world = World::new(Durability::Commit, 0);
+    for record in [&b"one"[..], b"", b"three"] {
+        world.wal.append(record).await.unwrap();
+    }
+    world.wal.close().await;
+    Wal::open_on(Arc::new(world.disk.clone()), world.settings).unwrap();
+    world.disk.bytes_of(&recovery::segment_name(1))
+}
+
+#[test]
+fn version_1_stays_readable_and_is_what_is_written() {
+    run(async {
+        assert_eq!(write_fixture().await, FIXTURE);
+        let disk = SimulatedDisk::default();
+        disk.create(&recovery::segment_name(1)).unwrap().write_at(FIXTURE, 0).unwrap();
+        let (_, mut reader) = Wal::open_on(Arc::new(disk), Settings::default()).unwrap();
+        let batch = reader.read(9).unwrap();
+        assert_eq!(batch.records, [&b"one"[..], b"", b"three"]);
+        assert_eq!(batch.damage, []);
+    });
+}
+
+#[test]
+fn a_newer_format_is_refused_and_named() {
+    let disk = SimulatedDisk::default();
+    let mut header = FIXTURE[..frame::SEGMENT_HEADER as usize].to_vec();
+    header[8] = 9;
+    header[12..16].fill(0);
+    let crc = crc32fast::hash(&header);
+    header[12..16].copy_from_slice(&crc.to_le_bytes());
+    disk.create(&recovery::segment_name(1)).unwrap().write_at(&header, 0).unwrap();
+    let Err(error) = Wal::open_on(Arc::new(disk), Settings::default()) else { panic!("it opened") };
+    insta::assert_snapshot!(error, @"segment 1 of the log: the segment has format version 9, and this release reads versions up to 1");
+}
