@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::{
     secret::Secret,
+    stream::{self, CredentialsError, Engine},
     wal::{self, Durability},
 };
 
@@ -46,6 +47,32 @@ pub struct Config {
     #[arg(long, env = "TRIBUTARY_LOG_SEGMENT_MIB", default_value_t = 64, value_name = "MIB",
           value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub log_segment_mib: u32,
+
+    /// The way of clicks from the log into the database: `local`, or the servers of a NATS cluster that several
+    /// trackers share, such as `nats://user:password@one:4222,nats://user:password@two:4222` (or `tls://`).
+    #[arg(
+        long,
+        env = "TRIBUTARY_STREAM",
+        hide_env_values = true,
+        default_value = "local",
+        value_name = "ENGINE"
+    )]
+    pub stream: Engine,
+
+    /// File with the credentials for the NATS servers (JWT and key, as `nsc` writes it).
+    #[arg(long, env = "TRIBUTARY_STREAM_CREDENTIALS", value_name = "FILE")]
+    pub stream_credentials: Option<PathBuf>,
+
+    /// On how many NATS servers the stream is kept, when a tracker makes it; 3 on a cluster and 1 on a server of its
+    /// own when not given.
+    #[arg(long, env = "TRIBUTARY_STREAM_REPLICAS", value_name = "NUMBER",
+          value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub stream_replicas: Option<u8>,
+
+    /// How long the stream keeps clicks for whoever else reads it, when a tracker makes it, in hours.
+    #[arg(long, env = "TRIBUTARY_STREAM_MAX_AGE_HOURS", default_value_t = 72, value_name = "HOURS",
+          value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    pub stream_max_age_hours: u32,
 
     /// Database of countries by address (an mmdb file); without one the country of a click stays empty.
     #[arg(long, env = "TRIBUTARY_GEO_FILE", value_name = "FILE")]
@@ -89,6 +116,10 @@ impl Config {
             sync_interval_ms: 5,
             log_queue: 16_384,
             log_segment_mib: 64,
+            stream: Engine::Local,
+            stream_credentials: None,
+            stream_replicas: None,
+            stream_max_age_hours: 72,
             geo_file: None,
             trusted_proxies: Vec::new(),
             fallback_url: None,
@@ -99,6 +130,15 @@ impl Config {
     /// How many threads take clicks.
     pub fn workers(&self) -> NonZeroUsize {
         self.workers.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    pub(crate) fn stream_settings(&self) -> Result<stream::Settings, CredentialsError> {
+        Ok(stream::Settings {
+            engine: self.stream.clone(),
+            credentials: self.stream_credentials.as_deref().map(stream::credentials).transpose()?,
+            replicas: self.stream_replicas,
+            max_age: Duration::from_hours(u64::from(self.stream_max_age_hours)),
+        })
     }
 
     pub(crate) fn log_settings(&self) -> wal::Settings {

@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     intake::{Intake, quarantine},
     patience::Patience,
-    shipper::Shipped,
+    stream::Shipped,
 };
 
 /// How often everything that waits is looked at, for what no click announces.

@@ -1,4 +1,4 @@
-//! The moment of the click and of the postback: redirect, write-ahead log, shipper, intake.
+//! The moment of the click and of the postback: redirect, write-ahead log, stream, intake.
 
 pub mod background;
 pub mod config;
@@ -15,13 +15,13 @@ pub mod redirect;
 mod routes;
 pub mod secret;
 pub mod server;
-mod shipper;
 pub mod store;
+pub mod stream;
 mod tracker;
 pub mod wal;
 
 pub use routes::postback_routes;
-pub use shipper::Shipped;
+pub use stream::Shipped;
 pub use tracker::{OpenError, Tracker};
 
 /// The schema that this release works with; the demo and the tests bring databases up to it.

@@ -27,8 +27,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long the end of the process waits for threads that the disk holds.
 const ABANDONING: Duration = Duration::from_secs(2);
-/// For shipping, the directory and its notifications, and postbacks that waited for their click.
-const BACKGROUND_CONNECTIONS: u32 = 4;
+/// For storing and confirming clicks, the directory and its notifications, and postbacks that waited for their click.
+const BACKGROUND_CONNECTIONS: u32 = 5;
 
 /// Redirects clicks and records every one of them, even while the database is away; takes signed postbacks.
 #[derive(Debug, Parser)]
@@ -42,7 +42,7 @@ struct Command {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: String,
 
-    /// How many connections to the database may be open for postbacks; shipping and the directory have four more.
+    /// How many connections to the database may be open for postbacks; clicks and the directory have five more.
     #[arg(long, env = "TRIBUTARY_CONNECTIONS", default_value_t = 16, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
     connections: u32,

@@ -8,7 +8,7 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
-use crate::{directory::Closed, redirect::visitor::Uncounted, shipper::Progress, wal::Counts};
+use crate::{directory::Closed, redirect::visitor::Uncounted, stream::Progress, wal::Counts};
 
 /// Where the histogram of answering times has its steps, in seconds.
 const STEPS_S: [f64; 12] = [0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0];
@@ -49,6 +49,7 @@ pub(crate) struct Meters {
     rejected: Counter,
     failures: Counter,
     damaged: Counter,
+    stream: StreamMeters,
     syncs: Counter,
     sync_us: Counter,
     segments: Counter,
@@ -75,6 +76,7 @@ impl Meters {
                 rejected: counter!("tributary_clicks_rejected_total"),
                 failures: counter!("tributary_ship_failures_total"),
                 damaged: counter!("tributary_log_damaged_total"),
+                stream: StreamMeters::new(),
                 syncs: counter!("tributary_log_syncs_total"),
                 sync_us: counter!("tributary_log_sync_microseconds_total"),
                 segments: counter!("tributary_log_segments_total"),
@@ -105,11 +107,12 @@ impl Meters {
         self.syncs.absolute(counts.syncs);
         self.sync_us.absolute(counts.sync_us);
         self.segments.absolute(counts.segments);
-        self.shipped.absolute(progress.shipped());
-        self.stored.absolute(progress.stored());
-        self.rejected.absolute(progress.rejected());
-        self.failures.absolute(progress.failures());
-        self.damaged.absolute(progress.damaged());
+        self.shipped.absolute(progress.shipped.get());
+        self.stored.absolute(progress.stored.get());
+        self.rejected.absolute(progress.rejected.get());
+        self.failures.absolute(progress.failures.get());
+        self.damaged.absolute(progress.damaged.get());
+        self.stream.set(counts, progress);
         self.links.set(links as f64);
         self.handle.render()
     }
@@ -117,6 +120,45 @@ impl Meters {
     /// Takes in what the histogram has gathered, so that it does not grow while nobody reads it.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
+    }
+}
+
+/// The numbers of the way from the log into the database.
+struct StreamMeters {
+    unpublished: Gauge,
+    unconfirmed: Gauge,
+    published: Counter,
+    confirmed: Counter,
+    republished: Counter,
+    redelivered: Counter,
+    failures: Counter,
+}
+
+impl StreamMeters {
+    fn new() -> Self {
+        Self {
+            unpublished: gauge!("tributary_stream_unpublished"),
+            unconfirmed: gauge!("tributary_stream_unconfirmed"),
+            published: counter!("tributary_stream_published_total"),
+            confirmed: counter!("tributary_stream_confirmed_total"),
+            republished: counter!("tributary_stream_republished_total"),
+            redelivered: counter!("tributary_stream_redelivered_total"),
+            failures: counter!("tributary_stream_failures_total"),
+        }
+    }
+
+    fn set(&self, counts: Counts, progress: &Progress) {
+        // Read in this order, each number is at least as large as the one it is subtracted from.
+        let confirmed = progress.confirmed.get();
+        let published = progress.published.get();
+        let in_log = counts.durable + progress.inherited.get();
+        self.unpublished.set(in_log.saturating_sub(published) as f64);
+        self.unconfirmed.set(published.saturating_sub(confirmed) as f64);
+        self.published.absolute(published);
+        self.confirmed.absolute(confirmed);
+        self.republished.absolute(progress.republished.get());
+        self.redelivered.absolute(progress.redelivered.get());
+        self.failures.absolute(progress.publish_failures.get());
     }
 }
 
@@ -141,7 +183,33 @@ impl From<Closed> for Reason {
     }
 }
 
+fn describe_stream() {
+    describe_gauge!(
+        "tributary_stream_unpublished",
+        "Durable clicks that the stream has not taken; those from before the tracker was opened once they are read."
+    );
+    describe_gauge!(
+        "tributary_stream_unconfirmed",
+        "Clicks that the stream has taken and the database is not known to have; they are kept in the log."
+    );
+    describe_counter!("tributary_stream_published_total", "Clicks of this log that the stream has taken.");
+    describe_counter!("tributary_stream_confirmed_total", "Clicks of this log that the database has.");
+    describe_counter!(
+        "tributary_stream_republished_total",
+        "Clicks published once more, because they had got lost behind the stream's acknowledgement."
+    );
+    describe_counter!(
+        "tributary_stream_redelivered_total",
+        "Clicks that the stream delivered more than once, which changes nothing."
+    );
+    describe_counter!(
+        "tributary_stream_failures_total",
+        "Attempts to publish that failed and were repeated."
+    );
+}
+
 fn describe() {
+    describe_stream();
     describe_counter!(
         "tributary_clicks_accepted_total",
         "Clicks brought to the log: durable, refused or in flight."
@@ -156,7 +224,7 @@ fn describe() {
     describe_counter!("tributary_clicks_stored_total", "Clicks that were not in the database before.");
     describe_counter!(
         "tributary_clicks_rejected_total",
-        "Clicks that the database refused for good, set aside in rejected.ndjson."
+        "Clicks that the database refused for good, set aside in rejected_clicks."
     );
     describe_counter!(
         "tributary_ship_failures_total",

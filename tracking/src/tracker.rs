@@ -25,7 +25,7 @@ use crate::{
         cookie::{Cookies, NameError},
         visitor::Visitors,
     },
-    shipper::{Progress, Rejected, Shipped, Shipper},
+    stream::{self, CredentialsError, Progress, Shipped},
     wal::{self, Wal},
 };
 
@@ -63,6 +63,9 @@ pub enum OpenError {
         /// Why not.
         error: maxminddb::MaxMindDbError,
     },
+    /// The credentials for the stream are none.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The cookie has no usable name.
     #[error(transparent)]
     Cookie(#[from] NameError),
@@ -88,7 +91,7 @@ pub(crate) struct State {
     pub progress: Arc<Progress>,
     pool: PgPool,
     snapshot: Arc<Mutex<Snapshot>>,
-    rejected: Rejected,
+    stream: stream::Settings,
     /// Taken by whoever runs the background.
     reader: Mutex<Option<wal::Reader>>,
     gives_up: watch::Sender<bool>,
@@ -135,7 +138,7 @@ impl Tracker {
             progress: Arc::new(Progress::default()),
             pool,
             snapshot: Arc::new(Mutex::new(Snapshot::new(folder))),
-            rejected: Rejected::new(folder),
+            stream: config.stream_settings()?,
             reader: Mutex::new(Some(reader)),
             gives_up: watch::Sender::new(false),
             has_ended: watch::Sender::new(false),
@@ -169,10 +172,10 @@ impl Tracker {
         let Some(reader) = reader else { return };
         // Also when the background is cut off or panics, or a shutdown would wait for an end that has been.
         let _ended = Ended(&self.0.has_ended);
-        let State { pool, directory, snapshot, progress, rejected, .. } = &*self.0;
-        let shipper = Shipper::new(pool.clone(), reader, progress.clone(), rejected.clone());
+        let State { pool, clock, directory, snapshot, progress, stream, .. } = &*self.0;
+        let shipping = stream::Shipping::new(pool, clock, reader, progress);
         tokio::select! {
-            () = shipper.run(self.0.gives_up.subscribe()) => {}
+            () = shipping.run(stream, self.0.gives_up.subscribe()) => {}
             () = directory::follow(pool, directory, snapshot) => {}
             () = self.upkeep() => {}
         }

@@ -3,6 +3,7 @@
 //! Every function takes a connection and leaves the transaction to its caller.
 
 pub mod clicks;
+pub mod confirmation;
 pub mod conversions;
 pub mod directory;
 pub mod ledger;
@@ -10,6 +11,7 @@ pub mod outbox;
 pub mod plans;
 pub mod postbacks;
 pub mod quarantine;
+pub mod rejected_clicks;
 pub mod touches;
 
 use std::{error::Error, str::FromStr};

@@ -11,4 +11,5 @@ mod outage;
 mod process;
 mod redirect;
 mod shipping;
+mod stream;
 mod world;

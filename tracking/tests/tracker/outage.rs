@@ -12,13 +12,13 @@ use tokio::task::JoinHandle;
 use super::world::{Served, browser, config, count_clicks, counted_clicks, eventually, seed};
 
 /// A visitor who clicks without a pause, and is redirected every time.
-struct Visitor {
+pub struct Visitor {
     clicks: Arc<AtomicI64>,
-    clicking: JoinHandle<()>,
+    pub clicking: JoinHandle<()>,
 }
 
 impl Visitor {
-    fn start(served: &Served) -> Self {
+    pub fn start(served: &Served) -> Self {
         let url = format!("http://{}/c/spring", served.address);
         let clicks = Arc::new(AtomicI64::new(0));
         let counter = clicks.clone();
@@ -32,14 +32,14 @@ impl Visitor {
         Self { clicks, clicking }
     }
 
-    async fn has_clicked_more(&self, clicks: i64) {
+    pub async fn has_clicked_more(&self, clicks: i64) {
         let enough = self.clicks.load(Relaxed) + clicks;
         eventually("the visitor is redirected", async || enough < self.clicks.load(Relaxed)).await;
     }
 }
 
 /// A throw-away server with the program in it.
-async fn database() -> (Postgres, PgPool) {
+pub async fn database() -> (Postgres, PgPool) {
     let postgres = Postgres::start_temporary().unwrap();
     let pool = PgPoolOptions::new().max_connections(4).connect_lazy(&postgres.url("postgres")).unwrap();
     tracking::MIGRATOR.run(&pool).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_restart_without_the_database_serves_what_was_known() {
     served.stop().await;
 }
 
-async fn click(served: &Served, clicks: usize) {
+pub async fn click(served: &Served, clicks: usize) {
     let browser = browser();
     let url = format!("http://{}/c/spring", served.address);
     for _ in 0..clicks {

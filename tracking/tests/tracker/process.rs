@@ -21,11 +21,17 @@ pub struct Process {
 impl Process {
     /// Starts it and waits until it takes clicks.
     pub fn start(folder: &Path, database_url: &str) -> Self {
+        Self::start_with(folder, database_url, "local")
+    }
+
+    /// The same, on a stream.
+    pub fn start_with(folder: &Path, database_url: &str, stream: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tributary-track"))
             .args(["--listen", "127.0.0.1:0", "--secret", "0123456789abcdef0123456789abcdef"])
             .args(["--log-segment-mib", "1", "--data-dir"])
             .arg(folder)
             .env("DATABASE_URL", database_url)
+            .env("TRIBUTARY_STREAM", stream)
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped())
             .spawn()

@@ -126,17 +126,17 @@ async fn a_click_that_the_database_never_takes_is_set_aside_and_all_others_are_s
     served.stop().await;
     assert_eq!(count_clicks(database.pool()).await, Some(38));
     assert_eq!(counted_clicks(database.pool()).await, 38);
-    let rejected = std::fs::read_to_string(config.data_dir.join("rejected.ndjson")).unwrap();
-    let click_of = |line: &str| {
-        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
-        serde_json::from_value::<Click>(line["click"].take()).unwrap()
-    };
-    let rejected: Vec<Click> = rejected.lines().map(click_of).collect();
-    assert_eq!(rejected, [click(0, "a\0b"), click(17, "a\0b")]);
+    let rejected: Vec<(String, Vec<u8>)> =
+        sqlx::query_as("SELECT sqlstate, event FROM rejected_clicks ORDER BY id")
+            .fetch_all(database.pool())
+            .await
+            .unwrap();
+    let expected = [0, 17].map(|number| ("22021".to_owned(), Event::Click(click(number, "a\0b")).encode()));
+    assert_eq!(rejected, expected);
 }
 
 /// A click of its own for every number, on the link `spring`.
-fn click(number: u128, source: &str) -> Click {
+pub fn click(number: u128, source: &str) -> Click {
     let id = Uuid::from_u128(0x0194_6000_0000_7000_8000_0000_0001_0000 + number);
     Click {
         id: ClickId::from(id),

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn sql_outside_a_store_is_found() {
         check("serve/src/api/links.rs", QUERY, &[2]);
-        check("tracking/src/shipper.rs", "    db.copy_in_raw(\"COPY clicks FROM STDIN\")\n", &[1]);
+        check("tracking/src/stream/sink.rs", "    db.copy_in_raw(\"COPY clicks FROM STDIN\")\n", &[1]);
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! What others can see of the way of clicks into the database.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use domain::{ClickId, SessionId, click::Click};
+use tokio::sync::broadcast;
+
+/// How many batches a slow listener may be behind before it is told that it missed some.
+const BACKLOG: usize = 32;
+
+/// A click that is now in the database, and the visit it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shipped {
+    /// Which click.
+    pub click: ClickId,
+    /// Which visit.
+    pub session: SessionId,
+}
+
+/// What has been counted since the tracker was opened, and who wants to hear of stored clicks.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    announcements: broadcast::Sender<Arc<[Shipped]>>,
+    /// Clicks that this tracker is done with: known to be in the database, or rejected.
+    pub shipped: Count,
+    /// Clicks that were not there before: fewer than shipped where the same ones came again.
+    pub stored: Count,
+    /// Clicks that the database will never take, and that were set aside.
+    pub rejected: Count,
+    /// Attempts to store that failed and were made again.
+    pub failures: Count,
+    /// Places in the log that the disk did not give back.
+    pub damaged: Count,
+    /// Clicks in the log from before it was opened, as far as they have been read.
+    pub inherited: Count,
+    /// Clicks of this log that the stream has taken; with the local stream, that are stored.
+    pub published: Count,
+    /// Clicks of this log that the database has: the log may forget them.
+    pub confirmed: Count,
+    /// Clicks sent to the stream once more, because they had got lost behind its acknowledgement.
+    pub republished: Count,
+    /// Clicks that the stream delivered more than once.
+    pub redelivered: Count,
+    /// Attempts to publish that failed and were made again.
+    pub publish_failures: Count,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            announcements: broadcast::channel(BACKLOG).0,
+            shipped: Count::default(),
+            stored: Count::default(),
+            rejected: Count::default(),
+            failures: Count::default(),
+            damaged: Count::default(),
+            inherited: Count::default(),
+            published: Count::default(),
+            confirmed: Count::default(),
+            republished: Count::default(),
+            redelivered: Count::default(),
+            publish_failures: Count::default(),
+        }
+    }
+}
+
+impl Progress {
+    /// Batches of clicks as they are stored; a receiver that is told it lagged should look at everything.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Shipped]>> {
+        self.announcements.subscribe()
+    }
+
+    /// Tells whoever listens that these clicks are in the database.
+    pub(super) fn announce(&self, clicks: &[Click]) {
+        if clicks.is_empty() {
+            return;
+        }
+        let shipped =
+            clicks.iter().map(|click| Shipped { click: click.id, session: click.session }).collect();
+        // An error says that nobody listens.
+        let _ = self.announcements.send(shipped);
+    }
+}
