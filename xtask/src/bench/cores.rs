@@ -7,6 +7,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 pub struct Cores {
     /// The one core of whatever serves.
     pub server: CpuSet,
+    /// Its number.
+    pub server_number: usize,
     /// The one core of the load generator.
     pub load: CpuSet,
     /// Where all else runs, the database above all: the cores that are left, or the load's where none is.
@@ -33,7 +35,13 @@ impl Cores {
             }
             _ => (others, "The server has a core to itself, so has the load; the database has the others."),
         };
-        Ok(Self { server: set(&[server]), load: set(&[load]), rest: set(&rest), note: note.to_owned() })
+        Ok(Self {
+            server: set(&[server]),
+            server_number: server,
+            load: set(&[load]),
+            rest: set(&rest),
+            note: note.to_owned(),
+        })
     }
 
     /// Keeps this process, and what it starts from now on, off the server's core.

@@ -1,8 +1,10 @@
-//! What a running tracker takes of the machine.
+//! What a running server takes of the machine, and what others take from it.
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use anyhow::{Context, Result};
+
+use super::figure::count;
 
 /// The resident memory of a process, in MiB.
 pub fn resident_mib(process: u32) -> Result<f64> {
@@ -39,6 +41,77 @@ fn blocks(folder: &Path) -> io::Result<u64> {
     Ok(sum)
 }
 
+/// Looks how much of a core others than the server take: programs that run besides, and the machine's own host.
+pub struct CoreUse {
+    core: usize,
+    process: u32,
+    before: Ticks,
+}
+
+/// Time in the kernel's units, of which the machine's clock makes a hundred a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ticks {
+    /// Of the core, whatever it did.
+    all: u64,
+    /// Of the core, for anybody; what its host took counts as well.
+    busy: u64,
+    /// Of the server and its children.
+    own: u64,
+}
+
+impl CoreUse {
+    /// Begins to look at the core on which this process serves.
+    pub fn begin(core: usize, process: u32) -> Result<Self> {
+        Ok(Self { core, process, before: Ticks::now(core, process)? })
+    }
+
+    /// The share of the core that others have taken since.
+    pub fn share_of_others(&self) -> Result<f64> {
+        Ok(Ticks::now(self.core, self.process)?.share_of_others(self.before))
+    }
+}
+
+impl Ticks {
+    fn now(core: usize, process: u32) -> Result<Self> {
+        let (all, busy) = core_ticks(&fs::read_to_string("/proc/stat")?, core)
+            .with_context(|| format!("the kernel does not say what core {core} does"))?;
+        let mut own = 0;
+        for entry in fs::read_dir("/proc")? {
+            // Processes come and go meanwhile; those of a server stay.
+            let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else { continue };
+            own += ticks_of(&stat, process).unwrap_or_default();
+        }
+        Ok(Self { all, busy, own })
+    }
+
+    fn share_of_others(self, before: Self) -> f64 {
+        let (all, busy, own) = (self.all - before.all, self.busy - before.busy, self.own - before.own);
+        count(busy.saturating_sub(own)) / count(all.max(1))
+    }
+}
+
+/// The core's line: user, nice, system, idle, iowait, irq, softirq, steal.
+fn core_ticks(stat: &str, core: usize) -> Option<(u64, u64)> {
+    let name = format!("cpu{core}");
+    let mut lines = stat.lines().map(str::split_whitespace);
+    let fields = lines.find_map(|mut fields| (fields.next()? == name).then_some(fields))?;
+    let times: Vec<u64> = fields.take(8).map(|field| field.parse().ok()).collect::<Option<_>>()?;
+    let all: u64 = times.iter().sum();
+    Some((all, all - times.get(3)? - times.get(4)?))
+}
+
+/// What a process has used, if it is this one or a child of it.
+fn ticks_of(stat: &str, process: u32) -> Option<u64> {
+    // The name stands in brackets and may hold anything.
+    let (number, (_, rest)) = (stat.split(' ').next()?, stat.rsplit_once(')')?);
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let process = process.to_string();
+    if number != process && *fields.get(1)? != process {
+        return None;
+    }
+    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +130,25 @@ mod tests {
         fs::write(folder.path().join("below/file"), vec![7; 3 << 20]).expect("a file");
         let found = folder_mib(folder.path()).expect("it can be read");
         assert!((3.0..3.5).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn what_a_core_does_besides_is_what_others_take() {
+        let stat = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 40 0 30 100 10 0 20 5 7 0\n";
+        assert_eq!(core_ticks(stat, 1), Some((205, 95)));
+        assert_eq!(core_ticks(stat, 2), None);
+        let before = Ticks { all: 5, busy: 5, own: 0 };
+        let share = Ticks { all: 205, busy: 95, own: 70 }.share_of_others(before);
+        assert!((share - 0.1).abs() < 1e-9, "{share}");
+    }
+
+    #[test]
+    fn a_server_is_a_process_and_its_children() {
+        let of = |number: u32, parent: u32| {
+            let stat =
+                format!("{number} (a (b) c) S {parent} 1 1 0 -1 4194560 1 0 0 0 30 12 0 0 20 0 1 0 1 1 1");
+            ticks_of(&stat, 7)
+        };
+        assert_eq!([of(7, 1), of(8, 7), of(9, 8)], [Some(42), Some(42), None]);
     }
 }
