@@ -6,15 +6,15 @@
 mod contestant;
 mod cores;
 mod disk;
-mod figure;
+pub mod figure;
 mod ingest;
 pub mod load;
-mod machine;
+pub mod machine;
 mod memory;
 mod numbers;
 mod program;
 mod redirect;
-mod report;
+pub mod report;
 mod requests;
 mod serving;
 mod soak;

@@ -16,6 +16,7 @@ pub struct Machine {
     file_system: String,
     date: String,
     commit: String,
+    build: &'static str,
 }
 
 impl Machine {
@@ -34,14 +35,20 @@ impl Machine {
                 .to_owned(),
             date: clock.now().format("%Y-%m-%d %H:%M UTC").to_string(),
             commit: commit()?,
+            build: "built with `--release`",
         })
+    }
+
+    /// The same, when what ran was built for developers.
+    pub fn built_for_developers(self) -> Self {
+        Self { build: "built for developers", ..self }
     }
 
     /// As list items.
     pub fn lines(&self) -> [String; 2] {
-        let Self { processor, cores, memory_gib, kernel, file_system, date, commit } = self;
+        let Self { processor, cores, memory_gib, kernel, file_system, date, commit, build } = self;
         [
-            format!("{date}, commit {commit}, built with `--release`"),
+            format!("{date}, commit {commit}, {build}"),
             format!("{processor}, {cores} cores, {memory_gib} GiB of memory, Linux {kernel}, {file_system}"),
         ]
     }

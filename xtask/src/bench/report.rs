@@ -15,10 +15,10 @@ const PAGE: &str = "docs/BENCHMARKS.md";
 const HEAD: &str = "\
 # Benchmarks
 
-What we promise about speed, measured. `cargo xtask bench` writes this page: each benchmark renews its own section, with
-the machine, the command and the date. Every figure stands beside a floor or a peer that was measured in the same run;
-a figure is the median of the runs, and ± is half of what lies between the slowest and the fastest. `cargo xtask bench
---help` names the benchmarks.
+What we promise, measured. `cargo xtask bench` and `cargo xtask torture` write this page: each renews its own section,
+with the machine, the command and the date. A speed stands beside a floor or a peer that was measured in the same run;
+it is the median of the runs, and ± is half of what lies between the slowest and the fastest. `cargo xtask bench --help`
+names the benchmarks.
 ";
 
 /// A table with a row for each case and a column for each thing measured.

@@ -19,7 +19,7 @@ use super::{
     disk::Disk,
     plan::{Dice, Load},
     report::Tally,
-    tracker::Tracker,
+    tracker::{Alarms, Tracker},
     visitors::Visitors,
     world::World,
 };
@@ -51,8 +51,17 @@ struct Round {
     is_starting: bool,
     /// Nothing can be shipped meanwhile, so that all of it has to be in the log.
     is_held: bool,
-    /// When the kernel writes everything back by itself.
-    write_back: Option<Duration>,
+    /// What happens to the disk before that, and when.
+    event: Option<(Event, Duration)>,
+}
+
+/// What may happen to a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    /// The kernel writes everything back by itself.
+    WriteBack,
+    /// Somebody else takes all the room that is left.
+    Fill,
 }
 
 impl Round {
@@ -60,8 +69,13 @@ impl Round {
         let dice = Dice::of_round(seed, FIRST_ROUND + number);
         let is_starting = dice.one_in(8);
         let load = if is_starting { Load::while_starting(&dice) } else { Load::of(&dice) };
-        let write_back = dice.one_in(3).then(|| load.moment.mul_f64(dice.below(100) as f64 / 100.0));
-        Self { load, is_starting, is_held: !dice.one_in(4), write_back }
+        let moment = load.moment.mul_f64(dice.below(100) as f64 / 100.0);
+        let event = match dice.below(20) {
+            0..=6 => Some((Event::WriteBack, moment)),
+            7..=8 => Some((Event::Fill, moment)),
+            _ => None,
+        };
+        Self { load, is_starting, is_held: !dice.one_in(4), event }
     }
 }
 
@@ -135,12 +149,17 @@ async fn play(
         }
         visitors = Some(Visitors::start(tracker.address, round.load, &world.numbers));
     }
-    let write_back = round.write_back.unwrap_or_default();
-    sleep(write_back).await;
-    if round.write_back.is_some() {
-        block_in_place(|| disk.write_back())?;
+    let before = round.event.map_or(Duration::ZERO, |(_, at)| at);
+    sleep(before).await;
+    match round.event {
+        Some((Event::WriteBack, _)) => block_in_place(|| disk.write_back())?,
+        Some((Event::Fill, _)) => {
+            world.alarms = Alarms::Expected;
+            block_in_place(|| disk.fill())?;
+        }
+        None => {}
     }
-    sleep(round.load.moment.saturating_sub(write_back)).await;
+    sleep(round.load.moment.saturating_sub(before)).await;
     let ended = Instant::now();
     let left = block_in_place(|| cut_power(&mut tracker, &disk, number))?;
     drop(held);
@@ -153,7 +172,9 @@ async fn play(
     world.note(Page { round: number, folder: FOLDER, durability, promise, ended, diaries }, tally);
     block_in_place(|| {
         disk.discard()?;
-        Disk::mount(left).context("a disk cannot be mounted after a power cut")
+        let left = Disk::mount(left).context("a disk cannot be mounted after a power cut")?;
+        left.empty()?;
+        Ok(left)
     })
 }
 
@@ -187,9 +208,11 @@ mod tests {
         for is_true in [true, false] {
             assert!(rounds.iter().any(|round| round.is_starting == is_true));
             assert!(rounds.iter().any(|round| round.is_held == is_true));
-            assert!(rounds.iter().any(|round| round.write_back.is_some() == is_true));
             assert!(rounds.iter().any(|round| (round.load.durability == Durability::Commit) == is_true));
         }
-        assert!(rounds.iter().all(|round| round.write_back <= Some(round.load.moment)));
+        for event in [Event::WriteBack, Event::Fill] {
+            assert!(rounds.iter().any(|round| round.event.is_some_and(|(it, _)| it == event)));
+        }
+        assert!(rounds.iter().all(|round| round.event.is_none_or(|(_, at)| at <= round.load.moment)));
     }
 }

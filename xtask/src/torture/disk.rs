@@ -32,13 +32,15 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::{
-    fs::{SeekFrom, seek, syncfs},
+    fs::{FallocateFlags, SeekFrom, fallocate, seek, syncfs},
     io::Errno,
     process::geteuid,
 };
 
 use crate::external;
 
+/// What takes up the room of a full disk.
+const FILLER: &str = "filler";
 const SIZE: u64 = 128 << 20;
 const BLOCK: usize = 1 << 20;
 /// Small, with everything made at once, so that nothing is left for the kernel to do in the background.
@@ -106,6 +108,26 @@ impl Disk {
     /// Has the kernel write everything back, as it may do at any moment.
     pub(super) fn write_back(&self) -> Result<()> {
         Ok(syncfs(File::open(self.path())?)?)
+    }
+
+    /// Leaves no room on it, but for what is made already.
+    pub(super) fn fill(&self) -> Result<()> {
+        let filler = File::create(self.path().join(FILLER))?;
+        let mut length = 0;
+        for step in [BLOCK as u64, 64 << 10, 4 << 10] {
+            while fallocate(&filler, FallocateFlags::empty(), length, step).is_ok() {
+                length += step;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the room back, if there was none.
+    pub(super) fn empty(&self) -> Result<()> {
+        match fs::remove_file(self.path().join(FILLER)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => Ok(removed?),
+        }
     }
 
     /// Takes what the disk holds at one instant; see the module.

@@ -179,11 +179,19 @@ fn is_any_running(tasks: &Path) -> Result<bool> {
     Ok(false)
 }
 
+/// Whether trackers have a reason to say at level error that somebody must act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alarms {
+    /// As when their disk is full.
+    Expected,
+    Unexpected,
+}
+
 /// Fails when trackers have said that something is wrong, and forgets what they said otherwise.
-pub(super) fn check_log(log: &Path) -> Result<()> {
+pub(super) fn check_log(log: &Path, alarms: Alarms) -> Result<()> {
     let Ok(text) = fs::read_to_string(log) else { return Ok(()) };
-    let is_alarm = |line: &&str| line.contains(r#""level":"ERROR""#) || line.contains("panicked");
-    if let Some(alarm) = text.lines().find(is_alarm) {
+    let is_error = |line: &str| alarms == Alarms::Unexpected && line.contains(r#""level":"ERROR""#);
+    if let Some(alarm) = text.lines().find(|line| is_error(line) || line.contains("panicked")) {
         bail!("a tracker raised an alarm: {alarm}");
     }
     fs::write(log, "")?;

@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AGENT: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
     Referer: https://blog.example/";
 const LONGEST_REFERRER: u64 = 300;
+/// How long one who was refused waits, which is far less than is asked of them.
+const RETRY: Duration = Duration::from_millis(2);
 
 /// Numbers for visits, each given once.
 pub(super) type Numbers = Arc<AtomicU64>;
@@ -93,7 +95,10 @@ async fn visit(
         diary.longest_wait = diary.longest_wait.max(at - asked);
         match answer.status {
             302 => diary.acknowledged.push(Acknowledged { visit, click: click_in(&answer)?, at }),
-            503 => diary.refused.push(visit),
+            503 => {
+                diary.refused.push(visit);
+                sleep(RETRY).await;
+            }
             status => bail!("visit {visit} was answered with {status}: {}", answer.body),
         }
         if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {

@@ -21,7 +21,7 @@ use super::{
     plan::Load,
     report::Tally,
     store,
-    tracker::{self, Installation, Start, Tracker},
+    tracker::{self, Alarms, Installation, Start, Tracker},
     visitors::Numbers,
 };
 use crate::{
@@ -54,6 +54,8 @@ pub(super) struct World {
     pub numbers: Numbers,
     pages: Vec<Page>,
     syncs: Syncs,
+    /// Whether trackers may call for somebody.
+    pub alarms: Alarms,
     /// The first visit that is not yet settled, and the smallest id that it can have.
     unsettled: (u64, Uuid),
     /// How many clicks were stored when the last visits were settled.
@@ -87,6 +89,7 @@ impl World {
             numbers: Arc::default(),
             pages: Vec::new(),
             syncs: Syncs::default(),
+            alarms: Alarms::Unexpected,
             unsettled: (0, Uuid::nil()),
             stored: 0,
         };
@@ -175,7 +178,8 @@ impl World {
             (least..=most).contains(&stored),
             "{stored} clicks are stored, and they should be {least} to {most}: some that had arrived are gone"
         );
-        tracker::check_log(&self.installation.log)?;
+        tracker::check_log(&self.installation.log, self.alarms)?;
+        self.alarms = Alarms::Unexpected;
         self.settle(stored);
         Ok(())
     }
