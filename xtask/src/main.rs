@@ -56,9 +56,10 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Kills trackers and cuts their power over and over, and looks for every click that was promised
     ///
-    /// The real `tributary-track` takes clicks over HTTP and ships them to a private PostgreSQL. It is killed in the
-    /// middle of its work, and its disk is taken as a power cut would leave it, which needs root and loop devices.
-    /// Fails when a click is missing that a visitor was redirected for, or when one is stored twice.
+    /// The real `tributary-track` takes clicks over HTTP and ships them to a private PostgreSQL, alone and over a NATS
+    /// cluster whose servers are harmed as well. It is killed in the middle of its work, and its disk is taken as a
+    /// power cut would leave it, which needs root and loop devices. Fails when a click is missing that a visitor was
+    /// redirected for, or when one is stored twice.
     Torture(torture::Options),
     /// Measures what we promise, each figure beside a floor or a peer of the same run
     ///

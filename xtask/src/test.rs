@@ -161,7 +161,7 @@ fn tests(run: &mut Run) -> Result<()> {
 }
 
 fn torture(_: &mut Run) -> Result<()> {
-    torture::run(&torture::Options::short())
+    torture::short()
 }
 
 fn fuzz(run: &mut Run) -> Result<()> {

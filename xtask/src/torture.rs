@@ -20,15 +20,17 @@ mod metrics;
 mod plan;
 mod report;
 mod store;
+mod stream;
 mod tracker;
 mod visitors;
 mod world;
 
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, bail};
-use clap::Args;
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, ValueEnum};
 use domain::Clock;
+use embedded::nats::StartError;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::{
     runtime::Runtime,
@@ -43,16 +45,20 @@ use crate::{
 use cuts::Cuts;
 use kills::Kills;
 use report::Tally;
+use stream::{Engine, Stream};
 use world::World;
 
 /// What a whole torture is.
 const KILLS: u32 = 1_000;
 const CUTS: u32 = 200;
+/// What the page says of it.
+const DOC: &str =
+    "Trackers killed, and their power cut, while visitors click: what they were promised is there.";
 
 /// How long to torture.
 #[derive(Args)]
 pub struct Options {
-    /// How often a tracker is killed
+    /// How often a tracker is killed, on each engine
     #[arg(long, default_value_t = KILLS)]
     kills: u32,
     /// How often the power is cut; needs root, loop devices and mkfs.ext4, and is left out where there are none
@@ -61,6 +67,9 @@ pub struct Options {
     /// The same seed decides the same rounds; what they meet is up to the machine
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// What takes clicks into the database: each tracker, or a NATS cluster whose servers are harmed as well
+    #[arg(long, value_enum, default_value = "both")]
+    engine: Engines,
     /// After how many rounds everything that was promised is looked for
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
     check_every: u32,
@@ -72,12 +81,87 @@ pub struct Options {
     no_write: bool,
 }
 
-impl Options {
-    /// Whether nothing was left out, so that the page may be written.
-    fn is_complete(&self, tally: &Tally) -> bool {
-        !self.no_write && KILLS <= self.kills && CUTS <= tally.cuts
-    }
+/// Which engines.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engines {
+    Local,
+    Nats,
+    /// The cluster is left out where there is no nats-server.
+    Both,
+}
 
+/// How much of it on one engine.
+#[derive(Clone, Copy)]
+struct Dose {
+    engine: Engine,
+    kills: u32,
+    cuts: u32,
+}
+
+/// What every change has to stand.
+pub fn short() -> Result<()> {
+    let options = Options {
+        kills: 40,
+        cuts: 10,
+        seed: 1,
+        engine: Engines::Both,
+        check_every: 10,
+        profile: Profile::Dev,
+        no_write: true,
+    };
+    // A cluster that lost a server takes its time: there is little that can be done with it in a few seconds.
+    let doses = [
+        Dose { engine: Engine::Local, kills: 40, cuts: 10 },
+        Dose { engine: Engine::Nats, kills: 10, cuts: 3 },
+    ];
+    torture(&options, &doses)
+}
+
+/// Tortures, tells what came of it, and fails when a promise was broken.
+pub fn run(options: &Options) -> Result<()> {
+    let engines = match options.engine {
+        Engines::Local => &[Engine::Local][..],
+        Engines::Nats => &[Engine::Nats],
+        Engines::Both => &[Engine::Local, Engine::Nats],
+    };
+    let dose = |engine: &Engine| Dose { engine: *engine, kills: options.kills, cuts: options.cuts };
+    torture(options, &engines.iter().map(dose).collect::<Vec<_>>())
+}
+
+fn torture(options: &Options, doses: &[Dose]) -> Result<()> {
+    // Taken first, because it belongs to the commit that is built.
+    let machine = Machine::here(workspace::root(), &Clock::system())?;
+    let mut tallies = Vec::new();
+    let tortured = Runtime::new()?.block_on(async {
+        for dose in doses {
+            let stream = match Stream::start(dose.engine) {
+                Err(StartError::Find(error)) if options.engine == Engines::Both => {
+                    println!("SKIP the NATS cluster: {error}");
+                    continue;
+                }
+                started => started?,
+            };
+            let mut tally = Tally::default();
+            let tortured = take(options, *dose, stream, &mut tally).await;
+            tallies.push((dose.engine.name(), tally));
+            tortured.with_context(|| format!("with the engine {}", dose.engine.name()))?;
+        }
+        anyhow::Ok(())
+    });
+    let report = report::report(&tallies, options.seed);
+    print!("{}", bench::report::text(&report));
+    tortured?;
+    println!("No promise was broken.");
+    let is_complete =
+        tallies.len() == 2 && tallies.iter().all(|(_, it)| KILLS <= it.kills && CUTS <= it.cuts);
+    if is_complete && !options.no_write {
+        let machine = if options.profile == Profile::Dev { machine.built_for_developers() } else { machine };
+        bench::report::write("torture", DOC, &options.command(), &machine, &report)?;
+    }
+    Ok(())
+}
+
+impl Options {
     /// What decides the same rounds once more.
     fn command(&self) -> String {
         let Self { kills, cuts, seed, check_every, profile, .. } = self;
@@ -86,39 +170,15 @@ impl Options {
             "cargo xtask torture --kills {kills} --cuts {cuts} --seed {seed} --check-every {check_every}{profile}"
         )
     }
-
-    /// What every change has to stand.
-    pub fn short() -> Self {
-        Self { kills: 40, cuts: 10, seed: 1, check_every: 10, profile: Profile::Dev, no_write: true }
-    }
 }
 
-/// Tortures, tells what came of it, and fails when a promise was broken.
-pub fn run(options: &Options) -> Result<()> {
-    // Taken first, because it belongs to the commit that is built.
-    let machine = Machine::here(workspace::root(), &Clock::system())?;
-    let mut tally = Tally::default();
-    let tortured = Runtime::new()?.block_on(engine(options, &mut tally));
-    let is_complete = options.is_complete(&tally);
-    let report = report::report(&[("local", tally)], options.seed);
-    print!("{}", bench::report::text(&report));
-    tortured?;
-    println!("No promise was broken.");
-    if is_complete {
-        let machine = if options.profile == Profile::Dev { machine.built_for_developers() } else { machine };
-        let doc =
-            "Trackers killed, and their power cut, while visitors click: what they were promised is there.";
-        bench::report::write("torture", doc, &options.command(), &machine, &report)?;
-    }
-    Ok(())
-}
-
-async fn engine(options: &Options, tally: &mut Tally) -> Result<()> {
-    let mut world = World::new(options.profile).await?;
+/// Does all of it with one engine, and keeps what there was if something was found.
+async fn take(options: &Options, dose: Dose, stream: Stream, tally: &mut Tally) -> Result<()> {
+    let mut world = World::new(stream, options.profile).await?;
     let began = Instant::now();
     // Whatever is at work when the future is dropped ends with it.
     let tortured = tokio::select! {
-        tortured = torture(&mut world, options, tally) => tortured,
+        tortured = take_in(&mut world, options, dose, tally) => tortured,
         interrupted = interrupted() => {
             interrupted?;
             bail!("interrupted");
@@ -134,17 +194,16 @@ async fn engine(options: &Options, tally: &mut Tally) -> Result<()> {
     })
 }
 
-async fn torture(world: &mut World, options: &Options, tally: &mut Tally) -> Result<()> {
+async fn take_in(world: &mut World, options: &Options, dose: Dose, tally: &mut Tally) -> Result<()> {
     let Options { seed, check_every, .. } = *options;
-    let kills = bar("kills", options.kills);
-    Kills { seed, count: options.kills, check_every }.run(world, tally, &kills).await?;
+    let kills = bar("kills", dose.kills);
+    Kills { seed, count: dose.kills, check_every }.run(world, tally, &kills).await?;
     kills.finish_and_clear();
-    if options.cuts == 0 {
-        return Ok(());
+    if 0 < dose.cuts {
+        let cuts = bar("cuts", dose.cuts);
+        Cuts { seed, count: dose.cuts, check_every }.run(world, tally, &cuts).await?;
+        cuts.finish_and_clear();
     }
-    let cuts = bar("cuts", options.cuts);
-    Cuts { seed, count: options.cuts, check_every }.run(world, tally, &cuts).await?;
-    cuts.finish_and_clear();
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use super::{
     disk::Disk,
     plan::{Dice, Load},
     report::Tally,
+    stream::{Engine, Mishap},
     tracker::{Alarms, Tracker},
     visitors::Visitors,
     world::World,
@@ -51,6 +52,8 @@ struct Round {
     is_starting: bool,
     /// Nothing can be shipped meanwhile, so that all of it has to be in the log.
     is_held: bool,
+    /// What happens to the stream's servers at the beginning, if it has any.
+    mishap: Option<Mishap>,
     /// What happens to the disk before that, and when.
     event: Option<(Event, Duration)>,
 }
@@ -75,7 +78,8 @@ impl Round {
             7..=8 => Some((Event::Fill, moment)),
             _ => None,
         };
-        Self { load, is_starting, is_held: !dice.one_in(4), event }
+        let mishap = dice.one_in(8).then(|| Mishap::of(&dice));
+        Self { load, is_starting, is_held: !dice.one_in(4), mishap, event }
     }
 }
 
@@ -122,6 +126,7 @@ impl Cuts {
 
 /// Starts on what is left, lets everything arrive, ends in peace, and compares.
 async fn check(world: &mut World, disk: &Disk, tally: &mut Tally) -> Result<()> {
+    world.stream.mend()?;
     let mut tracker = world.start(disk.path(), FOLDER, Load::NONE)?;
     tally.recovered(tracker.wait_until_ready().await?);
     world.wait_for_arrivals(tally).await?;
@@ -139,11 +144,17 @@ async fn play(
     tally.rounds += 1;
     tally.cuts += 1;
     let mut tracker = world.start(disk.path(), FOLDER, round.load)?;
+    if let Some(mishap) = round.mishap {
+        world.stream.suffer(mishap)?;
+    }
     let mut visitors = None;
     let mut held = None;
     if !round.is_starting {
         tally.recovered(tracker.wait_until_ready().await?);
-        world.wait_for_arrivals(tally).await?;
+        // By a stream it takes seconds after a crash, until what the dead one was about to store comes again.
+        if world.stream.engine() == Engine::Local {
+            world.wait_for_arrivals(tally).await?;
+        }
         if round.is_held {
             held = Some(world.hold_clicks().await?);
         }

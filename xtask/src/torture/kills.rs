@@ -13,6 +13,7 @@ use super::{
     book::{Page, Promise},
     plan::{Database, Ending, Load, Round, Shift},
     report::Tally,
+    stream::Engine,
     tracker::Tracker,
     visitors::Visitors,
     world::{FOLDERS, World},
@@ -51,6 +52,7 @@ impl Kills {
 
 /// Starts on every folder again, lets everything arrive, ends in peace, and compares.
 async fn check(world: &mut World, tally: &mut Tally) -> Result<()> {
+    world.stream.mend()?;
     let mut trackers = Vec::new();
     for folder in 0..FOLDERS {
         let mut tracker = world.start(world.place(), folder, Load::NONE)?;
@@ -80,6 +82,13 @@ async fn play(world: &mut World, round: &Round, tally: &mut Tally) -> Result<()>
         }
         anyhow::Ok(())
     };
+    let suffering = async {
+        if let Some(mishap) = round.mishap {
+            sleep(mishap.at).await;
+            world.stream.suffer(mishap)?;
+        }
+        anyhow::Ok(())
+    };
     let working = async {
         match &round.shifts[..] {
             [first, second] => {
@@ -89,7 +98,7 @@ async fn play(world: &mut World, round: &Round, tally: &mut Tally) -> Result<()>
             shifts => Ok(vec![work(world, round, &shifts[0]).await?]),
         }
     };
-    let (worked, ()) = try_join!(working, crashing)?;
+    let (worked, (), ()) = try_join!(working, crashing, suffering)?;
     drop(held);
     world.resume_database()?;
     for (shift, worked) in round.shifts.iter().zip(worked) {
@@ -98,7 +107,8 @@ async fn play(world: &mut World, round: &Round, tally: &mut Tally) -> Result<()>
             tally.recovered(ready_after);
         }
         world.note(worked.page, tally);
-        if shift.ending == Ending::Terminate {
+        // What one tracker has published another may be about to store.
+        if shift.ending == Ending::Terminate && world.stream.engine() == Engine::Local {
             world.check_shipped(shift.folder).await?;
         }
     }

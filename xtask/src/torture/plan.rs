@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use domain::Chance;
 
+use super::stream::Mishap;
+
 /// Longer than any number of rounds, so that two seeds share no round.
 const ROUNDS_OF_A_SEED: u64 = 1 << 32;
 /// What a tracker takes by itself.
@@ -16,6 +18,8 @@ pub(super) struct Round {
     pub number: u32,
     /// What the database does meanwhile.
     pub database: Database,
+    /// What happens to the stream's servers, if it has any.
+    pub mishap: Option<Mishap>,
     /// Trackers at work at the same time, each on a folder of its own.
     pub shifts: Vec<Shift>,
 }
@@ -87,7 +91,8 @@ impl Round {
         if dice.one_in(5) {
             shifts.push(Shift::of(&dice, 1 - first, database));
         }
-        Self { number, database, shifts }
+        let mishap = dice.one_in(8).then(|| Mishap::of(&dice));
+        Self { number, database, mishap, shifts }
     }
 }
 
@@ -197,6 +202,7 @@ mod tests {
         }
         assert!(rounds.iter().any(|round| matches!(round.database, Database::Crashes(_))));
         assert!(rounds.iter().any(|round| round.shifts.len() == 2));
+        assert!(50 < rounds.iter().filter(|round| round.mishap.is_some()).count());
         assert!(shifts().any(|shift| shift.load.durability != Durability::Commit));
         assert!(shifts().any(|shift| shift.load.log_queue < 5));
         assert!(shifts().any(|shift| shift.load.log_queue == USUAL_QUEUE));

@@ -26,6 +26,8 @@ const SEGMENT_MIB: &str = "1";
 pub(super) struct Installation {
     pub program: PathBuf,
     pub database_url: String,
+    /// What takes clicks into the database.
+    pub stream: String,
     pub secret: String,
     /// Where trackers say what they have to say.
     pub log: PathBuf,
@@ -73,6 +75,7 @@ impl Installation {
         };
         command.args(["--log-queue", &start.log_queue.to_string()]);
         command.env("DATABASE_URL", &self.database_url).env("TRIBUTARY_SECRET", &self.secret);
+        command.env("TRIBUTARY_STREAM", &self.stream);
         command.env("RUST_LOG", "info").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn();
         let child = child.with_context(|| format!("`{}` could not be run", external::line(&command)))?;
