@@ -1,9 +1,13 @@
 //! Which links exist and where they lead, in memory: a redirect never waits for a database.
 
 mod refresh;
+mod shards;
 mod snapshot;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::ensure;
 use domain::{
@@ -13,6 +17,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use self::shards::Shards;
 pub(crate) use self::{
     refresh::{FIRST_LOAD_PATIENCE, follow, load},
     snapshot::Snapshot,
@@ -26,6 +31,38 @@ pub struct Contents {
     pub campaigns: Vec<CampaignEntry>,
     /// Every link.
     pub links: Vec<LinkEntry>,
+}
+
+/// What has changed in the database between two moments.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// The later moment.
+    pub seen: Seen,
+    /// Campaigns that were made, changed or taken away.
+    pub campaigns: Vec<CampaignId>,
+    /// Links that were made, changed or taken away.
+    pub links: Vec<LinkId>,
+    /// Those of them that there are, with whatever else is now to be seen otherwise.
+    pub contents: Contents,
+}
+
+/// Up to which moment the database was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The oldest transaction that had not ended: all older ones are included.
+    pub oldest_open: i64,
+    /// Younger ones that had ended and are included, in order.
+    pub included: Vec<i64>,
+}
+
+impl Changes {
+    /// Whether nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        self.campaigns.is_empty()
+            && self.links.is_empty()
+            && self.contents.campaigns.is_empty()
+            && self.contents.links.is_empty()
+    }
 }
 
 /// A campaign as the database has it.
@@ -96,6 +133,8 @@ pub struct Campaign {
 pub struct Link {
     /// Which link.
     pub id: LinkId,
+    /// What stands in its URL.
+    pub code: Arc<str>,
     /// Whose link.
     pub affiliate: AffiliateId,
     /// What it advertises.
@@ -135,39 +174,106 @@ impl Link {
     }
 }
 
-/// All links, found by what a click names.
-#[derive(Debug, Default)]
+/// All links, found by what a click names. A copy costs little, however many there are.
+#[derive(Debug, Clone, Default)]
 pub struct Directory {
-    by_code: HashMap<String, Arc<Link>>,
+    campaigns: Shards<CampaignId, Arc<Campaign>>,
+    by_id: Shards<LinkId, Arc<Link>>,
+    by_code: Shards<Arc<str>, Arc<Link>>,
     /// In the order in which the links were made.
-    by_affiliate: HashMap<AffiliateId, Vec<Arc<Link>>>,
+    by_affiliate: Shards<AffiliateId, Arc<Vec<Arc<Link>>>>,
+    /// Up to when it is as the database was, and when that was found out; nothing when it comes from the disk.
+    seen: Option<(Seen, Instant)>,
 }
 
 impl Directory {
     /// Makes what was loaded fit to be looked up; what makes no sense is left out and told to the operator.
     pub fn new(contents: &Contents) -> Self {
-        let mut campaigns = HashMap::with_capacity(contents.campaigns.len());
-        for entry in &contents.campaigns {
-            match campaign(entry) {
-                Ok(campaign) => drop(campaigns.insert(entry.id, Arc::new(campaign))),
-                Err(reason) => tracing::warn!(campaign = %entry.id, %reason, "a campaign cannot be served"),
-            }
-        }
         let mut directory = Self::default();
-        for entry in &contents.links {
-            let Some(campaign) = campaigns.get(&entry.campaign) else { continue };
-            match link(entry, campaign) {
-                Ok(link) => directory.add(&entry.code, Arc::new(link)),
-                Err(reason) => tracing::warn!(link = %entry.id, %reason, "a link cannot be served"),
-            }
-        }
-        directory.by_affiliate.values_mut().for_each(|links| links.sort_by_key(|link| link.id));
+        directory.take_in(contents);
         directory
     }
 
-    fn add(&mut self, code: &str, link: Arc<Link>) {
-        self.by_affiliate.entry(link.affiliate).or_default().push(link.clone());
-        self.by_code.insert(code.to_owned(), link);
+    /// The same as the database was seen at a moment, which was just now.
+    #[must_use]
+    pub fn seen(self, seen: Seen) -> Self {
+        Self { seen: Some((seen, Instant::now())), ..self }
+    }
+
+    /// Up to which moment of the database it is true, if it comes from there.
+    pub fn seen_up_to(&self) -> Option<&Seen> {
+        self.seen.as_ref().map(|(seen, _)| seen)
+    }
+
+    /// How long it is known to have been as the database was; nothing when it comes from the disk.
+    pub fn age(&self) -> Option<Duration> {
+        self.seen.as_ref().map(|(_, at)| at.elapsed())
+    }
+
+    /// The directory after these changes. What did not change is shared with this one.
+    #[must_use]
+    pub fn changed(&self, changes: &Changes) -> Self {
+        let mut directory = self.clone();
+        for campaign in &changes.campaigns {
+            directory.campaigns.remove(campaign);
+        }
+        // All old ones go first, because a code may move from one link to another.
+        for link in changes.links.iter().chain(changes.contents.links.iter().map(|entry| &entry.id)) {
+            directory.take_out(*link);
+        }
+        directory.take_in(&changes.contents);
+        directory.seen(changes.seen.clone())
+    }
+
+    /// Everything that can be looked up, as text: each link by its code, and each affiliate's links in their order.
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> Vec<String> {
+        let links = self.by_code.iter().map(|(code, link)| format!("{code} {link:?}"));
+        let by_affiliate = self.by_affiliate.iter().map(|(affiliate, links)| {
+            let codes: Vec<_> = links.iter().map(|link| &*link.code).collect();
+            format!("{affiliate} {codes:?}")
+        });
+        let mut shown: Vec<_> = links.chain(by_affiliate).collect();
+        assert_eq!(self.by_id.len(), self.by_code.len());
+        shown.sort_unstable();
+        shown
+    }
+
+    fn take_in(&mut self, contents: &Contents) {
+        for entry in &contents.campaigns {
+            match campaign(entry) {
+                Ok(campaign) => self.campaigns.insert(entry.id, Arc::new(campaign)),
+                Err(reason) => {
+                    self.campaigns.remove(&entry.id);
+                    tracing::warn!(campaign = %entry.id, %reason, "a campaign cannot be served");
+                }
+            }
+        }
+        for entry in &contents.links {
+            let Some(campaign) = self.campaigns.get(&entry.campaign) else { continue };
+            match link(entry, campaign) {
+                Ok(link) => self.add(Arc::new(link)),
+                Err(reason) => tracing::warn!(link = %entry.id, %reason, "a link cannot be served"),
+            }
+        }
+    }
+
+    fn add(&mut self, link: Arc<Link>) {
+        let links = Arc::make_mut(self.by_affiliate.entry(link.affiliate));
+        let place = links.partition_point(|earlier| earlier.id < link.id);
+        links.insert(place, link.clone());
+        self.by_code.insert(link.code.clone(), link.clone());
+        self.by_id.insert(link.id, link);
+    }
+
+    fn take_out(&mut self, id: LinkId) {
+        let Some(link) = self.by_id.remove(&id) else { return };
+        self.by_code.remove(&*link.code);
+        let links = Arc::make_mut(self.by_affiliate.entry(link.affiliate));
+        links.retain(|other| other.id != id);
+        if links.is_empty() {
+            self.by_affiliate.remove(&link.affiliate);
+        }
     }
 
     /// The link with that code.
@@ -185,12 +291,12 @@ impl Directory {
 
     /// How many links there are.
     pub fn len(&self) -> usize {
-        self.by_code.len()
+        self.by_id.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.by_code.is_empty()
+        self.len() == 0
     }
 }
 
@@ -224,6 +330,7 @@ fn link(entry: &LinkEntry, campaign: &Arc<Campaign>) -> anyhow::Result<Link> {
     let landing = Landing::new(landing_url, &params, &campaign.click_param);
     Ok(Link {
         id: entry.id,
+        code: entry.code.as_str().into(),
         affiliate: entry.affiliate,
         campaign: campaign.clone(),
         params,

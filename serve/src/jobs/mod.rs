@@ -4,6 +4,7 @@
 
 mod click_partitions;
 mod click_retention;
+mod directory_changes;
 mod idempotency_keys;
 mod postback_messages;
 mod quarantine;
@@ -60,6 +61,7 @@ pub static JOBS: &[&dyn Job] = &[
     &quarantine::Sweep,
     &click_partitions::MakeAhead,
     &click_retention::DropOld,
+    &directory_changes::Forget,
     &postback_messages::Purge,
     &idempotency_keys::Purge,
 ];

@@ -6,6 +6,8 @@ pub mod clicks;
 pub mod confirmation;
 pub mod conversions;
 pub mod directory;
+#[cfg(test)]
+mod directory_histories;
 pub mod ledger;
 pub mod outbox;
 pub mod plans;
