@@ -141,6 +141,14 @@ impl Config {
         })
     }
 
+    /// How long a click that was answered may wait until the disk is asked to keep it.
+    pub(crate) fn loss_bound_ms(&self) -> u64 {
+        match self.durability {
+            DurabilityMode::Commit => 0,
+            DurabilityMode::Interval => self.sync_interval_ms,
+        }
+    }
+
     pub(crate) fn log_settings(&self) -> wal::Settings {
         let durability = match self.durability {
             DurabilityMode::Commit => Durability::Commit,

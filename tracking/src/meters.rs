@@ -1,17 +1,28 @@
-//! What a tracker says about itself in numbers, as Prometheus reads them.
+//! What a tracker says about itself in numbers: each is a line of [`METRICS`], and `docs/operations.md` lists them.
 
-use std::time::Duration;
+mod histogram;
+mod page;
 
-use metrics::{
-    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-    histogram,
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
-use crate::{directory::Closed, redirect::visitor::Uncounted, stream::Progress, wal::Counts};
+use http::StatusCode;
 
-/// Where the histogram of answering times has its steps, in seconds.
-const STEPS_S: [f64; 12] = [0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0];
+pub(crate) use self::histogram::{Distribution, Histogram};
+use self::{
+    histogram::Tally,
+    page::{Metric, render},
+};
+use crate::{
+    directory::{Closed, Directory},
+    intake::meters::POSTBACKS,
+    redirect::visitor::Uncounted,
+    stream::Progress,
+    wal::{AppendError, Counts, Occupied},
+};
+
 /// Why a request was answered without being counted as a click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -37,128 +48,225 @@ const REASONS: [(Reason, &str); 8] = [
     (Reason::DeepLink, "deep_link"),
 ];
 
-/// The numbers of one tracker.
+/// The statuses of answers to clicks, and all others.
+const STATUSES: [(u16, &str); 7] =
+    [(302, "302"), (204, "204"), (400, "400"), (404, "404"), (410, "410"), (503, "503"), (0, "other")];
+
+/// What requests count as they are answered, without a lock and without waiting for each other.
+#[derive(Debug, Default)]
 pub(crate) struct Meters {
-    handle: PrometheusHandle,
-    accepted: Counter,
-    durable: Counter,
-    refused: Counter,
-    in_flight: Gauge,
-    shipped: Counter,
-    stored: Counter,
-    rejected: Counter,
-    failures: Counter,
-    damaged: Counter,
-    stream: StreamMeters,
-    syncs: Counter,
-    sync_us: Counter,
-    segments: Counter,
-    links: Gauge,
-    uncounted: [Counter; REASONS.len()],
+    uncounted: [AtomicU64; REASONS.len()],
     answering: Histogram,
+    answers: Tally<{ STATUSES.len() }>,
 }
 
-impl Meters {
-    /// Numbers of its own: two trackers in one process do not add up to one.
-    pub(crate) fn new() -> Result<Self, BuildError> {
-        let recorder = PrometheusBuilder::new().set_buckets(&STEPS_S)?.build_recorder();
-        let handle = recorder.handle();
-        Ok(metrics::with_local_recorder(&recorder, || {
-            describe();
-            Self {
-                handle,
-                accepted: counter!("tributary_clicks_accepted_total"),
-                durable: counter!("tributary_clicks_durable_total"),
-                refused: counter!("tributary_clicks_refused_total"),
-                in_flight: gauge!("tributary_clicks_in_flight"),
-                shipped: counter!("tributary_clicks_shipped_total"),
-                stored: counter!("tributary_clicks_stored_total"),
-                rejected: counter!("tributary_clicks_rejected_total"),
-                failures: counter!("tributary_ship_failures_total"),
-                damaged: counter!("tributary_log_damaged_total"),
-                stream: StreamMeters::new(),
-                syncs: counter!("tributary_log_syncs_total"),
-                sync_us: counter!("tributary_log_sync_microseconds_total"),
-                segments: counter!("tributary_log_segments_total"),
-                links: gauge!("tributary_directory_links"),
-                uncounted: REASONS
-                    .map(|(_, reason)| counter!("tributary_clicks_uncounted_total", "reason" => reason)),
-                answering: histogram!("tributary_click_seconds"),
-            }
-        }))
-    }
+/// Everything that is told at one moment.
+pub(crate) struct Moment<'a> {
+    pub meters: &'a Meters,
+    pub progress: &'a Progress,
+    /// Read before what it is subtracted from, so that no difference is negative: first this,
+    pub confirmed: u64,
+    /// then this, and then the log's counts.
+    pub published: u64,
+    pub lag_s: f64,
+    /// The log's own counts, all of one moment.
+    pub counts: Counts,
+    /// How long the disk took.
+    pub sync_times: Distribution,
+    pub occupied: Occupied,
+    pub loss_bound_ms: u64,
+    pub directory: Option<&'a Directory>,
+}
 
+/// Every number of a tracker.
+static METRICS: &[Metric] = &[
+    Metric::counter(
+        "tributary_clicks_accepted_total",
+        |now| now.counts.accepted,
+        "Clicks brought to the log: durable, refused or in flight.",
+    ),
+    Metric::counter(
+        "tributary_clicks_durable_total",
+        |now| now.counts.durable,
+        "Clicks that no crash can take any more.",
+    ),
+    Metric::counter(
+        "tributary_clicks_refused_total",
+        |now| now.counts.refused,
+        "Clicks that the log could not keep; with commit durability each was answered 503.",
+    ),
+    Metric::counters(
+        "tributary_clicks_refused_by_reason_total",
+        "reason",
+        |now| now.refused(),
+        "The same refused clicks by reason.",
+    ),
+    Metric::gauge(
+        "tributary_clicks_in_flight",
+        |now| now.counts.in_flight,
+        "Clicks on their way to the disk.",
+    ),
+    Metric::counters(
+        "tributary_clicks_uncounted_total",
+        "reason",
+        |now| now.meters.uncounted(),
+        "Requests answered without counting them as clicks.",
+    ),
+    Metric::histogram(
+        "tributary_click_seconds",
+        |now| now.meters.answering.read(),
+        "From the arrival of a click to its answer.",
+    ),
+    Metric::counters(
+        "tributary_click_answers_total",
+        "status",
+        |now| now.meters.answers(),
+        "Answers to visitors, counted or not, by their HTTP status.",
+    ),
+    Metric::counter(
+        "tributary_clicks_shipped_total",
+        |now| now.progress.shipped.get(),
+        "Clicks in the database or rejected.",
+    ),
+    Metric::counter(
+        "tributary_clicks_stored_total",
+        |now| now.progress.stored.get(),
+        "Clicks that were not in the database before.",
+    ),
+    Metric::counter(
+        "tributary_clicks_rejected_total",
+        |now| now.progress.rejected.get(),
+        "Clicks that the database refused for good and that were set aside in rejected_clicks.",
+    ),
+    Metric::counter(
+        "tributary_ship_failures_total",
+        |now| now.progress.failures.get(),
+        "Attempts to store clicks that failed and were repeated.",
+    ),
+    Metric::seconds(
+        "tributary_ship_lag_seconds",
+        |now| now.lag_s,
+        "The age of the oldest click that is being stored right now; 0 when none is.",
+    ),
+    Metric::gauge(
+        "tributary_stream_unpublished",
+        |now| (now.counts.durable + now.progress.inherited.get()).saturating_sub(now.published),
+        "Durable clicks that the stream has not taken; those from before the tracker was opened once they are read.",
+    ),
+    Metric::gauge(
+        "tributary_stream_unconfirmed",
+        |now| now.published.saturating_sub(now.confirmed),
+        "Clicks that the stream has taken and the database is not known to have; they are kept in the log.",
+    ),
+    Metric::counter(
+        "tributary_stream_published_total",
+        |now| now.published,
+        "Clicks of this log that the stream has taken.",
+    ),
+    Metric::counter(
+        "tributary_stream_confirmed_total",
+        |now| now.confirmed,
+        "Clicks of this log that the database has.",
+    ),
+    Metric::counter(
+        "tributary_stream_republished_total",
+        |now| now.progress.republished.get(),
+        "Clicks published once more, because they had got lost behind the stream's acknowledgement.",
+    ),
+    Metric::counter(
+        "tributary_stream_redelivered_total",
+        |now| now.progress.redelivered.get(),
+        "Clicks that the stream delivered more than once, which changes nothing.",
+    ),
+    Metric::counter(
+        "tributary_stream_failures_total",
+        |now| now.progress.publish_failures.get(),
+        "Attempts to publish that failed and were repeated.",
+    ),
+    Metric::counter(
+        "tributary_log_damaged_total",
+        |now| now.progress.damaged.get(),
+        "Places in the log that the disk did not give back.",
+    ),
+    Metric::gauge(
+        "tributary_log_queue",
+        |now| now.counts.waiting,
+        "Clicks that wait for the log's writer: of those in flight the ones that are not being written yet.",
+    ),
+    Metric::histogram(
+        "tributary_log_sync_seconds",
+        |now| now.sync_times.clone(),
+        "How long the disk took to make all clicks last that had come together.",
+    ),
+    Metric::counter("tributary_log_segments_total", |now| now.counts.segments, "Segments of the log begun."),
+    Metric::gauge(
+        "tributary_log_files",
+        |now| now.occupied.segments,
+        "Segments of the log on disk: those with clicks that are not known to be stored, and the one being written.",
+    ),
+    Metric::gauge(
+        "tributary_log_bytes",
+        |now| now.occupied.bytes,
+        "Bytes that the log takes on disk, room that it has reserved included.",
+    ),
+    Metric::gauge(
+        "tributary_log_loss_bound_milliseconds",
+        |now| now.loss_bound_ms,
+        "With interval durability, how long an answered click may wait for the disk to be asked; 0 with commit.",
+    ),
+    Metric::gauge(
+        "tributary_directory_links",
+        |now| now.directory.map_or(0, |directory| directory.len() as u64),
+        "Links that are known, whether they take clicks or not.",
+    ),
+    Metric::seconds(
+        "tributary_directory_age_seconds",
+        |now| now.directory.and_then(Directory::age).map_or(f64::INFINITY, |age| age.as_secs_f64()),
+        "How long ago the links were last known to be as the database has them; +Inf when never since the start.",
+    ),
+    Metric::counters(
+        "tributary_postbacks_total",
+        "outcome",
+        |_| POSTBACKS.read(),
+        "Postbacks answered by this process, by what became of them.",
+    ),
+];
+
+impl Meters {
     /// A request was answered that is no click.
     pub(crate) fn count(&self, reason: impl Into<Reason>) {
-        self.uncounted[reason.into() as usize].increment(1);
+        self.uncounted[reason.into() as usize].fetch_add(1, Relaxed);
     }
 
     /// A click was answered.
     pub(crate) fn answered(&self, within: Duration) {
-        self.answering.record(within.as_secs_f64());
+        self.answering.record(within);
     }
 
-    /// Everything as text; the counters of the log are taken at one moment.
-    pub(crate) fn render(&self, counts: Counts, progress: &Progress, links: usize) -> String {
-        self.accepted.absolute(counts.accepted);
-        self.durable.absolute(counts.durable);
-        self.refused.absolute(counts.refused);
-        self.in_flight.set(counts.in_flight as f64);
-        self.syncs.absolute(counts.syncs);
-        self.sync_us.absolute(counts.sync_us);
-        self.segments.absolute(counts.segments);
-        self.shipped.absolute(progress.shipped.get());
-        self.stored.absolute(progress.stored.get());
-        self.rejected.absolute(progress.rejected.get());
-        self.failures.absolute(progress.failures.get());
-        self.damaged.absolute(progress.damaged.get());
-        self.stream.set(counts, progress);
-        self.links.set(links as f64);
-        self.handle.render()
+    /// A visitor was answered, with whatever it was.
+    pub(crate) fn told(&self, status: StatusCode) {
+        let status = status.as_u16();
+        let known = STATUSES.iter().position(|(known, _)| *known == status);
+        self.answers.count(known.unwrap_or(STATUSES.len() - 1));
     }
 
-    /// Takes in what the histogram has gathered, so that it does not grow while nobody reads it.
-    pub(crate) fn upkeep(&self) {
-        self.handle.run_upkeep();
+    fn answers(&self) -> Vec<(&'static str, u64)> {
+        STATUSES.iter().map(|(_, name)| *name).zip(self.answers.read()).collect()
+    }
+
+    fn uncounted(&self) -> Vec<(&'static str, u64)> {
+        REASONS.iter().zip(&self.uncounted).map(|((_, name), count)| (*name, count.load(Relaxed))).collect()
     }
 }
 
-/// The numbers of the way from the log into the database.
-struct StreamMeters {
-    unpublished: Gauge,
-    unconfirmed: Gauge,
-    published: Counter,
-    confirmed: Counter,
-    republished: Counter,
-    redelivered: Counter,
-    failures: Counter,
-}
-
-impl StreamMeters {
-    fn new() -> Self {
-        Self {
-            unpublished: gauge!("tributary_stream_unpublished"),
-            unconfirmed: gauge!("tributary_stream_unconfirmed"),
-            published: counter!("tributary_stream_published_total"),
-            confirmed: counter!("tributary_stream_confirmed_total"),
-            republished: counter!("tributary_stream_republished_total"),
-            redelivered: counter!("tributary_stream_redelivered_total"),
-            failures: counter!("tributary_stream_failures_total"),
-        }
+impl Moment<'_> {
+    fn refused(&self) -> Vec<(&'static str, u64)> {
+        AppendError::NAMES.iter().map(|(_, name)| *name).zip(self.counts.refused_by).collect()
     }
 
-    fn set(&self, counts: Counts, progress: &Progress) {
-        // Read in this order, each number is at least as large as the one it is subtracted from.
-        let confirmed = progress.confirmed.get();
-        let published = progress.published.get();
-        let in_log = counts.durable + progress.inherited.get();
-        self.unpublished.set(in_log.saturating_sub(published) as f64);
-        self.unconfirmed.set(published.saturating_sub(confirmed) as f64);
-        self.published.absolute(published);
-        self.confirmed.absolute(confirmed);
-        self.republished.absolute(progress.republished.get());
-        self.redelivered.absolute(progress.redelivered.get());
-        self.failures.absolute(progress.publish_failures.get());
+    /// Everything as text.
+    pub(crate) fn render(&self) -> String {
+        render(METRICS, self)
     }
 }
 
@@ -183,68 +291,14 @@ impl From<Closed> for Reason {
     }
 }
 
-fn describe_stream() {
-    describe_gauge!(
-        "tributary_stream_unpublished",
-        "Durable clicks that the stream has not taken; those from before the tracker was opened once they are read."
-    );
-    describe_gauge!(
-        "tributary_stream_unconfirmed",
-        "Clicks that the stream has taken and the database is not known to have; they are kept in the log."
-    );
-    describe_counter!("tributary_stream_published_total", "Clicks of this log that the stream has taken.");
-    describe_counter!("tributary_stream_confirmed_total", "Clicks of this log that the database has.");
-    describe_counter!(
-        "tributary_stream_republished_total",
-        "Clicks published once more, because they had got lost behind the stream's acknowledgement."
-    );
-    describe_counter!(
-        "tributary_stream_redelivered_total",
-        "Clicks that the stream delivered more than once, which changes nothing."
-    );
-    describe_counter!(
-        "tributary_stream_failures_total",
-        "Attempts to publish that failed and were repeated."
-    );
-}
-
-fn describe() {
-    describe_stream();
-    describe_counter!(
-        "tributary_clicks_accepted_total",
-        "Clicks brought to the log: durable, refused or in flight."
-    );
-    describe_counter!("tributary_clicks_durable_total", "Clicks that no crash can take any more.");
-    describe_counter!(
-        "tributary_clicks_refused_total",
-        "Clicks answered with 503, because the log could not keep them."
-    );
-    describe_gauge!("tributary_clicks_in_flight", "Clicks on their way to the disk.");
-    describe_counter!("tributary_clicks_shipped_total", "Clicks in the database or rejected.");
-    describe_counter!("tributary_clicks_stored_total", "Clicks that were not in the database before.");
-    describe_counter!(
-        "tributary_clicks_rejected_total",
-        "Clicks that the database refused for good, set aside in rejected_clicks."
-    );
-    describe_counter!(
-        "tributary_ship_failures_total",
-        "Attempts to store clicks that failed and were repeated."
-    );
-    describe_counter!("tributary_log_damaged_total", "Places in the log that the disk did not give back.");
-    describe_counter!("tributary_log_syncs_total", "How often the disk was asked to make clicks last.");
-    describe_counter!("tributary_log_sync_microseconds_total", "How long that took, all in all.");
-    describe_counter!("tributary_log_segments_total", "Segments of the log begun.");
-    describe_gauge!("tributary_directory_links", "Links that can be followed.");
-    describe_counter!(
-        "tributary_clicks_uncounted_total",
-        "Requests answered without counting them as clicks."
-    );
-    describe_histogram!("tributary_click_seconds", "From the arrival of a click to its answer.");
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// What operators are told.
+    const MANUAL: &str = include_str!("../../docs/operations.md");
 
     #[test]
     fn every_reason_stands_at_its_place_under_a_name_of_its_own() {
@@ -252,5 +306,23 @@ mod tests {
             assert_eq!(*reason as usize, position);
             assert!(REASONS[..position].iter().all(|(_, other)| other != name), "{name} is listed twice");
         }
+        assert!((0..).zip(AppendError::NAMES).all(|(position, (error, _))| error as usize == position));
+    }
+
+    #[test]
+    fn names_are_unique_and_docs_are_sentences() {
+        let names: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), METRICS.len());
+        assert!(METRICS.iter().all(|metric| metric.doc.ends_with('.') && 20 < metric.doc.len()));
+    }
+
+    #[test]
+    fn the_manual_lists_every_number_as_the_code_has_it() {
+        let line =
+            |metric: &Metric| format!("| `{}` | {} | {} |\n", metric.name, metric.kind.name(), metric.doc);
+        let table: String = METRICS.iter().map(line).collect();
+        assert!(MANUAL.contains(&table), "docs/operations.md should have these lines:\n{table}");
+        let told = MANUAL.matches("| `tributary_").count();
+        assert_eq!(told, METRICS.len(), "docs/operations.md lists numbers that there are not");
     }
 }

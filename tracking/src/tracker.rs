@@ -20,7 +20,7 @@ use url::Url;
 use crate::{
     config::Config,
     directory::{self, Directory, Snapshot},
-    meters::Meters,
+    meters::{Meters, Moment},
     redirect::{
         cookie::{Cookies, NameError},
         visitor::Visitors,
@@ -33,8 +33,6 @@ use crate::{
 const SHIPPING_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for shipping that was told to give up.
 const GIVING_UP_PATIENCE: Duration = Duration::from_secs(2);
-/// How often the histogram's samples are gathered.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Why a tracker cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +67,6 @@ pub enum OpenError {
     /// The cookie has no usable name.
     #[error(transparent)]
     Cookie(#[from] NameError),
-    /// The numbers cannot be set up.
-    #[error("the metrics cannot be set up: {0}")]
-    Meters(#[from] metrics_exporter_prometheus::BuildError),
 }
 
 /// A tracker; clones are the same one.
@@ -92,6 +87,9 @@ pub(crate) struct State {
     pool: PgPool,
     snapshot: Arc<Mutex<Snapshot>>,
     stream: stream::Settings,
+    /// The folder of the log.
+    log: PathBuf,
+    loss_bound_ms: u64,
     /// Taken by whoever runs the background.
     reader: Mutex<Option<wal::Reader>>,
     gives_up: watch::Sender<bool>,
@@ -125,6 +123,13 @@ impl Tracker {
         let log = folder.join("log");
         let (wal, reader) = Wal::open(&log, config.log_settings())
             .map_err(|error| OpenError::Log { folder: log.clone(), error })?;
+        let loss_bound_ms = config.loss_bound_ms();
+        if 0 < loss_bound_ms {
+            tracing::warn!(
+                loss_bound_ms,
+                "answered clicks are on the disk up to {loss_bound_ms} ms and one sync later: so many a power cut loses"
+            );
+        }
         let geography = config.geo_file.as_deref().map(geography).transpose()?;
         let state = State {
             clock,
@@ -134,11 +139,13 @@ impl Tracker {
             cookies: Cookies::new(&config.cookie_name, &config.secret)?,
             fallback_url: config.fallback_url.clone(),
             wal,
-            meters: Meters::new()?,
+            meters: Meters::default(),
             progress: Arc::new(Progress::default()),
             pool,
             snapshot: Arc::new(Mutex::new(Snapshot::new(folder))),
             stream: config.stream_settings()?,
+            log,
+            loss_bound_ms,
             reader: Mutex::new(Some(reader)),
             gives_up: watch::Sender::new(false),
             has_ended: watch::Sender::new(false),
@@ -177,21 +184,12 @@ impl Tracker {
         tokio::select! {
             () = shipping.run(stream, self.0.gives_up.subscribe()) => {}
             () = directory::follow(pool, directory, snapshot) => {}
-            () = self.upkeep() => {}
         }
     }
 
     /// Whether the background has been there and is no more.
     pub(crate) fn has_ended(&self) -> bool {
         *self.0.has_ended.borrow()
-    }
-
-    async fn upkeep(&self) {
-        let mut interval = tokio::time::interval(UPKEEP);
-        loop {
-            interval.tick().await;
-            self.0.meters.upkeep();
-        }
     }
 
     /// Ends the tracker after the server has stopped: accepts nothing more, makes everything durable, and ships what
@@ -226,8 +224,23 @@ impl Tracker {
 
     /// The tracker's numbers as Prometheus reads them.
     pub fn metrics(&self) -> String {
-        let links = self.0.directory.load().as_ref().map_or(0, |directory| directory.len());
-        self.0.meters.render(self.0.wal.counts(), &self.0.progress, links)
+        let State { meters, progress, directory, loss_bound_ms, .. } = &*self.0;
+        let occupied = wal::occupied(&self.0.log);
+        let directory = directory.load();
+        let (confirmed, published) = (progress.confirmed.get(), progress.published.get());
+        let moment = Moment {
+            meters,
+            progress,
+            confirmed,
+            published,
+            lag_s: progress.lag_s(self.0.clock.now()),
+            counts: self.0.wal.counts(),
+            sync_times: self.0.wal.sync_times(),
+            occupied,
+            loss_bound_ms: *loss_bound_ms,
+            directory: directory.as_deref(),
+        };
+        moment.render()
     }
 }
 

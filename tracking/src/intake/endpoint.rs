@@ -22,6 +22,7 @@ use super::{
     AcceptError, Accepted, Act, Intake, Outcome, Postback, Report, accept, authenticate,
     fields::{self, Fields},
     keys::{self, KeysError},
+    meters::{Fate, POSTBACKS},
     request::{self, ReadError},
 };
 use crate::{
@@ -88,6 +89,8 @@ pub enum PostbackError {
 impl IntoResponse for PostbackError {
     fn into_response(self) -> Response {
         let problem = Problem::from(self);
+        let is_ours = problem.status().is_server_error();
+        POSTBACKS.count(if is_ours { Fate::Failed } else { Fate::Refused });
         tracing::info!(code = problem.code(), "a postback was refused: {}", problem.code());
         problem.into_response()
     }
@@ -105,9 +108,10 @@ async fn take_in(
     let message = request::read(uri.path(), uri.query().unwrap_or_default(), &headers, &body)?;
     let mut tx = store::begin(&intake.pool).await?;
     let checked = check(&intake, &mut tx, advertiser, &message, &headers).await?;
-    let answered = answer(&intake, &mut tx, checked).await?;
+    let (answer, fate) = answer(&intake, &mut tx, checked).await?;
     tx.commit().await?;
-    Ok(answered)
+    POSTBACKS.count(fate);
+    Ok(answer)
 }
 
 /// A message that is its advertiser's and can be read.
@@ -147,14 +151,22 @@ async fn check(
 }
 
 /// Answers a checked message once; the same message again gets the same answer.
-async fn answer(intake: &Intake, db: &mut PgConnection, checked: Checked) -> Result<Response, PostbackError> {
+async fn answer(
+    intake: &Intake,
+    db: &mut PgConnection,
+    checked: Checked,
+) -> Result<(Response, Fate), PostbackError> {
     let Checked { report, sent_as, verified, fingerprint } = checked;
     let message_id = verified.message_id();
     postbacks::lock_message(db, report.advertiser, message_id).await?;
     let since = report.received_at - MEMORY;
     if let Some(earlier) = postbacks::answered(db, report.advertiser, message_id, since).await? {
         let is_same = earlier.fingerprint == fingerprint;
-        return if is_same { Ok(replay(&earlier)) } else { Err(PostbackError::MessageReused) };
+        return if is_same {
+            Ok((replay(&earlier), Fate::Replayed))
+        } else {
+            Err(PostbackError::MessageReused)
+        };
     }
     let act =
         Act { actor: Act::POSTBACK, at: report.received_at, clock: &intake.clock, chance: &intake.chance };
@@ -164,7 +176,7 @@ async fn answer(intake: &Intake, db: &mut PgConnection, checked: Checked) -> Res
     let answered = Answered { fingerprint, status: i32::from(status.as_u16()), answer: body };
     postbacks::remember(db, report.advertiser, message_id, &answered, report.received_at).await?;
     log(&report, &accepted);
-    Ok(respond(&accepted, status))
+    Ok((respond(&accepted, status), accepted.outcome.into()))
 }
 
 /// Points at the field by the name under which it was sent.

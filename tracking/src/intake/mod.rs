@@ -13,6 +13,7 @@ mod endpoint;
 pub mod fields;
 pub mod keys;
 pub mod life;
+pub(crate) mod meters;
 mod origin;
 mod postback;
 mod problems;

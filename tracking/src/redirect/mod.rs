@@ -54,18 +54,22 @@ pub(crate) async fn follow_query(State(tracker): State<Tracker>, request: Reques
 /// `GET /landing?ref=…`: the same for a visitor who already is on the advertiser's page.
 pub(crate) async fn capture(State(tracker): State<Tracker>, request: Request) -> Response {
     let arrival = Arrival::of(&tracker.0.clock, &request, peer(&request));
-    match capture_landing(&tracker, &arrival) {
+    let response = match capture_landing(&tracker, &arrival) {
         Ok(answer) => answer.once_kept(&tracker, &arrival).await,
         Err(refusal) => answer::refuse_capture(&tracker, refusal),
-    }
+    };
+    tracker.0.meters.told(response.status());
+    response
 }
 
 /// Answers a click, once it is as durable as was configured.
 pub(crate) async fn click(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) -> Response {
-    match follow(tracker, code, arrival) {
+    let response = match follow(tracker, code, arrival) {
         Ok(answer) => answer.once_kept(tracker, arrival).await,
         Err(refusal) => answer::refuse(tracker, refusal, arrival),
-    }
+    };
+    tracker.0.meters.told(response.status());
+    response
 }
 
 fn peer(request: &Request) -> Option<IpAddr> {

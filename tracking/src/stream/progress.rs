@@ -2,9 +2,10 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
+use chrono::{DateTime, Utc};
 use domain::{ClickId, SessionId, click::Click};
 use tokio::sync::broadcast;
 
@@ -46,6 +47,8 @@ pub(crate) struct Progress {
     pub redelivered: Count,
     /// Attempts to publish that failed and were made again.
     pub publish_failures: Count,
+    /// When the oldest click that is being stored happened, in microseconds; 0 when none is.
+    storing_us: AtomicI64,
 }
 
 /// A number that only grows.
@@ -77,6 +80,7 @@ impl Default for Progress {
             republished: Count::default(),
             redelivered: Count::default(),
             publish_failures: Count::default(),
+            storing_us: AtomicI64::new(0),
         }
     }
 }
@@ -85,6 +89,20 @@ impl Progress {
     /// Batches of clicks as they are stored; a receiver that is told it lagged should look at everything.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<[Shipped]>> {
         self.announcements.subscribe()
+    }
+
+    /// These clicks are being stored until the next call.
+    pub(super) fn storing(&self, clicks: &[Click]) {
+        let oldest_us = clicks.first().map_or(0, |click| click.occurred_at_us);
+        self.storing_us.store(oldest_us, Relaxed);
+    }
+
+    /// How old the oldest click is that is being stored, in seconds; 0 when none is.
+    pub(crate) fn lag_s(&self, now: DateTime<Utc>) -> f64 {
+        match self.storing_us.load(Relaxed) {
+            0 => 0.0,
+            oldest_us => (now.timestamp_micros() - oldest_us).max(0) as f64 / 1e6,
+        }
     }
 
     /// Tells whoever listens that these clicks are in the database.

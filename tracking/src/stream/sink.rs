@@ -27,6 +27,7 @@ impl Sink {
     /// Stores the clicks, again and again until it succeeds. A click that the database will never take is found by
     /// halves and set aside, because it must not hold up all that come after it.
     pub(super) async fn store(&mut self, clicks: &[Click]) {
+        self.progress.storing(clicks);
         let mut parts = vec![clicks];
         let mut suspect = None;
         while let Some(part) = parts.pop() {
@@ -60,6 +61,7 @@ impl Sink {
                 }
             }
         }
+        self.progress.storing(&[]);
     }
 
     async fn try_store(&mut self, clicks: &[Click]) -> Result<u64, sqlx::Error> {

@@ -1,6 +1,7 @@
 //! Where records wait for the writer: each thread has a lane of its own, so that requests never wait for each other.
 
 use std::{
+    array,
     cell::RefCell,
     mem,
     sync::{
@@ -44,7 +45,7 @@ struct Queue {
     batch: Arc<Batch>,
     since: Option<Instant>,
     accepted: u64,
-    refused: u64,
+    refused: [u64; AppendError::NAMES.len()],
     is_closed: bool,
 }
 
@@ -65,7 +66,8 @@ pub(super) struct Taken {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Offered {
     pub accepted: u64,
-    pub refused: u64,
+    /// By reason, in the order of [`AppendError::NAMES`].
+    pub refused: [u64; AppendError::NAMES.len()],
     pub waiting: u64,
 }
 
@@ -128,7 +130,7 @@ impl Lanes {
             false => (self.limit <= queue.records.len()).then_some(AppendError::Full),
         };
         if let Some(refusal) = refusal.or_else(|| queue.write(longest, write).err()) {
-            queue.refused += 1;
+            queue.refused[refusal as usize] += 1;
             return Err(refusal);
         }
         let index = queue.records.len() - 1;
@@ -213,7 +215,7 @@ impl Lanes {
     pub(super) fn offered(&self) -> Offered {
         self.each().fold(Offered::default(), |sum, queue| Offered {
             accepted: sum.accepted + queue.accepted,
-            refused: sum.refused + queue.refused,
+            refused: array::from_fn(|reason| sum.refused[reason] + queue.refused[reason]),
             waiting: sum.waiting + queue.records.len() as u64,
         })
     }

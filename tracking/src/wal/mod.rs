@@ -11,6 +11,7 @@ mod frame;
 mod lanes;
 #[cfg(test)]
 mod model_tests;
+mod occupied;
 mod position;
 #[cfg(test)]
 mod promise_tests;
@@ -41,6 +42,9 @@ use disk::{Disk, Folder};
 use lanes::{Lanes, Urgency};
 use writer::Writer;
 
+use crate::meters::Distribution;
+
+pub(crate) use self::occupied::{Occupied, occupied};
 pub use self::{
     counters::Counts,
     frame::HeaderError,
@@ -99,6 +103,18 @@ pub enum AppendError {
     /// The log is being closed.
     #[error("the log is closed")]
     Closed,
+}
+
+impl AppendError {
+    /// Every reason, in the order of declaration, with its name in the numbers.
+    pub(crate) const NAMES: [(Self, &str); 6] = [
+        (Self::Full, "queue_full"),
+        (Self::DiskFull, "disk_full"),
+        (Self::Io, "disk_failed"),
+        (Self::Stopped, "stopped"),
+        (Self::TooLong, "too_long"),
+        (Self::Closed, "closing"),
+    ];
 }
 
 /// Why a log cannot be opened.
@@ -264,6 +280,11 @@ impl Wal {
     /// What has been counted since the log was opened.
     pub fn counts(&self) -> Counts {
         self.counters.read(&self.lanes)
+    }
+
+    /// How long the disk took to make writes last.
+    pub(crate) fn sync_times(&self) -> Distribution {
+        self.counters.sync_times()
     }
 
     /// Up to where the log is durable.

@@ -217,7 +217,7 @@ impl Writer {
         segment.synced = segment.written;
         self.is_ailing.store(false, Relaxed);
         let position = Position { sequence: segment.sequence, offset: segment.synced };
-        self.counters.count_sync(began.elapsed().as_micros() as u64);
+        self.counters.count_sync(began.elapsed());
         self.counters.make_durable(self.written_for.iter().map(|run| u64::from(run.len())).sum());
         // Before the callers hear of it, so that whoever they tell can read it.
         self.durable.send_replace(position);
@@ -274,7 +274,7 @@ impl Writer {
     fn refuse(&self, runs: impl IntoIterator<Item = Run>, error: AppendError) {
         self.is_ailing.store(true, Relaxed);
         for run in runs {
-            self.counters.refuse(u64::from(run.len()));
+            self.counters.refuse(error, u64::from(run.len()));
             run.refuse(error);
         }
     }

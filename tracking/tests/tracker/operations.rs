@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use embedded::test_database;
 use sqlx::postgres::PgPoolOptions;
+use tokio::task::JoinSet;
 use tracking::database::pool_for_requests;
 
 use super::world::{Served, World, browser, config, eventually, shown};
@@ -23,7 +24,62 @@ async fn the_numbers_add_up_and_are_there_for_prometheus() {
     };
     assert_eq!(total("accepted_total"), 3);
     assert_eq!(total("accepted_total"), total("durable_total") + total("refused_total") + total("in_flight"));
-    assert!(numbers.contains("tributary_click_seconds_bucket"));
+    assert!(numbers.contains("tributary_click_seconds_bucket{le=\"0.001\"}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn at_every_moment_under_load_each_click_is_durable_refused_or_in_flight() {
+    let world = World::with(|config| config.log_queue = 2).await;
+    let url = format!("http://{}/c/spring", world.served.address);
+    let mut visitors = JoinSet::new();
+    for _ in 0..16 {
+        let (browser, url) = (browser(), url.clone());
+        visitors.spawn(async move {
+            for _ in 0..60 {
+                browser.get(&url).send().await.unwrap();
+            }
+        });
+    }
+    let mut seen = Numbers::default();
+    let mut scrapes = 0;
+    while visitors.try_join_next().is_some() || !visitors.is_empty() {
+        let now = Numbers::read(&world).await;
+        assert_eq!(now.accepted, now.durable + now.refused + now.in_flight, "{now:?}");
+        assert!(seen.accepted <= now.accepted && seen.durable <= now.durable && seen.refused <= now.refused);
+        assert!(now.answered <= now.accepted, "{now:?}");
+        seen = now;
+        scrapes += 1;
+    }
+    assert!(10 < scrapes, "only {scrapes} scrapes");
+    let end = Numbers::read(&world).await;
+    assert_eq!((end.accepted, end.answered, end.in_flight), (960, 960, 0));
+}
+
+/// What a scrape says of clicks.
+#[derive(Debug, Default)]
+struct Numbers {
+    accepted: u64,
+    durable: u64,
+    refused: u64,
+    in_flight: u64,
+    answered: u64,
+}
+
+impl Numbers {
+    async fn read(world: &World) -> Self {
+        let page = world.answer("/metrics").await.text().await.unwrap();
+        let number = |name: &str| {
+            let line = page.lines().find(|line| line.starts_with(&format!("tributary_{name} "))).unwrap();
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        Self {
+            accepted: number("clicks_accepted_total"),
+            durable: number("clicks_durable_total"),
+            refused: number("clicks_refused_total"),
+            in_flight: number("clicks_in_flight"),
+            answered: number("click_seconds_count"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
