@@ -25,7 +25,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use self::connection::Connection;
+use self::connection::{Connection, Work};
 use crate::{
     problem::{self, Problem, REQUEST_ID},
     redirect::{self, Arrival},
@@ -118,6 +118,7 @@ async fn work(
     let listener = TcpListener::from_std(listener)?;
     let desk = Arc::new(desk);
     let connections = GracefulShutdown::new();
+    let mut takes = true;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -125,10 +126,17 @@ async fn work(
             _ = is_stopping.wait_for(|is_stopping| *is_stopping) => break,
         };
         match accepted {
-            Ok((stream, peer)) => attend(stream, peer, &desk, &connections),
+            Ok((stream, peer)) => {
+                takes = true;
+                attend(stream, peer, &desk, &connections);
+            }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "no connection can be taken; is the limit of open files too low?");
+                // Once, not ten times a second.
+                if takes {
+                    tracing::error!(%error, "no new connection can be taken (when files are too many: raise their limit)");
+                }
+                takes = false;
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -150,10 +158,11 @@ fn attend(stream: TcpStream, peer: SocketAddr, desk: &Arc<Desk>, connections: &G
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
-    let desk = desk.clone();
+    let (desk, work) = (desk.clone(), Work::default());
+    let stream = Connection::new(stream, work.clone());
     let connection = http1::Builder::new().serve_connection(
-        TokioIo::new(Connection::new(stream)),
-        service_fn(move |request| answer(desk.clone(), request, peer)),
+        TokioIo::new(stream),
+        service_fn(move |request| answer(desk.clone(), work.clone(), request, peer)),
     );
     let connection = connections.watch(connection);
     tokio::spawn(async move {
@@ -165,9 +174,13 @@ fn attend(stream: TcpStream, peer: SocketAddr, desk: &Arc<Desk>, connections: &G
 
 async fn answer(
     desk: Arc<Desk>,
+    work: Work,
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response, Infallible> {
+    let _working = work.begin();
+    // What other requests of this thread have gathered does not wait for it to rest when there are many.
+    wal::thread_goes_on();
     let Some(code) = clicked(&request) else { return Ok(desk.pass_on(request, peer).await) };
     let arrival = Arrival::of(&desk.tracker.0.clock, &request, Some(peer.ip()));
     let clicked = AssertUnwindSafe(redirect::click(&desk.tracker, code, &arrival)).catch_unwind().await;
