@@ -1,6 +1,6 @@
 //! What is written to the log: events, behind a byte that says in which version.
 
-use std::{mem, net::IpAddr};
+use std::net::IpAddr;
 
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, SessionId,
@@ -82,7 +82,7 @@ impl BorrowedClick<'_> {
     /// Never: every event has a form in bytes.
     pub fn encode_into(&self, bytes: &mut Vec<u8>) {
         bytes.push(VERSION);
-        *bytes = postcard::to_extend(&BorrowedEvent::Click(self), mem::take(bytes)).expect(ENCODES);
+        postcard::to_io(&BorrowedEvent::Click(self), bytes).expect(ENCODES);
     }
 }
 

@@ -47,17 +47,11 @@ impl Batch {
         self.settle(|fate| fate.settled += records.end - records.start);
     }
 
-    fn refuse(&self, records: Range<u32>, error: AppendError) {
+    pub(super) fn refuse(&self, records: Range<u32>, error: AppendError) {
         self.settle(|fate| {
             fate.settled += records.end - records.start;
             fate.refused.push((records, error));
         });
-    }
-
-    /// Nobody writes the records any more.
-    pub(super) fn abandon(&self) {
-        let expected = self.fate().expected.unwrap_or_default();
-        self.refuse(0..expected, AppendError::Stopped);
     }
 
     fn settle(&self, change: impl FnOnce(&mut Fate)) {

@@ -2,8 +2,9 @@
 
 use std::{
     array,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     mem,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{
@@ -24,6 +25,9 @@ use super::{
 const GATHERED: usize = 256;
 /// Nor does a record that is this old.
 const GATHERING: Duration = Duration::from_micros(500);
+
+/// So many records may wait in every lane, however many lanes share the queue.
+const LEAST: usize = 1_024;
 
 /// All lanes of a log.
 pub(super) struct Lanes {
@@ -60,6 +64,16 @@ pub(super) struct Records {
 pub(super) struct Taken {
     pub records: Records,
     pub batch: Arc<Batch>,
+    /// Those that nobody has seen to; they are refused when this is dropped.
+    pub left: Range<u32>,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if !self.left.is_empty() {
+            self.batch.refuse(self.left.clone(), AppendError::Stopped);
+        }
+    }
 }
 
 /// What lanes have counted.
@@ -110,7 +124,7 @@ impl Lanes {
         let lanes = lanes.clamp(1, queue.max(1));
         Self {
             lanes: (0..lanes).map(|_| Lane::default()).collect(),
-            limit: queue / lanes,
+            limit: (queue / lanes).max(queue.min(LEAST)),
             is_closed: AtomicBool::new(false),
             bell: Arc::default(),
         }
@@ -158,8 +172,12 @@ impl Lanes {
     }
 
     fn lane(&self) -> MutexGuard<'_, Queue> {
-        let lane = &self.lanes[thread_number() % self.lanes.len()];
-        lane.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let last = self.lanes.len() - 1;
+        let lane = match NUMBER.get() {
+            Some(number) if 0 < last => number % last,
+            _ => last,
+        };
+        self.lanes[lane].0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn each(&self) -> impl Iterator<Item = MutexGuard<'_, Queue>> {
@@ -176,15 +194,14 @@ impl Lanes {
         let records = mem::replace(&mut queue.records, mem::take(empty));
         let batch = mem::take(&mut queue.batch);
         drop(queue);
-        batch.expect(records.len() as u32);
-        Some(Taken { records, batch })
+        let left = 0..records.len() as u32;
+        batch.expect(left.end);
+        Some(Taken { records, batch, left })
     }
 
     /// Refuses what waits in a lane, because nobody will write it.
     pub(super) fn abandon(&self, lane: usize) {
-        if let Some(taken) = self.take(lane, &mut Records::default()) {
-            taken.batch.abandon();
-        }
+        drop(self.take(lane, &mut Records::default()));
     }
 
     /// How many lanes there are.
@@ -280,46 +297,53 @@ impl Bell {
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static NUMBER: usize = THREADS.fetch_add(1, Relaxed);
-    static PARKING: RefCell<Parking> = const { RefCell::new(Parking { is_announced: false, bell: None }) };
-}
-
-/// What a thread does before it rests.
-struct Parking {
-    is_announced: bool,
-    bell: Option<Arc<Bell>>,
-}
-
-fn thread_number() -> usize {
-    NUMBER.with(|number| *number)
+    /// Which lane is this thread's own; all threads that were not announced share the last one.
+    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+    static PARKING: RefCell<Option<(Arc<Bell>, Instant)>> = const { RefCell::new(None) };
 }
 
 /// Says that this thread calls [`thread_parks`] whenever it has nothing else to do: its records wait for that, so
 /// that all requests of one turn become durable together. For a runtime's `on_thread_start`.
 pub fn gather_until_parked() {
-    PARKING.with_borrow_mut(|parking| parking.is_announced = true);
+    if NUMBER.get().is_none() {
+        NUMBER.set(Some(THREADS.fetch_add(1, Relaxed)));
+    }
 }
 
 /// Hands over what this thread has gathered. For a runtime's `on_thread_park`.
 pub fn thread_parks() {
-    if let Some(bell) = PARKING.with_borrow_mut(|parking| parking.bell.take()) {
+    if let Some((bell, _)) = PARKING.take() {
         bell.ring();
     }
 }
 
+/// Hands over what this thread has gathered if that was a while ago: a thread that never rests must call it too.
+pub fn thread_goes_on() {
+    let is_due = |(_, since): &(Arc<Bell>, Instant)| GATHERING <= since.elapsed();
+    if PARKING.with_borrow(|parking| parking.as_ref().is_some_and(is_due)) {
+        thread_parks();
+    }
+}
+
+/// Takes [`gather_until_parked`] back.
+#[cfg(test)]
+pub(super) fn gather_no_more() {
+    thread_parks();
+    NUMBER.set(None);
+}
+
 /// Whether this thread will ring the bell once it rests.
 fn rings_when_parked(bell: &Arc<Bell>) -> bool {
-    PARKING.with_borrow_mut(|parking| {
-        if !parking.is_announced {
-            return false;
-        }
-        match &parking.bell {
-            Some(earlier) if Arc::ptr_eq(earlier, bell) => {}
-            earlier => {
-                earlier.iter().for_each(|other| other.ring());
-                parking.bell = Some(bell.clone());
+    if NUMBER.get().is_none() {
+        return false;
+    }
+    PARKING.with_borrow_mut(|parking| match parking {
+        Some((earlier, _)) if Arc::ptr_eq(earlier, bell) => {}
+        earlier => {
+            if let Some((other, _)) = earlier.replace((bell.clone(), Instant::now())) {
+                other.ring();
             }
         }
-        true
-    })
+    });
+    true
 }

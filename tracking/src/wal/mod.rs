@@ -48,7 +48,7 @@ pub(crate) use self::occupied::{Occupied, occupied};
 pub use self::{
     counters::Counts,
     frame::HeaderError,
-    lanes::{gather_until_parked, thread_parks},
+    lanes::{gather_until_parked, thread_goes_on, thread_parks},
     position::Position,
     reader::{Batch, Damage, Reader},
 };

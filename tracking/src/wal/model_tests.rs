@@ -338,9 +338,7 @@ proptest! {
     #[test]
     fn what_was_promised_is_read_once_and_in_order(actions in actions(), seed: u32, mode in 0usize..2) {
         // Half of the time as on a thread that takes clicks.
-        if seed.is_multiple_of(2) {
-            gather_until_parked();
-        }
+        if seed.is_multiple_of(2) { gather_until_parked() } else { lanes::gather_no_more() }
         run(async move {
             let mut world = World::new(DURABILITIES[mode], seed);
             for action in actions {

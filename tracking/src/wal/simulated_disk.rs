@@ -20,6 +20,8 @@ pub(super) enum Fault {
     Write,
     /// The next sync fails.
     Sync,
+    /// The next write meets a defect of ours.
+    Defect,
 }
 
 /// A folder in memory; clones are the same folder.
@@ -247,6 +249,8 @@ impl DiskFile for SimulatedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let is_defect = self.disk.state().fails(Fault::Defect);
+        assert!(!is_defect, "a defect of ours");
         let (mut state, taken, outcome) = match self.disk.begin() {
             Ok(mut state) => match state.fails(Fault::Write) {
                 true => (state, bytes.len() / 2, Err(io::ErrorKind::StorageFull.into())),

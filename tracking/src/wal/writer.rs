@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -125,7 +124,8 @@ impl Writer {
             if left.is_zero() {
                 break;
             }
-            thread::park_timeout(left);
+            // A bell that rings is heard and not kept, or the next one that matters would be silent.
+            self.lanes.bell().wait(Some(left));
         }
     }
 
@@ -137,8 +137,8 @@ impl Writer {
     }
 
     /// Encodes what was taken, as far as there is room; gives back the records' room.
-    fn store(&mut self, taken: Taken) -> Records {
-        let Taken { mut records, batch } = taken;
+    fn store(&mut self, mut taken: Taken) -> Records {
+        let (mut records, batch) = (mem::take(&mut taken.records), taken.batch.clone());
         let mut refusal = self.has_stopped.then_some(AppendError::Stopped);
         for (index, record) in (0..).zip(records.iter()) {
             if refusal.is_none() {
@@ -148,6 +148,7 @@ impl Writer {
                 None => self.encode(record, &batch, index),
                 Some(error) => self.refuse([Run::new(&batch, index)], error),
             }
+            taken.left.start = index + 1;
         }
         records.clear();
         records
