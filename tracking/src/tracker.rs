@@ -203,7 +203,7 @@ impl Tracker {
         let mut has_ended = self.0.has_ended.subscribe();
         if timeout(SHIPPING_PATIENCE, has_ended.wait_for(|ended| *ended)).await.is_err() {
             tracing::warn!(
-                "the database does not take the last clicks; they stay in the log for the next start"
+                "the last clicks are not known to be stored in time; they stay in the log for the next start"
             );
             self.0.gives_up.send_replace(true);
             if timeout(GIVING_UP_PATIENCE, has_ended.wait_for(|ended| *ended)).await.is_err() {

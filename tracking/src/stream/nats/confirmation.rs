@@ -5,12 +5,10 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use domain::ClickId;
 use sqlx::PgPool;
-use tokio::{
-    sync::mpsc::UnboundedReceiver,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
+    parts::{Published, Unconfirmed},
     publisher::{Outgoing, Publisher},
     session::{Session, SetupError, Whereabouts},
 };
@@ -18,10 +16,9 @@ use crate::{
     patience::Patience,
     store,
     stream::{
-        log::{BATCH, Log, clicks},
+        log::{Log, clicks},
         progress::Progress,
     },
-    wal::Position,
 };
 
 /// How long a click usually takes through the stream into the database, at most.
@@ -30,17 +27,6 @@ const USUALLY: Duration = Duration::from_millis(100);
 /// them, and then their turn has come again.
 const LOST: Duration = Duration::from_secs(120);
 
-/// A part of the log that the stream has taken.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Published {
-    pub begin: Position,
-    pub end: Position,
-    pub records: usize,
-    /// The highest of the places that the stream gave its clicks.
-    pub highest: u64,
-    pub at: Instant,
-}
-
 /// Follows the publisher through the log.
 pub(super) struct Confirmation {
     pub session: Arc<Session>,
@@ -48,13 +34,15 @@ pub(super) struct Confirmation {
     pub pool: PgPool,
     pub log: Log,
     pub progress: Arc<Progress>,
+    /// When the database or the stream last could not be asked.
+    pub troubled: Option<Instant>,
 }
 
 impl Confirmation {
     /// Confirms what was published, until nothing more will be.
-    pub(super) async fn run(mut self, mut published: UnboundedReceiver<Published>) {
+    pub(super) async fn run(mut self, published: Unconfirmed) {
         let mut end = self.log.freed();
-        while let Some(part) = next(&mut published).await {
+        while let Some(part) = next(&published).await {
             self.confirm(part).await;
             self.progress.confirmed.add(part.records as u64);
             end = part.end;
@@ -70,9 +58,13 @@ impl Confirmation {
             match self.try_confirm(&mut part).await {
                 Ok(true) => return,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(
-                    "clicks are kept in the log until it is known that they are stored: {error:#}"
-                ),
+                Err(error) => {
+                    // Nobody could store anything meanwhile: this is not the stream's fault.
+                    self.troubled = Some(Instant::now());
+                    tracing::warn!(
+                        "clicks are kept in the log until it is known that they are stored: {error:#}"
+                    );
+                }
             }
             patience.wait().await;
         }
@@ -130,25 +122,15 @@ impl Confirmation {
         // A stream that was made anew, or lost its end, does not reach so far; one that was full begins later.
         let is_gone = part.highest < first || last < part.highest;
         let was_stored = part.highest <= stored;
-        let is_overdue = part.highest <= delivered && LOST <= part.at.elapsed();
+        let since = self.troubled.map_or(part.at, |troubled| troubled.max(part.at));
+        let is_overdue = part.highest <= delivered && LOST <= since.elapsed();
         Ok(is_gone || was_stored || is_overdue)
     }
 }
 
-/// What has been published next, with what follows at once, when it may have come through.
-async fn next(published: &mut UnboundedReceiver<Published>) -> Option<Published> {
-    let mut part = published.recv().await?;
+/// What has been published next, when it may have come through.
+async fn next(published: &Unconfirmed) -> Option<Published> {
+    let part = published.next().await?;
     sleep_until(part.at + USUALLY).await;
-    while part.records < BATCH
-        && let Ok(more) = published.try_recv()
-    {
-        part = Published {
-            begin: part.begin,
-            end: more.end,
-            records: part.records + more.records,
-            highest: part.highest.max(more.highest),
-            at: more.at,
-        };
-    }
     Some(part)
 }

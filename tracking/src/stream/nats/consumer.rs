@@ -74,6 +74,7 @@ impl Consumer {
             self.store_what_arrived().await;
             gathered?;
             patience.restore();
+            self.session.hear_an_answer();
         }
         self.give_back(messages).await;
         Ok(())
@@ -124,9 +125,13 @@ impl Consumer {
             }
         }
         self.sink.store(&clicks).await;
-        for message in stored {
-            answer(&message, AckKind::Ack).await;
-        }
+        // As one, and not for ever: what is not acknowledged is delivered again, and changes nothing.
+        let acknowledging = async {
+            for message in stored {
+                answer(&message, AckKind::Ack).await;
+            }
+        };
+        let _ = timeout(ANSWERING, acknowledging).await;
     }
 
     /// What is not stored here is for the other trackers.

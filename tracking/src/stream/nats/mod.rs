@@ -5,23 +5,19 @@
 
 mod confirmation;
 mod consumer;
+mod parts;
 mod publisher;
 mod session;
 
 use std::{future::pending, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
-use tokio::{
-    sync::{
-        mpsc::{UnboundedSender, unbounded_channel},
-        watch,
-    },
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 
 use self::{
-    confirmation::{Confirmation, Published},
+    confirmation::Confirmation,
     consumer::Consumer,
+    parts::{Parts, Published},
     publisher::{Outgoing, Publisher},
     session::Session,
 };
@@ -55,23 +51,19 @@ pub(super) async fn ship(
         pool,
         log: log.clone(),
         progress: progress.clone(),
+        troubled: None,
     };
-    let (publishes, published) = unbounded_channel();
+    let (parts, published) = parts::line();
     let (done, is_done) = watch::channel(false);
     let ours = async {
-        tokio::join!(publish(log, publisher, progress, publishes), confirmation.run(published));
+        tokio::join!(publish(log, publisher, progress, parts), confirmation.run(published));
         done.send_replace(true);
     };
     tokio::join!(ours, consumer.run(is_done));
 }
 
 /// Publishes the log until it is closed and everything in it is published.
-async fn publish(
-    mut log: Log,
-    mut publisher: Publisher,
-    progress: Arc<Progress>,
-    publishes: UnboundedSender<Published>,
-) {
+async fn publish(mut log: Log, mut publisher: Publisher, progress: Arc<Progress>, parts: Parts) {
     let mut patience = Patience::default();
     let mut begin = log.freed();
     while log.has_more(begin).await {
@@ -80,8 +72,7 @@ async fn publish(
                 progress.published.add(part.records as u64);
                 begin = part.end;
                 patience.restore();
-                // An error says that nobody confirms any more, which happens when all of this is given up.
-                let _ = publishes.send(part);
+                parts.push(part);
                 if part.records < BATCH / 2 {
                     tokio::time::sleep(GATHERING).await;
                 }

@@ -82,6 +82,7 @@ impl Publisher {
                 Ok(()) => {
                     tries = waiting.len();
                     self.patience.restore();
+                    self.session.hear_an_answer();
                 }
                 Err(failure) => {
                     self.progress.publish_failures.add(1);

@@ -121,6 +121,11 @@ impl Session {
         sleep(HEARING).await;
     }
 
+    /// Something was answered.
+    pub(super) fn hear_an_answer(&self) {
+        self.unanswered.store(0, Relaxed);
+    }
+
     /// The stream as it was configured, made where it is missing.
     pub(super) async fn stream(&self) -> Result<Stream, SetupError> {
         let error = match self.context.get_stream(STREAM).await {
