@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use crate::{
+    hidden::Hidden,
     secret::Secret,
     stream::{self, CredentialsError, Engine},
     wal::{self, Durability},
@@ -21,7 +22,8 @@ pub struct Config {
     pub data_dir: PathBuf,
 
     /// Secret of the installation, at least 32 characters; cookies and address hashes are keyed with it.
-    #[arg(long, env = "TRIBUTARY_SECRET", hide_env_values = true, value_name = "TEXT")]
+    #[arg(long, env = "TRIBUTARY_SECRET", hide_env_values = true, value_name = "TEXT",
+          value_parser = Hidden::<Secret>::new())]
     pub secret: Secret,
 
     /// Threads that take clicks; as many as there are cores when not given.
@@ -38,7 +40,8 @@ pub struct Config {
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub sync_interval_ms: u64,
 
-    /// How many clicks may wait for the disk; more are answered with 503.
+    /// How many clicks may wait for the disk; more are answered with 503. The threads that take clicks share it evenly,
+    /// with at least 1,024 each.
     #[arg(long, env = "TRIBUTARY_LOG_QUEUE", default_value_t = 16_384, value_name = "CLICKS",
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub log_queue: u32,
@@ -55,7 +58,8 @@ pub struct Config {
         env = "TRIBUTARY_STREAM",
         hide_env_values = true,
         default_value = "local",
-        value_name = "ENGINE"
+        value_name = "ENGINE",
+        value_parser = Hidden::<Engine>::new()
     )]
     pub stream: Engine,
 
@@ -189,11 +193,19 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_is_refused_is_not_shown() {
+        let refused = Command::try_parse_from(["track", "--secret", "hunter2"]).map(|_| ()).unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains("at least 32 characters") && !told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
     fn a_wrong_flag_is_told_in_one_sentence() {
         let refusal = |flags: &[&str]| parse(flags).unwrap_err();
         insta::assert_snapshot!(refusal(&["--trusted-proxy", "10.0.0.0/33"]), @"error: invalid value '10.0.0.0/33' for '--trusted-proxy <CIDR>': invalid IP address syntax");
         insta::assert_snapshot!(refusal(&["--fallback-url", "javascript:x"]), @r#"error: invalid value 'javascript:x' for '--fallback-url <URL>': "javascript:x" is not an http or https address of at most 500 characters, with a host and without a password"#);
         insta::assert_snapshot!(refusal(&["--durability", "never"]), @"error: invalid value 'never' for '--durability <MODE>'");
+        insta::assert_snapshot!(refusal(&["--stream", "nats://me:hunter2@one:4222/x"]), @"error: invalid value for '--stream <ENGINE>': server 1 of the stream is no nats://user:password@host:port, where all but the host may be left out");
         insta::assert_snapshot!(refusal(&["--secret", "short"]), @"error: the argument '--secret <TEXT>' cannot be used multiple times");
     }
 }

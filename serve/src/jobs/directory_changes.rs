@@ -38,7 +38,7 @@ mod tests {
         let api = Api::start().await;
         api.affiliate("Ana").await;
         let bench = api.workbench();
-        sqlx::query("INSERT INTO directory_changes (changed_in, kind, id) SELECT changed_in - 1000001, kind, id FROM directory_changes LIMIT 1")
+        sqlx::query("INSERT INTO directory_changes (changed_in, kind, id) SELECT changed_in - 2000001, kind, id FROM directory_changes LIMIT 1")
             .execute(&api.app.db)
             .await
             .unwrap();
