@@ -165,9 +165,14 @@ impl Options {
     /// What decides the same rounds once more.
     fn command(&self) -> String {
         let Self { kills, cuts, seed, check_every, profile, .. } = self;
+        let engine = match self.engine {
+            Engines::Both => "",
+            Engines::Local => " --engine local",
+            Engines::Nats => " --engine nats",
+        };
         let profile = if *profile == Profile::Dev { "" } else { " --profile release" };
         format!(
-            "cargo xtask torture --kills {kills} --cuts {cuts} --seed {seed} --check-every {check_every}{profile}"
+            "cargo xtask torture --kills {kills} --cuts {cuts} --seed {seed}{engine} --check-every {check_every}{profile}"
         )
     }
 }

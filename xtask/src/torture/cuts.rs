@@ -165,7 +165,7 @@ async fn play(
     match round.event {
         Some((Event::WriteBack, _)) => block_in_place(|| disk.write_back())?,
         Some((Event::Fill, _)) => {
-            world.alarms = Alarms::Expected;
+            world.alarms = Alarms::Any;
             block_in_place(|| disk.fill())?;
         }
         None => {}

@@ -59,7 +59,7 @@ pub(super) struct World {
     pub numbers: Numbers,
     pages: Vec<Page>,
     syncs: Syncs,
-    /// Whether trackers may call for somebody.
+    /// What trackers may call for somebody.
     pub alarms: Alarms,
     /// The first visit that is not yet settled, and the smallest id that it can have.
     unsettled: (u64, Uuid),
@@ -88,6 +88,7 @@ impl World {
             log: folder.path().join("trackers.log"),
         };
         let ports = [embedded::free_port()?, embedded::free_port()?];
+        let alarms = usual_alarms(stream.engine());
         let mut world = Self {
             folder,
             postgres: Mutex::new(postgres),
@@ -98,7 +99,7 @@ impl World {
             numbers: Arc::default(),
             pages: Vec::new(),
             syncs: Syncs::default(),
-            alarms: Alarms::Unexpected,
+            alarms,
             unsettled: (0, Uuid::nil()),
             stored: 0,
             undecided: 0,
@@ -198,7 +199,7 @@ impl World {
             Engine::Nats => most - stored,
         };
         tracker::check_log(&self.installation.log, self.alarms)?;
-        self.alarms = Alarms::Unexpected;
+        self.alarms = usual_alarms(self.stream.engine());
         self.settle(stored);
         Ok(())
     }
@@ -214,5 +215,13 @@ impl World {
         self.unsettled = (self.numbers.load(Relaxed), Uuid::from_u128(since_ms << 80));
         self.stored = stored;
         self.pages.clear();
+    }
+}
+
+/// Servers are harmed again and again, and one that was harmed may be missed later.
+fn usual_alarms(engine: Engine) -> Alarms {
+    match engine {
+        Engine::Local => Alarms::None,
+        Engine::Nats => Alarms::OfStream,
     }
 }
