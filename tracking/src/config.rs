@@ -31,7 +31,7 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
 
     /// When a click counts as kept: `commit` before the redirect (nothing is lost), `interval` shortly after it
-    /// (a crash loses at most the last interval).
+    /// (a crash loses at most the last interval, and what came while the disk was syncing).
     #[arg(long, env = "TRIBUTARY_DURABILITY", default_value = "commit", value_name = "MODE")]
     pub durability: DurabilityMode,
 
@@ -40,9 +40,8 @@ pub struct Config {
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub sync_interval_ms: u64,
 
-    /// How many clicks may wait for the disk; more are answered with 503. The threads that take clicks share it evenly,
-    /// with at least 1,024 each.
-    #[arg(long, env = "TRIBUTARY_LOG_QUEUE", default_value_t = 16_384, value_name = "CLICKS",
+    /// How many clicks may wait for the disk; more are answered with 503. The threads that take clicks share it evenly.
+    #[arg(long, env = "TRIBUTARY_LOG_QUEUE", default_value_t = 65_536, value_name = "CLICKS",
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub log_queue: u32,
 
@@ -118,7 +117,7 @@ impl Config {
             workers: None,
             durability: DurabilityMode::Commit,
             sync_interval_ms: 5,
-            log_queue: 16_384,
+            log_queue: 65_536,
             log_segment_mib: 64,
             stream: Engine::Local,
             stream_credentials: None,

@@ -26,9 +26,6 @@ const GATHERED: usize = 256;
 /// Nor does a record that is this old.
 const GATHERING: Duration = Duration::from_micros(500);
 
-/// So many records may wait in every lane, however many lanes share the queue.
-const LEAST: usize = 1_024;
-
 /// All lanes of a log.
 pub(super) struct Lanes {
     lanes: Box<[Lane]>,
@@ -124,7 +121,7 @@ impl Lanes {
         let lanes = lanes.clamp(1, queue.max(1));
         Self {
             lanes: (0..lanes).map(|_| Lane::default()).collect(),
-            limit: (queue / lanes).max(queue.min(LEAST)),
+            limit: queue / lanes,
             is_closed: AtomicBool::new(false),
             bell: Arc::default(),
         }

@@ -59,7 +59,8 @@ pub enum Durability {
     /// Once it is on the disk: a crash of the process or of the machine loses nothing.
     Commit,
     /// At once; it is written, and the disk asked to keep it, within this time. A power cut or a killed process
-    /// loses at most what was appended in the last such interval and the sync after it.
+    /// loses at most what was appended in the last such interval, during a sync that ran meanwhile, and during the one
+    /// that follows.
     Interval(Duration),
 }
 
