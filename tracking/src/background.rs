@@ -3,7 +3,10 @@
 use std::{io, pin::pin, time::Duration};
 
 use anyhow::{Context, ensure};
-use rustix::process::setpriority_process;
+use thread_priority::{
+    NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy::Normal,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinSet,
@@ -12,11 +15,10 @@ use tokio::{
 
 /// How long the background may take to end once it was asked to.
 const ENDING_PATIENCE: Duration = Duration::from_secs(10);
-/// How far the background gives way: it gets about a tenth of a core that clicks could use entirely.
-const NICENESS: i32 = 10;
 const PANICKED: &str = "a background task ended in a panic";
 
-/// A runtime for shipping and other work that can wait while clicks come: the log keeps what is not shipped yet.
+/// A runtime for shipping and other work that can wait while clicks come: the log keeps what is not shipped yet. Its
+/// threads run when nobody else wants their core, so cores that clicks use up entirely ship next to nothing.
 ///
 /// Dropped, it ends without waiting for what a disk or a database holds up.
 pub struct Background(Option<Runtime>);
@@ -28,9 +30,11 @@ impl Background {
     /// When the system gives none.
     pub fn new() -> io::Result<Self> {
         let give_way = || {
-            // On Linux this is the priority of the calling thread, and every process may lower its own.
-            if let Err(error) = setpriority_process(None, NICENESS) {
-                tracing::debug!(%error, "the background competes with clicks");
+            // However nice another thread is, once it has a core it keeps it for milliseconds.
+            if let Err(error) =
+                set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, Normal(Idle))
+            {
+                tracing::debug!(?error, "the background competes with clicks");
             }
         };
         let mut runtime = Builder::new_multi_thread();
