@@ -30,9 +30,10 @@ impl Cores {
                 vec![load],
                 "This machine has one core: server, load and database share it, and every figure says so.",
             ),
-            2 => {
-                (vec![load], "The server has one of two cores to itself; load and database share the other.")
-            }
+            2 => (
+                vec![load],
+                "The server has one of two cores to itself; load and database share the other, and the load goes first if it may.",
+            ),
             _ => (others, "The server has a core to itself, so has the load; the database has the others."),
         };
         Ok(Self {

@@ -15,19 +15,18 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::{
-    process::setpriority_process,
-    thread::{CpuSet, set_current_timer_slack},
-};
+use rustix::thread::{CpuSet, set_current_timer_slack};
 use serde::{Deserialize, Serialize};
+use thread_priority::{
+    RealtimeThreadSchedulePolicy::Fifo, ThreadPriority, ThreadSchedulePolicy::Realtime,
+    set_thread_priority_and_policy, thread_native_id,
+};
 
 use super::cores;
 pub use tally::{Quantiles, Seen};
 
 /// The hidden subcommand by which the generator is started.
 pub const SUBCOMMAND: &str = "load";
-/// The generator goes before what shares its core where it may: an instrument that is late would blame the server.
-const PRIORITY: i32 = -10;
 /// How long a single answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -140,8 +139,9 @@ pub fn ask(address: SocketAddr, request: &str) -> Result<(u16, String)> {
 /// The generator itself: reads a load from the standard input, sends it, writes down what it saw.
 pub fn serve() -> Result<()> {
     let load: Load = serde_json::from_reader(io::stdin()).context("this is started by a benchmark")?;
-    // Without the right to it the generator waits its turn, and says how late that made it.
-    setpriority_process(None, PRIORITY).ok();
+    // An instrument that waits for the database on its core would blame the server, so it goes first; niceness does not
+    // help, because Linux groups processes by session. Without the right to it the generator says how late it was.
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, Realtime(Fifo)).ok();
     set_current_timer_slack(NonZeroU64::new(1)).ok();
     let seen = engine::run(&load)?;
     serde_json::to_writer(io::stdout(), &seen)?;

@@ -22,7 +22,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// So many visitors may wait at once in an open loop.
 const OPEN_CONNECTIONS: usize = 512;
 /// A run is repeated when others took more of the server's core, or when the load was so late one time in a hundred.
-const OTHERS: f64 = 0.05;
+const OTHERS: f64 = 0.1;
 const LATE_MS: f64 = 1.0;
 /// But only so often.
 const ATTEMPTS: u32 = 3;

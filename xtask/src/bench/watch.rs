@@ -1,6 +1,6 @@
 //! What a running server takes of the machine, and what others take from it.
 
-use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
 
@@ -45,16 +45,20 @@ fn blocks(folder: &Path) -> io::Result<u64> {
 pub struct CoreUse {
     core: usize,
     process: u32,
+    began: Instant,
     before: Ticks,
 }
 
-/// Time in the kernel's units, of which the machine's clock makes a hundred a second.
+/// Time in the kernel's units, of which there are a hundred a second.
+///
+/// The kernel measures how long a core rests and how long a process runs, but what a core does besides it only samples
+/// at its own clock's beat, to which requests at a fixed pace dance: so busy is whoever does not rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ticks {
-    /// Of the core, whatever it did.
+    /// By the clock on the wall.
     all: u64,
-    /// Of the core, for anybody; what its host took counts as well.
-    busy: u64,
+    /// In which the core had nothing to do.
+    idle: u64,
     /// Of the server and its children.
     own: u64,
 }
@@ -62,18 +66,19 @@ struct Ticks {
 impl CoreUse {
     /// Begins to look at the core on which this process serves.
     pub fn begin(core: usize, process: u32) -> Result<Self> {
-        Ok(Self { core, process, before: Ticks::now(core, process)? })
+        let began = Instant::now();
+        Ok(Self { core, process, began, before: Ticks::now(core, process, began)? })
     }
 
     /// The share of the core that others have taken since.
     pub fn share_of_others(&self) -> Result<f64> {
-        Ok(Ticks::now(self.core, self.process)?.share_of_others(self.before))
+        Ok(Ticks::now(self.core, self.process, self.began)?.share_of_others(self.before))
     }
 }
 
 impl Ticks {
-    fn now(core: usize, process: u32) -> Result<Self> {
-        let (all, busy) = core_ticks(&fs::read_to_string("/proc/stat")?, core)
+    fn now(core: usize, process: u32, began: Instant) -> Result<Self> {
+        let idle = idle_ticks(&fs::read_to_string("/proc/stat")?, core)
             .with_context(|| format!("the kernel does not say what core {core} does"))?;
         let mut own = 0;
         for entry in fs::read_dir("/proc")? {
@@ -81,23 +86,22 @@ impl Ticks {
             let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else { continue };
             own += ticks_of(&stat, process).unwrap_or_default();
         }
-        Ok(Self { all, busy, own })
+        let all = u64::try_from(began.elapsed().as_millis() / 10)?;
+        Ok(Self { all, idle, own })
     }
 
     fn share_of_others(self, before: Self) -> f64 {
-        let (all, busy, own) = (self.all - before.all, self.busy - before.busy, self.own - before.own);
-        count(busy.saturating_sub(own)) / count(all.max(1))
+        let (all, idle, own) = (self.all - before.all, self.idle - before.idle, self.own - before.own);
+        count(all.saturating_sub(idle + own)) / count(all.max(1))
     }
 }
 
-/// The core's line: user, nice, system, idle, iowait, irq, softirq, steal.
-fn core_ticks(stat: &str, core: usize) -> Option<(u64, u64)> {
+/// From the core's line: user, nice, system, idle, iowait.
+fn idle_ticks(stat: &str, core: usize) -> Option<u64> {
     let name = format!("cpu{core}");
     let mut lines = stat.lines().map(str::split_whitespace);
     let fields = lines.find_map(|mut fields| (fields.next()? == name).then_some(fields))?;
-    let times: Vec<u64> = fields.take(8).map(|field| field.parse().ok()).collect::<Option<_>>()?;
-    let all: u64 = times.iter().sum();
-    Some((all, all - times.get(3)? - times.get(4)?))
+    fields.skip(3).take(2).map(|field| field.parse::<u64>().ok()).sum()
 }
 
 /// What a process has used, if it is this one or a child of it.
@@ -135,10 +139,10 @@ mod tests {
     #[test]
     fn what_a_core_does_besides_is_what_others_take() {
         let stat = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 40 0 30 100 10 0 20 5 7 0\n";
-        assert_eq!(core_ticks(stat, 1), Some((205, 95)));
-        assert_eq!(core_ticks(stat, 2), None);
-        let before = Ticks { all: 5, busy: 5, own: 0 };
-        let share = Ticks { all: 205, busy: 95, own: 70 }.share_of_others(before);
+        assert_eq!(idle_ticks(stat, 1), Some(110));
+        assert_eq!(idle_ticks(stat, 2), None);
+        let before = Ticks { all: 0, idle: 5, own: 0 };
+        let share = Ticks { all: 200, idle: 115, own: 70 }.share_of_others(before);
         assert!((share - 0.1).abs() < 1e-9, "{share}");
     }
 
