@@ -73,17 +73,16 @@ async fn follow(
     let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
     let link = floor.directory.by_code(&code).filter(|link| link.check_open().is_ok());
     let Some(link) = link else { return StatusCode::NOT_FOUND.into_response() };
-    let (headers, said) = (request.headers(), Said::by(request.headers()));
+    let said = Said::in_map(request.headers());
     let Ok(browser) = floor.visitors.recognize(request.method(), &said) else {
         return StatusCode::NO_CONTENT.into_response();
     };
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let earlier = floor.cookies.read(cookies);
+    let earlier = floor.cookies.read(said.cookies());
     let session = earlier.map_or_else(|| SessionId::new_at(at, chance), |earlier| earlier.session);
     let visit = Visit { session, click: ClickId::new_at(at, chance) };
     let location = link.landing.url(&parameters.tags, Some(visit.click));
     let cookie = floor.cookies.write(visit, link.campaign.cookie_days);
-    let visitor = floor.visitors.describe(Some(peer.ip()), headers, &said, browser);
+    let visitor = floor.visitors.describe(Some(peer.ip()), &said, browser);
     black_box(BorrowedClick {
         id: visit.click,
         occurred_at_us: at.timestamp_micros(),

@@ -163,7 +163,8 @@ fn unauthorized(app: &App, address: IpAddr, detail: &'static str) -> Response {
 
 fn address(app: &App, request: &Parts) -> IpAddr {
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    client_address(&app.trusted_proxies, peer, &request.headers)
+    let forwarded = request.headers.get_all("x-forwarded-for").iter();
+    client_address(&app.trusted_proxies, peer, forwarded.filter_map(|value| value.to_str().ok()))
 }
 
 fn method_not_allowed(methods: &BTreeMap<&'static str, Scope>) -> Response {

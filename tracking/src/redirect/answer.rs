@@ -2,7 +2,7 @@
 
 use axum::response::{Html, IntoResponse, Response};
 use domain::{ClickId, campaign::may_lead_to};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use url::Url;
 
 use super::{Arrival, Refusal, landing::TargetError};
@@ -15,30 +15,83 @@ use crate::{
 
 /// The click's id, for the page that asked for it.
 const CLICK_ID: HeaderName = HeaderName::from_static("x-click-id");
-/// Advertisers see which site sent the visitor, but not which page.
-const REFERRER_POLICY: &str = "strict-origin-when-cross-origin";
 /// When a refused visitor may try again: the log needs moments, a start seconds.
 const LOG_RETRY_S: u32 = 1;
 const START_RETRY_S: u32 = 5;
 
+/// What a visitor is told.
+pub(crate) enum Reply {
+    /// To go on: what nearly everybody is told.
+    Redirect(Redirect),
+    /// Anything else.
+    Other(Response),
+}
+
+/// Where a visitor goes on to; with a cookie when the click counts.
+pub(crate) struct Redirect {
+    location: HeaderValue,
+    cookie: Option<HeaderValue>,
+}
+
+static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// Advertisers see which site sent the visitor, but not which page.
+static REFERRER_POLICY: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
+
+impl Redirect {
+    /// In the order in which they are sent.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+        let always = [
+            (header::CACHE_CONTROL, &NO_STORE),
+            (header::LOCATION, &self.location),
+            (header::REFERRER_POLICY, &REFERRER_POLICY),
+        ];
+        always.into_iter().chain(self.cookie.as_ref().map(|cookie| (header::SET_COOKIE, cookie)))
+    }
+}
+
+impl Reply {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Redirect(_) => StatusCode::FOUND,
+            Self::Other(response) => response.status(),
+        }
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        Self::Other(problem.into_response())
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Redirect(redirect) => {
+                let mut response = StatusCode::FOUND.into_response();
+                let headers = redirect.headers().map(|(name, value)| (name, value.clone()));
+                response.headers_mut().extend(headers);
+                response
+            }
+            Self::Other(response) => response,
+        }
+    }
+}
+
 /// Sends the visitor on; with a cookie when the click counts.
-pub(super) fn redirect(location: String, cookie: Option<String>) -> Response {
+pub(super) fn redirect(location: String, cookie: Option<String>) -> Reply {
     let Ok(location) = HeaderValue::try_from(location) else {
         tracing::error!("a landing page's address is no header");
-        return Problem::internal().into_response();
+        return Problem::internal().into();
     };
-    let mut response = no_store(StatusCode::FOUND);
-    let headers = response.headers_mut();
-    headers.insert(header::LOCATION, location);
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(REFERRER_POLICY));
-    set_cookie(headers, cookie);
-    response
+    Reply::Redirect(Redirect { location, cookie: cookie.and_then(cookie_header) })
 }
 
 /// Tells the advertiser's page that its visitor is known.
-pub(super) fn captured(click: Option<(ClickId, String)>, origin: Option<HeaderValue>) -> Response {
-    let mut response = no_store(StatusCode::NO_CONTENT);
+pub(super) fn captured(click: Option<(ClickId, String)>, origin: Option<HeaderValue>) -> Reply {
+    let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, NO_STORE.clone());
     headers.insert(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -50,40 +103,41 @@ pub(super) fn captured(click: Option<(ClickId, String)>, origin: Option<HeaderVa
         if let Ok(click) = HeaderValue::try_from(click.to_string()) {
             headers.insert(CLICK_ID, click);
         }
-        set_cookie(headers, Some(cookie));
+        headers.extend(cookie_header(cookie).map(|cookie| (header::SET_COOKIE, cookie)));
     }
-    response
+    Reply::Other(response)
 }
 
 /// The origin of a page that may read the click's id: the landing page's host or an allowed one.
-pub(super) fn allowed_origin(headers: &HeaderMap, campaign: &Campaign) -> Option<HeaderValue> {
-    let origin = headers.get(header::ORIGIN)?;
-    let url = Url::parse(origin.to_str().ok()?).ok()?;
-    may_lead_to(&url, &campaign.landing_url, &campaign.allowed_hosts).then(|| origin.clone())
+pub(super) fn allowed_origin(origin: Option<&[u8]>, campaign: &Campaign) -> Option<HeaderValue> {
+    let origin = str::from_utf8(origin?).ok()?;
+    let url = Url::parse(origin).ok()?;
+    let is_allowed = may_lead_to(&url, &campaign.landing_url, &campaign.allowed_hosts);
+    HeaderValue::from_str(origin).ok().filter(|_| is_allowed)
 }
 
 /// Answers a visitor who cannot be sent to a landing page.
-pub(super) fn refuse(tracker: &Tracker, refusal: Refusal, arrival: &Arrival<'_>) -> Response {
+pub(super) fn refuse(tracker: &Tracker, refusal: Refusal, arrival: &Arrival<'_>) -> Reply {
     let (closed, link) = match refusal {
-        Refusal::Problem(problem) => return problem.into_response(),
+        Refusal::Problem(problem) => return problem.into(),
         Refusal::Closed(closed, link) => (closed, link),
     };
     tracker.0.meters.count(closed);
     let own = link.as_ref().and_then(|link| link.campaign.fallback_url.as_ref());
     match own.or(tracker.0.fallback_url.as_ref()) {
         Some(fallback) => redirect(fallback.to_string(), None),
-        None if wants_html(arrival.headers) => sorry(closed),
-        None => closed_problem(closed).into_response(),
+        None if arrival.said.wants_html() => Reply::Other(sorry(closed)),
+        None => closed_problem(closed).into(),
     }
 }
 
 /// Answers a page whose visitor cannot be counted.
-pub(super) fn refuse_capture(tracker: &Tracker, refusal: Refusal) -> Response {
+pub(super) fn refuse_capture(tracker: &Tracker, refusal: Refusal) -> Reply {
     match refusal {
-        Refusal::Problem(problem) => problem.into_response(),
+        Refusal::Problem(problem) => problem.into(),
         Refusal::Closed(closed, _) => {
             tracker.0.meters.count(closed);
-            closed_problem(closed).into_response()
+            closed_problem(closed).into()
         }
     }
 }
@@ -130,20 +184,7 @@ fn sorry(closed: Closed) -> Response {
     (status, [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }
 
-fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
-}
-
-fn no_store(status: StatusCode) -> Response {
-    let mut response = status.into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn set_cookie(headers: &mut HeaderMap, cookie: Option<String>) {
-    // A cookie is made of a checked name, ids and base64.
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
-        headers.insert(header::SET_COOKIE, cookie);
-    }
+/// A cookie is made of a checked name, ids and base64.
+fn cookie_header(cookie: String) -> Option<HeaderValue> {
+    HeaderValue::try_from(cookie).ok()
 }

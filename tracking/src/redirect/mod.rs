@@ -12,14 +12,12 @@ use std::{
     time::Instant,
 };
 
-use axum::{
-    extract::{ConnectInfo, Path, Request, State},
-    response::{IntoResponse, Response},
-};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use chrono::{DateTime, Utc};
 use domain::{AffiliateId, ClickId, Clock, SessionId};
-use http::{HeaderMap, Method, header};
+use http::Method;
 
+pub(crate) use self::answer::Reply;
 use self::{
     cookie::Visit,
     landing::Landing,
@@ -40,36 +38,36 @@ pub(crate) async fn follow_code(
     State(tracker): State<Tracker>,
     Path(code): Path<String>,
     request: Request,
-) -> Response {
+) -> Reply {
     let peer = peer(&request);
     click(&tracker, Some(&code), &Arrival::of(&tracker.0.clock, &request, peer)).await
 }
 
 /// `GET /c?ref=…`: the same for a link or an affiliate named in the query.
-pub(crate) async fn follow_query(State(tracker): State<Tracker>, request: Request) -> Response {
+pub(crate) async fn follow_query(State(tracker): State<Tracker>, request: Request) -> Reply {
     let peer = peer(&request);
     click(&tracker, None, &Arrival::of(&tracker.0.clock, &request, peer)).await
 }
 
 /// `GET /landing?ref=…`: the same for a visitor who already is on the advertiser's page.
-pub(crate) async fn capture(State(tracker): State<Tracker>, request: Request) -> Response {
+pub(crate) async fn capture(State(tracker): State<Tracker>, request: Request) -> Reply {
     let arrival = Arrival::of(&tracker.0.clock, &request, peer(&request));
-    let response = match capture_landing(&tracker, &arrival) {
+    let reply = match capture_landing(&tracker, &arrival) {
         Ok(answer) => answer.once_kept(&tracker, &arrival).await,
         Err(refusal) => answer::refuse_capture(&tracker, refusal),
     };
-    tracker.0.meters.told(response.status());
-    response
+    tracker.0.meters.told(reply.status());
+    reply
 }
 
 /// Answers a click, once it is as durable as was configured.
-pub(crate) async fn click(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) -> Response {
-    let response = match follow(tracker, code, arrival) {
+pub(crate) async fn click(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) -> Reply {
+    let reply = match follow(tracker, code, arrival) {
         Ok(answer) => answer.once_kept(tracker, arrival).await,
         Err(refusal) => answer::refuse(tracker, refusal, arrival),
     };
-    tracker.0.meters.told(response.status());
-    response
+    tracker.0.meters.told(reply.status());
+    reply
 }
 
 fn peer(request: &Request) -> Option<IpAddr> {
@@ -82,41 +80,49 @@ pub(crate) struct Arrival<'a> {
     at: DateTime<Utc>,
     began: Instant,
     method: &'a Method,
-    headers: &'a HeaderMap,
-    said: Said<'a>,
     query: &'a str,
+    said: Said<'a>,
     peer: Option<IpAddr>,
 }
 
 impl<'a> Arrival<'a> {
-    /// A request, whatever its body, from whoever opened the connection.
+    /// A request that comes now from whoever opened the connection.
+    pub(crate) fn new(
+        clock: &Clock,
+        method: &'a Method,
+        query: &'a str,
+        said: Said<'a>,
+        peer: Option<IpAddr>,
+    ) -> Self {
+        Self { at: clock.now(), began: Instant::now(), method, query, said, peer }
+    }
+
+    /// The same, as hyper has read it, whatever its body.
     pub(crate) fn of<Body>(clock: &Clock, request: &'a http::Request<Body>, peer: Option<IpAddr>) -> Self {
-        Self {
-            at: clock.now(),
-            began: Instant::now(),
-            method: request.method(),
-            headers: request.headers(),
-            said: Said::by(request.headers()),
-            query: request.uri().query().unwrap_or_default(),
-            peer,
-        }
+        let (query, said) = (request.uri().query().unwrap_or_default(), Said::in_map(request.headers()));
+        Self::new(clock, request.method(), query, said, peer)
+    }
+
+    /// When it came.
+    pub(crate) fn at(&self) -> DateTime<Utc> {
+        self.at
     }
 }
 
 /// An answer, and the click that must be kept before anybody hears it.
 struct Answer {
-    response: Response,
+    reply: Reply,
     click: Option<Append>,
 }
 
 impl Answer {
-    async fn once_kept(self, tracker: &Tracker, arrival: &Arrival<'_>) -> Response {
-        let Some(click) = self.click else { return self.response };
+    async fn once_kept(self, tracker: &Tracker, arrival: &Arrival<'_>) -> Reply {
+        let Some(click) = self.click else { return self.reply };
         let kept = click.await;
         tracker.0.meters.answered(arrival.began.elapsed());
         match kept {
-            Ok(()) => self.response,
-            Err(error) => answer::refused_by_log(error).into_response(),
+            Ok(()) => self.reply,
+            Err(error) => answer::refused_by_log(error).into(),
         }
     }
 }
@@ -141,32 +147,32 @@ fn follow(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) -> Resul
         Ok(browser) => browser,
         Err(uncounted) => {
             tracker.0.meters.count(uncounted);
-            let response = answer::redirect(landing.url(&parameters.tags, None), None);
-            return Ok(Answer { response, click: None });
+            let reply = answer::redirect(landing.url(&parameters.tags, None), None);
+            return Ok(Answer { reply, click: None });
         }
     };
     let visit = tracker.visit(arrival);
     let location = landing.url(&parameters.tags, Some(visit.click));
     let cookie = tracker.0.cookies.write(visit, link.campaign.cookie_days);
     let click = tracker.keep(visit, (&link, landing), &parameters, arrival, browser);
-    Ok(Answer { response: answer::redirect(location, Some(cookie)), click: Some(click) })
+    Ok(Answer { reply: answer::redirect(location, Some(cookie)), click: Some(click) })
 }
 
 fn capture_landing(tracker: &Tracker, arrival: &Arrival<'_>) -> Result<Answer, Refusal> {
     let parameters = Parameters::parse(arrival.query);
     let link = find(tracker, None, &parameters)?;
-    let origin = answer::allowed_origin(arrival.headers, &link.campaign);
+    let origin = answer::allowed_origin(arrival.said.origin(), &link.campaign);
     let browser = match tracker.0.visitors.recognize(arrival.method, &arrival.said) {
         Ok(browser) => browser,
         Err(uncounted) => {
             tracker.0.meters.count(uncounted);
-            return Ok(Answer { response: answer::captured(None, origin), click: None });
+            return Ok(Answer { reply: answer::captured(None, origin), click: None });
         }
     };
     let visit = tracker.visit(arrival);
     let cookie = tracker.0.cookies.write(visit, link.campaign.cookie_days);
     let click = tracker.keep(visit, (&link, &link.landing), &parameters, arrival, browser);
-    Ok(Answer { response: answer::captured(Some((visit.click, cookie)), origin), click: Some(click) })
+    Ok(Answer { reply: answer::captured(Some((visit.click, cookie)), origin), click: Some(click) })
 }
 
 /// The link that is meant, if it takes clicks.
@@ -209,11 +215,7 @@ impl Tracker {
     /// The click is new; the visit goes on if the browser still has its cookie.
     fn visit(&self, arrival: &Arrival<'_>) -> Visit {
         let chance = &self.0.chance;
-        let earlier = arrival.said.has_cookie.then(|| {
-            let cookies = arrival.headers.get_all(header::COOKIE).iter();
-            self.0.cookies.read(cookies.filter_map(|value| value.to_str().ok()))
-        });
-        let earlier = earlier.flatten();
+        let earlier = self.0.cookies.read(arrival.said.cookies());
         Visit {
             session: earlier.map_or_else(|| SessionId::new_at(arrival.at, chance), |earlier| earlier.session),
             click: ClickId::new_at(arrival.at, chance),
@@ -229,7 +231,7 @@ impl Tracker {
         arrival: &Arrival<'_>,
         browser: Browser<'_>,
     ) -> Append {
-        let visitor = self.0.visitors.describe(arrival.peer, arrival.headers, &arrival.said, browser);
+        let visitor = self.0.visitors.describe(arrival.peer, &arrival.said, browser);
         let click = BorrowedClick {
             id: visit.click,
             occurred_at_us: arrival.at.timestamp_micros(),

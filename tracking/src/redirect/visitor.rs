@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::click::{Device, network_of};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use ipnet::IpNet;
 use isbot::Bots;
 use maxminddb::{Reader, path};
@@ -42,15 +42,16 @@ pub struct Visitor<'a> {
     pub referrer: Cow<'a, str>,
 }
 
-/// Those headers of a request that say something about a visitor, found in one pass over all of them.
-#[derive(Debug, Clone, Copy, Default)]
+/// Those headers of a request that matter for a click, found in one pass over all of them.
+#[derive(Debug, Clone, Default)]
 pub struct Said<'a> {
-    user_agent: Option<&'a HeaderValue>,
-    referrer: Option<&'a HeaderValue>,
+    user_agent: Option<&'a [u8]>,
+    referrer: Option<&'a [u8]>,
     is_prefetch: bool,
-    /// Whether it brings a cookie.
-    pub has_cookie: bool,
-    is_forwarded: bool,
+    cookies: Vec<&'a str>,
+    forwarded: Vec<&'a str>,
+    accept: Option<&'a [u8]>,
+    origin: Option<&'a [u8]>,
 }
 
 /// The user agent of a request that counts, and what is known about it.
@@ -61,20 +62,47 @@ pub struct Browser<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// Looks at every header once.
-    pub fn by(headers: &'a HeaderMap) -> Self {
+    /// Looks at every header once; names may be written in any case.
+    pub fn by(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut said = Self::default();
         for (name, value) in headers {
-            match name.as_str() {
-                "user-agent" => said.user_agent = said.user_agent.or(Some(value)),
-                "referer" => said.referrer = said.referrer.or(Some(value)),
-                "cookie" => said.has_cookie = true,
-                "x-forwarded-for" => said.is_forwarded = true,
-                name if PREFETCH_HEADERS.contains(&name) => said.is_prefetch |= announces_prefetch(value),
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            match name.len() {
+                6 if is("accept") => said.accept = said.accept.or(Some(value)),
+                6 if is("cookie") => said.cookies.extend(str::from_utf8(value)),
+                6 if is("origin") => said.origin = said.origin.or(Some(value)),
+                7 if is("referer") => said.referrer = said.referrer.or(Some(value)),
+                10 if is("user-agent") => said.user_agent = said.user_agent.or(Some(value)),
+                15 if is("x-forwarded-for") => said.forwarded.extend(str::from_utf8(value)),
+                5 | 7 | 9 | 11 if PREFETCH_HEADERS.into_iter().any(is) => {
+                    said.is_prefetch |= announces_prefetch(value);
+                }
                 _ => {}
             }
         }
         said
+    }
+
+    /// The same for headers that were read into a map.
+    pub fn in_map(headers: &'a HeaderMap) -> Self {
+        Self::by(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
+    }
+
+    /// The values of `Cookie` headers.
+    pub fn cookies(&self) -> impl Iterator<Item = &'a str> {
+        self.cookies.iter().copied()
+    }
+
+    /// Whether a page is asked for, rather than data.
+    pub(super) fn wants_html(&self) -> bool {
+        self.accept
+            .and_then(|accept| str::from_utf8(accept).ok())
+            .is_some_and(|accept| accept.contains("text/html"))
+    }
+
+    /// The origin of the page that asks.
+    pub(super) fn origin(&self) -> Option<&'a [u8]> {
+        self.origin
     }
 }
 
@@ -107,12 +135,15 @@ struct Agent {
 }
 
 /// Who sent a request: the first address, seen from us, that is no proxy we trust; `peer` is who opened the
-/// connection.
-pub fn client_address(trusted_proxies: &[IpNet], peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
+/// connection, and `forwarded` what `X-Forwarded-For` headers say.
+pub fn client_address<'a>(
+    trusted_proxies: &[IpNet],
+    peer: Option<IpAddr>,
+    forwarded: impl DoubleEndedIterator<Item = &'a str>,
+) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|network| network.contains(&address));
     let mut address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    let forwarded = headers.get_all("x-forwarded-for").iter().rev().filter_map(|value| value.to_str().ok());
-    for entry in forwarded.flat_map(|value| value.rsplit(',')) {
+    for entry in forwarded.rev().flat_map(|value| value.rsplit(',')) {
         if !is_trusted(address) {
             break;
         }
@@ -155,14 +186,10 @@ impl Visitors {
     pub fn describe<'a>(
         &'a self,
         peer: Option<IpAddr>,
-        headers: &HeaderMap,
         said: &Said<'a>,
         browser: Browser<'a>,
     ) -> Visitor<'a> {
-        let address = match said.is_forwarded {
-            true => client_address(&self.trusted_proxies, peer, headers),
-            false => peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical(),
-        };
+        let address = client_address(&self.trusted_proxies, peer, said.forwarded.iter().copied());
         Visitor {
             address_hash: self.hash(address),
             network: network_of(address),
@@ -225,14 +252,14 @@ fn device(category: &str, user_agent: &str) -> Device {
     }
 }
 
-fn announces_prefetch(value: &HeaderValue) -> bool {
-    value.to_str().unwrap_or_default().split([',', ';']).any(|purpose| {
+fn announces_prefetch(value: &[u8]) -> bool {
+    str::from_utf8(value).unwrap_or_default().split([',', ';']).any(|purpose| {
         ["prefetch", "prerender", "preview"].contains(&purpose.trim().to_ascii_lowercase().as_str())
     })
 }
 
-fn text(value: Option<&HeaderValue>, limit: usize) -> Cow<'_, str> {
-    let bytes = value.map_or(&[][..], |value| &value.as_bytes()[..value.len().min(limit)]);
+fn text(value: Option<&[u8]>, limit: usize) -> Cow<'_, str> {
+    let bytes = value.map_or(&[][..], |value| &value[..value.len().min(limit)]);
     match str::from_utf8(bytes) {
         Ok(text) => clean(text, limit),
         Err(_) => Cow::Owned(clean(&String::from_utf8_lossy(bytes), limit).into_owned()),
@@ -258,28 +285,23 @@ mod tests {
         Visitors::new(proxies.into(), None, &Secret::new(&"s".repeat(32)).unwrap())
     }
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        }
-        headers
+    fn said<'a>(headers: &[(&'a str, &'a str)]) -> Said<'a> {
+        Said::by(headers.iter().map(|(name, value)| (*name, value.as_bytes())))
     }
 
     const UNKNOWN: Browser<'static> = Browser { user_agent: Cow::Borrowed(""), device: Device::Unknown };
 
     fn describe(visitors: &Visitors, peer: Option<IpAddr>) -> Visitor<'_> {
-        visitors.describe(peer, &HeaderMap::new(), &Said::default(), UNKNOWN)
+        visitors.describe(peer, &Said::default(), UNKNOWN)
     }
 
     #[track_caller]
     fn check_address(peer: &str, forwarded: &[&str], address: &str) {
-        let forwarded: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", *value)).collect();
-        let (visitors, headers) = (visitors(), headers(&forwarded));
-        let found = client_address(&visitors.trusted_proxies, Some(peer.parse().unwrap()), &headers);
-        assert_eq!(found.to_string(), address, "{peer} {forwarded:?}");
-        let described =
-            visitors.describe(Some(peer.parse().unwrap()), &headers, &Said::by(&headers), UNKNOWN);
+        let headers: Vec<_> = forwarded.iter().map(|value| ("X-Forwarded-For", *value)).collect();
+        let (visitors, peer) = (visitors(), Some(peer.parse().unwrap()));
+        let found = client_address(&visitors.trusted_proxies, peer, forwarded.iter().copied());
+        assert_eq!(found.to_string(), address, "{peer:?} {forwarded:?}");
+        let described = visitors.describe(peer, &said(&headers), UNKNOWN);
         assert_eq!(described.address_hash, visitors.hash(found));
     }
 
@@ -363,9 +385,8 @@ mod tests {
     #[track_caller]
     fn check_agent(user_agent: &str, device: Device, is_bot: bool) {
         let visitors = visitors();
-        let headers = headers(&[("user-agent", user_agent)]);
         assert_eq!(visitors.agent(user_agent), Agent { device, is_bot }, "{user_agent}");
-        let recognized = visitors.recognize(&Method::GET, &Said::by(&headers));
+        let recognized = visitors.recognize(&Method::GET, &said(&[("User-Agent", user_agent)]));
         assert_eq!(recognized.err(), is_bot.then_some(Uncounted::Bot), "{user_agent}");
     }
 
@@ -420,16 +441,15 @@ mod tests {
 
     #[test]
     fn what_nobody_has_asked_for_does_not_count() {
-        let uncounted = |method: Method, pairs: &[(&'static str, &str)]| {
-            visitors().recognize(&method, &Said::by(&headers(pairs))).err()
-        };
+        let uncounted =
+            |method: Method, pairs: &[(&str, &str)]| visitors().recognize(&method, &said(pairs)).err();
         assert_eq!(uncounted(Method::GET, &[]), None);
         assert_eq!(uncounted(Method::HEAD, &[]), Some(Uncounted::Head));
         for (name, value) in [
             ("sec-purpose", "prefetch"),
             ("sec-purpose", "prefetch;prerender"),
             ("purpose", "Prefetch"),
-            ("x-moz", "prefetch"),
+            ("X-moz", "prefetch"),
             ("x-purpose", "preview"),
         ] {
             assert_eq!(
@@ -443,10 +463,9 @@ mod tests {
     #[test]
     fn long_and_odd_headers_are_cut_and_cleaned() {
         let long = format!("a\tb{}", "é".repeat(2_000));
-        let (visitors, headers) = (visitors(), headers(&[("user-agent", &long), ("referer", &long)]));
-        let said = Said::by(&headers);
+        let (visitors, said) = (visitors(), said(&[("user-agent", &long), ("referer", &long)]));
         let browser = visitors.recognize(&Method::GET, &said).unwrap();
-        let visitor = visitors.describe(None, &headers, &said, browser);
+        let visitor = visitors.describe(None, &said, browser);
         assert!(visitor.user_agent.len() <= USER_AGENT_LIMIT && visitor.user_agent.starts_with("abé"));
         assert!(visitor.referrer.len() <= REFERRER_LIMIT);
     }

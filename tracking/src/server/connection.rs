@@ -32,6 +32,8 @@ const ENOUGH: usize = 16 << 10;
 /// One timer for each connection and not for each request: clicks are too many for that.
 pub(super) struct Connection {
     stream: TcpStream,
+    /// What was received and taken back; it is received again before anything else.
+    taken_back: Vec<u8>,
     looking: Pin<Box<Sleep>>,
     work: Work,
     usefulness: Usefulness,
@@ -97,7 +99,18 @@ impl Usefulness {
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, work: Work) -> Self {
-        Self { stream, looking: Box::pin(sleep(LOOKING)), work, usefulness: Usefulness::default() }
+        Self {
+            stream,
+            taken_back: Vec::new(),
+            looking: Box::pin(sleep(LOOKING)),
+            work,
+            usefulness: Usefulness::default(),
+        }
+    }
+
+    /// Has somebody else receive this once more.
+    pub(super) fn take_back(&mut self, received: Vec<u8>) {
+        self.taken_back = received;
     }
 
     /// Says when the connection turned out to be of no use.
@@ -130,6 +143,12 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.taken_back.is_empty() {
+            let count = self.taken_back.len().min(buffer.remaining());
+            buffer.put_slice(&self.taken_back[..count]);
+            self.taken_back.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
             Poll::Ready(read) => {

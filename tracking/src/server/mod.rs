@@ -1,5 +1,6 @@
 //! Serving: clicks on threads of their own, everything else beside them, so that nothing slow delays a visitor.
 
+mod clicks;
 mod connection;
 
 use std::{
@@ -14,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{FutureExt, future::try_join_all};
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::{
@@ -28,7 +29,7 @@ use tower::ServiceExt;
 use self::connection::{Connection, Work};
 use crate::{
     problem::{self, Problem, REQUEST_ID},
-    redirect::{self, Arrival},
+    redirect::{self, Arrival, Reply},
     tracker::Tracker,
     wal,
 };
@@ -128,7 +129,7 @@ async fn work(
         match accepted {
             Ok((stream, peer)) => {
                 takes = true;
-                attend(stream, peer, &desk, &connections);
+                attend(stream, peer, &desk, &connections, is_stopping.clone());
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -153,20 +154,33 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-fn attend(stream: TcpStream, peer: SocketAddr, desk: &Arc<Desk>, connections: &GracefulShutdown) {
+fn attend(
+    stream: TcpStream,
+    peer: SocketAddr,
+    desk: &Arc<Desk>,
+    connections: &GracefulShutdown,
+    mut is_stopping: watch::Receiver<bool>,
+) {
     // An answer is one small packet: it must not wait for another.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
-    let (desk, work) = (desk.clone(), Work::default());
-    let stream = Connection::new(stream, work.clone());
-    let connection = http1::Builder::new().serve_connection(
-        TokioIo::new(stream),
-        service_fn(move |request| answer(desk.clone(), work.clone(), request, peer)),
-    );
-    let connection = connections.watch(connection);
+    let (desk, work, watcher) = (desk.clone(), Work::default(), connections.watcher());
+    let mut stream = Connection::new(stream, work.clone());
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        match clicks::answer(&mut stream, &desk, peer.ip(), &mut is_stopping).await {
+            Ok(Some(received)) => stream.take_back(received),
+            Ok(None) => return,
+            Err(error) => {
+                tracing::debug!(%error, "a connection ended badly");
+                return;
+            }
+        }
+        let connection = http1::Builder::new().serve_connection(
+            TokioIo::new(stream),
+            service_fn(move |request| answer(desk.clone(), work.clone(), request, peer)),
+        );
+        if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended badly");
         }
     });
@@ -179,30 +193,19 @@ async fn answer(
     peer: SocketAddr,
 ) -> Result<Response, Infallible> {
     let _working = work.begin();
-    // What other requests of this thread have gathered does not wait for it to rest when there are many.
-    wal::thread_goes_on();
-    let Some(code) = clicked(&request) else { return Ok(desk.pass_on(request, peer).await) };
-    let arrival = Arrival::of(&desk.tracker.0.clock, &request, Some(peer.ip()));
-    let clicked = AssertUnwindSafe(redirect::click(&desk.tracker, code, &arrival)).catch_unwind().await;
-    let response = clicked.unwrap_or_else(|_| {
-        // The panic's own message was already written by the panic hook.
-        tracing::error!("a click ended in a panic");
-        Problem::internal().into_response()
-    });
-    if !response.status().is_client_error() && !response.status().is_server_error() {
-        return Ok(response);
+    if request.method() != Method::GET {
+        return Ok(desk.pass_on(request, peer).await);
     }
-    let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(Box::from);
-    Ok(problem::finish(response, request_id))
+    let Some(code) = clicked(request.uri().path()) else { return Ok(desk.pass_on(request, peer).await) };
+    let arrival = Arrival::of(&desk.tracker.0.clock, &request, Some(peer.ip()));
+    let request_id = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
+    Ok(desk.click(code, &arrival, request_id).await.into_response())
 }
 
 /// Which link is followed: one by its code, or one that the query names; nothing when the request is no click.
 #[expect(clippy::option_option, reason = "no click and a click without a code are two things")]
-fn clicked(request: &Request<Incoming>) -> Option<Option<&str>> {
-    if request.method() != Method::GET {
-        return None;
-    }
-    let rest = request.uri().path().strip_prefix("/c")?;
+fn clicked(path: &str) -> Option<Option<&str>> {
+    let rest = path.strip_prefix("/c")?;
     if rest.is_empty() {
         return Some(None);
     }
@@ -212,6 +215,25 @@ fn clicked(request: &Request<Incoming>) -> Option<Option<&str>> {
 }
 
 impl Desk {
+    /// Answers a click, whatever happens.
+    async fn click(&self, code: Option<&str>, arrival: &Arrival<'_>, request_id: Option<&[u8]>) -> Reply {
+        // What other requests of this thread have gathered does not wait for it to rest when there are many.
+        wal::thread_goes_on();
+        let clicked = AssertUnwindSafe(redirect::click(&self.tracker, code, arrival)).catch_unwind().await;
+        let reply = clicked.unwrap_or_else(|_| {
+            // The panic's own message was already written by the panic hook.
+            tracing::error!("a click ended in a panic");
+            Problem::internal().into()
+        });
+        match reply {
+            Reply::Other(response) => {
+                let request_id = request_id.and_then(|id| str::from_utf8(id).ok()).map(Box::from);
+                Reply::Other(problem::finish(response, request_id))
+            }
+            reply @ Reply::Redirect(_) => reply,
+        }
+    }
+
     /// Has a request that is no click answered beside the clicks.
     async fn pass_on(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
         request.extensions_mut().insert(ConnectInfo(peer));
