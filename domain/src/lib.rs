@@ -7,6 +7,7 @@ pub mod click;
 pub mod clock;
 pub mod commission;
 pub mod conversion;
+pub mod event;
 pub mod hierarchy;
 pub mod id;
 pub mod ledger;
