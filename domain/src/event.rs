@@ -161,6 +161,8 @@ pub struct Refund {
     pub conversion: ConversionId,
     /// Which campaign had paid.
     pub campaign: CampaignId,
+    /// Whose campaign it is: the customer's name is theirs.
+    pub advertiser: AdvertiserId,
     /// Who was credited with it.
     pub affiliate: Option<AffiliateId>,
     /// The advertiser's name for the customer; empty when not said.
