@@ -27,25 +27,25 @@ pub(crate) enum Reply {
     Other(Response),
 }
 
-/// Where a visitor goes on to; with a cookie when the click counts.
+/// Where a visitor goes on to; with a cookie when the click counts. Both may stand in a header.
 pub(crate) struct Redirect {
-    location: HeaderValue,
-    cookie: Option<HeaderValue>,
+    location: String,
+    cookie: Option<String>,
 }
 
-static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_STORE: &str = "no-store";
 /// Advertisers see which site sent the visitor, but not which page.
-static REFERRER_POLICY: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
+const REFERRER_POLICY: &str = "strict-origin-when-cross-origin";
 
 impl Redirect {
     /// In the order in which they are sent.
-    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, &str)> {
         let always = [
-            (header::CACHE_CONTROL, &NO_STORE),
+            (header::CACHE_CONTROL, NO_STORE),
             (header::LOCATION, &self.location),
-            (header::REFERRER_POLICY, &REFERRER_POLICY),
+            (header::REFERRER_POLICY, REFERRER_POLICY),
         ];
-        always.into_iter().chain(self.cookie.as_ref().map(|cookie| (header::SET_COOKIE, cookie)))
+        always.into_iter().chain(self.cookie.as_deref().map(|cookie| (header::SET_COOKIE, cookie)))
     }
 }
 
@@ -69,7 +69,9 @@ impl IntoResponse for Reply {
         match self {
             Self::Redirect(redirect) => {
                 let mut response = StatusCode::FOUND.into_response();
-                let headers = redirect.headers().map(|(name, value)| (name, value.clone()));
+                let headers = redirect.headers();
+                let headers =
+                    headers.filter_map(|(name, value)| Some((name, HeaderValue::from_str(value).ok()?)));
                 response.headers_mut().extend(headers);
                 response
             }
@@ -80,18 +82,23 @@ impl IntoResponse for Reply {
 
 /// Sends the visitor on; with a cookie when the click counts.
 pub(super) fn redirect(location: String, cookie: Option<String>) -> Reply {
-    let Ok(location) = HeaderValue::try_from(location) else {
-        tracing::error!("a landing page's address is no header");
+    if [Some(&location), cookie.as_ref()].into_iter().flatten().any(|text| !may_be_header(text)) {
+        tracing::error!("a landing page's address or a cookie is no header");
         return Problem::internal().into();
-    };
-    Reply::Redirect(Redirect { location, cookie: cookie.and_then(cookie_header) })
+    }
+    Reply::Redirect(Redirect { location, cookie })
+}
+
+/// Whether a text ends no line, or HTTP would read on behind it.
+fn may_be_header(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// Tells the advertiser's page that its visitor is known.
 pub(super) fn captured(click: Option<(ClickId, String)>, origin: Option<HeaderValue>) -> Reply {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, NO_STORE.clone());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
     headers.insert(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -103,7 +110,7 @@ pub(super) fn captured(click: Option<(ClickId, String)>, origin: Option<HeaderVa
         if let Ok(click) = HeaderValue::try_from(click.to_string()) {
             headers.insert(CLICK_ID, click);
         }
-        headers.extend(cookie_header(cookie).map(|cookie| (header::SET_COOKIE, cookie)));
+        headers.extend(HeaderValue::try_from(cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
     }
     Reply::Other(response)
 }
@@ -182,9 +189,4 @@ fn sorry(closed: Closed) -> Response {
          <title>{title}</title><h1>{title}.</h1></html>"
     );
     (status, [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
-}
-
-/// A cookie is made of a checked name, ids and base64.
-fn cookie_header(cookie: String) -> Option<HeaderValue> {
-    HeaderValue::try_from(cookie).ok()
 }

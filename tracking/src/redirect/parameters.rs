@@ -71,6 +71,23 @@ impl Parameter {
         }
     }
 
+    /// How many meanings there are.
+    const PLACES: usize = 6 + SUB_IDS + UTM.len();
+
+    /// Each meaning has a place of its own below [`Self::PLACES`].
+    fn place(self) -> usize {
+        match self {
+            Self::Partner => 0,
+            Self::Campaign => 1,
+            Self::Target => 2,
+            Self::Source => 3,
+            Self::VisitorId => 4,
+            Self::ExternalClickId => 5,
+            Self::Sub(position) => 6 + usize::from(position),
+            Self::Utm(position) => 6 + SUB_IDS + usize::from(position),
+        }
+    }
+
     /// The meaning, and how our own the name is: nought is the name that wins.
     fn ranked(name: &str) -> Option<(Self, usize)> {
         if let Some(rank) = NAMES.iter().position(|(known, _)| *known == name) {
@@ -121,17 +138,16 @@ impl<'a> Parameters<'a> {
     /// Reads a query; what it does not know it ignores, and of a name that comes twice the first counts.
     pub fn parse(query: &'a str) -> Self {
         let mut parsed = Self::default();
-        let mut ranks: Vec<(Parameter, usize)> = Vec::new();
+        let mut best = [usize::MAX; Parameter::PLACES];
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let Some((parameter, rank)) = Parameter::ranked(&name).filter(|_| !value.is_empty()) else {
                 continue;
             };
-            match ranks.iter_mut().find(|(known, _)| *known == parameter) {
-                Some((_, best)) if *best <= rank => continue,
-                Some((_, best)) => *best = rank,
-                None => ranks.push((parameter, rank)),
+            let best = &mut best[parameter.place()];
+            if rank < *best {
+                *best = rank;
+                parsed.set(parameter, value);
             }
-            parsed.set(parameter, value);
         }
         parsed
     }

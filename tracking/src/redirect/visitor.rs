@@ -48,10 +48,32 @@ pub struct Said<'a> {
     user_agent: Option<&'a [u8]>,
     referrer: Option<&'a [u8]>,
     is_prefetch: bool,
-    cookies: Vec<&'a str>,
-    forwarded: Vec<&'a str>,
+    cookies: Values<'a>,
+    forwarded: Values<'a>,
     accept: Option<&'a [u8]>,
     origin: Option<&'a [u8]>,
+}
+
+/// What a header says that may come several times and seldom does: one value is kept without asking for memory.
+#[derive(Debug, Clone, Default)]
+struct Values<'a> {
+    first: Option<&'a str>,
+    more: Vec<&'a str>,
+}
+
+impl<'a> Values<'a> {
+    /// What is no text says nothing.
+    fn add(&mut self, value: &'a [u8]) {
+        match (str::from_utf8(value).ok(), self.first) {
+            (Some(value), Some(_)) => self.more.push(value),
+            (value, None) => self.first = value,
+            (None, Some(_)) => {}
+        }
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &'a str> {
+        self.first.into_iter().chain(self.more.iter().copied())
+    }
 }
 
 /// The user agent of a request that counts, and what is known about it.
@@ -69,11 +91,11 @@ impl<'a> Said<'a> {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             match name.len() {
                 6 if is("accept") => said.accept = said.accept.or(Some(value)),
-                6 if is("cookie") => said.cookies.extend(str::from_utf8(value)),
+                6 if is("cookie") => said.cookies.add(value),
                 6 if is("origin") => said.origin = said.origin.or(Some(value)),
                 7 if is("referer") => said.referrer = said.referrer.or(Some(value)),
                 10 if is("user-agent") => said.user_agent = said.user_agent.or(Some(value)),
-                15 if is("x-forwarded-for") => said.forwarded.extend(str::from_utf8(value)),
+                15 if is("x-forwarded-for") => said.forwarded.add(value),
                 5 | 7 | 9 | 11 if PREFETCH_HEADERS.into_iter().any(is) => {
                     said.is_prefetch |= announces_prefetch(value);
                 }
@@ -90,7 +112,7 @@ impl<'a> Said<'a> {
 
     /// The values of `Cookie` headers.
     pub fn cookies(&self) -> impl Iterator<Item = &'a str> {
-        self.cookies.iter().copied()
+        self.cookies.iter()
     }
 
     /// Whether a page is asked for, rather than data.
@@ -189,7 +211,7 @@ impl Visitors {
         said: &Said<'a>,
         browser: Browser<'a>,
     ) -> Visitor<'a> {
-        let address = client_address(&self.trusted_proxies, peer, said.forwarded.iter().copied());
+        let address = client_address(&self.trusted_proxies, peer, said.forwarded.iter());
         Visitor {
             address_hash: self.hash(address),
             network: network_of(address),

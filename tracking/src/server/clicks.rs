@@ -12,8 +12,8 @@ use axum::{body::to_bytes, response::Response};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::future::poll_fn;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
-use httparse::{EMPTY_HEADER, Header, Status};
+use http::{Method, StatusCode, header::CONTENT_LENGTH};
+use httparse::{Header, Status};
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, ReadBuf},
     sync::watch,
@@ -93,9 +93,9 @@ pub(super) async fn answer(
 }
 
 fn next(received: &[u8]) -> Next<'_> {
-    let mut headers = [EMPTY_HEADER; HEADERS];
-    let mut head = httparse::Request::new(&mut headers);
-    let length = match head.parse(received) {
+    let mut headers = [MaybeUninit::uninit(); HEADERS];
+    let mut head = httparse::Request::new(&mut []);
+    let length = match head.parse_with_uninit_headers(received, &mut headers) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) => return Next::Unfinished,
         Err(_) => return Next::Other,
@@ -161,14 +161,15 @@ async fn write(reply: Reply, at: DateTime<Utc>, is_last: bool) -> io::Result<Vec
     match reply {
         Reply::Redirect(redirect) => {
             begin(&mut answer, StatusCode::FOUND);
-            redirect.headers().for_each(|(name, value)| header(&mut answer, &name, value));
+            redirect.headers().for_each(|(name, value)| field(&mut answer, name.as_str(), value.as_bytes()));
             end(&mut answer, at, is_last, &Bytes::new());
         }
         Reply::Other(response) => {
             let (parts, body) = Response::into_parts(response);
             let body = to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
             begin(&mut answer, parts.status);
-            parts.headers.iter().for_each(|(name, value)| header(&mut answer, name, value));
+            let headers = parts.headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH);
+            headers.for_each(|(name, value)| field(&mut answer, name.as_str(), value.as_bytes()));
             end(&mut answer, at, is_last, &body);
         }
     }
@@ -181,12 +182,6 @@ fn begin(answer: &mut Vec<u8>, status: StatusCode) {
     answer.push(b' ');
     answer.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
     answer.extend_from_slice(b"\r\n");
-}
-
-fn header(answer: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    if name != http::header::CONTENT_LENGTH {
-        field(answer, name.as_str(), value.as_bytes());
-    }
 }
 
 fn field(answer: &mut Vec<u8>, name: &str, value: &[u8]) {
