@@ -25,6 +25,10 @@ pub struct Known<T> {
 }
 
 /// Anything that happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are clicks, and a box each would cost more than room"
+)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// A visitor followed a link.

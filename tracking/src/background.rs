@@ -34,7 +34,7 @@ impl Background {
             if let Err(error) =
                 set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, Normal(Idle))
             {
-                tracing::debug!(?error, "the background competes with clicks");
+                tracing::warn!(?error, "the background may compete with clicks for a core");
             }
         };
         let mut runtime = Builder::new_multi_thread();

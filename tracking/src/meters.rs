@@ -64,6 +64,8 @@ pub(crate) struct Meters {
 pub(crate) struct Moment<'a> {
     pub meters: &'a Meters,
     pub progress: &'a Progress,
+    /// Read before the log's counts, so that no more are answered than were accepted.
+    pub answering: Distribution,
     /// Read before what it is subtracted from, so that no difference is negative: first this,
     pub confirmed: u64,
     /// then this, and then the log's counts.
@@ -114,7 +116,7 @@ static METRICS: &[Metric] = &[
     ),
     Metric::histogram(
         "tributary_click_seconds",
-        |now| now.meters.answering.read(),
+        |now| now.answering.clone(),
         "From the arrival of a click to its answer.",
     ),
     Metric::counters(
@@ -236,6 +238,11 @@ impl Meters {
     /// A request was answered that is no click.
     pub(crate) fn count(&self, reason: impl Into<Reason>) {
         self.uncounted[reason.into() as usize].fetch_add(1, Relaxed);
+    }
+
+    /// How long answers took.
+    pub(crate) fn answering(&self) -> Distribution {
+        self.answering.read()
     }
 
     /// A click was answered.

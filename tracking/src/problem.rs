@@ -135,12 +135,12 @@ impl IntoResponse for Problem {
 ///
 /// Lay it outside the routes and inside whatever sets [`REQUEST_ID`] on the request.
 pub async fn complete(request: Request, next: Next) -> Response {
-    let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(Box::from);
-    finish(next.run(request).await, request_id)
+    let request_id = request.headers().get(REQUEST_ID).cloned();
+    finish(next.run(request).await, request_id.as_ref().map(HeaderValue::as_bytes))
 }
 
-/// Completes one answer as [`complete`] does.
-pub(crate) fn finish(mut response: Response, request_id: Option<Box<str>>) -> Response {
+/// Completes one answer as [`complete`] does; an id that is no text is left out.
+pub(crate) fn finish(mut response: Response, request_id: Option<&[u8]>) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -150,7 +150,7 @@ pub(crate) fn finish(mut response: Response, request_id: Option<Box<str>>) -> Re
         None if has_content(&response) && !is_plain(&response) => return response,
         None => from_status(status),
     };
-    problem.request_id = request_id;
+    problem.request_id = request_id.and_then(|id| str::from_utf8(id).ok()).map(Box::from);
     let mut completed = problem.into_response();
     for (name, value) in response.headers() {
         if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {

@@ -227,10 +227,12 @@ impl Tracker {
         let State { meters, progress, directory, loss_bound_ms, .. } = &*self.0;
         let occupied = wal::occupied(&self.0.log);
         let directory = directory.load();
+        let answering = meters.answering();
         let (confirmed, published) = (progress.confirmed.get(), progress.published.get());
         let moment = Moment {
             meters,
             progress,
+            answering,
             confirmed,
             published,
             lag_s: progress.lag_s(self.0.clock.now()),

@@ -164,7 +164,7 @@ fn unauthorized(app: &App, address: IpAddr, detail: &'static str) -> Response {
 fn address(app: &App, request: &Parts) -> IpAddr {
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let forwarded = request.headers.get_all("x-forwarded-for").iter();
-    client_address(&app.trusted_proxies, peer, forwarded.filter_map(|value| value.to_str().ok()))
+    client_address(&app.trusted_proxies, peer, forwarded.map(HeaderValue::as_bytes))
 }
 
 fn method_not_allowed(methods: &BTreeMap<&'static str, Scope>) -> Response {

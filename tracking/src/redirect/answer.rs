@@ -15,6 +15,9 @@ use crate::{
 
 /// The click's id, for the page that asked for it.
 const CLICK_ID: HeaderName = HeaderName::from_static("x-click-id");
+const NO_STORE: &str = "no-store";
+/// Advertisers see which site sent the visitor, but not which page.
+const REFERRER_POLICY: &str = "strict-origin-when-cross-origin";
 /// When a refused visitor may try again: the log needs moments, a start seconds.
 const LOG_RETRY_S: u32 = 1;
 const START_RETRY_S: u32 = 5;
@@ -32,10 +35,6 @@ pub(crate) struct Redirect {
     location: String,
     cookie: Option<String>,
 }
-
-const NO_STORE: &str = "no-store";
-/// Advertisers see which site sent the visitor, but not which page.
-const REFERRER_POLICY: &str = "strict-origin-when-cross-origin";
 
 impl Redirect {
     /// In the order in which they are sent.
@@ -188,5 +187,5 @@ fn sorry(closed: Closed) -> Response {
         "<!doctype html><html lang=\"en\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title><h1>{title}.</h1></html>"
     );
-    (status, [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
+    (status, [(header::CACHE_CONTROL, NO_STORE)], Html(page)).into_response()
 }

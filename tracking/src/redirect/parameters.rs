@@ -187,6 +187,8 @@ pub(crate) fn clean(value: &str, limit: usize) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -194,6 +196,16 @@ mod tests {
     #[track_caller]
     fn check(name: &str, parameter: impl Into<Option<Parameter>>) {
         assert_eq!(Parameter::from_name(name), parameter.into(), "{name}");
+    }
+
+    #[test]
+    fn every_meaning_has_a_place_of_its_own() {
+        let named = NAMES.iter().map(|(_, parameter)| *parameter);
+        let subs = (0..SUB_IDS).map(|position| Parameter::Sub(position as u8));
+        let meanings: HashSet<Parameter> = named.chain(subs).collect();
+        let places: HashSet<usize> = meanings.iter().map(|parameter| parameter.place()).collect();
+        assert_eq!((meanings.len(), places.len()), (Parameter::PLACES, Parameter::PLACES));
+        assert!(places.iter().all(|place| *place < Parameter::PLACES));
     }
 
     #[test]

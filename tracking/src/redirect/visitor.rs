@@ -57,21 +57,19 @@ pub struct Said<'a> {
 /// What a header says that may come several times and seldom does: one value is kept without asking for memory.
 #[derive(Debug, Clone, Default)]
 struct Values<'a> {
-    first: Option<&'a str>,
-    more: Vec<&'a str>,
+    first: Option<&'a [u8]>,
+    more: Vec<&'a [u8]>,
 }
 
 impl<'a> Values<'a> {
-    /// What is no text says nothing.
     fn add(&mut self, value: &'a [u8]) {
-        match (str::from_utf8(value).ok(), self.first) {
-            (Some(value), Some(_)) => self.more.push(value),
-            (value, None) => self.first = value,
-            (None, Some(_)) => {}
+        match self.first {
+            Some(_) => self.more.push(value),
+            None => self.first = Some(value),
         }
     }
 
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &'a str> {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.first.into_iter().chain(self.more.iter().copied())
     }
 }
@@ -112,7 +110,7 @@ impl<'a> Said<'a> {
 
     /// The values of `Cookie` headers.
     pub fn cookies(&self) -> impl Iterator<Item = &'a str> {
-        self.cookies.iter()
+        self.cookies.iter().filter_map(|cookies| str::from_utf8(cookies).ok())
     }
 
     /// Whether a page is asked for, rather than data.
@@ -157,19 +155,21 @@ struct Agent {
 }
 
 /// Who sent a request: the first address, seen from us, that is no proxy we trust; `peer` is who opened the
-/// connection, and `forwarded` what `X-Forwarded-For` headers say.
+/// connection, and `forwarded` what `X-Forwarded-For` headers say; what somebody wrote there before a proxy did may be
+/// no text, and makes nothing behind it wrong.
 pub fn client_address<'a>(
     trusted_proxies: &[IpNet],
     peer: Option<IpAddr>,
-    forwarded: impl DoubleEndedIterator<Item = &'a str>,
+    forwarded: impl DoubleEndedIterator<Item = &'a [u8]>,
 ) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|network| network.contains(&address));
     let mut address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    for entry in forwarded.rev().flat_map(|value| value.rsplit(',')) {
+    for entry in forwarded.rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
         if !is_trusted(address) {
             break;
         }
-        let Some(claimed) = parse_address(entry.trim()) else { break };
+        let claimed = str::from_utf8(entry).ok().and_then(|entry| parse_address(entry.trim()));
+        let Some(claimed) = claimed else { break };
         address = claimed.to_canonical();
     }
     address
@@ -321,7 +321,8 @@ mod tests {
     fn check_address(peer: &str, forwarded: &[&str], address: &str) {
         let headers: Vec<_> = forwarded.iter().map(|value| ("X-Forwarded-For", *value)).collect();
         let (visitors, peer) = (visitors(), Some(peer.parse().unwrap()));
-        let found = client_address(&visitors.trusted_proxies, peer, forwarded.iter().copied());
+        let found =
+            client_address(&visitors.trusted_proxies, peer, forwarded.iter().map(|value| value.as_bytes()));
         assert_eq!(found.to_string(), address, "{peer:?} {forwarded:?}");
         let described = visitors.describe(peer, &said(&headers), UNKNOWN);
         assert_eq!(described.address_hash, visitors.hash(found));
@@ -343,6 +344,7 @@ mod tests {
         check_address("10.0.0.1", &["10.0.0.7, 10.0.0.8"], "10.0.0.7");
         check_address("10.0.0.1", &["1.1.1.1, nonsense, 10.0.0.9"], "10.0.0.9");
         check_address("10.0.0.1", &["nonsense"], "10.0.0.1");
+        check_address("10.0.0.1", &["é, 198.51.100.1"], "198.51.100.1");
     }
 
     #[test]

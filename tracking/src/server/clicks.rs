@@ -2,16 +2,15 @@
 //! hyper, and so is the rest of its connection.
 //!
 //! A click is ordinary if nobody could read it in two ways: `GET` over HTTP/1.1, no body, no wish about the connection
-//! but to keep it, a target that needs no decoding to be understood.
+//! but to keep it, a path that needs no decoding.
 
 use std::{
-    cell::RefCell, io, mem::MaybeUninit, net::IpAddr, pin::Pin, pin::pin, task::ready, time::SystemTime,
+    cell::RefCell, future::poll_fn, io, mem::MaybeUninit, net::IpAddr, pin::Pin, pin::pin, task::ready,
+    time::SystemTime,
 };
 
 use axum::{body::to_bytes, response::Response};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::future::poll_fn;
 use http::{Method, StatusCode, header::CONTENT_LENGTH};
 use httparse::{Header, Status};
 use tokio::{
@@ -23,6 +22,7 @@ use super::{Desk, clicked, connection::Connection};
 use crate::{
     problem::REQUEST_ID,
     redirect::{Arrival, Reply, visitor::Said},
+    wal,
 };
 
 /// More than a browser sends through some proxies; whatever has more is not ordinary.
@@ -34,6 +34,7 @@ const PART: usize = 4 << 10;
 const USUAL_ANSWER: usize = 1 << 10;
 
 /// What stands at the beginning of what was received.
+#[expect(clippy::large_enum_variant, reason = "it is looked at once, where it was made")]
 enum Next<'a> {
     Click(Click<'a>),
     /// Not all of a head.
@@ -51,8 +52,8 @@ struct Click<'a> {
     length: usize,
 }
 
-/// Answers clicks until something else comes, and returns what was received of that; nothing when the connection has
-/// ended, or ends because the server does.
+/// Answers clicks until something else comes, and returns what was received of that; nothing when the client has ended
+/// the connection, or the server ends.
 ///
 /// # Errors
 /// When the connection breaks.
@@ -60,19 +61,25 @@ pub(super) async fn answer(
     connection: &mut Connection,
     desk: &Desk,
     peer: IpAddr,
-    is_stopping: &mut watch::Receiver<bool>,
+    is_ending: &mut watch::Receiver<bool>,
 ) -> io::Result<Option<Vec<u8>>> {
-    let stop = is_stopping.clone();
-    let mut stopped = pin!(is_stopping.wait_for(|is_stopping| *is_stopping));
+    let end = is_ending.clone();
+    let mut ended = pin!(is_ending.wait_for(|is_ending| *is_ending));
     let mut received = Vec::new();
     loop {
         match next(&received) {
             Next::Click(click) => {
+                // What other requests of this thread have gathered does not wait for it to rest when there are many.
+                wal::thread_goes_on();
                 let (clock, length) = (&desk.tracker.0.clock, click.length);
                 let arrival = Arrival::new(clock, &Method::GET, click.query, click.said, Some(peer));
                 let (at, reply) = (arrival.at(), desk.click(click.code, &arrival, click.request_id).await);
-                let is_last = *stop.borrow();
+                let is_last = *end.borrow();
                 connection.write_all(&write(reply, at, is_last).await?).await?;
+                if is_last {
+                    connection.shutdown().await?;
+                    return Ok(None);
+                }
                 drop(arrival);
                 // A connection that waits keeps no room.
                 received = received.split_off(length);
@@ -81,7 +88,7 @@ pub(super) async fn answer(
                 let count = tokio::select! {
                     biased;
                     count = receive(connection, &mut received) => count?,
-                    _ = &mut stopped, if received.is_empty() => return Ok(None),
+                    _ = &mut ended, if received.is_empty() => return Ok(None),
                 };
                 if count == 0 {
                     return Ok(None);
@@ -114,7 +121,7 @@ fn next(received: &[u8]) -> Next<'_> {
     Next::Click(Click { code, query, said: Said::by(headers), request_id, length })
 }
 
-/// Bytes that every reader of URLs takes for themselves.
+/// Bytes that every reader of URLs reads alike.
 const ORDINARY: [bool; 256] = {
     let (mut ordinary, others) = ([false; 256], b"-._~!$&'()*+,;=:@/?%");
     let mut byte = 0;
@@ -133,14 +140,8 @@ const ORDINARY: [bool; 256] = {
 /// Whether a header announces a body, or wants something of the connection.
 fn asks_for_more(header: &Header<'_>) -> bool {
     let is = |known: &str| header.name.eq_ignore_ascii_case(known);
-    match header.name.len() {
-        6 => is("expect"),
-        7 => is("upgrade"),
-        10 => is("connection") && !header.value.eq_ignore_ascii_case(b"keep-alive"),
-        14 => is("content-length"),
-        17 => is("transfer-encoding"),
-        _ => false,
-    }
+    is("connection") && !header.value.eq_ignore_ascii_case(b"keep-alive")
+        || ["content-length", "transfer-encoding", "expect", "upgrade"].into_iter().any(is)
 }
 
 async fn receive(connection: &mut Connection, received: &mut Vec<u8>) -> io::Result<usize> {
@@ -162,7 +163,7 @@ async fn write(reply: Reply, at: DateTime<Utc>, is_last: bool) -> io::Result<Vec
         Reply::Redirect(redirect) => {
             begin(&mut answer, StatusCode::FOUND);
             redirect.headers().for_each(|(name, value)| field(&mut answer, name.as_str(), value.as_bytes()));
-            end(&mut answer, at, is_last, &Bytes::new());
+            end(&mut answer, at, is_last, &[]);
         }
         Reply::Other(response) => {
             let (parts, body) = Response::into_parts(response);
@@ -213,4 +214,62 @@ fn date(at: DateTime<Utc>, use_it: impl FnOnce(&str)) {
         }
         use_it(date);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "GET /c/spring?sub1=a%20b HTTP/1.1\r\nHost: x\r\nConnection: Keep-Alive\r\n\r\n";
+
+    #[track_caller]
+    fn check(received: &str, expected: &str) {
+        let found = match next(received.as_bytes()) {
+            Next::Click(Click { code, query, length, .. }) => format!("click {code:?} {query:?} {length}"),
+            Next::Unfinished => "unfinished".to_owned(),
+            Next::Other => "hyper's".to_owned(),
+        };
+        assert_eq!(found, expected, "{received:?}");
+    }
+
+    #[test]
+    fn a_click_is_read_once_it_is_all_there() {
+        check(HEAD, &format!("click Some(\"spring\") \"sub1=a%20b\" {}", HEAD.len()));
+        check(&format!("{HEAD}GET /c"), &format!("click Some(\"spring\") \"sub1=a%20b\" {}", HEAD.len()));
+        check("GET /c?ref=x HTTP/1.1\r\n\r\n", "click None \"ref=x\" 25");
+        (0..HEAD.len()).for_each(|cut| check(&HEAD[..cut], "unfinished"));
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_left_to_hyper() {
+        for line in [
+            "Content-Length: 0",
+            "content-length : 0",
+            "Transfer-Encoding: chunked",
+            "Expect: 100-continue",
+            "Upgrade: h2c",
+            "Connection: close",
+            "connection: keep-alive, upgrade",
+            "folded: a\r\n b",
+        ] {
+            check(&HEAD.replace("Host: x", line), "hyper's");
+        }
+        for (from, to) in [
+            ("GET", "HEAD"),
+            ("GET", "get"),
+            ("GET", "OPTIONS"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("/c/", "/cc/"),
+            ("/c/", "http://x/c/"),
+            ("/c/spring", "/c/"),
+            ("spring", "spr%69ng"),
+            ("spring", "spring/x"),
+            ("?", "#"),
+            ("%20", "{x}"),
+            ("%20", "é"),
+            ("Host: x", &format!("Host: x{}", "\r\na: b".repeat(HEADERS))),
+        ] {
+            check(&HEAD.replacen(from, to, 1), "hyper's");
+        }
+    }
 }

@@ -146,7 +146,8 @@ impl AsyncRead for Connection {
         if !self.taken_back.is_empty() {
             let count = self.taken_back.len().min(buffer.remaining());
             buffer.put_slice(&self.taken_back[..count]);
-            self.taken_back.drain(..count);
+            // What is left keeps no room of what is gone.
+            self.taken_back = self.taken_back.split_off(count);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();

@@ -119,6 +119,8 @@ async fn work(
     let listener = TcpListener::from_std(listener)?;
     let desk = Arc::new(desk);
     let connections = GracefulShutdown::new();
+    // Of this thread alone: its connections ask after every answer.
+    let is_ending = watch::Sender::new(false);
     let mut takes = true;
     loop {
         let accepted = tokio::select! {
@@ -129,7 +131,7 @@ async fn work(
         match accepted {
             Ok((stream, peer)) => {
                 takes = true;
-                attend(stream, peer, &desk, &connections, is_stopping.clone());
+                attend(stream, peer, &desk, &connections, is_ending.subscribe());
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -143,6 +145,7 @@ async fn work(
         }
     }
     drop(listener);
+    is_ending.send_replace(true);
     if timeout(DRAINING_PATIENCE, connections.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time and are cut off");
     }
@@ -159,7 +162,7 @@ fn attend(
     peer: SocketAddr,
     desk: &Arc<Desk>,
     connections: &GracefulShutdown,
-    mut is_stopping: watch::Receiver<bool>,
+    mut is_ending: watch::Receiver<bool>,
 ) {
     // An answer is one small packet: it must not wait for another.
     if let Err(error) = stream.set_nodelay(true) {
@@ -168,7 +171,7 @@ fn attend(
     let (desk, work, watcher) = (desk.clone(), Work::default(), connections.watcher());
     let mut stream = Connection::new(stream, work.clone());
     tokio::spawn(async move {
-        match clicks::answer(&mut stream, &desk, peer.ip(), &mut is_stopping).await {
+        match clicks::answer(&mut stream, &desk, peer.ip(), &mut is_ending).await {
             Ok(Some(received)) => stream.take_back(received),
             Ok(None) => return,
             Err(error) => {
@@ -176,11 +179,16 @@ fn attend(
                 return;
             }
         }
-        let connection = http1::Builder::new().serve_connection(
+        let mut connection = http1::Builder::new().serve_connection(
             TokioIo::new(stream),
             service_fn(move |request| answer(desk.clone(), work.clone(), request, peer)),
         );
-        if let Err(error) = watcher.watch(connection).await {
+        // Once before it is watched: when the server is ending, what was taken back is answered all the same.
+        let ended = match (&mut connection).now_or_never() {
+            Some(ended) => ended,
+            None => watcher.watch(connection).await,
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended badly");
         }
     });
@@ -193,6 +201,8 @@ async fn answer(
     peer: SocketAddr,
 ) -> Result<Response, Infallible> {
     let _working = work.begin();
+    // What other requests of this thread have gathered does not wait for it to rest when there are many.
+    wal::thread_goes_on();
     if request.method() != Method::GET {
         return Ok(desk.pass_on(request, peer).await);
     }
@@ -217,8 +227,6 @@ fn clicked(path: &str) -> Option<Option<&str>> {
 impl Desk {
     /// Answers a click, whatever happens.
     async fn click(&self, code: Option<&str>, arrival: &Arrival<'_>, request_id: Option<&[u8]>) -> Reply {
-        // What other requests of this thread have gathered does not wait for it to rest when there are many.
-        wal::thread_goes_on();
         let clicked = AssertUnwindSafe(redirect::click(&self.tracker, code, arrival)).catch_unwind().await;
         let reply = clicked.unwrap_or_else(|_| {
             // The panic's own message was already written by the panic hook.
@@ -226,10 +234,7 @@ impl Desk {
             Problem::internal().into()
         });
         match reply {
-            Reply::Other(response) => {
-                let request_id = request_id.and_then(|id| str::from_utf8(id).ok()).map(Box::from);
-                Reply::Other(problem::finish(response, request_id))
-            }
+            Reply::Other(response) => Reply::Other(problem::finish(response, request_id)),
             reply @ Reply::Redirect(_) => reply,
         }
     }

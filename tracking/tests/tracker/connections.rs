@@ -170,7 +170,7 @@ async fn a_request_with_a_body_does_not_smuggle_in_a_click() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn hyper_would_have_answered_the_same() {
     let world = World::new().await;
-    let chance = Chance::seeded(7);
+    let (chance, mut redirects) = (Chance::seeded(7), 0);
     for _ in 0..600 {
         let request = request(&chance);
         let (direct, mut by_hyper) = (Connection::open(&world).await, Connection::open(&world).await);
@@ -183,52 +183,59 @@ async fn hyper_would_have_answered_the_same() {
             answers.push(connection.answer().await);
         }
         assert_eq!(answers[0], answers[1], "{request:?}");
+        let is_redirect = |answer: &Answer| answer.status.contains("302");
+        redirects += u32::from(answers[0].as_ref().is_some_and(is_redirect));
     }
+    assert!(100 < redirects, "{redirects}");
 }
 
-/// Some request for a click, ordinary or not, that ends.
+/// Some request for a click that ends; every second one is ordinary, but for a header perhaps.
 fn request(chance: &Chance) -> String {
-    let pick = |of: &[&'static str]| of[chance.below(of.len() as u64) as usize];
-    let mut request = format!(
-        "{} {}{} {}\r\n",
-        pick(&["GET", "GET", "GET", "GET", "HEAD", "get", "OPTIONS"]),
-        pick(&[
-            "/c/spring",
-            "/c/shoes",
-            "/c",
-            "/c/",
-            "/c/ended",
-            "/c/nobody",
-            "/c/spr%69ng",
-            "/c/spring/",
-            "/c//spring",
-            "/cx",
-            "//c/spring",
-            "http://x/c/spring",
-            "*",
-            "/c/é",
-            "/c/a<b>"
-        ]),
-        pick(&[
-            "",
-            "?",
-            "?ref=spring",
-            "?sub1=a&utm_source=b",
-            "?sub1=%20%zz+&x",
-            "?to=https://evil.example",
-            "?a={b}|c",
-            "?a#b",
-            "?ref=spring?x",
-            "?q=\"x\""
-        ]),
-        pick(&["HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0"]),
-    );
+    const METHODS: [&str; 4] = ["GET", "HEAD", "get", "OPTIONS"];
+    const PATHS: [&str; 15] = [
+        "/c/spring",
+        "/c/shoes",
+        "/c",
+        "/c/ended",
+        "/c/nobody",
+        "/c/",
+        "/c/spr%69ng",
+        "/c/spring/",
+        "/c//spring",
+        "/cx",
+        "//c/spring",
+        "http://x/c/spring",
+        "*",
+        "/c/é",
+        "/c/a<b>",
+    ];
+    const QUERIES: [&str; 10] = [
+        "",
+        "?",
+        "?ref=spring",
+        "?sub1=a&utm_source=b",
+        "?sub1=%20%zz+&x",
+        "?to=https://evil.example",
+        "?ref=spring?x",
+        "?a={b}|c",
+        "?a#b",
+        "?q=\"x\"",
+    ];
+    const VERSIONS: [&str; 3] = ["HTTP/1.1", "HTTP/1.0", "HTTP/2.0"];
+    let is_ordinary = chance.below(2) == 0;
+    let pick = |of: &[&'static str], ordinary: usize| {
+        of[chance.below(if is_ordinary { ordinary } else { of.len() } as u64) as usize]
+    };
+    let (method, path) = (pick(&METHODS, 1), pick(&PATHS, 5));
+    let mut request = format!("{method} {path}{} {}\r\n", pick(&QUERIES, 7), pick(&VERSIONS, 1));
     let lines = [
         "Host: x",
         "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
         "user-agent: curl/8.5.0",
         "ACCEPT: text/html",
         "X-Forwarded-For: 198.51.100.1, nonsense",
+        "X-Forwarded-For: \u{e9}",
+        "Origin: https://shop.example",
         "Cookie: affiliate_id=made.up.AAAA; x=é",
         "Sec-Purpose: prefetch",
         "X-Request-Id: r1",
@@ -242,7 +249,7 @@ fn request(chance: &Chance) -> String {
         "Empty:",
     ];
     for line in lines {
-        if chance.below(5) == 0 {
+        if chance.below(12) == 0 {
             request.push_str(line);
             request.push_str("\r\n");
         }
@@ -259,21 +266,32 @@ async fn a_server_that_ends_answers_what_is_under_way_and_closes_what_waits() {
     let address = server.local_addr().unwrap();
     let serving =
         tokio::spawn(server.serve(tracker.clone(), tracker.router(), async { stopped.await.unwrap() }));
-    let (mut under_way, mut waiting, request) =
-        (Connection::to(address).await, Connection::to(address).await, click("spring"));
-    waiting.send(&request).await;
+    let mut waiting = Connection::to(address).await;
+    waiting.send(click("spring")).await;
     assert_eq!(waiting.answer().await.unwrap().headers.get("connection"), None);
-    let (begin, rest) = request.split_at(20);
-    under_way.send(begin).await;
+    let mut under_way = Vec::new();
+    for (request, status) in [
+        (click("spring"), "302 Found"),
+        (click("spring").replace("Host", "Connection: close\r\nHost"), "302 Found"),
+        (ALIVE.to_owned(), "200 OK"),
+        // Whoever is told that this was the last answer asks the second one of somebody else.
+        (click("nobody") + &click("spring"), "404 Not Found"),
+    ] {
+        let mut connection = Connection::to(address).await;
+        connection.send(&request[..20]).await;
+        under_way.push((connection, request, status));
+    }
     // Another click shows that the server has read what came before it.
     let mut other = Connection::to(address).await;
-    other.send(&request).await;
+    other.send(click("spring")).await;
     other.answer().await.unwrap();
     stop.send(()).unwrap();
     assert_eq!(waiting.answer().await, None);
-    under_way.send(rest).await;
-    let answer = under_way.answer().await.unwrap();
-    assert_eq!((&*answer.status, &*answer.headers["connection"][0]), ("HTTP/1.1 302 Found", "close"));
-    assert_eq!(under_way.answer().await, None);
+    for (mut connection, request, status) in under_way {
+        connection.send(&request[20..]).await;
+        assert_eq!(connection.answer().await.unwrap().status, format!("HTTP/1.1 {status}"), "{request}");
+        assert_eq!(connection.answer().await, None, "{request}");
+    }
     serving.await.unwrap().unwrap();
+    assert_eq!(tracker.counts().accepted, 4);
 }

@@ -91,7 +91,10 @@ impl Ticks {
     }
 
     fn share_of_others(self, before: Self) -> f64 {
-        let (all, idle, own) = (self.all - before.all, self.idle - before.idle, self.own - before.own);
+        // The kernel's own sums may step back a little.
+        let since = |now: u64, then: u64| now.saturating_sub(then);
+        let (all, idle, own) =
+            (since(self.all, before.all), since(self.idle, before.idle), since(self.own, before.own));
         count(all.saturating_sub(idle + own)) / count(all.max(1))
     }
 }
