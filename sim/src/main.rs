@@ -1,0 +1,131 @@
+//! `tributary-sim`: makes a world with known truth.
+#![expect(clippy::print_stdout, reason = "a command speaks to whoever runs it")]
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::{Context, Result, bail};
+use chrono::NaiveDate;
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use mimalloc::MiMalloc;
+use sim::{Losses, Settings, World, descriptions, sink};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// Simulates an affiliate network in which everything is known: who is a fraudster, who caused which order, what a
+/// customer is worth. The same seed and flags write the same bytes.
+#[derive(Parser)]
+#[command(name = "tributary-sim", version)]
+struct CommandLine {
+    /// How many affiliates take part
+    #[arg(long, default_value_t = 300)]
+    affiliates: u32,
+    /// How many days pass
+    #[arg(long, default_value_t = 30)]
+    days: u32,
+    /// About how many clicks are recorded
+    #[arg(long, default_value_t = 100_000)]
+    clicks: u64,
+    /// What the world follows from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder to write into: events/, network/ and truth/
+    #[arg(long, required_unless_present = "list")]
+    out: Option<PathBuf>,
+    /// The world's first day
+    #[arg(long, default_value = "2026-01-01", value_name = "DATE")]
+    from: NaiveDate,
+    /// How many campaigns run [default: one for eight affiliates]
+    #[arg(long)]
+    campaigns: Option<u32>,
+    /// How many people there are [default: one for four clicks]
+    #[arg(long)]
+    people: Option<u64>,
+    /// How many logged impressions there are for each click
+    #[arg(long, default_value_t = 2.0, value_name = "RATIO")]
+    impressions: f64,
+    /// Which share of the honest journeys tracking loses
+    #[arg(long, default_value_t = 0.25, value_name = "SHARE")]
+    loss: f64,
+    /// How much there is of a pattern, as name=share; may be repeated, and --list names them all
+    #[arg(long, value_name = "NAME=SHARE", value_parser = intensity)]
+    intensity: Vec<(String, f64)>,
+    /// Which share of the fraud imitates honest habits
+    #[arg(long, default_value_t = 0.35, value_name = "SHARE")]
+    stealth: f64,
+    /// Leave out all fraud; the honest crowds stay
+    #[arg(long)]
+    honest: bool,
+    /// Overwrite the world that --out holds
+    #[arg(long)]
+    replace: bool,
+    /// Only say which patterns there are
+    #[arg(long)]
+    list: bool,
+}
+
+fn intensity(text: &str) -> Result<(String, f64)> {
+    let (name, share) = text.split_once('=').context("expected name=share, such as click_farm=0.05")?;
+    let share = share.parse().with_context(|| format!("{share:?} is not a number such as 0.05"))?;
+    Ok((name.to_owned(), share))
+}
+
+impl CommandLine {
+    fn settings(&self) -> Settings {
+        let usual = Settings::new(self.seed, self.affiliates, self.days, self.clicks);
+        let midnight = self.from.and_time(chrono::NaiveTime::MIN).and_utc();
+        let mut settings = Settings {
+            start_us: midnight.timestamp_micros(),
+            campaigns: self.campaigns.unwrap_or(usual.campaigns),
+            people: self.people.unwrap_or(usual.people),
+            impressions_per_click: self.impressions,
+            losses: Losses::of(self.loss),
+            stealth: self.stealth,
+            ..usual
+        };
+        if self.honest {
+            settings = settings.without_fraud();
+        }
+        settings.intensities.extend(self.intensity.iter().cloned());
+        settings
+    }
+}
+
+fn main() -> Result<()> {
+    let asked = CommandLine::parse();
+    if asked.list {
+        list();
+        return Ok(());
+    }
+    let Some(out) = &asked.out else { bail!("say where to write with --out") };
+    let world = World::new(asked.settings())?;
+    if asked.replace {
+        sink::remove_world(out)?;
+    }
+    sink::empty_folder(out)?;
+    let began = Instant::now();
+    let (events, bar) = (&mut 0_u64, progress(asked.days));
+    let start_us = world.settings().start_us;
+    sink::pour(&world, Box::new(sink::Lines::create(out, &world)?), |known| {
+        *events += 1;
+        if *events % 16_384 == 0 {
+            bar.set_position(u64::try_from((known.known_at_us - start_us) / 86_400_000_000).unwrap_or(0));
+        }
+    })?;
+    bar.finish_and_clear();
+    println!("{events} events of {} days in {:.1?}: {}", asked.days, began.elapsed(), out.display());
+    Ok(())
+}
+
+fn list() {
+    for pattern in descriptions() {
+        let (nature, unit) = (pattern.nature.name(), pattern.unit.name());
+        println!("{:18} {nature:7} {:<6} of {unit:7} {}", pattern.name, pattern.usual, pattern.doc);
+    }
+}
+
+fn progress(days: u32) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} day {pos} of {len}, {eta} left");
+    ProgressBar::new(u64::from(days)).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
