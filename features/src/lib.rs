@@ -1,1 +1,18 @@
-//! One definition of a feature, two computations of it (offline and online); its first definitions come with the event lake.
+//! One definition of a feature, two computations of it, which agree: event by event for serving, and over all that
+//! happened for training.
+
+pub mod aggregate;
+pub mod definition;
+pub mod defs;
+pub mod entity;
+pub mod fact;
+pub mod field;
+pub mod hash;
+pub mod mail;
+mod named;
+pub mod offline;
+pub mod online;
+pub mod reading;
+pub mod set;
+pub mod value;
+pub mod window;

@@ -1,0 +1,317 @@
+//! The same values as offline, kept event by event in memory, for the moment at which a decision is made.
+//!
+//! What a [`State`] says at an instant is a function of the events that it was told, whatever their order: an event
+//! told late counts from then on as if it had been there from the beginning, and leaves when it would have left.
+
+mod duplicates;
+mod pending;
+mod plan;
+mod snapshot;
+mod sweep;
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::event::{Event, Known};
+use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
+
+pub use plan::Prepared;
+pub use snapshot::SnapshotError;
+
+use crate::{
+    aggregate::Cell,
+    definition::{Feature, counts_from_us},
+    entity::{Entity, Key, Keys, event_id},
+    fact::Request,
+    set::FeatureSet,
+    value::Value,
+    window::DAY,
+};
+use duplicates::Duplicates;
+use pending::Pending;
+use plan::{Plan, Taken};
+use sweep::Sweep;
+
+/// How many entities whose time is over are looked at for each event: more than one event can bring.
+const SWEPT_AT_ONCE: usize = 2 * Entity::ALL.len();
+
+/// How much is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// For how many microseconds an id is remembered at least after it was last seen: an event that comes again later
+    /// than this counts twice, and so this must be longer than any stream in front redelivers. An id takes some 20 to
+    /// 40 bytes.
+    pub duplicates_us: i64,
+}
+
+impl Default for Bounds {
+    /// A week.
+    fn default() -> Self {
+        Self { duplicates_us: 7 * DAY }
+    }
+}
+
+/// Everything that features need to know about the past.
+#[derive(Debug)]
+pub struct State {
+    plan: Plan,
+    bounds: Bounds,
+    kept: Kept,
+    /// The last event, taken apart; only its memory is used again.
+    taken: Taken,
+}
+
+/// What a snapshot holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// For each kind of entity, what is known of each.
+    entities: Vec<HashMap<Key, Memory, RandomState>>,
+    duplicates: Duplicates,
+    pending: Pending,
+    sweep: Sweep,
+    freshness: Freshness,
+}
+
+/// What is known of one entity.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    cells: Box<[Cell]>,
+    /// When the last of what leaves has left.
+    leaves_us: i64,
+    /// Whether there is something that never leaves.
+    for_ever: bool,
+    /// Whether it will be looked at again.
+    is_scheduled: bool,
+}
+
+/// How far a state has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freshness {
+    /// The instant that the state has reached: the latest that it was told or asked about. It never goes back.
+    pub now_us: i64,
+    /// When the newest event that it was told was known.
+    pub newest_known_at_us: Option<i64>,
+    /// Events that were told, each once.
+    pub events: u64,
+    /// Events that were told again.
+    pub duplicates: u64,
+    /// Events that never count because their clock is too far ahead.
+    pub implausible: u64,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// It counts.
+    Counts,
+    /// It will count when its time has come: it happened by a clock that is ahead.
+    Waits,
+    /// It was told before.
+    Duplicate,
+    /// It never counts: its clock is too far ahead.
+    Implausible,
+}
+
+/// A feature set with a feature that the state does not keep.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} has a feature that this state does not keep: make the state from definitions that include it")]
+pub struct NotKept(String);
+
+impl State {
+    /// A state that knows nothing yet and keeps what these features need.
+    #[must_use]
+    pub fn new(features: &[Arc<Feature>], bounds: Bounds) -> Self {
+        let kept = Kept {
+            entities: Entity::ALL.iter().map(|_| HashMap::default()).collect(),
+            duplicates: Duplicates::default(),
+            pending: Pending::default(),
+            sweep: Sweep::default(),
+            freshness: Freshness { now_us: i64::MIN, ..Freshness::default() },
+        };
+        Self { plan: Plan::new(features), bounds, kept, taken: Taken::nothing() }
+    }
+
+    /// Takes an event in. Where it was told before, the copy that was known first stands.
+    pub fn observe(&mut self, known: &Known<Event>) -> Observed {
+        self.advance(known.known_at_us);
+        self.kept.sweep();
+        let Some(counts_from_us) = counts_from_us(known) else {
+            self.kept.freshness.implausible += 1;
+            return Observed::Implausible;
+        };
+        let (id, now_us) = (event_id(&known.event), self.kept.freshness.now_us);
+        let newest = &mut self.kept.freshness.newest_known_at_us;
+        *newest = (*newest).max(Some(known.known_at_us));
+        self.kept.duplicates.forget(now_us, self.bounds.duplicates_us);
+        let (kind, occurred_at_us) = (known.event.kind(), known.event.occurred_at_us());
+        if !self.kept.duplicates.is_new(kind, occurred_at_us, id, now_us) {
+            self.kept.freshness.duplicates += 1;
+            return Observed::Duplicate;
+        }
+        self.kept.freshness.events += 1;
+        if now_us < counts_from_us {
+            self.kept.pending.add(counts_from_us, known.event.clone());
+            return Observed::Waits;
+        }
+        self.add(&known.event, id);
+        Observed::Counts
+    }
+
+    /// Lets time pass until `at_us`, so that events count whose time has come.
+    pub fn advance(&mut self, at_us: i64) {
+        if self.kept.freshness.now_us < at_us {
+            while let Some((counts_from_us, event)) = self.kept.pending.next_due(at_us) {
+                self.kept.freshness.now_us = counts_from_us;
+                self.add(&event, event_id(&event));
+            }
+            self.kept.freshness.now_us = at_us;
+        }
+    }
+
+    fn add(&mut self, event: &Event, id: u128) {
+        let Self { plan, kept, taken, .. } = self;
+        plan.take(event, id, taken);
+        let now_us = kept.freshness.now_us;
+        for (entity, entity_plan) in Entity::ALL.iter().zip(&plan.entities) {
+            if !entity_plan.minds(taken.kind) {
+                continue;
+            }
+            let Some(key) = entity.key(event) else { continue };
+            let table = &mut kept.entities[*entity as usize];
+            let known = match table.get_mut(&key) {
+                Some(known) => known,
+                None if entity_plan.is_changed_by(taken, now_us) => {
+                    table.entry(key).or_insert_with(|| Memory::nothing(&entity_plan.blank))
+                }
+                None => continue,
+            };
+            let (for_ever, leaves_us) = entity_plan.add(taken, now_us, &mut known.cells);
+            known.for_ever |= for_ever;
+            let Some(leaves_us) = leaves_us else { continue };
+            known.leaves_us = known.leaves_us.max(leaves_us);
+            if !known.is_scheduled {
+                known.is_scheduled = true;
+                kept.sweep.schedule(*entity, key, leaves_us);
+            }
+        }
+    }
+
+    /// Finds out once where the values of a set are read.
+    ///
+    /// # Errors
+    /// When the set has a feature that the state was not made for.
+    pub fn prepare(&self, set: &FeatureSet) -> Result<Prepared, NotKept> {
+        self.plan.prepare(set).ok_or_else(|| NotKept(set.full_name()))
+    }
+
+    /// Writes the values of a set at an instant into `values`, in the set's order, and returns the instant: `at_us`, or
+    /// the latest that the state was told or asked about before, when that is later. Features of entities that `keys`
+    /// does not name are null, as are those of the request where there is none.
+    ///
+    /// # Panics
+    /// When `prepared` was made by a state of other definitions.
+    pub fn vector(
+        &mut self,
+        prepared: &Prepared,
+        keys: &Keys,
+        request: Option<&Request<'_>>,
+        at_us: i64,
+        values: &mut Vec<Value>,
+    ) -> i64 {
+        assert_eq!(
+            prepared.plan, self.plan.fingerprint,
+            "a set is prepared by the state that it is read from"
+        );
+        self.advance(at_us);
+        let now_us = self.kept.freshness.now_us;
+        values.clear();
+        values.resize(prepared.features, Value::Null);
+        for (place, fact) in &prepared.facts {
+            values[*place] = request.map_or(Value::Null, |request| fact.of(request));
+        }
+        for (entity, readings) in &prepared.past {
+            let Some(key) = keys.get(*entity) else { continue };
+            let mut known = self.kept.entities[*entity as usize].get_mut(&key);
+            let blank = &self.plan.entities[*entity as usize].blank;
+            for reading in readings {
+                if let Some(known) = &mut known {
+                    reading.cells.iter().for_each(|cell| known.cells[*cell].expire(now_us));
+                }
+                let cells = known.as_ref().map_or(&blank[..], |known| &known.cells);
+                values[reading.place] = reading.read(cells, now_us);
+            }
+        }
+        now_us
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.kept.freshness
+    }
+
+    /// The features that it keeps.
+    #[must_use]
+    pub fn features(&self) -> &[Arc<Feature>] {
+        &self.plan.features
+    }
+
+    /// How many of a kind of entity something is known of.
+    #[must_use]
+    pub fn entities(&self, entity: Entity) -> usize {
+        self.kept.entities[entity as usize].len()
+    }
+
+    /// How many ids are remembered, to tell duplicates.
+    #[must_use]
+    pub fn remembered_ids(&self) -> usize {
+        self.kept.duplicates.ids()
+    }
+}
+
+impl plan::Reading {
+    fn read(&self, cells: &[Cell], now_us: i64) -> Value {
+        match self.cells[..] {
+            [only] => self.past.read(&[&cells[only]], now_us),
+            [first, second] => self.past.read(&[&cells[first], &cells[second]], now_us),
+            [first, second, third] => self.past.read(&[&cells[first], &cells[second], &cells[third]], now_us),
+            _ => Value::Null,
+        }
+    }
+}
+
+impl Kept {
+    /// Looks at some of the entities that are due.
+    fn sweep(&mut self) {
+        for _ in 0..SWEPT_AT_ONCE {
+            let Some((entity, key)) = self.sweep.next(self.freshness.now_us) else { break };
+            self.look_at(entity, key);
+        }
+    }
+
+    /// Forgets an entity of which nothing is left, and otherwise says when it is looked at again.
+    fn look_at(&mut self, entity: Entity, key: Key) {
+        let now_us = self.freshness.now_us;
+        let table = &mut self.entities[entity as usize];
+        let Some(known) = table.get_mut(&key) else { return };
+        if now_us < known.leaves_us {
+            self.sweep.schedule(entity, key, known.leaves_us);
+            return;
+        }
+        if !known.for_ever {
+            table.remove(&key);
+            return;
+        }
+        known.is_scheduled = false;
+        for cell in &mut known.cells {
+            cell.expire(now_us);
+            cell.shrink();
+        }
+    }
+}
+
+impl Memory {
+    fn nothing(blank: &[Cell]) -> Self {
+        Self { cells: blank.into(), leaves_us: i64::MIN, for_ever: false, is_scheduled: false }
+    }
+}

@@ -1,0 +1,10 @@
+//! What holds of every feature and of every aggregate, whatever happens.
+
+#[cfg(test)]
+mod aggregates;
+#[cfg(test)]
+mod definitions;
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
+mod world;
