@@ -1,14 +1,22 @@
 //! `tributary-sim`: makes a world with known truth.
 #![expect(clippy::print_stdout, reason = "a command speaks to whoever runs it")]
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use clap::Parser;
+use domain::event::Kind;
 use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
-use sim::{Losses, Settings, World, descriptions, sink};
+use sim::{
+    Losses, Settings, World, descriptions,
+    sink::{self, Sink},
+};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -31,7 +39,7 @@ struct CommandLine {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The folder to write into: events/, network/ and truth/
-    #[arg(long, required_unless_present = "list")]
+    #[arg(long, required_unless_present_any = ["list", "dry_run"])]
     out: Option<PathBuf>,
     /// The world's first day
     #[arg(long, default_value = "2026-01-01", value_name = "DATE")]
@@ -60,6 +68,9 @@ struct CommandLine {
     /// Overwrite the world that --out holds
     #[arg(long)]
     replace: bool,
+    /// Let the world pass, count what happens, and write nothing
+    #[arg(long, conflicts_with = "out")]
+    dry_run: bool,
     /// Only say which patterns there are
     #[arg(long)]
     list: bool,
@@ -98,24 +109,54 @@ fn main() -> Result<()> {
         list();
         return Ok(());
     }
-    let Some(out) = &asked.out else { bail!("say where to write with --out") };
     let world = World::new(asked.settings())?;
-    if asked.replace {
-        sink::remove_world(out)?;
+    let sink: Box<dyn Sink> = match &asked.out {
+        Some(out) => {
+            if asked.replace {
+                sink::remove_world(out)?;
+            }
+            sink::empty_folder(out)?;
+            Box::new(sink::Lines::create(out, &world)?)
+        }
+        None => Box::new(sink::Nowhere),
+    };
+    let counts = pass(&world, sink)?;
+    for (kind, count) in &counts.by_kind {
+        println!("{:15} {count:>12}", kind.name());
     }
-    sink::empty_folder(out)?;
-    let began = Instant::now();
-    let (events, bar) = (&mut 0_u64, progress(asked.days));
+    let seconds = counts.took.as_secs_f64();
+    println!("{} events in {seconds:.1} s; at most {} things waited at a time", counts.all(), counts.waited);
+    Ok(())
+}
+
+/// What has happened in a world.
+struct Counts {
+    by_kind: BTreeMap<Kind, u64>,
+    waited: usize,
+    took: Duration,
+}
+
+impl Counts {
+    fn all(&self) -> u64 {
+        self.by_kind.values().sum()
+    }
+}
+
+/// Lets a world pass and shows how far it is.
+fn pass(world: &World, sink: Box<dyn Sink>) -> Result<Counts> {
+    let (began, bar) = (Instant::now(), progress(world.settings().days));
+    let (mut by_kind, mut waited, mut count) = (BTreeMap::new(), 0, 0_u64);
     let start_us = world.settings().start_us;
-    sink::pour(&world, Box::new(sink::Lines::create(out, &world)?), |known| {
-        *events += 1;
-        if *events % 16_384 == 0 {
+    sink::pour(world, sink, |known, run| {
+        *by_kind.entry(known.event.kind()).or_insert(0) += 1;
+        count += 1;
+        if count.is_multiple_of(16_384) {
+            waited = run.waiting().max(waited);
             bar.set_position(u64::try_from((known.known_at_us - start_us) / 86_400_000_000).unwrap_or(0));
         }
     })?;
     bar.finish_and_clear();
-    println!("{events} events of {} days in {:.1?}: {}", asked.days, began.elapsed(), out.display());
-    Ok(())
+    Ok(Counts { by_kind, waited, took: began.elapsed() })
 }
 
 fn list() {

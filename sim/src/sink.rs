@@ -12,7 +12,11 @@ use anyhow::{Context, Result, bail};
 use domain::event::{Event, Kind, Known};
 use serde::Serialize;
 
-use crate::{run::Record, truth::Truth, world::World};
+use crate::{
+    run::{Record, Run},
+    truth::Truth,
+    world::World,
+};
 
 /// Takes a world's stream.
 pub trait Sink {
@@ -39,17 +43,39 @@ pub trait Sink {
 ///
 /// # Errors
 /// When the sink cannot keep something.
-pub fn pour(world: &World, mut sink: Box<dyn Sink>, mut seen: impl FnMut(&Known<Event>)) -> Result<()> {
-    for record in world.run() {
+pub fn pour(
+    world: &World,
+    mut sink: Box<dyn Sink>,
+    mut seen: impl FnMut(&Known<Event>, &Run<'_>),
+) -> Result<()> {
+    let mut run = world.run();
+    while let Some(record) = run.next() {
         match record {
             Record::Event(known) => {
                 sink.event(&known)?;
-                seen(&known);
+                seen(&known, &run);
             }
             Record::Truth(truth) => sink.truth(&truth)?,
         }
     }
     sink.finish()
+}
+
+/// Keeps nothing.
+pub struct Nowhere;
+
+impl Sink for Nowhere {
+    fn event(&mut self, _known: &Known<Event>) -> Result<()> {
+        Ok(())
+    }
+
+    fn truth(&mut self, _truth: &Truth) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The folder of events below the one that was asked for.
