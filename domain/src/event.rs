@@ -30,10 +30,6 @@ pub struct Known<T> {
     reason = "nearly all events are clicks, and a box each would cost more than room"
 )]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all events are clicks, and a box for each would cost more"
-)]
 pub enum Event {
     /// A visitor followed a link.
     Click(Visit<Click>),
