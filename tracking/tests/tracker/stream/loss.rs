@@ -48,7 +48,8 @@ async fn what_the_stream_lost_is_published_again_although_it_remembers_the_ids()
     postgres.halt().unwrap();
     publish(&served, 50).await;
     let stream = client(&url).await.get_stream("TRIBUTARY_EVENTS").await.unwrap();
-    stream.delete_consumer("postgres").await.unwrap();
+    // The tracker may make it anew at the same moment, and then the cluster sometimes leaves the first one unanswered.
+    eventually("the consumer is lost", async || stream.delete_consumer("postgres").await.is_ok()).await;
     stream.purge().await.unwrap();
     postgres.resume().unwrap();
     are_stored_once(&pool, 50).await;

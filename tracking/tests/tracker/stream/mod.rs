@@ -64,7 +64,5 @@ async fn client(url: &str) -> async_nats::jetstream::Context {
     let servers: Vec<async_nats::ServerAddr> = url.split(',').map(|server| server.parse().unwrap()).collect();
     let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
     let client = options.connection_timeout(Duration::from_secs(5)).connect(servers).await.unwrap();
-    let mut stream = async_nats::jetstream::new(client);
-    stream.set_timeout(Duration::from_secs(30));
-    stream
+    async_nats::jetstream::new(client)
 }
