@@ -9,11 +9,18 @@ use clap::{
 };
 
 /// Reads a value of an argument or of an environment variable, and never shows it.
-pub(crate) struct Hidden<T>(PhantomData<fn() -> T>);
+pub struct Hidden<T>(PhantomData<fn() -> T>);
 
 impl<T> Hidden<T> {
-    pub(crate) fn new() -> Self {
+    /// The parser of an argument that holds a secret.
+    pub fn new() -> Self {
         Self(PhantomData)
+    }
+}
+
+impl<T> Default for Hidden<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

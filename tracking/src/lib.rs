@@ -5,7 +5,7 @@ pub mod config;
 pub mod database;
 pub mod directory;
 pub mod event;
-mod hidden;
+pub mod hidden;
 pub mod intake;
 pub mod late_clicks;
 mod meters;

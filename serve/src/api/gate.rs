@@ -96,10 +96,12 @@ pub async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Re
 async fn authenticate(app: &App, request: &Parts, needed: Scope) -> Result<(Caller, HeaderMap), Response> {
     let caller = match identify(app, &request.headers, needed).await {
         Ok(caller) => caller,
-        Err(Refusal::Unknown(detail)) => return Err(unauthorized(app, address(app, request), detail)),
+        Err(Refusal::Unknown(detail)) => {
+            return Err(unauthorized(app, address(app, request), detail).await);
+        }
         Err(Refusal::Store(error)) => return Err(Failure::from(error).into_response()),
     };
-    let Counted { headers, refused } = app.limits.count_request(caller.key);
+    let Counted { headers, refused } = app.limits.count_request(caller.key).await;
     if let Some(problem) = refused {
         return Err((headers, problem).into_response());
     }
@@ -151,8 +153,8 @@ fn bearer(header: &HeaderValue) -> Option<Key> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().parse().ok()).flatten()
 }
 
-fn unauthorized(app: &App, address: IpAddr, detail: &'static str) -> Response {
-    let Counted { headers, refused } = app.limits.count_failure(address);
+async fn unauthorized(app: &App, address: IpAddr, detail: &'static str) -> Response {
+    let Counted { headers, refused } = app.limits.count_failure(address).await;
     if let Some(problem) = refused {
         return (headers, problem).into_response();
     }

@@ -22,7 +22,10 @@ use embedded::TestDatabase;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tracking::intake::{Intake, seal::Sealer};
+use tracking::{
+    intake::{Intake, seal::Sealer},
+    secret::Secret,
+};
 
 use super::{gate::Caller, limits::Limits, router};
 use crate::{
@@ -33,10 +36,15 @@ use crate::{
     store::{self, api_keys::ApiKey},
 };
 
+/// The secret of a test's installation.
+pub fn secret() -> Secret {
+    "a secret for tests, nothing but tests".parse().unwrap()
+}
+
 /// The API of one test.
 pub struct Api {
     /// Its database, which goes with the test.
-    _db: TestDatabase,
+    database: Arc<TestDatabase>,
     /// Its state; the clock stands at noon of 2026-02-01 and moves on by a millisecond with each request.
     pub app: App,
     /// The text of a key that may do everything.
@@ -52,21 +60,35 @@ impl Api {
 
     pub async fn with_limits(requests: u32, failures: u32) -> Self {
         let number = |count| NonZeroU32::new(count).expect("a limit is not zero");
-        let db = embedded::test_database(&tracking::MIGRATOR).await;
+        Self::limited_by(Limits::new(number(requests), number(failures), &secret())).await
+    }
+
+    pub async fn limited_by(limits: Limits) -> Self {
+        let database = Arc::new(embedded::test_database(&tracking::MIGRATOR).await);
         let clock = Clock::standing_at(DateTime::from_timestamp(1_769_947_200, 0).unwrap());
         let app = App {
-            db: db.pool().clone(),
+            db: database.pool().clone(),
             clock,
             chance: Chance::seeded(1),
-            limits: Arc::new(Limits::new(number(requests), number(failures))),
+            limits: Arc::new(limits),
             trusted_proxies: Arc::new(["10.0.0.0/8".parse().unwrap()]),
-            sealer: Sealer::new(&"a secret for tests, nothing but tests".parse().unwrap()),
+            sealer: Sealer::new(&secret()),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
         };
-        let (router, _) = router(app.clone());
-        let mut api = Self { _db: db, app, key: String::new(), router, requests: AtomicU32::new(0) };
+        let mut api = Self::over(database, app, String::new());
         api.key = api.new_key(&["*"], None).await;
         api
+    }
+
+    /// Another process of the same installation, with limits of its own.
+    pub fn beside(&self, limits: Limits) -> Self {
+        let app = App { limits: Arc::new(limits), ..self.app.clone() };
+        Self::over(self.database.clone(), app, self.key.clone())
+    }
+
+    fn over(database: Arc<TestDatabase>, app: App, key: String) -> Self {
+        let (router, _) = router(app.clone());
+        Self { database, app, key, router, requests: AtomicU32::new(0) }
     }
 
     /// What the worker's jobs work with, over the same database and clock.

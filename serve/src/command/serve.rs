@@ -15,6 +15,7 @@ use tracking::{
     Tracker,
     background::{self, Background},
     config::Config,
+    hidden::Hidden,
     intake::{Intake, seal::Sealer},
     late_clicks, postback_routes,
     problem::complete,
@@ -27,7 +28,11 @@ use super::{
     ending::{ended, ending},
 };
 use crate::{
-    api::{self, limits::Limits, observe::observe},
+    api::{
+        self,
+        limits::{Limits, Place},
+        observe::observe,
+    },
     app::App,
     health,
     jobs::{self, Choices, Workbench},
@@ -61,6 +66,18 @@ pub struct Serve {
     #[arg(long, env = "TRIBUTARY_FAILURES_PER_MINUTE", default_value = "60", value_name = "NUMBER")]
     failures_per_minute: NonZeroU32,
 
+    /// Where these are counted: `local`, in each process on its own, or for all processes together on a server that
+    /// speaks Redis' protocol (Valkey, Redis 6.2 or newer), such as `redis://:password@counter:6379` (or `rediss://`).
+    #[arg(
+        long,
+        env = "TRIBUTARY_LIMITS",
+        hide_env_values = true,
+        default_value = "local",
+        value_name = "PLACE",
+        value_parser = Hidden::<Place>::new()
+    )]
+    limits: Place,
+
     /// How many connections to the database may be open for requests.
     #[arg(long, env = "TRIBUTARY_CONNECTIONS", default_value_t = 16, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -92,7 +109,7 @@ impl Serve {
         }
         let listener = TcpListener::bind(self.listen).await.context(cannot_listen)?;
         let address = listener.local_addr()?;
-        let app = self.app(address)?;
+        let app = self.app(address).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
         let (api, _) = api::router(app.clone());
         let routes = api.merge(health::routes(app.db.clone()));
@@ -100,16 +117,18 @@ impl Serve {
         serve(listener, with_fallback(routes, app), ending).await
     }
 
-    fn app(&self, address: SocketAddr) -> anyhow::Result<App> {
+    async fn app(&self, address: SocketAddr) -> anyhow::Result<App> {
         let tracker_url = match &self.tracker_url {
             Some(url) => url.clone(),
             None => format!("http://{address}/").parse().context("the address cannot be written as a URL")?,
         };
+        let (requests, failures) = (self.requests_per_minute, self.failures_per_minute);
+        let limits = Limits::new(requests, failures, &self.tracking.secret).counted_at(&self.limits).await?;
         Ok(App {
             db: self.database.pool_for_requests(self.connections)?,
             clock: Clock::system(),
             chance: Chance::system(),
-            limits: Arc::new(Limits::new(self.requests_per_minute, self.failures_per_minute)),
+            limits: Arc::new(limits),
             trusted_proxies: self.tracking.trusted_proxies.clone().into(),
             sealer: Sealer::new(&self.tracking.secret),
             tracker_url: Arc::new(tracker_url),
@@ -118,7 +137,7 @@ impl Serve {
 
     async fn run_all(self, server: Server, ending: watch::Receiver<bool>) -> anyhow::Result<()> {
         let address = server.local_addr()?;
-        let app = self.app(address)?;
+        let app = self.app(address).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
         let background = self.database.pool_for_background(self.worker_connections)?;
         let tracker =
@@ -199,5 +218,31 @@ async fn forget_the_quiet(app: App) {
     loop {
         interval.tick().await;
         app.limits.forget_the_quiet();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        serve: super::Serve,
+    }
+
+    fn parse(limits: &str) -> Result<String, String> {
+        let flags = ["serve", "--database-url", "postgres://db.example/tributary", "--secret"];
+        let flags = flags.into_iter().chain(["0123456789abcdef0123456789abcdef", "--limits", limits]);
+        let parsed = Command::try_parse_from(flags);
+        parsed.map(|command| format!("{:?}", command.serve.limits)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_password_of_the_limits_is_never_shown() {
+        assert_eq!(parse("local").unwrap(), "Local");
+        assert_eq!(parse("redis://:hunter2@counter.example").unwrap(), "Server(counter.example:6379)");
+        let refused = parse("redis://me:hunter2@counter.example/first").unwrap_err();
+        assert!(refused.contains("--limits <PLACE>") && !refused.contains("hunter2"), "{refused}");
     }
 }
