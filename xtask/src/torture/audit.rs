@@ -34,7 +34,10 @@ pub(super) struct Findings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lost {
     pub click: ClickId,
+    /// The round that promised it, which may be long before the one that looked.
     pub round: u32,
+    /// What the tracker of that round promised.
+    pub promise: Promise,
     /// How long before the end it was acknowledged.
     pub before_end: Duration,
 }
@@ -66,7 +69,11 @@ impl Findings {
 impl fmt::Display for Lost {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let before_end_us = self.before_end.as_micros();
-        write!(formatter, "{} (round {}, {before_end_us} µs before its end)", self.click, self.round)
+        let Self { click, round, promise, .. } = self;
+        write!(
+            formatter,
+            "{click} (promised in round {round} as {promise:?}, {before_end_us} µs before its end)"
+        )
     }
 }
 
@@ -101,7 +108,10 @@ fn missing(page: &Page, by_click: &HashMap<ClickId, Option<u64>>, findings: &mut
                 let wrong = format!("{} was visit {} and is stored as {visit:?}", one.click, one.visit);
                 findings.wrong.push(wrong);
             }
-            None => missing.push(Lost { click: one.click, round: page.round, before_end }),
+            None => {
+                let (click, round, promise) = (one.click, page.round, page.promise);
+                missing.push(Lost { click, round, promise, before_end });
+            }
         }
     }
     missing
@@ -185,7 +195,7 @@ mod tests {
     #[test]
     fn a_lost_click_is_named_with_its_round() {
         let lost = check(Promise::Kept, &[1, 2, 4]).lost;
-        assert_eq!(lost, [Lost { click: click(3), round: 9, before_end: 2 * MS }]);
+        assert_eq!(lost, [Lost { click: click(3), round: 9, promise: Promise::Kept, before_end: 2 * MS }]);
     }
 
     #[test]
