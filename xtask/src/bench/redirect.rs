@@ -19,6 +19,9 @@ use super::{
 
 /// Before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// In closed loops, where contestants are compared, the machine's own moods are what differs most: they are measured
+/// more often and as much shorter, so that a ratio is the median of many pairs of neighbours.
+const PAIRS: u32 = 3;
 /// So many visitors may wait at once in an open loop.
 const OPEN_CONNECTIONS: usize = 512;
 /// A run is repeated when others took more of the server's core, or when the load was so late one time in a hundred.
@@ -36,11 +39,11 @@ pub struct Options {
     /// interval, nginx, axum, hyper. Cases: 64 and 512 connections, 10000 and 30000 a second
     #[arg(long, value_name = "WHAT")]
     only: Vec<String>,
-    /// How often everything is measured
+    /// How often every open loop is measured; closed loops are three times as often
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     repetitions: u32,
-    /// How long each time, in seconds
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    /// How long each time, in seconds; closed loops take a third of it
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
 }
 
@@ -95,6 +98,22 @@ impl Case {
         }
     }
 
+    /// Whether it takes place in that repetition of the closed loops.
+    fn is_measured_in(self, repetition: u32) -> bool {
+        match self {
+            Self::Connections(_) => true,
+            Self::PerSecond(_) => repetition.is_multiple_of(PAIRS),
+        }
+    }
+
+    fn length(self, options: &Options) -> Duration {
+        let whole = Duration::from_secs(options.seconds);
+        match self {
+            Self::Connections(_) => whole / PAIRS,
+            Self::PerSecond(_) => whole,
+        }
+    }
+
     fn load(self, address: SocketAddr, cookie: Option<&str>, length: Duration) -> Load {
         let (connections, pace) = match self {
             Self::Connections(number) => (number, Pace::Closed),
@@ -128,12 +147,12 @@ pub async fn run(options: &Options) -> Result<Report> {
     let stage = Stage::set_up().await?;
     let disk = disk::sync_times(&stage.folder)?;
     let (mut runs, mut disturbances) = (Runs::new(), Disturbances::default());
-    for repetition in 0..options.repetitions {
-        for case in CASES {
+    for repetition in 0..PAIRS * options.repetitions {
+        for case in CASES.into_iter().filter(|case| case.is_measured_in(repetition)) {
             let mut order = contestants.clone();
             order.rotate_left(usize::try_from(repetition)? % contestants.len());
             for contestant in order.into_iter().filter(|it| options.selects(*it, case)) {
-                let length = Duration::from_secs(options.seconds);
+                let length = case.length(options);
                 let seen = undisturbed(&stage, contestant, case, length, &mut disturbances).await?;
                 runs.entry((case, contestant)).or_default().push(seen);
             }
@@ -281,11 +300,13 @@ fn notes(stage: &Stage, options: &Options) -> Vec<String> {
     vec![
         stage.note(),
         format!(
-            "{runs} of {seconds} s each after {} s of warm-up, in another order each time, every server \
-             started anew. Each of so many connections sends its next request when it has its answer; at so many a \
-             second requests are due at fixed instants over {OPEN_CONNECTIONS} connections, and their latency counts \
-             from then.",
+            "{pairs} of {} s each at so many connections, where each sends its next request when it has its answer, and \
+             {runs} of {seconds} s each at so many a second, where requests are due at fixed instants over \
+             {OPEN_CONNECTIONS} connections and their latency counts from then. Each after {} s of warm-up, in another \
+             order each time, every server started anew; a ratio is the median of those of single repetitions.",
+            readable(Case::Connections(1).length(options).as_secs_f64()),
             WARM_UP.as_secs(),
+            pairs = several(u64::from(PAIRS * repetitions), "run"),
             runs = several(u64::from(*repetitions), "run"),
         ),
         format!(
