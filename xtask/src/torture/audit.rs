@@ -124,7 +124,11 @@ fn judge(page: &Page, missing: Vec<Lost>, syncs: Syncs, findings: &mut Findings)
         let is_forgiven = match page.promise {
             Promise::Kept => false,
             Promise::KeptBut(clicks) => count <= clicks,
-            Promise::KeptOnceSynced(interval) => one.before_end <= interval + syncs.lateness(),
+            Promise::KeptOnceSynced(interval) => {
+                let bound = interval + syncs.lateness();
+                let full_for = page.filled.map(|filled| page.ended.saturating_duration_since(filled));
+                one.before_end <= full_for.unwrap_or_default() + bound
+            }
         };
         if is_forgiven { findings.forgiven.push(one) } else { findings.lost.push(one) }
     }
@@ -174,7 +178,8 @@ mod tests {
             .map(|visit| Acknowledged { visit, click: click(visit), at: ended - MS * (5 - visit as u32) })
             .collect();
         let diary = Diary { acknowledged, refused: vec![5], unanswered: vec![6], longest_wait: 200 * MS };
-        Page { round: 9, folder: 0, durability: Durability::Commit, promise, ended, diaries: vec![diary] }
+        let diaries = vec![diary];
+        Page { round: 9, folder: 0, durability: Durability::Commit, promise, filled: None, ended, diaries }
     }
 
     fn compare_page(page: &Page, stored: &[Stored]) -> Findings {
@@ -216,6 +221,13 @@ mod tests {
         assert_eq!(compare_page(&page, &[]).forgiven.len(), 4);
         page.ended += Syncs::default().lateness();
         assert_eq!(compare_page(&page, &[]).lost.len(), 3);
+        page.filled = Some(page.ended - Syncs::default().lateness());
+        assert_eq!(
+            compare_page(&page, &[]).forgiven.len(),
+            4,
+            "a full disk refuses what was answered already"
+        );
+        page.filled = None;
         let mut syncs = Syncs::default();
         syncs.note(&page);
         assert_eq!(compare([&page], &[], (1, syncs)).lost, [], "syncs take their time here");

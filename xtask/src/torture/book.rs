@@ -39,6 +39,8 @@ pub(super) struct Page {
     pub folder: usize,
     pub durability: Durability,
     pub promise: Promise,
+    /// When its disk was filled by somebody else, if it was.
+    pub filled: Option<Instant>,
     /// When it was killed, or its machine lost power.
     pub ended: Instant,
     pub diaries: Vec<Diary>,
@@ -53,7 +55,8 @@ pub(super) enum Promise {
     /// the sync before, for which there is no limit.
     KeptBut(u64),
     /// It may be lost if it had not been synced: it was written after at most one sync, and synced with the next one,
-    /// which began within the interval. For a disk in memory, whose syncs take no time.
+    /// which began within the interval. For a disk in memory, whose syncs take no time. What is answered when the disk
+    /// turns out to be full is refused too late, once for each time that there seemed to be room again.
     KeptOnceSynced(Duration),
 }
 

@@ -162,10 +162,12 @@ async fn play(
     }
     let before = round.event.map_or(Duration::ZERO, |(_, at)| at);
     sleep(before).await;
+    let mut filled = None;
     match round.event {
         Some((Event::WriteBack, _)) => block_in_place(|| disk.write_back())?,
         Some((Event::Fill, _)) => {
             world.alarms = Alarms::Any;
+            filled = Some(Instant::now());
             block_in_place(|| disk.fill())?;
         }
         None => {}
@@ -180,7 +182,7 @@ async fn play(
     };
     let promise = Promise::over_a_power_cut(round.load);
     let durability = round.load.durability;
-    world.note(Page { round: number, folder: FOLDER, durability, promise, ended, diaries }, tally);
+    world.note(Page { round: number, folder: FOLDER, durability, promise, filled, ended, diaries }, tally);
     block_in_place(|| {
         disk.discard()?;
         let left = Disk::mount(left).context("a disk cannot be mounted after a power cut")?;

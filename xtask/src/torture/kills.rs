@@ -128,6 +128,7 @@ async fn work(world: &World, round: &Round, shift: &Shift) -> Result<Worked> {
         folder: shift.folder,
         durability: shift.load.durability,
         promise: Promise::over_a_kill(shift.load),
+        filled: None,
         ended: Instant::now(),
         diaries: Vec::new(),
     };
