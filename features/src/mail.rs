@@ -2,8 +2,10 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
+use foldhash::fast::RandomState;
+
 /// Providers that throw addresses away, as the crate `mailchecker` (MIT) keeps them: some 56,000 domains.
-static DISPOSABLE: LazyLock<HashSet<&'static str>> =
+static DISPOSABLE: LazyLock<HashSet<&'static str, RandomState>> =
     LazyLock::new(|| mailchecker::blacklist().into_iter().collect());
 
 /// The larger providers that give lasting addresses to anybody without a fee, by the names before their country's

@@ -1,9 +1,9 @@
-//! Which measures a feature needs, and how its value is read from them.
+//! Which measures a feature needs, and how its value is read from them, however they are kept.
 
 use domain::event::{Event, Kind};
 
 use crate::{
-    aggregate::{Cell, Measure},
+    aggregate::Measure,
     definition::{Aggregate, Filter, Past},
     entity::Entity,
     field::{Category, Number},
@@ -51,6 +51,31 @@ pub struct Needed {
     pub input: Input,
 }
 
+/// How many measures a feature needs at most.
+pub const MOST_NEEDED: usize = 3;
+
+/// What is known of somebody at an instant, by the places of measures. A measure is only asked for what it measures.
+pub trait Measured {
+    /// How many events contribute.
+    fn count(&self, place: usize) -> u64;
+    /// The sum of their numbers.
+    fn sum(&self, place: usize) -> i128;
+    /// The smallest of them.
+    fn least(&self, place: usize) -> Option<i64>;
+    /// The largest of them.
+    fn greatest(&self, place: usize) -> Option<i64>;
+    /// That of the latest event.
+    fn last(&self, place: usize) -> Option<i64>;
+    /// When the latest event happened.
+    fn latest_us(&self, place: usize) -> Option<i64>;
+    /// How many different ones there are.
+    fn distinct(&self, place: usize) -> u64;
+    /// How evenly they fall into categories, in bits.
+    fn entropy(&self, place: usize) -> Option<f64>;
+    /// A quantile, in thousandths.
+    fn quantile(&self, place: usize, thousandths: u16) -> Option<f64>;
+}
+
 impl Past {
     /// The measures that the value is read from, in the order in which [`Past::read`] takes them: those of the
     /// aggregate, and behind them, where there is a time to live, the latest event that contributes.
@@ -85,29 +110,36 @@ impl Past {
         needed
     }
 
-    /// The value at `at_us`, from the measures that it [needs](Past::needs), without what has left by then.
+    /// The value at `at_us`, from what is known by then: `places` are those of the measures that it
+    /// [needs](Past::needs).
     #[must_use]
-    pub fn read(&self, cells: &[&Cell], at_us: i64) -> Value {
+    pub fn read<M: Measured>(&self, known: &M, places: [usize; MOST_NEEDED], at_us: i64) -> Value {
+        let [first, second, last] = places;
         let is_fresh = self.ttl_us.is_none_or(|ttl| {
-            let latest = cells.last().and_then(|cell| latest(cell));
+            let latest = known.latest_us(last);
             latest.is_some_and(|occurred_at_us| at_us.saturating_sub(occurred_at_us) <= ttl)
         });
         if !is_fresh {
             return Value::Null;
         }
-        match (self.aggregate, cells) {
-            (Aggregate::Rate(per), [Cell::Count(count), ..]) => self.rate(count.total(), per),
-            (Aggregate::Mean(_), [Cell::Sum(sum), Cell::Count(count), ..]) => {
-                Value::ratio(sum.total(), count.total().into())
-            }
-            (Aggregate::Ratio(_), [Cell::Count(part), Cell::Count(whole), ..]) => {
-                Value::ratio(part.total().into(), whole.total().into())
-            }
-            (Aggregate::ShareOf(..), [Cell::Sum(part), Cell::Sum(whole), ..]) => {
-                Value::ratio(part.total(), whole.total())
-            }
-            (simple, [cell, ..]) => simple.read(cell, at_us),
-            (_, []) => Value::Null,
+        let number = |number: Option<i64>| number.map_or(Value::Null, Value::Whole);
+        let real = |value: Option<f64>| value.map_or(Value::Null, Value::Real);
+        match self.aggregate {
+            Aggregate::Count => Value::count(known.count(first)),
+            Aggregate::Repeated => Value::yes_or_no(1 < known.count(first)),
+            Aggregate::Rate(per) => self.rate(known.count(first), per),
+            Aggregate::Ratio(_) => Value::ratio(known.count(first).into(), known.count(second).into()),
+            Aggregate::Sum(_) => Value::whole(known.sum(first)),
+            Aggregate::Mean(_) => Value::ratio(known.sum(first), known.count(second).into()),
+            Aggregate::ShareOf(..) => Value::ratio(known.sum(first), known.sum(second)),
+            Aggregate::Min(_) => number(known.least(first)),
+            Aggregate::Max(_) => number(known.greatest(first)),
+            Aggregate::Last(_) => number(known.last(first)),
+            Aggregate::SinceLast(span) => number(known.latest_us(first).map(|it| spans(span, it, at_us))),
+            Aggregate::SinceFirst(span) => number(known.least(first).map(|it| spans(span, it, at_us))),
+            Aggregate::Distinct(_) => Value::count(known.distinct(first)),
+            Aggregate::Entropy(_) => real(known.entropy(first)),
+            Aggregate::Quantile(_, thousandths) => real(known.quantile(first, thousandths)),
         }
     }
 
@@ -152,40 +184,10 @@ impl Aggregate {
             Self::Distinct(category) | Self::Entropy(category) => Input::Category(category),
         }
     }
-
-    fn read(self, cell: &Cell, at_us: i64) -> Value {
-        let number = |number: Option<i64>| number.map_or(Value::Null, Value::Whole);
-        let real = |value: Option<f64>| value.map_or(Value::Null, Value::Real);
-        match (self, cell) {
-            (Self::Repeated, Cell::Count(count)) => Value::yes_or_no(1 < count.total()),
-            (Self::SinceLast(span), Cell::Last(last)) => {
-                number(last.occurred_at_us().map(|it| spans(span, it, at_us)))
-            }
-            (Self::SinceFirst(span), Cell::Least(first)) => {
-                number(first.number().map(|it| spans(span, it, at_us)))
-            }
-            (Self::Quantile(_, thousandths), Cell::Quantile(sketch)) => real(sketch.quantile(thousandths)),
-            (_, Cell::Count(count)) => Value::count(count.total()),
-            (_, Cell::Sum(sum)) => Value::whole(sum.total()),
-            (_, Cell::Least(least)) => number(least.number()),
-            (_, Cell::Greatest(least)) => number(least.number().map(|turned| !turned)),
-            (_, Cell::Last(last)) => number(last.number()),
-            (_, Cell::Distinct(distinct)) => Value::count(distinct.size()),
-            (_, Cell::Entropy(entropy)) => real(entropy.bits()),
-            (_, Cell::Quantile(_)) => Value::Null,
-        }
-    }
 }
 
 /// How many whole spans lie between one instant and another.
 #[must_use]
 pub fn spans(span_us: i64, from_us: i64, to_us: i64) -> i64 {
     to_us.saturating_sub(from_us).div_euclid(span_us.max(1))
-}
-
-fn latest(cell: &Cell) -> Option<i64> {
-    match cell {
-        Cell::Last(last) => last.occurred_at_us(),
-        _ => None,
-    }
 }

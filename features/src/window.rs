@@ -44,12 +44,23 @@ impl Window {
     #[must_use]
     pub fn leaves(self, occurred_at_us: i64) -> i64 {
         match self {
-            Self::Last(length) => {
-                let step = step_of(length);
-                (occurred_at_us.div_euclid(step)).saturating_mul(step).saturating_add(length)
-            }
+            Self::Last(length) => slice(length, occurred_at_us).saturating_add(length),
             Self::Calendar(period) => period.end(occurred_at_us),
             Self::AllTime => NEVER,
+        }
+    }
+
+    /// The first instant of which an event still counts at `now_us`: an event has left if, and only if, it happened
+    /// before.
+    #[must_use]
+    pub fn begins(self, now_us: i64) -> i64 {
+        match self {
+            Self::Last(length) => {
+                let gone = slice(length, now_us.saturating_sub(length));
+                gone.saturating_add(step_of(length))
+            }
+            Self::Calendar(period) => period.begin(now_us),
+            Self::AllTime => i64::MIN,
         }
     }
 
@@ -83,6 +94,16 @@ const fn step_of(length: i64) -> i64 {
     if length <= 14 * DAY { HOUR } else { DAY }
 }
 
+/// The beginning of the slice that an instant lies in. Each step stands by itself, because a machine divides by what
+/// it knows beforehand much faster.
+const fn slice(length: i64, at_us: i64) -> i64 {
+    match step_of(length) {
+        HOUR => at_us.div_euclid(HOUR).saturating_mul(HOUR),
+        DAY => at_us.div_euclid(DAY).saturating_mul(DAY),
+        _ => at_us,
+    }
+}
+
 impl Period {
     /// The first instant after the period that `at_us` lies in.
     fn end(self, at_us: i64) -> i64 {
@@ -94,6 +115,17 @@ impl Period {
             Self::Month => first_of_next_month(day),
         };
         next.saturating_mul(DAY)
+    }
+
+    /// The first instant of the period that `at_us` lies in.
+    fn begin(self, at_us: i64) -> i64 {
+        let day = at_us.div_euclid(DAY);
+        let first = match self {
+            Self::Day => day,
+            Self::Week => day - (day + 3).rem_euclid(7),
+            Self::Month => first_of_month(civil(day)),
+        };
+        first.saturating_mul(DAY)
     }
 
     const fn name(self) -> &'static str {
@@ -108,7 +140,11 @@ impl Period {
 /// Days since the epoch to days since the epoch (H. Hinnant, «chrono-Compatible Low-Level Date Algorithms», 2013).
 fn first_of_next_month(day: i64) -> i64 {
     let (year, month) = civil(day);
-    let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    first_of_month(if month == 12 { (year + 1, 1) } else { (year, month + 1) })
+}
+
+/// Year and month to days since the epoch, by the same algorithms.
+fn first_of_month((year, month): (i64, i64)) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5;
@@ -199,6 +235,25 @@ mod tests {
             for (period, end) in [(Period::Month, month), (Period::Week, week)] {
                 let expected = end.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
                 prop_assert_eq!(Window::Calendar(period).leaves(seconds * SECOND), expected);
+            }
+        }
+
+        #[test]
+        fn a_window_begins_where_events_have_not_left(
+            now in -4_000_000_000_000_000_i64..4_000_000_000_000_000,
+            ago in 0_i64..100 * DAY,
+            at_a_border: bool,
+        ) {
+            let now = if at_a_border { now.div_euclid(HOUR) * HOUR } else { now };
+            let spans = [1, HOUR, DAY, DAY + 1, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY].map(Window::Last);
+            let calendar = [Period::Day, Period::Week, Period::Month].map(Window::Calendar);
+            for window in spans.into_iter().chain(calendar).chain([Window::AllTime]) {
+                let begins = window.begins(now);
+                for at in [now, now - ago, begins, begins.saturating_sub(1), begins.saturating_add(1)] {
+                    if at <= now {
+                        prop_assert_eq!(now < window.leaves(at), begins <= at, "{} at {}", window, at);
+                    }
+                }
             }
         }
 

@@ -34,6 +34,12 @@ impl Count {
         self.total
     }
 
+    /// When the next one leaves.
+    #[must_use]
+    pub fn due_us(&self) -> i64 {
+        self.departures.due_us()
+    }
+
     /// Gives memory back.
     pub fn shrink(&mut self) {
         self.departures.shrink();

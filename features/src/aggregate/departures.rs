@@ -48,6 +48,12 @@ impl<T> Departures<T> {
         if *leaves_us <= now_us { self.queue.pop_front().map(|(_, item)| item) } else { None }
     }
 
+    /// When the next one leaves; [`NEVER`] when none does.
+    #[must_use]
+    pub fn due_us(&self) -> i64 {
+        self.queue.front().map_or(NEVER, |(leaves_us, _)| *leaves_us)
+    }
+
     /// Gives memory back that a busier time needed.
     pub fn shrink(&mut self) {
         self.queue.shrink_to_fit();
@@ -64,12 +70,12 @@ mod tests {
         for (leaves, item) in [(30, 'c'), (10, 'a'), (20, 'b'), (NEVER, 'z')] {
             departures.add(leaves, item, |_, _| false);
         }
-        assert_eq!(departures.next_gone(9), None);
+        assert_eq!((departures.next_gone(9), departures.due_us()), (None, 10));
         assert_eq!(departures.next_gone(20), Some('a'));
         assert_eq!(departures.next_gone(20), Some('b'));
         assert_eq!(departures.next_gone(20), None);
         assert_eq!(departures.next_gone(NEVER), Some('c'));
-        assert_eq!(departures.next_gone(NEVER), None);
+        assert_eq!((departures.next_gone(NEVER), departures.due_us()), (None, NEVER));
     }
 
     #[test]

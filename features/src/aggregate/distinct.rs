@@ -1,26 +1,18 @@
 //! How many different ones: counted while they are few, estimated when they are many.
 
-use std::collections::{HashMap, VecDeque};
-
-use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
-use super::hyperloglog::HyperLogLog;
+use super::{hyperloglog::HyperLogLog, members::Members};
 
 /// Up to so many different ones are counted exactly; more are estimated, with a standard error of 1.6 %.
 pub const EXACTLY: usize = 1_024;
-/// So few are looked through; more are looked up.
-const FEW: usize = 16;
 
 /// A set whose members leave when nothing renews them. Its size is a function of the set alone, however it came about:
 /// of all members the [`EXACTLY`] + 1 that stay longest are kept one by one, so that they are all of them again when
 /// enough others have left; a sketch counts beside them while there are more.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Distinct {
-    /// When each leaves, and which it is, in this order.
-    members: VecDeque<(i64, u64)>,
-    /// When each leaves, once there are more than a few.
-    leaves_us: Option<HashMap<u64, i64, RandomState>>,
+    members: Members,
     /// All of them, when there are more than can be kept one by one.
     sketch: Option<Box<HyperLogLog>>,
 }
@@ -31,40 +23,31 @@ impl Distinct {
         if let Some(sketch) = &mut self.sketch {
             sketch.add(leaves_us, member);
         }
-        match self.leaves(member) {
-            Some(known) if leaves_us <= known => return,
-            Some(known) => self.remove(known, member),
-            None => {}
-        }
-        let is_last = self.members.back().is_none_or(|(last, _)| *last <= leaves_us);
-        let place =
-            if is_last { self.members.len() } else { self.members.partition_point(|it| it.0 <= leaves_us) };
-        self.members.insert(place, (leaves_us, member));
-        if let Some(index) = &mut self.leaves_us {
-            index.insert(member, leaves_us);
-        } else if FEW < self.members.len() {
-            self.leaves_us =
-                Some(self.members.iter().map(|(leaves_us, member)| (*member, *leaves_us)).collect());
-        }
+        self.members.add(leaves_us, member);
         if EXACTLY + 1 < self.members.len() {
-            self.pop();
+            self.members.pop();
         } else if self.members.len() == EXACTLY + 1 && self.sketch.is_none() {
             let mut sketch = Box::<HyperLogLog>::default();
-            self.members.iter().for_each(|(leaves_us, member)| sketch.add(*leaves_us, *member));
+            self.members.all().into_iter().for_each(|(leaves_us, member)| sketch.add(leaves_us, member));
             self.sketch = Some(sketch);
         }
     }
 
     /// Forgets those that have left.
     pub fn expire(&mut self, now_us: i64) {
-        while self.members.front().is_some_and(|(leaves_us, _)| *leaves_us <= now_us) {
-            self.pop();
-        }
+        self.members.expire(now_us);
         if self.members.len() <= EXACTLY {
             self.sketch = None;
         } else if let Some(sketch) = &mut self.sketch {
             sketch.expire(now_us);
         }
+    }
+
+    /// The instant before which nothing leaves.
+    #[must_use]
+    pub fn due_us(&self) -> i64 {
+        let sketch_us = self.sketch.as_ref().map_or(i64::MAX, |sketch| sketch.due_us());
+        self.members.due_us().min(sketch_us)
     }
 
     /// How many different ones there are.
@@ -83,28 +66,14 @@ impl Distinct {
 
     /// Gives memory back.
     pub fn shrink(&mut self) {
-        self.members.shrink_to_fit();
-        if self.members.len() <= FEW {
-            self.leaves_us = None;
-        }
+        self.members.shrink();
     }
+}
 
-    fn leaves(&self, member: u64) -> Option<i64> {
-        match &self.leaves_us {
-            Some(index) => index.get(&member).copied(),
-            None => self.members.iter().find(|(_, it)| *it == member).map(|(leaves_us, _)| *leaves_us),
-        }
-    }
-
-    fn remove(&mut self, leaves_us: i64, member: u64) {
-        let first = self.members.partition_point(|(at, _)| *at < leaves_us);
-        let place = self.members.range(first..).position(|(_, it)| *it == member).map(|place| first + place);
-        place.and_then(|place| self.members.remove(place));
-    }
-
-    fn pop(&mut self) {
-        if let (Some((_, member)), Some(index)) = (self.members.pop_front(), &mut self.leaves_us) {
-            index.remove(&member);
-        }
-    }
+/// How many different ones there are among so few that they are counted exactly; the list is put in order.
+#[must_use]
+pub fn of(members: &mut [i64]) -> u64 {
+    members.sort_unstable();
+    let runs = members.chunk_by(|one, next| one == next).count();
+    u64::try_from(runs).unwrap_or(u64::MAX)
 }

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::real;
+use crate::{value::real, window::NEVER};
 
 /// Two to this power of registers.
 pub const PRECISION: u32 = 12;
 /// How many registers; the standard error is `1.04 / √REGISTERS`, 1.6 %.
 pub const REGISTERS: usize = 1 << PRECISION;
+/// How many registers are looked at together for what leaves.
+const BLOCK: usize = 64;
 /// The largest rank: one more than the bits that are left for leading zeros.
 const HIGHEST: usize = 64 - PRECISION as usize + 1;
 
@@ -20,15 +22,22 @@ pub struct HyperLogLog {
     registers: Vec<Vec<(i64, u8)>>,
     /// How many registers have which highest rank.
     histogram: Vec<u32>,
-    /// No register changes by leaving before this instant.
-    next_leaves_us: i64,
+    /// For each block of registers, the instant before which none of it changes by leaving.
+    blocks_due_us: Vec<i64>,
+    /// The first of those instants.
+    due_us: i64,
 }
 
 impl Default for HyperLogLog {
     fn default() -> Self {
         let mut histogram = vec![0; HIGHEST + 1];
         histogram[0] = 1 << PRECISION;
-        Self { registers: vec![Vec::new(); REGISTERS], histogram, next_leaves_us: i64::MAX }
+        Self {
+            registers: vec![Vec::new(); REGISTERS],
+            histogram,
+            blocks_due_us: vec![NEVER; REGISTERS / BLOCK],
+            due_us: NEVER,
+        }
     }
 }
 
@@ -49,26 +58,31 @@ impl HyperLogLog {
         let after = highest(register);
         self.histogram[before] -= 1;
         self.histogram[after] += 1;
-        self.next_leaves_us = self.next_leaves_us.min(first_leaves_us);
+        let block_due_us = &mut self.blocks_due_us[place / BLOCK];
+        *block_due_us = first_leaves_us.min(*block_due_us);
+        self.due_us = self.due_us.min(first_leaves_us);
     }
 
-    /// Forgets what has left. All registers are looked at only when one of them changes.
+    /// Forgets what has left. Only those blocks of registers are looked at of which one changes.
     pub fn expire(&mut self, now_us: i64) {
-        if now_us < self.next_leaves_us {
+        if now_us < self.due_us {
             return;
         }
-        self.next_leaves_us = i64::MAX;
-        for register in &mut self.registers {
-            let gone = register.iter().take_while(|(leaves_us, _)| *leaves_us <= now_us).count();
-            if 0 < gone {
-                self.histogram[highest(register)] -= 1;
-                register.drain(..gone);
-                self.histogram[highest(register)] += 1;
-            }
-            if let Some((leaves_us, _)) = register.first() {
-                self.next_leaves_us = self.next_leaves_us.min(*leaves_us);
+        let Self { registers, histogram, blocks_due_us, due_us } = self;
+        for (block, block_due_us) in registers.chunks_mut(BLOCK).zip(&mut *blocks_due_us) {
+            if *block_due_us <= now_us {
+                block.iter_mut().for_each(|register| expire(register, now_us, histogram));
+                let first = block.iter().filter_map(|register| register.first());
+                *block_due_us = first.map(|(leaves_us, _)| *leaves_us).min().unwrap_or(NEVER);
             }
         }
+        *due_us = blocks_due_us.iter().copied().min().unwrap_or(NEVER);
+    }
+
+    /// The instant before which nothing leaves.
+    #[must_use]
+    pub fn due_us(&self) -> i64 {
+        self.due_us
     }
 
     /// About how many different things there are.
@@ -83,6 +97,15 @@ fn place_and_rank(bits: u64) -> (usize, u8) {
     let place = usize::try_from(bits >> (64 - PRECISION)).unwrap_or_default();
     let zeros = (bits << PRECISION).leading_zeros().min(64 - PRECISION);
     (place, u8::try_from(zeros + 1).unwrap_or(u8::MAX))
+}
+
+fn expire(register: &mut Vec<(i64, u8)>, now_us: i64, histogram: &mut [u32]) {
+    let gone = register.iter().take_while(|(leaves_us, _)| *leaves_us <= now_us).count();
+    if 0 < gone {
+        histogram[highest(register)] -= 1;
+        register.drain(..gone);
+        histogram[highest(register)] += 1;
+    }
 }
 
 fn highest(register: &[(i64, u8)]) -> usize {

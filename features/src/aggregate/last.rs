@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Occurrence;
+use crate::window::NEVER;
 
 /// The event that happened last; of several at one instant, the one with the greatest id.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ impl Last {
     /// Forgets it when it has left.
     pub fn expire(&mut self, now_us: i64) {
         self.latest = self.latest.filter(|latest| now_us < latest.leaves_us);
+    }
+
+    /// When it leaves.
+    #[must_use]
+    pub fn due_us(&self) -> i64 {
+        self.latest.map_or(NEVER, |latest| latest.leaves_us)
     }
 
     /// What the latest event says.

@@ -4,15 +4,16 @@
 //! An aggregate is one file here, its variant of [`Cell`] and of [`Measure`].
 
 pub mod count;
+pub mod counts;
 pub mod departures;
 pub mod distinct;
 pub mod entropy;
 pub mod hyperloglog;
 pub mod last;
 pub mod least;
+pub mod members;
 pub mod quantile;
 pub mod sum;
-pub mod tally;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,7 @@ pub enum Cell {
     /// See [`Count`].
     Count(Count),
     /// See [`Sum`].
-    Sum(Sum),
+    Sum(Box<Sum>),
     /// See [`Least`].
     Least(Least),
     /// See [`Least`], of numbers turned over.
@@ -68,7 +69,7 @@ pub enum Cell {
     /// See [`Last`].
     Last(Box<Last>),
     /// See [`Distinct`].
-    Distinct(Box<Distinct>),
+    Distinct(Distinct),
     /// See [`Entropy`].
     Entropy(Box<Entropy>),
     /// See [`Sketch`].
@@ -81,11 +82,11 @@ impl Cell {
     pub fn new(measure: Measure) -> Self {
         match measure {
             Measure::Count => Self::Count(Count::default()),
-            Measure::Sum => Self::Sum(Sum::default()),
+            Measure::Sum => Self::Sum(Box::default()),
             Measure::Least => Self::Least(Least::default()),
             Measure::Greatest => Self::Greatest(Least::default()),
             Measure::Last => Self::Last(Box::default()),
-            Measure::Distinct => Self::Distinct(Box::default()),
+            Measure::Distinct => Self::Distinct(Distinct::default()),
             Measure::Entropy => Self::Entropy(Box::default()),
             Measure::Quantile => Self::Quantile(Box::default()),
         }
@@ -116,6 +117,20 @@ impl Cell {
             Self::Distinct(cell) => cell.expire(now_us),
             Self::Entropy(cell) => cell.expire(now_us),
             Self::Quantile(cell) => cell.expire(now_us),
+        }
+    }
+
+    /// The instant before which nothing leaves.
+    #[must_use]
+    pub fn due_us(&self) -> i64 {
+        match self {
+            Self::Count(cell) => cell.due_us(),
+            Self::Sum(cell) => cell.due_us(),
+            Self::Least(cell) | Self::Greatest(cell) => cell.due_us(),
+            Self::Last(cell) => cell.due_us(),
+            Self::Distinct(cell) => cell.due_us(),
+            Self::Entropy(cell) => cell.due_us(),
+            Self::Quantile(cell) => cell.due_us(),
         }
     }
 

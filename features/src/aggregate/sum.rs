@@ -35,6 +35,12 @@ impl Sum {
         self.total
     }
 
+    /// When the next one leaves.
+    #[must_use]
+    pub fn due_us(&self) -> i64 {
+        self.departures.due_us()
+    }
+
     /// Gives memory back.
     pub fn shrink(&mut self) {
         self.departures.shrink();

@@ -3,10 +3,14 @@
 //! What a [`State`] says at an instant is a function of the events that it was told, whatever their order: an event
 //! told late counts from then on as if it had been there from the beginning, and leaves when it would have left.
 
+mod cells;
 mod duplicates;
+mod events;
+mod memory;
 mod pending;
 mod plan;
 mod snapshot;
+mod streams;
 mod sweep;
 
 use std::{collections::HashMap, sync::Arc};
@@ -19,7 +23,6 @@ pub use plan::Prepared;
 pub use snapshot::SnapshotError;
 
 use crate::{
-    aggregate::Cell,
     definition::{Feature, counts_from_us},
     entity::{Entity, Key, Keys, event_id},
     fact::Request,
@@ -28,6 +31,7 @@ use crate::{
     window::DAY,
 };
 use duplicates::Duplicates;
+use memory::Memory;
 use pending::Pending;
 use plan::{Plan, Taken};
 use sweep::Sweep;
@@ -59,6 +63,15 @@ pub struct State {
     kept: Kept,
     /// The last event, taken apart; only its memory is used again.
     taken: Taken,
+    /// Where the windows begin.
+    horizon: Horizon,
+}
+
+/// Where each window of the plan begins at an instant.
+#[derive(Debug)]
+struct Horizon {
+    at_us: i64,
+    begins_us: Vec<i64>,
 }
 
 /// What a snapshot holds.
@@ -70,18 +83,6 @@ struct Kept {
     pending: Pending,
     sweep: Sweep,
     freshness: Freshness,
-}
-
-/// What is known of one entity.
-#[derive(Debug, Serialize, Deserialize)]
-struct Memory {
-    cells: Box<[Cell]>,
-    /// When the last of what leaves has left.
-    leaves_us: i64,
-    /// Whether there is something that never leaves.
-    for_ever: bool,
-    /// Whether it will be looked at again.
-    is_scheduled: bool,
 }
 
 /// How far a state has come.
@@ -97,6 +98,14 @@ pub struct Freshness {
     pub duplicates: u64,
     /// Events that never count because their clock is too far ahead.
     pub implausible: u64,
+}
+
+impl Freshness {
+    /// How long before an instant the newest event was known; none when there was no event yet.
+    #[must_use]
+    pub fn lag_us(&self, at_us: i64) -> Option<i64> {
+        self.newest_known_at_us.map(|newest| at_us.saturating_sub(newest).max(0))
+    }
 }
 
 /// What became of an event.
@@ -121,6 +130,10 @@ impl State {
     /// A state that knows nothing yet and keeps what these features need.
     #[must_use]
     pub fn new(features: &[Arc<Feature>], bounds: Bounds) -> Self {
+        Self::of(Plan::new(features), bounds)
+    }
+
+    fn of(plan: Plan, bounds: Bounds) -> Self {
         let kept = Kept {
             entities: Entity::ALL.iter().map(|_| HashMap::default()).collect(),
             duplicates: Duplicates::default(),
@@ -128,13 +141,14 @@ impl State {
             sweep: Sweep::default(),
             freshness: Freshness { now_us: i64::MIN, ..Freshness::default() },
         };
-        Self { plan: Plan::new(features), bounds, kept, taken: Taken::nothing() }
+        let horizon = Horizon { at_us: i64::MIN, begins_us: vec![i64::MIN; plan.windows.len()] };
+        Self { plan, bounds, kept, taken: Taken::nothing(), horizon }
     }
 
     /// Takes an event in. Where it was told before, the copy that was known first stands.
     pub fn observe(&mut self, known: &Known<Event>) -> Observed {
         self.advance(known.known_at_us);
-        self.kept.sweep();
+        self.kept.sweep(&self.plan);
         let Some(counts_from_us) = counts_from_us(known) else {
             self.kept.freshness.implausible += 1;
             return Observed::Implausible;
@@ -172,25 +186,25 @@ impl State {
         let Self { plan, kept, taken, .. } = self;
         plan.take(event, id, taken);
         let now_us = kept.freshness.now_us;
-        for (entity, entity_plan) in Entity::ALL.iter().zip(&plan.entities) {
-            if !entity_plan.minds(taken.kind) {
+        // All of them are found before any is changed: a processor waits for their memory at once then.
+        let mut found: [Option<(Key, &mut Memory)>; Entity::ALL.len()] = Default::default();
+        let tables = kept.entities.iter_mut().zip(&mut found);
+        for ((entity, of_entity), (table, found)) in Entity::ALL.iter().zip(&plan.entities).zip(tables) {
+            if !of_entity.find_change(*entity, taken, now_us) {
                 continue;
             }
             let Some(key) = entity.key(event) else { continue };
-            let table = &mut kept.entities[*entity as usize];
-            let known = match table.get_mut(&key) {
-                Some(known) => known,
-                None if entity_plan.is_changed_by(taken, now_us) => {
-                    table.entry(key).or_insert_with(|| Memory::nothing(&entity_plan.blank))
-                }
-                None => continue,
-            };
-            let (for_ever, leaves_us) = entity_plan.add(taken, now_us, &mut known.cells);
-            known.for_ever |= for_ever;
-            let Some(leaves_us) = leaves_us else { continue };
-            known.leaves_us = known.leaves_us.max(leaves_us);
-            if !known.is_scheduled {
-                known.is_scheduled = true;
+            *found = Some((key, table.entry(key).or_insert_with(|| Memory::nothing(of_entity))));
+        }
+        for (entity, found) in Entity::ALL.iter().zip(found) {
+            let Some((key, memory)) = found else { continue };
+            memory.add(plan, *entity, taken, now_us);
+            let change = &taken.changes[*entity as usize];
+            memory.for_ever |= change.for_ever;
+            let Some(leaves_us) = change.leaves_us else { continue };
+            memory.leaves_us = memory.leaves_us.max(leaves_us);
+            if !memory.is_scheduled {
+                memory.is_scheduled = true;
                 kept.sweep.schedule(*entity, key, leaves_us);
             }
         }
@@ -218,30 +232,77 @@ impl State {
         at_us: i64,
         values: &mut Vec<Value>,
     ) -> i64 {
+        self.vectors(prepared, std::slice::from_ref(keys), request, at_us, values)
+    }
+
+    /// The same for everything that could answer one request, one vector behind the other: of those beside one another
+    /// that are about the same visitor, say, the visitor is looked up once.
+    ///
+    /// # Panics
+    /// When `prepared` was made by a state of other definitions.
+    pub fn vectors(
+        &mut self,
+        prepared: &Prepared,
+        asked: &[Keys],
+        request: Option<&Request<'_>>,
+        at_us: i64,
+        values: &mut Vec<Value>,
+    ) -> i64 {
         assert_eq!(
             prepared.plan, self.plan.fingerprint,
             "a set is prepared by the state that it is read from"
         );
         self.advance(at_us);
-        let now_us = self.kept.freshness.now_us;
+        self.look_from_now();
         values.clear();
-        values.resize(prepared.features, Value::Null);
-        for (place, fact) in &prepared.facts {
-            values[*place] = request.map_or(Value::Null, |request| fact.of(request));
-        }
-        for (entity, readings) in &prepared.past {
-            let Some(key) = keys.get(*entity) else { continue };
-            let mut known = self.kept.entities[*entity as usize].get_mut(&key);
-            let blank = &self.plan.entities[*entity as usize].blank;
-            for reading in readings {
-                if let Some(known) = &mut known {
-                    reading.cells.iter().for_each(|cell| known.cells[*cell].expire(now_us));
+        let mut before: Option<&Keys> = None;
+        for keys in asked {
+            let begin = values.len();
+            match before {
+                None => {
+                    values.extend_from_slice(&prepared.nulls);
+                    for (place, fact) in &prepared.facts {
+                        values[*place] = request.map_or(Value::Null, |request| fact.of(request));
+                    }
                 }
-                let cells = known.as_ref().map_or(&blank[..], |known| &known.cells);
-                values[reading.place] = reading.read(cells, now_us);
+                Some(_) => values.extend_from_within(begin - prepared.nulls.len()..),
+            }
+            self.read(prepared, keys, before, &mut values[begin..]);
+            before = Some(keys);
+        }
+        self.horizon.at_us
+    }
+
+    /// Reads what is known of those whom `keys` names, but for whom the vector before named as well.
+    fn read(&mut self, prepared: &Prepared, keys: &Keys, before: Option<&Keys>, values: &mut [Value]) {
+        let Self { plan, kept, horizon, .. } = self;
+        let mut found: [Option<&mut Memory>; Entity::ALL.len()] = Default::default();
+        let tables = kept.entities.iter_mut().zip(&mut found);
+        for ((entity, readings), (table, found)) in Entity::ALL.iter().zip(&prepared.past).zip(tables) {
+            let key = keys.get(*entity);
+            if readings.is_empty() || before.is_some_and(|before| before.get(*entity) == key) {
+                continue;
+            }
+            for reading in readings {
+                values[reading.place] = if key.is_some() { reading.blank } else { Value::Null };
+            }
+            *found = key.and_then(|key| table.get_mut(&key));
+        }
+        for ((readings, of_entity), found) in prepared.past.iter().zip(&plan.entities).zip(found) {
+            if let Some(memory) = found {
+                memory.read(of_entity, &horizon.begins_us, readings, horizon.at_us, values);
             }
         }
-        now_us
+    }
+
+    /// Finds out where the windows begin now.
+    fn look_from_now(&mut self) {
+        let now_us = self.kept.freshness.now_us;
+        if self.horizon.at_us != now_us {
+            self.horizon.at_us = now_us;
+            self.horizon.begins_us.clear();
+            self.horizon.begins_us.extend(self.plan.windows.iter().map(|window| window.begins(now_us)));
+        }
     }
 
     /// How far it has come.
@@ -269,28 +330,17 @@ impl State {
     }
 }
 
-impl plan::Reading {
-    fn read(&self, cells: &[Cell], now_us: i64) -> Value {
-        match self.cells[..] {
-            [only] => self.past.read(&[&cells[only]], now_us),
-            [first, second] => self.past.read(&[&cells[first], &cells[second]], now_us),
-            [first, second, third] => self.past.read(&[&cells[first], &cells[second], &cells[third]], now_us),
-            _ => Value::Null,
-        }
-    }
-}
-
 impl Kept {
     /// Looks at some of the entities that are due.
-    fn sweep(&mut self) {
+    fn sweep(&mut self, plan: &Plan) {
         for _ in 0..SWEPT_AT_ONCE {
             let Some((entity, key)) = self.sweep.next(self.freshness.now_us) else { break };
-            self.look_at(entity, key);
+            self.look_at(plan, entity, key);
         }
     }
 
     /// Forgets an entity of which nothing is left, and otherwise says when it is looked at again.
-    fn look_at(&mut self, entity: Entity, key: Key) {
+    fn look_at(&mut self, plan: &Plan, entity: Entity, key: Key) {
         let now_us = self.freshness.now_us;
         let table = &mut self.entities[entity as usize];
         let Some(known) = table.get_mut(&key) else { return };
@@ -303,15 +353,6 @@ impl Kept {
             return;
         }
         known.is_scheduled = false;
-        for cell in &mut known.cells {
-            cell.expire(now_us);
-            cell.shrink();
-        }
-    }
-}
-
-impl Memory {
-    fn nothing(blank: &[Cell]) -> Self {
-        Self { cells: blank.into(), leaves_us: i64::MIN, for_ever: false, is_scheduled: false }
+        known.shrink(plan, entity, now_us);
     }
 }

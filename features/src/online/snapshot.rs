@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{Bounds, Kept, Plan, State, Taken};
+use super::{Bounds, Kept, Plan, State};
 use crate::definition::Feature;
 
 /// What a snapshot begins with, and the version of what follows.
-const HEAD: [u8; 8] = *b"TRIBFS\x00\x01";
+const HEAD: [u8; 8] = *b"TRIBFS\x00\x02";
 /// Head, fingerprint of the definitions, position in the stream, checksum.
 const BEFORE: usize = 8 + 32 + 8 + 4;
 
@@ -15,7 +15,7 @@ const BEFORE: usize = 8 + 32 + 8 + 4;
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// Not ours, or of another version.
-    #[error("this is no snapshot of a feature state of version 1: replay the events instead")]
+    #[error("this is no snapshot of a feature state of version 2: replay the events instead")]
     Unknown,
     /// Cut short or damaged.
     #[error("the snapshot is damaged: replay the events instead")]
@@ -65,6 +65,6 @@ impl State {
             return Err(SnapshotError::OtherDefinitions);
         }
         let kept: Kept = postcard::from_bytes(body).map_err(|_| SnapshotError::Damaged)?;
-        Ok((Self { plan, bounds, kept, taken: Taken::nothing() }, u64::from_le_bytes(*position)))
+        Ok((Self { kept, ..Self::of(plan, bounds) }, u64::from_le_bytes(*position)))
     }
 }

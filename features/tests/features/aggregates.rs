@@ -71,7 +71,10 @@ fn check(steps: &[Step], length: i64, slice: i64) {
         let occurrence = Occurrence { at_us, id: (number as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15) % 101 };
         let one = Added { leaves_us: at_us.div_euclid(slice) * slice + length, occurrence, input: *input };
         for cell in &mut cells {
-            cell.expire(now_us);
+            if cell.due_us() <= now_us {
+                cell.expire(now_us);
+            }
+            assert!(now_us < cell.due_us(), "something stayed too long");
             if now_us < one.leaves_us {
                 cell.add(one.leaves_us, one.occurrence, one.input);
             }

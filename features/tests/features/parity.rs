@@ -9,7 +9,7 @@ use super::world::{
 use domain::event::{Event, Visit};
 use features::{
     defs::{ALL, sets::SETS},
-    entity::Entity,
+    entity::{Entity, Keys},
     fact::Request,
     offline::{PointInTime, Probe},
     online::{Bounds, State},
@@ -101,6 +101,37 @@ fn online_equals_the_definition_at_every_instant() {
 }
 
 #[test]
+fn vectors_of_one_request_are_those_that_it_would_get_one_by_one() {
+    let world = World::new(11, EVENTS);
+    let mut state = State::new(&ALL, Bounds::default());
+    world.told.iter().for_each(|known| _ = state.observe(known));
+    let everything = state.prepare(&everything()).expect("it keeps everything");
+    let at_us = state.freshness().now_us;
+    for _ in 0..50 {
+        let visitor = world.keys();
+        let asked: Vec<Keys> = (0..20).map(|_| offer(&world, visitor)).collect();
+        let request = request(&world);
+        let (mut together, mut one_by_one, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        state.vectors(&everything, &asked, request.as_ref(), at_us, &mut together);
+        for keys in &asked {
+            state.vector(&everything, keys, request.as_ref(), at_us, &mut alone);
+            one_by_one.append(&mut alone);
+        }
+        assert_eq!(together, one_by_one);
+    }
+}
+
+/// The visitor with some partner and offer, or with nothing known of either.
+fn offer(world: &World, visitor: Keys) -> Keys {
+    let other = world.keys();
+    [Entity::Affiliate, Entity::Campaign, Entity::AffiliateCampaign]
+        .into_iter()
+        .filter(|_| world.below(4) != 0)
+        .filter_map(|entity| Some((entity, other.get(entity)?)))
+        .fold(visitor, |keys, (entity, key)| keys.with(entity, key))
+}
+
+#[test]
 fn a_restart_changes_nothing() {
     let world = World::new(77, EVENTS);
     // What is told again lies further back than a week in so small a world.
@@ -135,7 +166,7 @@ fn a_snapshot_that_cannot_be_used_says_why() {
     };
     assert_eq!(
         refused(b"", &ALL),
-        "this is no snapshot of a feature state of version 1: replay the events instead"
+        "this is no snapshot of a feature state of version 2: replay the events instead"
     );
     assert_eq!(refused(&snapshot[..20], &ALL), "the snapshot is damaged: replay the events instead");
     let mut flipped = snapshot.clone();
