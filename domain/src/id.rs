@@ -25,6 +25,15 @@ pub struct IdError {
     pub text: String,
 }
 
+/// How many bytes a printed id has: three of the prefix, the underscore, and 26 of Crockford base32.
+pub const PRINTED: usize = 4 + ulid::ULID_LEN;
+
+/// What ids of all kinds can do, for those who print and read them by the million.
+pub trait Id: Copy + Ord + fmt::Display + FromStr<Err = IdError> {
+    /// The printed form, written into `buffer` without the formatter.
+    fn print(self, buffer: &mut [u8; PRINTED]) -> &str;
+}
+
 /// Makes a UUIDv7 from a time's milliseconds and 74 random bits.
 fn uuid_v7(now: DateTime<Utc>, chance: &Chance) -> Uuid {
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
@@ -36,6 +45,16 @@ fn parse(kind: &'static str, prefix: &'static str, text: &str) -> Result<Uuid, I
     let body = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or_else(wrong)?;
     // Crockford base32 is read whatever its case, because links pass through systems that fold it.
     Ulid::from_string(body).map(Uuid::from).map_err(|_| wrong())
+}
+
+fn print<'a>(prefix: &str, uuid: Uuid, buffer: &'a mut [u8; PRINTED]) -> &'a str {
+    let (kind, body) = buffer.split_at_mut(4);
+    kind[..3].copy_from_slice(prefix.as_bytes());
+    kind[3] = b'_';
+    let body: &mut [u8; ulid::ULID_LEN] =
+        body.try_into().expect("what is behind the prefix has a ULID's length");
+    Ulid::from(uuid).array_to_str(body);
+    str::from_utf8(buffer).expect("a prefix and base32 are ASCII")
 }
 
 macro_rules! ids {
@@ -74,10 +93,15 @@ macro_rules! ids {
             }
         }
 
+        impl Id for $name {
+            fn print(self, buffer: &mut [u8; PRINTED]) -> &str {
+                print($prefix, self.0, buffer)
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut buffer = [0; ulid::ULID_LEN];
-                write!(f, concat!($prefix, "_{}"), Ulid::from(self.0).array_to_str(&mut buffer))
+                f.write_str(self.print(&mut [0; PRINTED]))
             }
         }
 
