@@ -1,5 +1,6 @@
 //! A click: who follows which link, and where they go.
 
+pub mod address;
 mod answer;
 pub mod cookie;
 pub mod landing;

@@ -13,8 +13,8 @@ use maxminddb::{Reader, path};
 use quick_cache::sync::Cache;
 use woothee::parser::Parser;
 
-use super::parameters::clean;
-use crate::secret::{Key, Secret};
+use super::{address::HiddenAddresses, parameters::clean};
+use crate::secret::Secret;
 
 /// How much of a user agent is looked at and kept.
 const USER_AGENT_LIMIT: usize = 512;
@@ -141,7 +141,7 @@ pub enum Uncounted {
 pub struct Visitors {
     trusted_proxies: Vec<IpNet>,
     geography: Option<Reader<Vec<u8>>>,
-    address_key: Key,
+    hiding: HiddenAddresses,
     bots: Bots,
     crawlers: Parser,
     /// What was found out about a user agent; looking at one takes longer than everything else together.
@@ -181,7 +181,7 @@ impl Visitors {
         Self {
             trusted_proxies,
             geography,
-            address_key: secret.key("address/1"),
+            hiding: HiddenAddresses::new(secret),
             bots: Bots::default(),
             crawlers: Parser::new(),
             known: Cache::new(USER_AGENTS),
@@ -213,24 +213,13 @@ impl Visitors {
     ) -> Visitor<'a> {
         let address = client_address(&self.trusted_proxies, peer, said.forwarded.iter());
         Visitor {
-            address_hash: self.hash(address),
+            address_hash: self.hiding.hash(address),
             network: network_of(address),
             country: self.country(address),
             device: browser.device,
             user_agent: browser.user_agent,
             referrer: text(said.referrer, REFERRER_LIMIT),
         }
-    }
-
-    fn hash(&self, address: IpAddr) -> [u8; 16] {
-        let octets = match address {
-            IpAddr::V4(four) => four.to_ipv6_mapped().octets(),
-            IpAddr::V6(six) => six.octets(),
-        };
-        let whole = self.address_key.authenticate(&[&octets]);
-        let mut hash = [0; 16];
-        hash.copy_from_slice(&whole[..16]);
-        hash
     }
 
     fn country(&self, address: IpAddr) -> Cow<'_, str> {
@@ -325,7 +314,7 @@ mod tests {
             client_address(&visitors.trusted_proxies, peer, forwarded.iter().map(|value| value.as_bytes()));
         assert_eq!(found.to_string(), address, "{peer:?} {forwarded:?}");
         let described = visitors.describe(peer, &said(&headers), UNKNOWN);
-        assert_eq!(described.address_hash, visitors.hash(found));
+        assert_eq!(described.address_hash, visitors.hiding.hash(found));
     }
 
     #[test]
