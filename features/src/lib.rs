@@ -8,6 +8,8 @@ pub mod entity;
 pub mod fact;
 pub mod field;
 pub mod hash;
+pub mod import;
+pub mod lake;
 pub mod mail;
 mod named;
 pub mod offline;

@@ -2,7 +2,9 @@
 
 mod database;
 mod ending;
+mod import;
 mod keys;
+mod lake;
 mod serve;
 mod worker;
 
@@ -34,6 +36,11 @@ enum Role {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Merge, check and summarise the event lake.
+    #[command(subcommand)]
+    Lake(lake::Command),
+    /// Bring a file of clicks, conversions, transactions or journeys into the event lake.
+    Import(Box<import::Import>),
     /// Print the OpenAPI document of the API.
     Openapi,
 }
@@ -55,6 +62,8 @@ impl Cli {
             Role::Worker(worker) => worker.run().await,
             Role::Migrate(migrate) => migrate.run().await,
             Role::Keys(keys) => keys.run().await,
+            Role::Lake(command) => command.run().await,
+            Role::Import(import) => import.run().await,
             Role::Openapi => print(&api::document().to_pretty_json()?),
         }
     }

@@ -1,0 +1,192 @@
+//! Events for tests: of every kind, with every optional value there and missing, the same for the same seed.
+
+use std::net::IpAddr;
+
+use chrono::DateTime;
+use domain::{
+    Chance,
+    campaign::EventKind,
+    click::{Click, Device, Tags},
+    conversion::{ConversionStatus, ReversalReason},
+    event::{
+        Conversion, Event, Impression, Kind, Known, RateChange, Refund, Review, StatusChange, Verdict, Visit,
+    },
+    id::ClickId,
+    money::{Money, Rate},
+};
+use uuid::Uuid;
+
+/// The first of March 2026, midnight UTC, in microseconds.
+pub(super) const MARCH_US: i64 = 1_772_323_200_000_000;
+
+/// One event of `kind` that happened then; what it says is chance.
+pub(super) fn event(kind: Kind, occurred_at_us: i64, chance: &Chance) -> Known<Event> {
+    let made = Made { occurred_at_us, chance };
+    let event = match kind {
+        Kind::Click => Event::Click(Visit { seen: made.click(), device_id: made.text("device") }),
+        Kind::Impression => {
+            Event::Impression(Visit { seen: made.impression(), device_id: made.text("device") })
+        }
+        Kind::Conversion => Event::Conversion(made.conversion()),
+        Kind::Refund => Event::Refund(made.refund()),
+        Kind::StatusChange => Event::StatusChange(made.status_change()),
+        Kind::Review => Event::Review(made.review()),
+        Kind::RateChange => Event::RateChange(made.rate_change()),
+    };
+    Known { event, known_at_us: occurred_at_us + chance.below(10_000_000) as i64 - 1_000 }
+}
+
+struct Made<'a> {
+    occurred_at_us: i64,
+    chance: &'a Chance,
+}
+
+impl Made<'_> {
+    fn id<T: From<Uuid>>(&self) -> T {
+        ClickId::new_at(DateTime::from_timestamp_micros(self.occurred_at_us).unwrap(), self.chance)
+            .uuid()
+            .into()
+    }
+
+    fn some(&self) -> bool {
+        self.chance.below(2) == 0
+    }
+
+    fn text(&self, word: &str) -> String {
+        if self.some() { format!("{word} «{}»", self.chance.below(1_000)) } else { String::new() }
+    }
+
+    fn hash(&self) -> [u8; 16] {
+        self.chance.bytes()
+    }
+
+    fn network(&self) -> IpAddr {
+        let text = if self.some() { "203.0.113.0" } else { "2001:db8:1::" };
+        text.parse().unwrap()
+    }
+
+    fn one_of<T: Copy>(&self, all: &[T]) -> T {
+        all[self.chance.below(all.len() as u64) as usize]
+    }
+
+    fn money(&self) -> Money {
+        let currency = self.one_of(&["EUR", "JPY", "KWD"]).parse().unwrap();
+        Money::new(self.chance.below(1_000_000) as i64 - 500_000, currency)
+    }
+
+    fn click(&self) -> Click {
+        Click {
+            id: self.id(),
+            occurred_at_us: self.occurred_at_us,
+            link: self.id(),
+            affiliate: self.id(),
+            campaign: self.id(),
+            advertiser: self.id(),
+            session: self.id(),
+            tags: Tags {
+                subs: std::array::from_fn(|place| self.text(&format!("sub{place}"))),
+                source: self.text("source"),
+                uid: self.text("uid"),
+                external_click_id: self.text("theirs"),
+                utm: std::array::from_fn(|place| self.text(&format!("utm{place}"))),
+            },
+            address_hash: self.hash(),
+            network: self.network(),
+            country: if self.some() { "DE".to_owned() } else { String::new() },
+            device: self.one_of(Device::ALL),
+            user_agent: self.text("Mozilla/5.0"),
+            referrer: self.text("https://blog.example/"),
+        }
+    }
+
+    fn impression(&self) -> Impression {
+        Impression {
+            id: self.id(),
+            occurred_at_us: self.occurred_at_us,
+            link: self.id(),
+            affiliate: self.id(),
+            campaign: self.id(),
+            advertiser: self.id(),
+            session: self.some().then(|| self.id()),
+            address_hash: self.hash(),
+            network: self.network(),
+            country: self.text("DE"),
+            device: self.one_of(Device::ALL),
+            user_agent: self.text("Mozilla/5.0"),
+            referrer: self.text("https://blog.example/"),
+        }
+    }
+
+    fn conversion(&self) -> Conversion {
+        Conversion {
+            id: self.id(),
+            occurred_at_us: self.occurred_at_us,
+            campaign: self.id(),
+            advertiser: self.id(),
+            name: "sale".to_owned(),
+            kind: self.one_of(EventKind::ALL),
+            amount: self.money(),
+            click: self.some().then(|| self.id()),
+            session: self.some().then(|| self.id()),
+            link: self.some().then(|| self.id()),
+            affiliate: self.some().then(|| self.id()),
+            order_id: self.text("order"),
+            customer: self.text("customer"),
+            coupon: self.text("SPRING"),
+            address_hash: self.some().then(|| self.hash()),
+            network: self.some().then(|| self.network()),
+            country: self.text("DE"),
+            device: self.one_of(Device::ALL),
+            device_id: self.text("device"),
+            email_hash: self.some().then(|| self.hash()),
+            email_domain: self.text("mail.example"),
+        }
+    }
+
+    fn refund(&self) -> Refund {
+        Refund {
+            id: self.id(),
+            occurred_at_us: self.occurred_at_us,
+            conversion: self.id(),
+            campaign: self.id(),
+            affiliate: self.some().then(|| self.id()),
+            advertiser: self.id(),
+            customer: self.text("customer"),
+            amount: self.money(),
+            reason: self.one_of(ReversalReason::ALL),
+        }
+    }
+
+    fn status_change(&self) -> StatusChange {
+        StatusChange {
+            id: self.id(),
+            occurred_at_us: self.occurred_at_us,
+            conversion: self.id(),
+            campaign: self.id(),
+            affiliate: self.some().then(|| self.id()),
+            to: self.one_of(ConversionStatus::ALL),
+            reason: self.some().then(|| self.one_of(ReversalReason::ALL)),
+        }
+    }
+
+    fn review(&self) -> Review {
+        Review {
+            id: self.id(),
+            occurred_at_us: self.occurred_at_us,
+            conversion: self.id(),
+            campaign: self.id(),
+            affiliate: self.some().then(|| self.id()),
+            verdict: self.one_of(Verdict::ALL),
+        }
+    }
+
+    fn rate_change(&self) -> RateChange {
+        RateChange {
+            id: self.id(),
+            occurred_at_us: self.occurred_at_us,
+            campaign: self.id(),
+            affiliate: self.some().then(|| self.id()),
+            rate: Rate { ppm: self.chance.below(1_000_001) as u32 },
+        }
+    }
+}
