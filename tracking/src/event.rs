@@ -5,19 +5,31 @@ use std::net::IpAddr;
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, SessionId,
     click::{Click, Device, SUB_IDS, UTM},
+    event::Impression,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-/// The version that this release writes.
-const VERSION: u8 = 1;
+/// The first version, in which clicks are written.
+const CLICKS: u8 = 1;
+/// The version that brought impressions: a release that does not know them refuses them by it.
+const IMPRESSIONS: u8 = 2;
+/// The newest version that this release reads.
+const NEWEST: u8 = IMPRESSIONS;
 
 /// Something that happened and must not be forgotten.
 ///
 /// A variant's place in the list is part of the format: new ones come last, none is taken away.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are clicks, and a box each would cost more than room"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A visitor followed a link.
     Click(Click),
+    /// A visitor was shown an advertisement.
+    Impression(Impression),
 }
 
 /// A click whose texts are still where the request left them: the hot path writes it without copying them first.
@@ -81,7 +93,7 @@ impl BorrowedClick<'_> {
     /// # Panics
     /// Never: every event has a form in bytes.
     pub fn encode_into(&self, bytes: &mut Vec<u8>) {
-        bytes.push(VERSION);
+        bytes.push(CLICKS);
         postcard::to_io(&BorrowedEvent::Click(self), bytes).expect(ENCODES);
     }
 }
@@ -96,7 +108,7 @@ pub enum EventError {
     #[error("the record is empty")]
     Empty,
     /// A newer release wrote it.
-    #[error("the event has version {0}, and this release reads versions up to {VERSION}")]
+    #[error("the event has version {0}, and this release reads versions up to {NEWEST}")]
     Newer(u8),
     /// The bytes are no event of that version.
     #[error("the event cannot be decoded: {0}")]
@@ -110,8 +122,29 @@ impl Event {
     /// Never: every event has a form in bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512);
-        bytes.push(VERSION);
-        postcard::to_extend(self, bytes).expect(ENCODES)
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Puts the event's bytes behind `bytes`.
+    ///
+    /// # Panics
+    /// Never: every event has a form in bytes.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
+        bytes.push(match self {
+            Self::Click(_) => CLICKS,
+            Self::Impression(_) => IMPRESSIONS,
+        });
+        postcard::to_io(self, bytes).expect(ENCODES);
+    }
+
+    /// What tells it from all others.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::Click(click) => click.id.uuid(),
+            Self::Impression(impression) => impression.id.uuid(),
+        }
     }
 
     /// The event that the bytes hold.
@@ -121,7 +154,7 @@ impl Event {
     pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
         match bytes.split_first() {
             None => Err(EventError::Empty),
-            Some((&VERSION, body)) => Ok(postcard::from_bytes(body)?),
+            Some((&(CLICKS..=NEWEST), body)) => Ok(postcard::from_bytes(body)?),
             Some((version, _)) => Err(EventError::Newer(*version)),
         }
     }
@@ -171,6 +204,30 @@ mod tests {
     }
 
     #[test]
+    fn an_impression_comes_back_and_an_older_release_is_told_that_it_is_newer() {
+        let Click { occurred_at_us, link, affiliate, campaign, advertiser, address_hash, network, .. } =
+            click();
+        let event = Event::Impression(Impression {
+            id: uuid::uuid!("0190163d-8694-739b-aea5-966c26f8ad97").into(),
+            occurred_at_us,
+            link,
+            affiliate,
+            campaign,
+            advertiser,
+            session: None,
+            address_hash,
+            network,
+            country: "DE".into(),
+            device: Device::Mobile,
+            user_agent: "Mozilla/5.0".into(),
+            referrer: String::new(),
+        });
+        let bytes = event.encode();
+        assert_eq!(bytes[0], 2);
+        assert_eq!(Event::decode(&bytes).unwrap(), event);
+    }
+
+    #[test]
     fn a_borrowed_click_is_written_like_its_own() {
         let click = click();
         let tags = &click.tags;
@@ -204,7 +261,7 @@ mod tests {
     #[test]
     fn a_newer_event_is_refused_and_named() {
         let error = Event::decode(&[9, 0]).unwrap_err();
-        insta::assert_snapshot!(error, @"the event has version 9, and this release reads versions up to 1");
+        insta::assert_snapshot!(error, @"the event has version 9, and this release reads versions up to 2");
     }
 
     proptest! {

@@ -49,13 +49,22 @@ const REASONS: [(Reason, &str); 8] = [
 ];
 
 /// The statuses of answers to clicks, and all others.
-const STATUSES: [(u16, &str); 7] =
-    [(302, "302"), (204, "204"), (400, "400"), (404, "404"), (410, "410"), (503, "503"), (0, "other")];
+const STATUSES: [(u16, &str); 8] = [
+    (302, "302"),
+    (200, "200"),
+    (204, "204"),
+    (400, "400"),
+    (404, "404"),
+    (410, "410"),
+    (503, "503"),
+    (0, "other"),
+];
 
 /// What requests count as they are answered, without a lock and without waiting for each other.
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     uncounted: [AtomicU64; REASONS.len()],
+    impressions: AtomicU64,
     answering: Histogram,
     answers: Tally<{ STATUSES.len() }>,
 }
@@ -83,102 +92,107 @@ pub(crate) struct Moment<'a> {
 /// Every number of a tracker.
 static METRICS: &[Metric] = &[
     Metric::counter(
-        "tributary_clicks_accepted_total",
+        "tributary_events_accepted_total",
         |now| now.counts.accepted,
-        "Clicks brought to the log: durable, refused or in flight.",
+        "Clicks and impressions brought to the log: durable, refused or in flight.",
     ),
     Metric::counter(
-        "tributary_clicks_durable_total",
+        "tributary_events_durable_total",
         |now| now.counts.durable,
-        "Clicks that no crash can take any more.",
+        "Events that no crash can take any more.",
     ),
     Metric::counter(
-        "tributary_clicks_refused_total",
+        "tributary_events_refused_total",
         |now| now.counts.refused,
-        "Clicks that the log could not keep; with commit durability each was answered 503.",
+        "Events that the log could not keep; with commit durability each was answered 503.",
     ),
     Metric::counters(
-        "tributary_clicks_refused_by_reason_total",
+        "tributary_events_refused_by_reason_total",
         "reason",
         |now| now.refused(),
-        "The same refused clicks by reason.",
+        "The same refused events by reason.",
     ),
     Metric::gauge(
-        "tributary_clicks_in_flight",
+        "tributary_events_in_flight",
         |now| now.counts.in_flight,
-        "Clicks on their way to the disk.",
+        "Events on their way to the disk.",
+    ),
+    Metric::counter(
+        "tributary_impressions_total",
+        |now| now.meters.impressions.load(Relaxed),
+        "Impressions among what was brought to the log; the others are clicks.",
     ),
     Metric::counters(
-        "tributary_clicks_uncounted_total",
+        "tributary_uncounted_total",
         "reason",
         |now| now.meters.uncounted(),
-        "Requests answered without counting them as clicks.",
+        "Requests answered without counting them as clicks or impressions.",
     ),
     Metric::histogram(
-        "tributary_click_seconds",
+        "tributary_visit_seconds",
         |now| now.answering.clone(),
-        "From the arrival of a click to its answer.",
+        "From the arrival of a click or an impression to its answer.",
     ),
     Metric::counters(
-        "tributary_click_answers_total",
+        "tributary_visit_answers_total",
         "status",
         |now| now.meters.answers(),
         "Answers to visitors, counted or not, by their HTTP status.",
     ),
     Metric::counter(
-        "tributary_clicks_shipped_total",
+        "tributary_events_shipped_total",
         |now| now.progress.shipped.get(),
-        "Clicks in the database or rejected.",
+        "Events in the database or rejected.",
     ),
     Metric::counter(
-        "tributary_clicks_stored_total",
+        "tributary_events_stored_total",
         |now| now.progress.stored.get(),
-        "Clicks that were not in the database before.",
+        "Events that were not in the database before.",
     ),
     Metric::counter(
-        "tributary_clicks_rejected_total",
+        "tributary_events_rejected_total",
         |now| now.progress.rejected.get(),
-        "Clicks that the database refused for good and that were set aside in rejected_clicks.",
+        "Events that the database refused for good and that were set aside in rejected_clicks or rejected_impressions.",
     ),
     Metric::counter(
         "tributary_ship_failures_total",
         |now| now.progress.failures.get(),
-        "Attempts to store clicks that failed and were repeated.",
+        "Attempts to store events that failed and were repeated.",
     ),
     Metric::seconds(
         "tributary_ship_lag_seconds",
         |now| now.lag_s,
-        "The age of the oldest click that is being stored right now; 0 when none is.",
+        "The age of the oldest event that is being stored right now; 0 when none is.",
     ),
     Metric::gauge(
         "tributary_stream_unpublished",
         |now| (now.counts.durable + now.progress.inherited.get()).saturating_sub(now.published),
-        "Durable clicks that the stream has not taken; those from before the tracker was opened once they are read.",
+        "Durable events that the stream has not taken; those from before the tracker was opened once they are read.",
     ),
     Metric::gauge(
         "tributary_stream_unconfirmed",
         |now| now.published.saturating_sub(now.confirmed),
-        "Clicks that the stream has taken and the database is not known to have; they are kept in the log.",
+        "Events that the stream has taken and the database is not known to have; they are kept in the log.",
     ),
     Metric::counter(
         "tributary_stream_published_total",
         |now| now.published,
-        "Clicks of this log that the stream has taken.",
+        "Events of this log that the stream has taken.",
     ),
     Metric::counter(
         "tributary_stream_confirmed_total",
         |now| now.confirmed,
-        "Clicks of this log that the database has.",
+        "Events of this log that the database has.",
     ),
     Metric::counter(
         "tributary_stream_republished_total",
         |now| now.progress.republished.get(),
-        "Clicks published once more, because they had got lost behind the stream's acknowledgement.",
+        "Events published once more, because they had got lost behind the stream's acknowledgement.",
     ),
     Metric::counter(
         "tributary_stream_redelivered_total",
         |now| now.progress.redelivered.get(),
-        "Clicks that the stream delivered more than once, which changes nothing.",
+        "Events that the stream delivered more than once, which changes nothing.",
     ),
     Metric::counter(
         "tributary_stream_failures_total",
@@ -193,18 +207,18 @@ static METRICS: &[Metric] = &[
     Metric::gauge(
         "tributary_log_queue",
         |now| now.counts.waiting,
-        "Clicks that wait for the log's writer: of those in flight the ones that are not being written yet.",
+        "Events that wait for the log's writer: of those in flight the ones that are not being written yet.",
     ),
     Metric::histogram(
         "tributary_log_sync_seconds",
         |now| now.sync_times.clone(),
-        "How long the disk took to make all clicks last that had come together.",
+        "How long the disk took to make all events last that had come together.",
     ),
     Metric::counter("tributary_log_segments_total", |now| now.counts.segments, "Segments of the log begun."),
     Metric::gauge(
         "tributary_log_files",
         |now| now.occupied.segments,
-        "Segments of the log on disk: those with clicks that are not known to be stored, and the one being written.",
+        "Segments of the log on disk: those with events that are not known to be stored, and the one being written.",
     ),
     Metric::gauge(
         "tributary_log_bytes",
@@ -214,7 +228,7 @@ static METRICS: &[Metric] = &[
     Metric::gauge(
         "tributary_log_loss_bound_milliseconds",
         |now| now.loss_bound_ms,
-        "With interval durability, how long an answered click may wait for the disk to be asked; 0 with commit.",
+        "With interval durability, how long an answered event may wait for the disk to be asked; 0 with commit.",
     ),
     Metric::gauge(
         "tributary_directory_links",
@@ -238,6 +252,11 @@ impl Meters {
     /// A request was answered that is no click.
     pub(crate) fn count(&self, reason: impl Into<Reason>) {
         self.uncounted[reason.into() as usize].fetch_add(1, Relaxed);
+    }
+
+    /// An advertisement was shown to somebody.
+    pub(crate) fn saw_impression(&self) {
+        self.impressions.fetch_add(1, Relaxed);
     }
 
     /// How long answers took.

@@ -47,13 +47,15 @@ impl Tracker {
         self.click_routes().merge(self.operation_routes())
     }
 
-    /// Clicks alone, to be merged into a larger service. The server must be made with
+    /// Clicks and impressions alone, to be merged into a larger service. The server must be made with
     /// `into_make_service_with_connect_info::<SocketAddr>()`, or no visitor has an address.
     pub fn click_routes(&self) -> Router {
         Router::new()
             .route("/c/{code}", get(redirect::follow_code))
             .route("/c", get(redirect::follow_query))
             .route("/landing", get(redirect::capture))
+            .route("/i/{code}", get(redirect::impression::show_code))
+            .route("/i", get(redirect::impression::show_query))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn(problem::complete))
             .with_state(self.clone())

@@ -26,7 +26,7 @@ use crate::{
     store::{
         self,
         campaigns::Campaign,
-        links::{Link, Wanted, tracking_url},
+        links::{Link, Wanted, impression_url, tracking_url},
         outbox::announce,
     },
 };
@@ -88,6 +88,7 @@ async fn create(app: State<App>, Id(id): Id<AffiliateId>, once: Once<NewLink>) -
         id: LinkId::new(&app.clock, &app.chance),
         code: String::new(),
         url: String::new(),
+        impression_url: String::new(),
         affiliate_id: id,
         campaign_id: campaign.id,
         landing_url: new.landing_url.map(Into::into),
@@ -96,6 +97,7 @@ async fn create(app: State<App>, Id(id): Id<AffiliateId>, once: Once<NewLink>) -
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
+        impressions: 0,
         clicks: 0,
         conversions: 0,
         created_at: app.clock.now(),
@@ -144,6 +146,7 @@ async fn insert(
     for _ in 0..attempts {
         link.code = asked.clone().map_or_else(|| new_code(&app.chance), Into::into);
         link.url = tracking_url(&app.tracker_url, &link.code);
+        link.impression_url = impression_url(&app.tracker_url, &link.code);
         if store::links::insert(tx, link).await? {
             return Ok(());
         }

@@ -150,7 +150,9 @@ mod tests {
         }
 
         async fn drop_old(&self, click_retention_days: u32) -> u64 {
-            let bench = Workbench { choices: Choices { click_retention_days }, ..self.api.workbench() };
+            let bench = self.api.workbench();
+            let choices = Choices { click_retention_days, ..bench.choices };
+            let bench = Workbench { choices, ..bench };
             once(&DropOld, &bench).await.unwrap()
         }
 

@@ -2,10 +2,11 @@
 //!
 //! To add a job: a file here, and its line in [`JOBS`]. Every job is safe to run twice.
 
-mod click_partitions;
 mod click_retention;
 mod directory_changes;
+mod event_partitions;
 mod idempotency_keys;
+mod impression_retention;
 mod postback_messages;
 mod quarantine;
 
@@ -39,6 +40,10 @@ pub struct Choices {
     #[arg(long, env = "TRIBUTARY_CLICK_RETENTION_DAYS", default_value_t = 400, value_name = "DAYS",
           value_parser = clap::value_parser!(u32).range(..=36_500))]
     pub click_retention_days: u32,
+    /// For how many days (UTC) impressions are kept; 0 is for ever. Links go on counting those that were dropped.
+    #[arg(long, env = "TRIBUTARY_IMPRESSION_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS",
+          value_parser = clap::value_parser!(u32).range(..=36_500))]
+    pub impression_retention_days: u32,
 }
 
 /// Something to be done again and again.
@@ -59,8 +64,9 @@ pub trait Job: Sync {
 /// Every job.
 pub static JOBS: &[&dyn Job] = &[
     &quarantine::Sweep,
-    &click_partitions::MakeAhead,
+    &event_partitions::MakeAhead,
     &click_retention::DropOld,
+    &impression_retention::DropOld,
     &directory_changes::Forget,
     &postback_messages::Purge,
     &idempotency_keys::Purge,
@@ -135,7 +141,7 @@ mod tests {
     async fn one_worker_at_a_time_does_a_job() {
         let api = Api::start().await;
         let bench = api.workbench();
-        let job = &click_partitions::MakeAhead;
+        let job = &event_partitions::MakeAhead;
         let mut tx = bench.intake.pool.begin().await.unwrap();
         assert_eq!(take_turn(&mut tx, job.name()).await.unwrap(), Turn::Ours);
         assert_eq!(once(job, &bench).await.unwrap(), 0);

@@ -32,6 +32,17 @@ pub async fn ensure_click_partition(db: &mut PgConnection, day: NaiveDate) -> sq
     Ok(1)
 }
 
+/// The same for the impressions of one day.
+pub async fn ensure_impression_partition(db: &mut PgConnection, day: NaiveDate) -> sqlx::Result<u64> {
+    let table = format!("impressions_{}", day.format("%Y%m%d"));
+    let known = sqlx::query_scalar!(r#"SELECT to_regclass($1) IS NOT NULL AS "known!""#, table);
+    if known.fetch_one(&mut *db).await? {
+        return Ok(0);
+    }
+    sqlx::query!("SELECT ensure_impression_partition($1)", day).execute(db).await?;
+    Ok(1)
+}
+
 /// Forgets the answers given before `before` that are not about money; says how many.
 pub async fn purge_idempotency_keys(db: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<u64> {
     let purged =
@@ -48,6 +59,23 @@ pub async fn click_days(db: &mut PgConnection, before: NaiveDate) -> sqlx::Resul
         JOIN pg_class ON pg_class.oid = inhrelid
         CROSS JOIN LATERAL to_date(substring(relname FROM '^clicks_(\d{8})$'), 'YYYYMMDD') AS day
         WHERE inhparent = 'clicks'::regclass
+          AND day < $1
+        ORDER BY day
+        "#,
+        before
+    );
+    days.fetch_all(db).await
+}
+
+/// The days before `before` that have impressions or a place for them, oldest first.
+pub async fn impression_days(db: &mut PgConnection, before: NaiveDate) -> sqlx::Result<Vec<NaiveDate>> {
+    let days = sqlx::query_scalar!(
+        r#"
+        SELECT day AS "day!"
+        FROM pg_inherits
+        JOIN pg_class ON pg_class.oid = inhrelid
+        CROSS JOIN LATERAL to_date(substring(relname FROM '^impressions_(\d{8})$'), 'YYYYMMDD') AS day
+        WHERE inhparent = 'impressions'::regclass
           AND day < $1
         ORDER BY day
         "#,
@@ -91,4 +119,13 @@ pub async fn is_waited_for(db: &mut PgConnection, day: NaiveDate) -> sqlx::Resul
 /// Drops the clicks of one day, which stay counted; says how many they were.
 pub async fn drop_click_day(db: &mut PgConnection, day: NaiveDate, now: DateTime<Utc>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"SELECT drop_click_day($1, $2) AS "dropped!""#, day, now).fetch_one(db).await
+}
+
+/// Drops the impressions of one day, which stay counted; says how many they were.
+pub async fn drop_impression_day(
+    db: &mut PgConnection,
+    day: NaiveDate,
+    now: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT drop_impression_day($1, $2) AS "dropped!""#, day, now).fetch_one(db).await
 }

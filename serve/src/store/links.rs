@@ -19,6 +19,9 @@ pub struct Link {
     /// Where visitors click.
     #[schema(format = Uri, example = "https://go.example/c/spring24")]
     pub url: String,
+    /// A picture of one invisible pixel to put beside the advertisement: it counts how often that was shown.
+    #[schema(format = Uri, example = "https://go.example/i/spring24")]
+    pub impression_url: String,
     /// Whose it is.
     pub affiliate_id: AffiliateId,
     /// What it advertises.
@@ -28,6 +31,8 @@ pub struct Link {
     /// Parameters hung on the landing URL of every click.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub custom_params: Params,
+    /// How often its advertisement was shown, as far as the picture told.
+    pub impressions: i64,
     /// How many clicks it had.
     pub clicks: i64,
     /// How many conversions it had.
@@ -69,6 +74,11 @@ pub fn tracking_url(tracker: &Url, code: &str) -> String {
     format!("{}/c/{code}", tracker.as_str().trim_end_matches('/'))
 }
 
+/// The picture that counts how often a link of that code was shown.
+pub fn impression_url(tracker: &Url, code: &str) -> String {
+    format!("{}/i/{code}", tracker.as_str().trim_end_matches('/'))
+}
+
 /// Adds a link; false when another link has the code.
 pub async fn insert(tx: &mut PgConnection, link: &Link) -> sqlx::Result<bool> {
     let inserted = sqlx::query!(
@@ -100,8 +110,9 @@ pub async fn list(
     sqlx::query_as!(
         Link,
         r#"
-        SELECT id, code, $1 || code AS "url!", affiliate_id, campaign_id, landing_url,
-               custom_params AS "custom_params: Column<Params>", clicks, conversions, created_at
+        SELECT id, code, $1 || code AS "url!", $8 || code AS "impression_url!", affiliate_id, campaign_id,
+               landing_url, custom_params AS "custom_params: Column<Params>", impressions, clicks, conversions,
+               created_at
         FROM links
         WHERE ($2::uuid IS NULL OR id = $2)
           AND ($3::uuid IS NULL OR affiliate_id = $3)
@@ -117,7 +128,8 @@ pub async fn list(
         wanted.campaign.map(CampaignId::uuid),
         wanted.seen_by.map(AffiliateId::uuid),
         wanted.after.map(LinkId::uuid),
-        limit
+        limit,
+        impression_url(tracker, ""),
     )
     .fetch_all(db)
     .await

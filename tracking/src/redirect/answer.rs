@@ -15,6 +15,10 @@ use crate::{
 
 /// The click's id, for the page that asked for it.
 const CLICK_ID: HeaderName = HeaderName::from_static("x-click-id");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// The smallest transparent GIF.
+const PIXEL: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 const NO_STORE: &str = "no-store";
 /// Advertisers see which site sent the visitor, but not which page.
 const REFERRER_POLICY: &str = "strict-origin-when-cross-origin";
@@ -114,6 +118,17 @@ pub(super) fn captured(click: Option<(ClickId, String)>, origin: Option<HeaderVa
     Reply::Other(response)
 }
 
+/// A picture of one transparent pixel, which is to be asked for each time.
+pub(super) fn pixel() -> Reply {
+    let mut response = PIXEL.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/gif"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
+    // Pages that isolate themselves show pictures of other sites only when these say so.
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    Reply::Other(response)
+}
+
 /// The origin of a page that may read the click's id: the landing page's host or an allowed one.
 pub(super) fn allowed_origin(origin: Option<&[u8]>, campaign: &Campaign) -> Option<HeaderValue> {
     let origin = str::from_utf8(origin?).ok()?;
@@ -154,7 +169,7 @@ pub(super) fn starting() -> Problem {
         .retry_after_s(START_RETRY_S)
 }
 
-/// The click cannot be kept, so the visitor is not sent on: a click is never lost in silence.
+/// The click, or the impression, cannot be kept, so the visitor is told so: nothing is lost in silence.
 pub(super) fn refused_by_log(error: AppendError) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "click_refused", "The click cannot be recorded right now")
         .detail(error.to_string())

@@ -1,8 +1,9 @@
-//! A click: who follows which link, and where they go.
+//! A click: who follows which link, and where they go; and an impression: who was shown it.
 
 pub mod address;
 mod answer;
 pub mod cookie;
+pub(crate) mod impression;
 pub mod landing;
 pub mod parameters;
 pub mod visitor;
@@ -110,16 +111,16 @@ impl<'a> Arrival<'a> {
     }
 }
 
-/// An answer, and the click that must be kept before anybody hears it.
+/// An answer, and the event that must be kept before anybody hears it.
 struct Answer {
     reply: Reply,
-    click: Option<Append>,
+    kept: Option<Append>,
 }
 
 impl Answer {
     async fn once_kept(self, tracker: &Tracker, arrival: &Arrival<'_>) -> Reply {
-        let Some(click) = self.click else { return self.reply };
-        let kept = click.await;
+        let Some(kept) = self.kept else { return self.reply };
+        let kept = kept.await;
         tracker.0.meters.answered(arrival.began.elapsed());
         match kept {
             Ok(()) => self.reply,
@@ -149,14 +150,14 @@ fn follow(tracker: &Tracker, code: Option<&str>, arrival: &Arrival<'_>) -> Resul
         Err(uncounted) => {
             tracker.0.meters.count(uncounted);
             let reply = answer::redirect(landing.url(&parameters.tags, None), None);
-            return Ok(Answer { reply, click: None });
+            return Ok(Answer { reply, kept: None });
         }
     };
     let visit = tracker.visit(arrival);
     let location = landing.url(&parameters.tags, Some(visit.click));
     let cookie = tracker.0.cookies.write(visit, link.campaign.cookie_days);
     let click = tracker.keep(visit, (&link, landing), &parameters, arrival, browser);
-    Ok(Answer { reply: answer::redirect(location, Some(cookie)), click: Some(click) })
+    Ok(Answer { reply: answer::redirect(location, Some(cookie)), kept: Some(click) })
 }
 
 fn capture_landing(tracker: &Tracker, arrival: &Arrival<'_>) -> Result<Answer, Refusal> {
@@ -167,13 +168,13 @@ fn capture_landing(tracker: &Tracker, arrival: &Arrival<'_>) -> Result<Answer, R
         Ok(browser) => browser,
         Err(uncounted) => {
             tracker.0.meters.count(uncounted);
-            return Ok(Answer { reply: answer::captured(None, origin), click: None });
+            return Ok(Answer { reply: answer::captured(None, origin), kept: None });
         }
     };
     let visit = tracker.visit(arrival);
     let cookie = tracker.0.cookies.write(visit, link.campaign.cookie_days);
     let click = tracker.keep(visit, (&link, &link.landing), &parameters, arrival, browser);
-    Ok(Answer { reply: answer::captured(Some((visit.click, cookie)), origin), click: Some(click) })
+    Ok(Answer { reply: answer::captured(Some((visit.click, cookie)), origin), kept: Some(click) })
 }
 
 /// The link that is meant, if it takes clicks.

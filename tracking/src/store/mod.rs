@@ -5,15 +5,17 @@
 pub mod clicks;
 pub mod confirmation;
 pub mod conversions;
+mod copy;
 pub mod directory;
 #[cfg(test)]
 mod directory_histories;
+pub mod impressions;
 pub mod ledger;
 pub mod outbox;
 pub mod plans;
 pub mod postbacks;
 pub mod quarantine;
-pub mod rejected_clicks;
+pub mod rejected;
 pub mod touches;
 
 use std::{error::Error, str::FromStr};

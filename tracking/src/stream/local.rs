@@ -40,6 +40,7 @@ pub(super) async fn ship(mut log: Log, mut sink: Sink, progress: Arc<Progress>) 
 /// Stores what comes next; says where it ends and how much it was.
 async fn ship_batch(log: &Log, sink: &mut Sink, begin: Position) -> anyhow::Result<(Position, usize)> {
     let read = log.read_on(begin).await?;
-    sink.store(&read.clicks).await;
-    Ok((read.end, read.clicks.len()))
+    let events = read.events.len();
+    sink.store(read.events).await;
+    Ok((read.end, events))
 }

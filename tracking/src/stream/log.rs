@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::click::Click;
 use tokio::{sync::watch, task::spawn_blocking};
 
 use super::progress::Progress;
@@ -15,18 +14,18 @@ use crate::{
     wal::{Batch, Position, Reader},
 };
 
-/// How many clicks are read at once and stored in one transaction, at most: the more, the fewer times a link's counter
+/// How many events are read at once and stored in one transaction, at most: the more, the fewer times a link's counter
 /// is raised.
 pub(super) const BATCH: usize = 10_000;
 /// How often the place in the log is remembered; after a crash at most this much is shipped again.
 const REMEMBERING: Duration = Duration::from_secs(1);
 
-/// Clicks as they stand in the log.
+/// Events as they stand in the log.
 pub(super) struct Read {
     /// Their bytes.
     pub records: Vec<Vec<u8>>,
     /// The same, decoded.
-    pub clicks: Vec<Click>,
+    pub events: Vec<Event>,
     /// The place behind them.
     pub end: Position,
 }
@@ -81,9 +80,9 @@ impl Log {
             records /= 2;
             batch = self.read(begin, records).await?;
         }
-        let clicks = clicks(&batch.records)?;
+        let events = events(&batch.records)?;
         if batch.end <= self.opened_at {
-            self.progress.inherited.add(clicks.len() as u64);
+            self.progress.inherited.add(events.len() as u64);
         }
         for damage in &batch.damage {
             self.progress.damaged.add(1);
@@ -94,7 +93,7 @@ impl Log {
                 "the disk lost a part of the log that had been durable; the segment is kept for inspection"
             );
         }
-        Ok(Read { records: batch.records, clicks, end: batch.end })
+        Ok(Read { records: batch.records, events, end: batch.end })
     }
 
     /// Reads at most so many records from a place that has not been freed.
@@ -135,8 +134,7 @@ impl Log {
     }
 }
 
-/// The clicks in some records.
-pub(super) fn clicks(records: &[Vec<u8>]) -> anyhow::Result<Vec<Click>> {
-    let clicks = records.iter().map(|record| Event::decode(record).map(|Event::Click(click)| click));
-    Ok(clicks.collect::<Result<_, _>>()?)
+/// The events in some records.
+pub(super) fn events(records: &[Vec<u8>]) -> anyhow::Result<Vec<Event>> {
+    Ok(records.iter().map(|record| Event::decode(record)).collect::<Result<_, _>>()?)
 }

@@ -25,29 +25,29 @@ pub struct Shipped {
 #[derive(Debug)]
 pub(crate) struct Progress {
     announcements: broadcast::Sender<Arc<[Shipped]>>,
-    /// Clicks that this tracker is done with: known to be in the database, or rejected.
+    /// Events that this tracker is done with: known to be in the database, or rejected.
     pub shipped: Count,
-    /// Clicks that were not there before: fewer than shipped where the same ones came again.
+    /// Events that were not there before: fewer than shipped where the same ones came again.
     pub stored: Count,
-    /// Clicks that the database will never take, and that were set aside.
+    /// Events that the database will never take, and that were set aside.
     pub rejected: Count,
     /// Attempts to store that failed and were made again.
     pub failures: Count,
     /// Places in the log that the disk did not give back.
     pub damaged: Count,
-    /// Clicks in the log from before it was opened, as far as they have been read.
+    /// Events in the log from before it was opened, as far as they have been read.
     pub inherited: Count,
-    /// Clicks of this log that the stream has taken; with the local stream, that are stored.
+    /// Events of this log that the stream has taken; with the local stream, that are stored.
     pub published: Count,
-    /// Clicks of this log that the database has: the log may forget them.
+    /// Events of this log that the database has: the log may forget them.
     pub confirmed: Count,
-    /// Clicks sent to the stream once more, because they had got lost behind its acknowledgement.
+    /// Events sent to the stream once more, because they had got lost behind its acknowledgement.
     pub republished: Count,
-    /// Clicks that the stream delivered more than once.
+    /// Events that the stream delivered more than once.
     pub redelivered: Count,
     /// Attempts to publish that failed and were made again.
     pub publish_failures: Count,
-    /// When the oldest click that is being stored happened, in microseconds; 0 when none is.
+    /// When the oldest event that is being stored happened, in microseconds; 0 when none is.
     storing_us: AtomicI64,
 }
 
@@ -91,10 +91,9 @@ impl Progress {
         self.announcements.subscribe()
     }
 
-    /// These clicks are being stored until the next call.
-    pub(super) fn storing(&self, clicks: &[Click]) {
-        let oldest_us = clicks.first().map_or(0, |click| click.occurred_at_us);
-        self.storing_us.store(oldest_us, Relaxed);
+    /// The oldest event that is being stored until the next call happened then, in microseconds.
+    pub(super) fn storing(&self, oldest_us: Option<i64>) {
+        self.storing_us.store(oldest_us.unwrap_or(0), Relaxed);
     }
 
     /// How old the oldest click is that is being stored, in seconds; 0 when none is.

@@ -5,6 +5,7 @@
 mod closed;
 mod connections;
 mod directory;
+mod impressions;
 mod kill;
 mod landing;
 mod operations;

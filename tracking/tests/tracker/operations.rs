@@ -19,12 +19,12 @@ async fn the_numbers_add_up_and_are_there_for_prometheus() {
     let numbers = world.answer("/metrics").await.text().await.unwrap();
     let total = |name: &str| {
         let line =
-            numbers.lines().find(|line| line.starts_with(&format!("tributary_clicks_{name} "))).unwrap();
+            numbers.lines().find(|line| line.starts_with(&format!("tributary_events_{name} "))).unwrap();
         line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
     };
     assert_eq!(total("accepted_total"), 3);
     assert_eq!(total("accepted_total"), total("durable_total") + total("refused_total") + total("in_flight"));
-    assert!(numbers.contains("tributary_click_seconds_bucket{le=\"0.001\"}"));
+    assert!(numbers.contains("tributary_visit_seconds_bucket{le=\"0.001\"}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -73,10 +73,10 @@ impl Numbers {
             line.rsplit(' ').next().unwrap().parse().unwrap()
         };
         Self {
-            accepted: number("clicks_accepted_total"),
-            durable: number("clicks_durable_total"),
-            refused: number("clicks_refused_total"),
-            in_flight: number("clicks_in_flight"),
+            accepted: number("events_accepted_total"),
+            durable: number("events_durable_total"),
+            refused: number("events_refused_total"),
+            in_flight: number("events_in_flight"),
             answered: number("click_seconds_count"),
         }
     }

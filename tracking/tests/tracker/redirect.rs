@@ -99,7 +99,7 @@ async fn what_nobody_has_clicked_is_redirected_and_not_counted() {
     assert_eq!(counts.accepted, 0);
     let metrics = world.served.tracker.metrics();
     for line in ["head\"} 1", "prefetch\"} 3", "bot\"} 1"] {
-        assert!(metrics.contains(&format!("tributary_clicks_uncounted_total{{reason=\"{line}")), "{metrics}");
+        assert!(metrics.contains(&format!("tributary_uncounted_total{{reason=\"{line}")), "{metrics}");
     }
 }
 
@@ -155,5 +155,5 @@ async fn what_no_database_stores_is_taken_off_a_deep_link_and_not_off_the_page()
         .await
         .unwrap();
     assert_eq!(subs[0], ["ab"]);
-    assert!(world.served.tracker.metrics().contains("tributary_clicks_rejected_total 0\n"));
+    assert!(world.served.tracker.metrics().contains("tributary_events_rejected_total 0\n"));
 }

@@ -78,10 +78,10 @@ async fn shipping_the_same_clicks_again_changes_nothing() {
     std::fs::remove_file(log.join("shipped")).unwrap();
     let again = Served::start(&config(folder.path()), database.pool().clone(), 2).await;
     eventually("the clicks are shipped again", async || {
-        again.tracker.metrics().contains("tributary_clicks_shipped_total 10\n")
+        again.tracker.metrics().contains("tributary_events_shipped_total 10\n")
     })
     .await;
-    assert!(again.tracker.metrics().contains("tributary_clicks_stored_total 0\n"));
+    assert!(again.tracker.metrics().contains("tributary_events_stored_total 0\n"));
     assert_eq!(counted_clicks(database.pool()).await, 10);
     again.stop().await;
 }
@@ -117,12 +117,12 @@ async fn a_click_that_the_database_never_takes_is_set_aside_and_all_others_are_s
 
     let served = Served::start(&config, database.pool().clone(), 1).await;
     eventually("all clicks are done with", async || {
-        served.tracker.metrics().contains("tributary_clicks_shipped_total 40\n")
+        served.tracker.metrics().contains("tributary_events_shipped_total 40\n")
     })
     .await;
     let metrics = served.tracker.metrics();
-    assert!(metrics.contains("tributary_clicks_stored_total 38\n"), "{metrics}");
-    assert!(metrics.contains("tributary_clicks_rejected_total 2\n"), "{metrics}");
+    assert!(metrics.contains("tributary_events_stored_total 38\n"), "{metrics}");
+    assert!(metrics.contains("tributary_events_rejected_total 2\n"), "{metrics}");
     served.stop().await;
     assert_eq!(count_clicks(database.pool()).await, Some(38));
     assert_eq!(counted_clicks(database.pool()).await, 38);
@@ -181,11 +181,11 @@ async fn clicks_that_come_again_after_their_day_was_dropped_are_set_aside_and_no
     drop((wal, reader));
     let served = Served::start(&config, database.pool().clone(), 1).await;
     eventually("all clicks are done with", async || {
-        served.tracker.metrics().contains("tributary_clicks_shipped_total 21\n")
+        served.tracker.metrics().contains("tributary_events_shipped_total 21\n")
     })
     .await;
-    assert!(served.tracker.metrics().contains("tributary_clicks_rejected_total 20\n"));
-    assert!(served.tracker.metrics().contains("tributary_clicks_stored_total 1\n"));
+    assert!(served.tracker.metrics().contains("tributary_events_rejected_total 20\n"));
+    assert!(served.tracker.metrics().contains("tributary_events_stored_total 1\n"));
     served.stop().await;
     let audit: (i64, i64, i64) =
         sqlx::query_as("SELECT counted, stored, dropped FROM link_click_audit WHERE 0 < counted")

@@ -39,13 +39,13 @@ impl Numbers {
             value.parse::<u64>().with_context(|| format!("{name} is no whole number"))
         };
         Ok(Self {
-            accepted: number("tributary_clicks_accepted_total")?,
-            durable: number("tributary_clicks_durable_total")?,
-            refused: number("tributary_clicks_refused_total")?,
-            in_flight: number("tributary_clicks_in_flight")?,
-            shipped: number("tributary_clicks_shipped_total")?,
-            stored: number("tributary_clicks_stored_total")?,
-            rejected: number("tributary_clicks_rejected_total")?,
+            accepted: number("tributary_events_accepted_total")?,
+            durable: number("tributary_events_durable_total")?,
+            refused: number("tributary_events_refused_total")?,
+            in_flight: number("tributary_events_in_flight")?,
+            shipped: number("tributary_events_shipped_total")?,
+            stored: number("tributary_events_stored_total")?,
+            rejected: number("tributary_events_rejected_total")?,
         })
     }
 
@@ -87,9 +87,9 @@ pub async fn when_shipped(address: SocketAddr) -> Result<Numbers> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# TYPE tributary_clicks_accepted_total counter\ntributary_clicks_accepted_total 10\n\
-        tributary_clicks_durable_total 7\ntributary_clicks_refused_total 2\ntributary_clicks_in_flight 1\n\
-        tributary_clicks_shipped_total 4\ntributary_clicks_stored_total 4\ntributary_clicks_rejected_total 0\n";
+    const TEXT: &str = "# TYPE tributary_events_accepted_total counter\ntributary_events_accepted_total 10\n\
+        tributary_events_durable_total 7\ntributary_events_refused_total 2\ntributary_events_in_flight 1\n\
+        tributary_events_shipped_total 4\ntributary_events_stored_total 4\ntributary_events_rejected_total 0\n";
 
     #[test]
     fn numbers_are_read_and_add_up() {
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn a_number_that_is_missing_is_named() {
         let error = Numbers::parse("a 1\n").expect_err("nothing is there").to_string();
-        assert_eq!(error, "a tracker does not say tributary_clicks_accepted_total");
+        assert_eq!(error, "a tracker does not say tributary_events_accepted_total");
     }
 }

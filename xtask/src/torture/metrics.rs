@@ -24,12 +24,12 @@ impl Metrics {
                 .with_context(|| format!("the tracker's numbers have no {name}"))
         };
         Ok(Self {
-            accepted: number("tributary_clicks_accepted_total")?,
-            durable: number("tributary_clicks_durable_total")?,
-            refused: number("tributary_clicks_refused_total")?,
-            in_flight: number("tributary_clicks_in_flight")?,
+            accepted: number("tributary_events_accepted_total")?,
+            durable: number("tributary_events_durable_total")?,
+            refused: number("tributary_events_refused_total")?,
+            in_flight: number("tributary_events_in_flight")?,
             damaged: number("tributary_log_damaged_total")?,
-            rejected: number("tributary_clicks_rejected_total")?,
+            rejected: number("tributary_events_rejected_total")?,
         })
     }
 
@@ -59,9 +59,9 @@ impl Metrics {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# HELP tributary_clicks_accepted_total Clicks brought to the log.\n\
-        tributary_clicks_accepted_total 9\ntributary_clicks_durable_total 5\ntributary_clicks_refused_total 3\n\
-        tributary_clicks_in_flight 1\ntributary_log_damaged_total 0\ntributary_clicks_rejected_total 0\n";
+    const TEXT: &str = "# HELP tributary_events_accepted_total Clicks brought to the log.\n\
+        tributary_events_accepted_total 9\ntributary_events_durable_total 5\ntributary_events_refused_total 3\n\
+        tributary_events_in_flight 1\ntributary_log_damaged_total 0\ntributary_events_rejected_total 0\n";
 
     fn check(from: &str, to: &str) -> Result<()> {
         Metrics::parse(&TEXT.replace(from, to))?.check()
@@ -72,6 +72,6 @@ mod tests {
         assert!(check("", "").is_ok());
         assert!(check("in_flight 1", "in_flight 0").is_err());
         assert!(check("damaged_total 0", "damaged_total 1").is_err());
-        assert!(check("tributary_clicks_durable_total", "tributary_clicks_total").is_err());
+        assert!(check("tributary_events_durable_total", "tributary_events_total").is_err());
     }
 }

@@ -3,9 +3,9 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use domain::ClickId;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 use super::{
     parts::{Published, Unconfirmed},
@@ -13,10 +13,11 @@ use super::{
     session::{Session, SetupError, Whereabouts},
 };
 use crate::{
+    event::Event,
     patience::Patience,
     store,
     stream::{
-        log::{Log, clicks},
+        log::{Log, events},
         progress::Progress,
     },
 };
@@ -79,7 +80,7 @@ impl Confirmation {
             return Ok(false);
         }
         // They were looked for before it was known that they had passed: they may have been stored in between.
-        let missing: HashSet<ClickId> = self.missing(&ids).await?.into_iter().collect();
+        let missing: HashSet<Uuid> = self.missing(&ids).await?.into_iter().collect();
         if missing.is_empty() {
             return Ok(true);
         }
@@ -98,18 +99,18 @@ impl Confirmation {
     }
 
     /// The clicks of a part: their ids and their bytes.
-    async fn reread(&self, part: &Published) -> anyhow::Result<(Vec<ClickId>, Vec<Vec<u8>>)> {
+    async fn reread(&self, part: &Published) -> anyhow::Result<(Vec<Uuid>, Vec<Vec<u8>>)> {
         let (mut position, mut records) = (part.begin, Vec::with_capacity(part.records));
         while records.len() < part.records && position < part.end {
             let batch = self.log.read(position, part.records - records.len()).await?;
             position = batch.end;
             records.extend(batch.records);
         }
-        let ids = clicks(&records)?.iter().map(|click| click.id).collect();
+        let ids = events(&records)?.iter().map(Event::id).collect();
         Ok((ids, records))
     }
 
-    async fn missing(&self, ids: &[ClickId]) -> Result<Vec<ClickId>, sqlx::Error> {
+    async fn missing(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }

@@ -6,12 +6,12 @@ use async_nats::jetstream::{
     AckKind, Message,
     consumer::pull::{self, MessagesError},
 };
-use domain::{ClickId, click::Click};
 use futures_util::{FutureExt, StreamExt};
 use tokio::{
     sync::watch,
     time::{Instant, timeout, timeout_at},
 };
+use uuid::Uuid;
 
 use super::session::{ANSWERING, Session};
 use crate::{
@@ -110,21 +110,21 @@ impl Consumer {
     /// Stores what was delivered, and tells the stream once it is committed.
     async fn store_what_arrived(&mut self) {
         let arrived = std::mem::take(&mut self.arrived);
-        let mut ids: HashSet<ClickId> = HashSet::with_capacity(arrived.len());
-        let mut clicks: Vec<Click> = Vec::with_capacity(arrived.len());
+        let mut ids: HashSet<Uuid> = HashSet::with_capacity(arrived.len());
+        let mut events: Vec<Event> = Vec::with_capacity(arrived.len());
         let mut stored = Vec::with_capacity(arrived.len());
         for message in arrived {
             match Event::decode(&message.payload) {
-                Ok(Event::Click(click)) => {
-                    if ids.insert(click.id) {
-                        clicks.push(click);
+                Ok(event) => {
+                    if ids.insert(event.id()) {
+                        events.push(event);
                     }
                     stored.push(message);
                 }
                 Err(error) => refuse(&message, &error).await,
             }
         }
-        self.sink.store(&clicks).await;
+        self.sink.store(events).await;
         // As one, and not for ever: what is not acknowledged is delivered again, and changes nothing.
         let acknowledging = async {
             for message in stored {

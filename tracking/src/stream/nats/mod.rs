@@ -87,11 +87,11 @@ async fn publish(mut log: Log, mut publisher: Publisher, progress: Arc<Progress>
 
 async fn publish_next(log: &Log, publisher: &mut Publisher, begin: Position) -> anyhow::Result<Published> {
     let read = log.read_on(begin).await?;
-    let clicks = read.records.into_iter().zip(&read.clicks);
-    let clicks: Vec<Outgoing> =
-        clicks.map(|(record, click)| Outgoing { payload: record.into(), id: Some(click.id) }).collect();
-    let highest = publisher.publish(&clicks).await;
-    Ok(Published { begin, end: read.end, records: clicks.len(), highest, at: Instant::now() })
+    let events = read.records.into_iter().zip(&read.events);
+    let events: Vec<Outgoing> =
+        events.map(|(record, event)| Outgoing { payload: record.into(), id: Some(event.id()) }).collect();
+    let highest = publisher.publish(&events).await;
+    Ok(Published { begin, end: read.end, records: events.len(), highest, at: Instant::now() })
 }
 
 /// Waits until the log is closed, and for ever when there is something in it.

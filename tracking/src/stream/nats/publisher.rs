@@ -9,9 +9,9 @@ use async_nats::{
     jetstream::{self, publish::PublishAck, response::Response},
 };
 use bytes::Bytes;
-use domain::ClickId;
 use futures_util::StreamExt;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::session::{ANSWERING, SUBJECT, Session};
 use crate::{patience::Patience, stream::progress::Progress};
@@ -24,7 +24,7 @@ pub(super) struct Outgoing {
     /// The event's bytes, as they stand in the log.
     pub payload: Bytes,
     /// By what the stream knows whether it has the click already; without an id it takes the click in any case.
-    pub id: Option<ClickId>,
+    pub id: Option<Uuid>,
 }
 
 /// Publishes, and hears what the stream answers.

@@ -41,7 +41,7 @@ async fn two_trackers_on_one_stream_store_every_click_once_and_listeners_hear_of
     }
     is_confirmed(&world.served.tracker, 30).await;
     is_confirmed(&other.tracker, 30).await;
-    let stored = |served: &Served| number(&served.tracker.metrics(), "tributary_clicks_stored_total");
+    let stored = |served: &Served| number(&served.tracker.metrics(), "tributary_events_stored_total");
     assert_eq!(stored(&world.served) + stored(&other), 60);
     world.served.stop().await;
     other.stop().await;
@@ -67,7 +67,7 @@ async fn a_click_that_the_database_never_takes_is_set_aside_and_confirmed() {
     let served = Served::start(&config, database.pool().clone(), 1).await;
     is_confirmed(&served.tracker, 40).await;
     let metrics = served.tracker.metrics();
-    assert_eq!(number(&metrics, "tributary_clicks_rejected_total"), 2);
+    assert_eq!(number(&metrics, "tributary_events_rejected_total"), 2);
     assert_eq!(number(&metrics, "tributary_stream_republished_total"), 0);
     served.stop().await;
     assert_eq!(count_clicks(database.pool()).await, Some(38));
@@ -137,10 +137,10 @@ async fn a_consumer_that_is_lost_is_made_anew_and_delivering_everything_again_ch
     assert_eq!(stream.cached_info().config.num_replicas, 3);
     stream.delete_consumer("postgres").await.unwrap();
     eventually("all clicks are delivered again", async || {
-        number(&world.served.tracker.metrics(), "tributary_clicks_shipped_total") == 40
+        number(&world.served.tracker.metrics(), "tributary_events_shipped_total") == 40
     })
     .await;
-    assert_eq!(number(&world.served.tracker.metrics(), "tributary_clicks_stored_total"), 20);
+    assert_eq!(number(&world.served.tracker.metrics(), "tributary_events_stored_total"), 20);
     assert_eq!(counted_clicks(world.database.pool()).await, 20);
     world.served.stop().await;
 }

@@ -1,4 +1,4 @@
-//! There is always a partition for the clicks of the days to come.
+//! There is always a partition for the clicks and the impressions of the days to come.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use chrono::Days;
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{Job, Workbench};
-use crate::store::jobs::ensure_click_partition;
+use crate::store::jobs::{ensure_click_partition, ensure_impression_partition};
 
 /// So many days ahead of today have their partition.
 const DAYS_AHEAD: u64 = 7;
@@ -16,11 +16,11 @@ pub struct MakeAhead;
 
 impl Job for MakeAhead {
     fn name(&self) -> &'static str {
-        "click_partitions"
+        "event_partitions"
     }
 
     fn doc(&self) -> &'static str {
-        "Makes the table for each coming day's clicks before they arrive."
+        "Makes the tables for each coming day's clicks and impressions before they arrive."
     }
 
     fn every(&self) -> Duration {
@@ -33,7 +33,9 @@ impl Job for MakeAhead {
             let (today, mut db) = (intake.clock.now().date_naive(), intake.pool.acquire().await?);
             let mut made = 0;
             for ahead in 0..=DAYS_AHEAD {
-                made += ensure_click_partition(&mut db, today + Days::new(ahead)).await?;
+                let day = today + Days::new(ahead);
+                made += ensure_click_partition(&mut db, day).await?;
+                made += ensure_impression_partition(&mut db, day).await?;
             }
             Ok(made)
         }

@@ -1,0 +1,138 @@
+//! Rows in Postgres's binary form of COPY, which writes whole pages at once.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use sqlx::{PgConnection, postgres::PgCopyIn};
+use uuid::Uuid;
+
+/// Microseconds from the Unix epoch to Postgres's own, the year 2000.
+const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+/// Begins every binary COPY: a signature, no flags, no extension.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const END: i16 = -1;
+const NULL: i32 = -1;
+/// How many bytes are sent at once.
+const PART: usize = 256 * 1024;
+/// Postgres's number for the type `text`.
+const TEXT: i32 = 25;
+
+/// Something on a link that has a table of its own.
+pub(super) trait Row {
+    /// The statement that takes its rows. No checker knows COPY, so its columns and [`Row::write`] must be kept alike.
+    const COPY: &'static str;
+    /// How many columns that are.
+    const COLUMNS: i16;
+
+    /// The row's key.
+    fn id(&self) -> Uuid;
+
+    /// The link that counts it.
+    fn link(&self) -> Uuid;
+
+    /// Writes the columns, in the order of the statement.
+    fn write(&self, rows: &mut Rows);
+}
+
+/// Rows in the order of their ids, none of them twice.
+pub(super) fn once_each<R: Row>(rows: &[R]) -> Vec<&R> {
+    let mut arriving: Vec<&R> = rows.iter().collect();
+    arriving.sort_unstable_by_key(|row| row.id());
+    arriving.dedup_by_key(|row| row.id());
+    arriving
+}
+
+/// Links, in one order for all trackers, and how many of the rows each of them counts.
+pub(super) fn by_link<R: Row>(rows: &[&R]) -> (Vec<Uuid>, Vec<i64>) {
+    let mut counts: BTreeMap<Uuid, i64> = BTreeMap::new();
+    for row in rows {
+        *counts.entry(row.link()).or_default() += 1;
+    }
+    counts.into_iter().unzip()
+}
+
+/// Copies rows into their partitions.
+pub(super) async fn copy<R: Row>(db: &mut PgConnection, rows: &[&R]) -> Result<(), sqlx::Error> {
+    let mut copy = db.copy_in_raw(R::COPY).await?;
+    match send(&mut copy, rows).await {
+        Ok(()) => copy.finish().await.map(drop),
+        Err(error) => Err(copy.abort("the rows could not be sent").await.err().unwrap_or(error)),
+    }
+}
+
+/// Sends rows in parts, so that the database takes in one while the next is written.
+async fn send<R: Row>(copy: &mut PgCopyIn<&mut PgConnection>, rows: &[&R]) -> Result<(), sqlx::Error> {
+    let mut written = Rows(Vec::with_capacity(PART + 8_192));
+    written.0.extend_from_slice(HEADER);
+    for row in rows {
+        written.0.extend_from_slice(&R::COLUMNS.to_be_bytes());
+        row.write(&mut written);
+        if PART <= written.0.len() {
+            copy.send(&written.0[..]).await?;
+            written.0.clear();
+        }
+    }
+    written.0.extend_from_slice(&END.to_be_bytes());
+    copy.send(&written.0[..]).await?;
+    Ok(())
+}
+
+/// Rows as they are sent.
+pub(super) struct Rows(Vec<u8>);
+
+impl Rows {
+    pub(super) fn id(&mut self, id: Uuid) {
+        self.bytes(id.as_bytes());
+    }
+
+    /// An id, or null.
+    pub(super) fn id_if_any(&mut self, id: Option<Uuid>) {
+        match id {
+            Some(id) => self.id(id),
+            None => self.0.extend_from_slice(&NULL.to_be_bytes()),
+        }
+    }
+
+    /// A moment, in microseconds since the Unix epoch.
+    pub(super) fn moment(&mut self, at_us: i64) {
+        self.bytes(&(at_us - POSTGRES_EPOCH_US).to_be_bytes());
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// A text array without the empty texts at its end.
+    pub(super) fn texts(&mut self, texts: &[String]) {
+        let length = texts.iter().rposition(|text| !text.is_empty()).map_or(0, |last| last + 1);
+        let texts = &texts[..length];
+        let begin = self.0.len();
+        self.bytes(&[]);
+        let dimensions = i32::from(!texts.is_empty());
+        for number in [dimensions, 0, TEXT] {
+            self.0.extend_from_slice(&number.to_be_bytes());
+        }
+        if !texts.is_empty() {
+            for number in [length as i32, 1] {
+                self.0.extend_from_slice(&number.to_be_bytes());
+            }
+        }
+        for text in texts {
+            self.text(text);
+        }
+        let bytes = (self.0.len() - begin - 4) as i32;
+        self.0[begin..begin + 4].copy_from_slice(&bytes.to_be_bytes());
+    }
+
+    pub(super) fn network(&mut self, network: IpAddr) {
+        const IS_CIDR: u8 = 1;
+        match network {
+            IpAddr::V4(four) => self.bytes(&[&[2, 24, IS_CIDR, 4][..], &four.octets()].concat()),
+            IpAddr::V6(six) => self.bytes(&[&[3, 48, IS_CIDR, 16][..], &six.octets()].concat()),
+        }
+    }
+}
