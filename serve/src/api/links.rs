@@ -240,6 +240,8 @@ mod tests {
             "sub1": "mail"
           },
           "id": "lnk_3",
+          "impression_url": "https://go.example/i/spring",
+          "impressions": 0,
           "landing_url": null,
           "url": "https://go.example/c/spring"
         }
