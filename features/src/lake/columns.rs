@@ -186,31 +186,65 @@ pub(super) struct Reading {
     columns: Vec<(&'static str, Cells)>,
 }
 
-enum Cells {
+struct Cells {
+    values: CellValues,
+    /// Whether the first row stands for all.
+    is_constant: bool,
+}
+
+enum CellValues {
     Text(StringChunked),
     Whole(Int64Chunked),
+}
+
+impl Cells {
+    fn place(&self, row: usize) -> usize {
+        if self.is_constant { 0 } else { row }
+    }
 }
 
 impl Reading {
     /// The columns of `frame`, which has all those of `table` with their types.
     pub(super) fn new(table: &'static Table, frame: &DataFrame) -> PolarsResult<Self> {
+        Self::with_template(table, frame, frame)
+    }
+
+    /// The same, but every row has the values of the only row of `template` in the columns that `frame` lacks.
+    pub(super) fn with_template(
+        table: &'static Table,
+        frame: &DataFrame,
+        template: &DataFrame,
+    ) -> PolarsResult<Self> {
         let columns = table.columns().map(|column| {
-            let series = frame.column(column.name)?.as_materialized_series().rechunk();
-            let cells = match column.kind {
-                Type::Text => Cells::Text(series.str()?.clone()),
-                Type::Time | Type::Integer => Cells::Whole(series.to_physical_repr().i64()?.clone()),
+            let is_constant = frame.get_column_index(column.name).is_none();
+            let from = if is_constant { template } else { frame };
+            let series = from.column(column.name)?.as_materialized_series().rechunk();
+            let values = match column.kind {
+                Type::Text => CellValues::Text(series.str()?.clone()),
+                Type::Time | Type::Integer => CellValues::Whole(series.to_physical_repr().i64()?.clone()),
             };
-            Ok((column.name, cells))
+            Ok((column.name, Cells { values, is_constant }))
         });
         Ok(Self { columns: columns.collect::<PolarsResult<_>>()? })
     }
 
     /// The id of a row, as it stands there.
-    pub(super) fn id(&self, row: usize) -> String {
+    pub(super) fn id(&self, row: usize) -> &str {
         match self.columns.first() {
-            Some((_, Cells::Text(ids))) => ids.get(row).unwrap_or("an event without id").to_owned(),
-            _ => String::new(),
+            Some((_, Cells { values: CellValues::Text(ids), .. })) => {
+                ids.get(row).unwrap_or("an event without id")
+            }
+            _ => "",
         }
+    }
+
+    /// When the event of each row happened, and when it became known, in microseconds since the Unix epoch.
+    pub(super) fn times(&self) -> impl Iterator<Item = (i64, i64)> {
+        let numbers = |place: usize| match self.columns.get(place) {
+            Some((_, Cells { values: CellValues::Whole(numbers), .. })) => numbers.iter(),
+            _ => unreachable!("every table begins with an id and two times"),
+        };
+        numbers(1).zip(numbers(2)).map(|(one, other)| (one.unwrap_or_default(), other.unwrap_or_default()))
     }
 
     /// The values of one row.
@@ -234,15 +268,19 @@ impl<'a> OldRow<'a> {
 
     fn cell(&mut self) -> (&'static str, Option<&'a str>) {
         match self.next() {
-            (column, Cells::Text(texts)) => (column, texts.get(self.row)),
-            (_, Cells::Whole(_)) => unreachable!("a text comes from a column of texts"),
+            (column, cells @ Cells { values: CellValues::Text(texts), .. }) => {
+                (column, texts.get(cells.place(self.row)))
+            }
+            _ => unreachable!("a text comes from a column of texts"),
         }
     }
 
     pub(super) fn whole(&mut self) -> Result<i64, CellError> {
         match self.next() {
-            (column, Cells::Whole(numbers)) => numbers.get(self.row).ok_or_else(|| missing(column)),
-            (_, Cells::Text(_)) => unreachable!("a number comes from a column of numbers"),
+            (column, cells @ Cells { values: CellValues::Whole(numbers), .. }) => {
+                numbers.get(cells.place(self.row)).ok_or_else(|| missing(column))
+            }
+            _ => unreachable!("a number comes from a column of numbers"),
         }
     }
 

@@ -16,10 +16,12 @@ mod part;
 #[cfg(test)]
 mod part_tests;
 mod partition;
+mod replay;
 mod rows;
 mod scan;
 pub mod schema;
 mod summary;
+mod template;
 #[cfg(test)]
 mod testing;
 mod writer;
@@ -41,6 +43,7 @@ pub use self::{
     error::LakeError,
     incoming::Batch,
     partition::Partition,
+    replay::{Block, Replay, Told},
     scan::Events,
     summary::{Finding, TableSummary},
     writer::{Rewriter, Written},

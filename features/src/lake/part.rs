@@ -217,7 +217,12 @@ impl Part {
 
     /// The least and greatest moment of a column of times, by the statistics; `None` of an empty file.
     pub(super) fn range_us(&self, column: &str) -> Option<(i64, i64)> {
-        let ranges = self.metadata.row_groups.iter().map(|group| {
+        self.ranges_us(column).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+    }
+
+    /// The same of each row group, in their order.
+    pub(super) fn ranges_us(&self, column: &str) -> impl Iterator<Item = (i64, i64)> {
+        let ranges = self.metadata.row_groups.iter().map(move |group| {
             let chunk = group.columns_under_root_iter(column)?.next()?;
             match chunk.statistics(&self.metadata.footer_buf)?.ok()? {
                 Statistics::Int64(found) => Some((found.min_value?, found.max_value?)),
@@ -225,8 +230,7 @@ impl Part {
             }
         });
         // A group that does not say, which none of ours is, may hold anything.
-        let ranges = ranges.map(|range| range.unwrap_or((i64::MIN, i64::MAX)));
-        ranges.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+        ranges.map(|range| range.unwrap_or((i64::MIN, i64::MAX)))
     }
 
     /// Its row groups, from which row on and how many, in their order.
@@ -236,6 +240,23 @@ impl Part {
             *from += group.num_rows();
             Some((start, group.num_rows()))
         })
+    }
+
+    /// Some columns of some of its rows; those that came with later versions are not there.
+    pub(super) fn columns_of(
+        &self,
+        from: usize,
+        rows: usize,
+        names: impl Fn(&str) -> bool,
+    ) -> Result<DataFrame, LakeError> {
+        let file = self.file.try_clone().map_err(|error| LakeError::io("reading", &self.path, error))?;
+        let mut reader = ParquetReader::new(file);
+        reader.set_metadata(self.metadata.clone());
+        let damaged = |error| damaged(&self.path, error);
+        let schema = reader.schema().map_err(damaged)?;
+        let wanted = schema.iter_names().enumerate().filter(|(_, name)| names(name)).map(|(place, _)| place);
+        let wanted = reader.with_projection(Some(wanted.collect())).with_slice(Some((from, rows)));
+        wanted.set_rechunk(true).finish().map_err(damaged)
     }
 
     /// Some of its rows, with all columns of the table in their order; those that came with later versions are null.

@@ -225,7 +225,7 @@ pub(super) fn decode(kind: Kind, frame: &DataFrame, path: &Path) -> Result<Vec<K
     let event = |row: usize| {
         rows::read(kind, &mut columns.row(row)).map_err(|source| LakeError::Cell {
             path: path.to_owned(),
-            id: columns.id(row),
+            id: columns.id(row).to_owned(),
             source,
         })
     };

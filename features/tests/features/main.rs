@@ -5,6 +5,10 @@ mod aggregates;
 #[cfg(test)]
 mod definitions;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod training;
 #[cfg(test)]
 mod world;
