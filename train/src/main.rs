@@ -1,10 +1,14 @@
 //! `tributary-train`: what a data scientist runs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever runs it")]
 
+mod training_set;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use train::doctor;
+
+use training_set::Features;
 
 /// Trains the models of Tributary.
 #[derive(Parser)]
@@ -18,11 +22,21 @@ struct CommandLine {
 enum Command {
     /// Tries the native libraries that training and scoring need, and says what mends what is missing
     Doctor,
+    /// Makes training sets from the event lake, point in time, and says what has moved since
+    Features(Features),
 }
 
 fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Doctor => doctor(),
+        Command::Features(features) => match features.run() {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 
