@@ -20,6 +20,7 @@ mod serving;
 mod soak;
 mod stage;
 mod tracker;
+mod training;
 mod watch;
 
 use anyhow::Result;
@@ -54,6 +55,8 @@ enum Bench {
     Memory(memory::Options),
     /// Minutes of steady clicks, after which everything has to add up and nothing may have grown
     Soak(soak::Options),
+    /// Tables joined point in time beside polars' own join, and a training set from a lake
+    Training(training::Options),
 }
 
 impl Bench {
@@ -66,6 +69,10 @@ impl Bench {
                 ("memory", "Memory of a tracker at full speed, however many clicks it has taken.")
             }
             Self::Soak(_) => ("soak", "Minutes of steady clicks: everything adds up, and nothing grows."),
+            Self::Training(_) => (
+                "training",
+                "Tables joined point in time beside polars' own join, and a training set from a lake.",
+            ),
         }
     }
 
@@ -73,6 +80,7 @@ impl Bench {
     fn is_complete(&self) -> bool {
         match self {
             Self::Redirect(options) => options.is_complete(),
+            Self::Training(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Soak(_) => true,
         }
     }
@@ -83,6 +91,7 @@ impl Bench {
             Self::Ingest(options) => ingest::run(options).await,
             Self::Memory(options) => memory::run(options).await,
             Self::Soak(options) => soak::run(options).await,
+            Self::Training(options) => training::run(options).await,
         }
     }
 }
