@@ -119,8 +119,8 @@ fn click(chance: &Chance, occurred_at_us: i64, clicks: u64) -> Visit<Click> {
     let made_at = DateTime::from_timestamp_micros(occurred_at_us).unwrap_or_default();
     let (affiliate, campaign, visitor) =
         (few(chance, AFFILIATES), few(chance, CAMPAIGNS), few(chance, clicks / 4 + 1));
-    let mut tags = Tags::default();
-    tags.source = ["search", "social", "mail", "blog"][chance.below(4) as usize].to_owned();
+    let source = ["search", "social", "mail", "blog"][chance.below(4) as usize].to_owned();
+    let mut tags = Tags { source, ..Tags::default() };
     tags.subs[0] = format!("placement-{}", chance.below(30));
     let seen = Click {
         id: ClickId::new_at(made_at, chance),

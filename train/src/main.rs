@@ -23,7 +23,7 @@ enum Command {
     /// Tries the native libraries that training and scoring need, and says what mends what is missing
     Doctor,
     /// Makes training sets from the event lake, point in time, and says what has moved since
-    Features(Features),
+    Features(Box<Features>),
 }
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@ mod make;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use features::{
     defs::sets::SETS,
@@ -22,7 +22,7 @@ pub struct Features {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    make: Option<make::Make>,
+    make: make::Make,
 }
 
 #[derive(Debug, Subcommand)]
@@ -34,10 +34,9 @@ enum Command {
 impl Features {
     /// Does it; says whether all is well.
     pub fn run(self) -> Result<bool> {
-        match (self.command, self.make) {
-            (Some(Command::Check(check)), _) => check.run(),
-            (None, Some(make)) => make.run().map(|()| true),
-            (None, None) => bail!("say which set (--set) goes where (--out); --help says more"),
+        match self.command {
+            Some(Command::Check(check)) => check.run(),
+            None => self.make.run().map(|()| true),
         }
     }
 }

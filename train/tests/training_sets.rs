@@ -1,5 +1,7 @@
 //! A newcomer's way: a lake, a training set, the next day held against it, and what goes wrong in between.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::{
     fs,
     path::Path,

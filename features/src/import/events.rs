@@ -18,12 +18,15 @@ use super::{
 };
 use crate::lake::Partition;
 
+/// A keyed hash of a text.
+pub type HashText = Box<dyn Fn(&str) -> [u8; 16] + Send>;
+
 /// How what identifies people is hidden: with the installation's secret, so that a file and the trackers say the same.
 pub struct Hiding {
     /// Keyed hash of an address.
     pub address: Box<dyn Fn(IpAddr) -> [u8; 16] + Send>,
     /// Keyed hash of an e-mail address in lower case.
-    pub email: Box<dyn Fn(&str) -> [u8; 16] + Send>,
+    pub email: HashText,
 }
 
 /// The fields that cannot be read without [`Hiding`].

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 pub use self::{
     error::ImportError,
-    events::Hiding,
+    events::{HashText, Hiding},
     fields::Rows,
     mapping::Mapping,
     source::{Format, FormatError},

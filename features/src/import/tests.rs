@@ -292,8 +292,11 @@ fn a_dry_run_reports_and_writes_no_event() {
 fn an_import_that_is_interrupted_goes_on_where_it_was() {
     let text = |rows: usize| {
         let row = |row: usize| {
-            let occurred_at =
-                if row % 1_000 == 0 { "never".to_owned() } else { (1_772_366_400 + row).to_string() };
+            let occurred_at = if row.is_multiple_of(1_000) {
+                "never".to_owned()
+            } else {
+                (1_772_366_400 + row).to_string()
+            };
             format!("{row},{occurred_at},spring,blog\n")
         };
         "id,occurred_at,campaign,affiliate\n".to_owned() + &(0..rows).map(row).collect::<String>()

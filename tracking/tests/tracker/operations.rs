@@ -77,7 +77,7 @@ impl Numbers {
             durable: number("events_durable_total"),
             refused: number("events_refused_total"),
             in_flight: number("events_in_flight"),
-            answered: number("click_seconds_count"),
+            answered: number("visit_seconds_count"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use features::{
     offline::{
@@ -20,14 +20,17 @@ use super::{Bar, Place, instant, set};
 /// The output is Parquet: `at`, whom the row is about, what its labels say besides, and a column for each feature. A
 /// value is missing where nothing was known. Beside it a profile is written, against which `features check` holds a
 /// later day.
+///
+/// What is required is still optional to the parser, because `features check` comes without.
 #[derive(Debug, Args)]
 pub(super) struct Make {
     /// Which feature set, such as fraud_v1; docs/features.md lists them
-    #[arg(long, value_name = "NAME", value_parser = set)]
-    set: &'static FeatureSet,
+    #[arg(long, required = true, value_name = "NAME", value_parser = set)]
+    set: Option<&'static FeatureSet>,
 
-    #[command(flatten)]
-    place: Place,
+    /// Folder of the event lake
+    #[arg(long, required = true, env = "TRIBUTARY_LAKE", value_name = "FOLDER")]
+    lake: Option<PathBuf>,
 
     /// The rows: `events` for each conversion when it became known, `events:clicks` (or another kind) for those, or a CSV
     /// or Parquet file with a column `at` and at least one of conversion_id, click_id, session_id, address_hash,
@@ -50,31 +53,34 @@ pub(super) struct Make {
     views: Vec<ViewFile>,
 
     /// Where to write the training set; the profile goes beside it, with .profile.json behind its name
-    #[arg(long, value_name = "FILE.parquet")]
-    out: PathBuf,
+    #[arg(long, required = true, value_name = "FILE.parquet")]
+    out: Option<PathBuf>,
 }
 
 impl Make {
     pub(super) fn run(self) -> Result<()> {
-        refuse_existing(&self.out)?;
+        let missing = "say which set (--set) of which lake (--lake) goes where (--out); --help says more";
+        let (set, out) = (self.set.context(missing)?, self.out.context(missing)?);
+        let place = Place { lake: self.lake.context(missing)? };
+        refuse_existing(&out)?;
         let (from, to) = (self.from.unwrap_or(i64::MIN), self.to.unwrap_or(i64::MAX));
         if to <= from {
             bail!("there is no time between --from and --to");
         }
-        let history = self.place.open()?;
-        let order = Order { set: self.set, labels: self.labels, range_us: from..to, views: self.views };
+        let history = place.open()?;
+        let order = Order { set, labels: self.labels, range_us: from..to, views: self.views };
         let bar = Bar::new();
         let mut made = TrainingSet::make(&history, &order, |stage| bar.show(stage))?;
         drop(bar);
         let command: Vec<String> = std::env::args().collect();
-        made.write(&self.out, &command.join(" "))?;
+        made.write(&out, &command.join(" "))?;
         println!(
             "{} rows of {} ({} columns) are in {}, and what they look like in {}",
             made.frame.height(),
             order.set.full_name(),
             made.frame.width(),
-            self.out.display(),
-            profile_of(&self.out).display()
+            out.display(),
+            profile_of(&out).display()
         );
         if 0 < made.unknown {
             println!("{} of the events that the labels name are not in the lake", made.unknown);

@@ -152,20 +152,23 @@ fn report(options: &Options, runs: &Runs) -> Result<Report> {
         promise("… and at most 1.3 times as long as polars' own".to_owned(), ratio, "×", JOIN_AT_MOST_RATIO),
         promise(format!("{build_case} takes at most 60 s"), figures[4].value, "s", BUILD_AT_MOST_S),
     ];
-    let notes = vec![
+    Ok(Report { figures, promises, notes: notes(first, made) })
+}
+
+fn notes(join: &Join, made: &Build) -> Vec<String> {
+    vec![
         format!(
             "Both joins read the same Parquet files and find the same {} values, of which {} are missing; the views have \
              as many rows as are joined, of 100,000 keys, and two times, which polars' join does not look at.",
-            readable(count(first.rows * first.values)),
-            readable(count(first.missing)),
+            readable(count(join.rows * join.values)),
+            readable(count(join.missing)),
         ),
         format!(
             "The training set has {} rows and {} features; it is read from a lake of 30 days and written with its profile.",
             readable(count(made.rows)),
             readable(count(made.features)),
         ),
-    ];
-    Ok(Report { figures, promises, notes })
+    ]
 }
 
 #[cfg(test)]
@@ -192,7 +195,7 @@ mod tests {
     #[test]
     fn joins_that_differ_are_no_benchmark() {
         let options = Options { rows: 10, clicks: 100, repetitions: 1 };
-        let error = report(&options, &runs(join(2.0, 7.0), join(1.5, 8.0))).err().expect("they differ");
+        let error = report(&options, &runs(join(2.0, 7.0), join(1.5, 8.0))).expect_err("they differ");
         assert_eq!(error.to_string(), "the two joins found different values");
     }
 }
