@@ -7,18 +7,19 @@ use domain::{
 
 use crate::{
     dice::{Dice, Lots, Part, mixed},
-    patterns::{self, Cast, Hours, Nature},
+    patterns::{self, Cast, Hours, Nature, Way as Coming},
     rhythm::{DAY, MINUTE},
     visit::{
+        actor::Actor,
         journey::Journey,
-        sale,
+        person, sale,
         told::{Stage, Way, known_at},
     },
     world::World,
 };
 
 /// How many orders nobody leads to, for each that visits lead to (chosen).
-const UNLED: f64 = 0.2;
+pub(crate) const UNLED: f64 = 0.2;
 
 /// How often a campaign changes its rate, and how often one of its links gets another: once in so many days.
 const CAMPAIGN_RATE_LASTS: f64 = 60.0;
@@ -36,7 +37,7 @@ impl Day {
         let begins_us = world.settings.start_us + number * DAY;
         let weights = world.affiliates.iter().zip(0_u64..).map(|(affiliate, place)| {
             let there = affiliate.joined_at_us <= begins_us;
-            if there { affiliate.traffic_on(world.settings.seed, place, number.unsigned_abs()) } else { 0.0 }
+            if there { affiliate.traffic_on(world.settings.seed, place, number.cast_unsigned()) } else { 0.0 }
         });
         Self { number, affiliates: Lots::new(weights) }
     }
@@ -54,7 +55,7 @@ pub(crate) fn visitors(world: &World, day: &Day, from_us: i64, stage: &mut Stage
         let campaign = world.link(link).campaign;
         if world.comes(campaign, at_us, &mut dice) {
             let person = world.visitor(campaign, at_us, &mut dice);
-            stage.call(at_us, Journey::honest(world, person, link, dice.bits()));
+            stage.call(at_us, Actor::Journey(Journey::honest(at_us, person, link, dice.bits())));
         }
     }
     for _ in 0..dice.poisson(world.pace.orders * UNLED * peak) {
@@ -62,14 +63,19 @@ pub(crate) fn visitors(world: &World, day: &Day, from_us: i64, stage: &mut Stage
         let campaign = u32::try_from(dice.index(world.campaigns.len())).unwrap_or(0);
         if world.comes(campaign, at_us, &mut dice) {
             let person = world.visitor(campaign, at_us, &mut dice);
-            stage.call(at_us, Journey::organic(person, campaign, dice.bits()));
+            stage.call(at_us, Actor::Journey(Journey::organic(at_us, person, campaign, dice.bits())));
         }
+    }
+    if from_us < stage.begin_us {
+        // Who only looks leaves nothing behind for the time that is told of.
+        return;
     }
     let mut dice = world.settings.seed.dice(Part::Views, minute);
     for _ in 0..dice.poisson(world.settings.impressions_per_click * world.pace.clicks * peak) {
         let at_us = from_us + dice.span(0, MINUTE);
         let link = world.link_by(day.affiliates.draw(&mut dice), &mut dice);
-        if world.comes(world.link(link).campaign, at_us, &mut dice) {
+        let campaign = world.link(link).campaign;
+        if world.comes(campaign, at_us, &mut dice) && !stage.till.is_closed(campaign, at_us) {
             view(world, at_us, link, &mut dice, stage);
         }
     }
@@ -78,9 +84,10 @@ pub(crate) fn visitors(world: &World, day: &Day, from_us: i64, stage: &mut Stage
 /// Somebody is shown an advertisement and does nothing.
 fn view(world: &World, at_us: i64, link: u32, dice: &mut Dice, stage: &mut Stage) {
     let person = world.visitor(world.link(link).campaign, at_us, dice);
-    let here = world.people.whereabouts(&person, at_us, dice);
+    let device = person::device(dice);
+    let here = world.people.whereabouts(&person, device, at_us, dice);
     let session = dice.happens(0.6).then(|| dice.id(at_us));
-    let event = sale::impression(world, at_us, link, (&here, session), dice);
+    let event = sale::impression(world, (dice.id(at_us), at_us), link, (&here, session));
     let known_at_us = known_at(world, at_us, Way::Tracker, dice);
     stage.tell(world, event, known_at_us, dice);
 }
@@ -90,20 +97,21 @@ pub(crate) fn patterns(world: &World, from_us: i64, stage: &mut Stage) {
     let (minute, level) = (minute_number(from_us), world.level(from_us));
     for (position, pattern) in patterns::all().enumerate() {
         let usual = patterns::beginnings(world, position);
+        let Coming::Happens(happen) = pattern.way else { continue };
         if usual <= 0.0 {
             continue;
         }
-        let level = if pattern.hours() == Hours::Waking { level } else { 1.0 };
+        let level = if pattern.hours == Hours::Waking { level } else { 1.0 };
         let mut dice = Dice::of(world.settings.seed.key2(Part::Patterns, minute, position as u64));
         for _ in 0..dice.poisson(usual * level) {
             let at_us = from_us + dice.span(0, MINUTE);
-            let affiliate = match pattern.nature() {
+            let affiliate = match pattern.nature {
                 Nature::Fraud => dice.one(&world.perpetrators[position]) as usize,
                 Nature::Honest => honest_affiliate(world, at_us, &mut dice),
             };
             let link = world.link_by(affiliate, &mut dice);
             let cast = Cast { world, pattern: position, group: dice.bits() >> 16, affiliate, link };
-            pattern.happen(&cast, at_us, &mut dice, stage);
+            happen(&cast, at_us, &mut dice, stage);
         }
     }
 }
@@ -122,7 +130,7 @@ fn honest_affiliate(world: &World, at_us: i64, dice: &mut Dice) -> usize {
 pub(crate) fn rates(world: &World, day: &Day, stage: &mut Stage) {
     let begins_us = world.settings.start_us + day.number * DAY;
     let dice_of = |part: u64, place: u64| {
-        let key = world.settings.seed.key2(Part::Rates, day.number.unsigned_abs(), mixed(part) ^ place);
+        let key = world.settings.seed.key2(Part::Rates, day.number.cast_unsigned(), mixed(part) ^ place);
         Dice::of(key)
     };
     for (campaign, place) in world.campaigns.iter().zip(0_u64..) {

@@ -23,8 +23,10 @@ pub mod sink;
 mod test_counts;
 #[cfg(test)]
 mod tests;
+mod till;
 pub mod truth;
 mod visit;
+mod wheel;
 pub mod world;
 
 pub use dice::Seed;
@@ -32,5 +34,9 @@ pub use patterns::{Description, Nature, Unit, descriptions};
 pub use rhythm::{COUNTRIES, Country};
 pub use run::{Record, Run};
 pub use settings::{Settings, SettingsError};
-pub use visit::loss::{Cause, Losses};
+pub use visit::{
+    loss::{Cause, Losses},
+    order::Channel,
+    path::Touch,
+};
 pub use world::World;

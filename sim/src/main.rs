@@ -62,6 +62,12 @@ struct CommandLine {
     /// Which share of the fraud imitates honest habits
     #[arg(long, default_value_t = 0.35, value_name = "SHARE")]
     stealth: f64,
+    /// For how many days the network has run before its first day; 0 opens it on that day, without customers
+    #[arg(long, default_value_t = 45, value_name = "DAYS")]
+    warm_up: u32,
+    /// How many times the expected commissions of a month campaigns can pay, in the middle; 0 for all of them
+    #[arg(long, default_value_t = 2.0, value_name = "TIMES")]
+    budgets: f64,
     /// Leave out all fraud; the honest crowds stay
     #[arg(long)]
     honest: bool,
@@ -93,6 +99,8 @@ impl CommandLine {
             impressions_per_click: self.impressions,
             losses: Losses::of(self.loss),
             stealth: self.stealth,
+            warm_up_days: self.warm_up,
+            budgets: self.budgets,
             ..usual
         };
         if self.honest {

@@ -8,6 +8,7 @@ use crate::{
     dice::Dice,
     fraud,
     visit::{
+        actor::Actor,
         journey::Journey,
         person::Person,
         script::{Referral, Script},
@@ -71,42 +72,60 @@ pub(crate) enum Hours {
 }
 
 /// One kind of fraud, or one kind of honest crowd.
-pub(crate) trait Pattern: Sync {
+pub(crate) struct Pattern {
     /// Its name in the truth and in settings.
-    fn name(&self) -> &'static str;
+    pub(crate) name: &'static str,
     /// What happens, as a sentence for the manual.
-    fn doc(&self) -> &'static str;
+    pub(crate) doc: &'static str,
     /// For fraud, the honest look-alike; for a crowd, the naive rule that it fools.
-    fn taken_for(&self) -> &'static str;
+    pub(crate) taken_for: &'static str,
     /// Whether it is fraud.
-    fn nature(&self) -> Nature {
-        Nature::Fraud
-    }
+    pub(crate) nature: Nature,
     /// What its intensity counts.
-    fn unit(&self) -> Unit;
+    pub(crate) unit: Unit,
     /// How much of it there usually is.
-    fn usual(&self) -> f64;
-    /// The most that makes sense.
-    fn most(&self) -> f64 {
-        0.5
-    }
+    pub(crate) usual: f64,
     /// When it happens.
-    fn hours(&self) -> Hours {
-        Hours::Waking
-    }
+    pub(crate) hours: Hours,
     /// How many accounts act together, at least.
-    fn accounts(&self) -> usize {
-        1
+    pub(crate) accounts: usize,
+    /// How many clicks or orders (as its unit says) one occurrence has, on average.
+    pub(crate) per_occurrence: f64,
+    /// How it comes about.
+    pub(crate) way: Way,
+}
+
+/// How a pattern comes about.
+pub(crate) enum Way {
+    /// It begins now and then.
+    Happens(fn(&Cast<'_>, i64, &mut Dice, &mut Stage)),
+    /// It pushes in before an order: so many seconds before it, from and to, and from where.
+    PushesIn((f64, f64), Referral),
+}
+
+impl Pattern {
+    /// The most that makes sense of any pattern.
+    pub(crate) const MOST: f64 = 0.5;
+
+    /// A scheme of one account, one click or order at a time, in waking hours.
+    pub(crate) const fn scheme(way: Way) -> Self {
+        Self {
+            name: "",
+            doc: "",
+            taken_for: "",
+            nature: Nature::Fraud,
+            unit: Unit::Clicks,
+            usual: 0.0,
+            hours: Hours::Waking,
+            accounts: 1,
+            per_occurrence: 1.0,
+            way,
+        }
     }
-    /// How many clicks or orders (as [`Pattern::unit`] says) one occurrence has, on average.
-    fn per_occurrence(&self) -> f64 {
-        1.0
-    }
-    /// Lets it happen once.
-    fn happen(&self, _cast: &Cast<'_>, _at_us: i64, _dice: &mut Dice, _stage: &mut Stage) {}
-    /// How it pushes in before an order, for those that do: seconds before it, from and to, and from where.
-    fn pushes_in(&self) -> Option<((f64, f64), Referral)> {
-        None
+
+    /// A crowd of honest people.
+    pub(crate) const fn crowd(way: Way) -> Self {
+        Self { nature: Nature::Honest, ..Self::scheme(way) }
     }
 }
 
@@ -160,7 +179,8 @@ impl Cast<'_> {
         dice: &mut Dice,
         stage: &mut Stage,
     ) {
-        stage.call(at_us, Journey::scripted(self.world, person, link, script, dice.bits()));
+        let journey = Journey::scripted(at_us, person, link, script, dice.bits());
+        stage.call(at_us, Actor::Journey(journey));
     }
 
     /// A link of somebody else who follows no scheme, or the cast's own.
@@ -198,44 +218,43 @@ pub(crate) struct Seizure {
 }
 
 /// Every pattern: the schemes of fraud first.
-pub(crate) fn all() -> impl Iterator<Item = &'static dyn Pattern> {
-    fraud::SCHEMES.iter().chain(crowd::CROWDS).copied()
+pub(crate) fn all() -> impl Iterator<Item = &'static Pattern> {
+    fraud::SCHEMES.iter().chain(crowd::CROWDS)
 }
 
 /// The pattern at a position.
-pub(crate) fn get(position: usize) -> &'static dyn Pattern {
+pub(crate) fn get(position: usize) -> &'static Pattern {
     let schemes = fraud::SCHEMES.len();
-    if position < schemes { fraud::SCHEMES[position] } else { crowd::CROWDS[position - schemes] }
+    if position < schemes { &fraud::SCHEMES[position] } else { &crowd::CROWDS[position - schemes] }
 }
 
 /// Which share of all clicks patterns make.
 pub(crate) fn share_of_clicks(intensities: &[f64]) -> f64 {
-    let clicks = all().zip(intensities).filter(|(pattern, _)| pattern.unit() == Unit::Clicks);
+    let clicks = all().zip(intensities).filter(|(pattern, _)| pattern.unit == Unit::Clicks);
     clicks.map(|(_, intensity)| intensity).sum()
 }
 
 /// How often a pattern begins in an ordinary minute.
 pub(crate) fn beginnings(world: &World, position: usize) -> f64 {
     let (pattern, intensity) = (get(position), world.intensities[position]);
-    let all = match pattern.unit() {
+    let all = match pattern.unit {
         Unit::Clicks => world.pace.clicks,
         Unit::Orders => world.pace.orders,
         Unit::Seized => 0.0,
     };
-    intensity * all / pattern.per_occurrence()
+    intensity * all / pattern.per_occurrence
 }
 
 /// Whether somebody seizes an order that an honest journey leads to.
-pub(crate) fn seizure(world: &World, dice: &mut Dice) -> Option<Seizure> {
+pub(crate) fn seizure(world: &World, campaign: u32, dice: &mut Dice) -> Option<Seizure> {
     let mut luck = dice.unit();
     for (position, pattern) in all().enumerate() {
-        let Some(((least, most), referral)) = pattern.pushes_in() else { continue };
+        let Way::PushesIn((least, most), referral) = pattern.way else { continue };
         if luck < world.intensities[position] {
-            let affiliate = dice.one(&world.perpetrators[position]) as usize;
             return Some(Seizure {
                 pattern: position,
                 group: dice.bits() >> 16,
-                link: world.link_by(affiliate, dice),
+                link: dice.one(world.campaign(campaign).seizers.get(&position)?),
                 lead_us: crate::dice::micros(dice.between(least, most)),
                 referral,
             });
@@ -265,13 +284,13 @@ pub struct Description {
 /// Every pattern that a world may hold, the schemes of fraud first.
 #[must_use]
 pub fn descriptions() -> Vec<Description> {
-    let describe = |pattern: &dyn Pattern| Description {
-        name: pattern.name(),
-        nature: pattern.nature(),
-        doc: pattern.doc(),
-        taken_for: pattern.taken_for(),
-        unit: pattern.unit(),
-        usual: pattern.usual(),
+    let describe = |pattern: &'static Pattern| Description {
+        name: pattern.name,
+        nature: pattern.nature,
+        doc: pattern.doc,
+        taken_for: pattern.taken_for,
+        unit: pattern.unit,
+        usual: pattern.usual,
     };
     all().map(describe).collect()
 }
@@ -284,12 +303,12 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_docs_are_sentences() {
-        let names: BTreeSet<_> = all().map(Pattern::name).collect();
+        let names: BTreeSet<_> = all().map(|pattern| pattern.name).collect();
         assert_eq!(names.len(), all().count());
         for pattern in all() {
-            assert!(pattern.doc().ends_with('.') && 20 < pattern.doc().len(), "{}", pattern.name());
-            assert!(10 < pattern.taken_for().len(), "{}", pattern.name());
-            assert!(0.0 < pattern.usual() && pattern.usual() <= pattern.most(), "{}", pattern.name());
+            assert!(pattern.doc.ends_with('.') && 20 < pattern.doc.len(), "{}", pattern.name);
+            assert!(10 < pattern.taken_for.len(), "{}", pattern.name);
+            assert!(0.0 < pattern.usual && pattern.usual <= Pattern::MOST, "{}", pattern.name);
         }
     }
 
@@ -311,9 +330,9 @@ mod tests {
     #[test]
     fn a_position_leads_back_to_its_pattern() {
         for (position, pattern) in all().enumerate() {
-            assert_eq!(get(position).name(), pattern.name());
+            assert_eq!(get(position).name, pattern.name);
             let honest = fraud::SCHEMES.len() <= position;
-            assert_eq!(pattern.nature() == Nature::Honest, honest, "{}", pattern.name());
+            assert_eq!(pattern.nature == Nature::Honest, honest, "{}", pattern.name);
         }
     }
 }

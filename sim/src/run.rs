@@ -1,19 +1,22 @@
 //! The world as it passes, minute by minute: a stream in the order in which things become known. What waits is one
-//! actor for each journey, customer and open conversion; nothing that has passed is kept.
+//! actor for each journey, customer and open conversion; nothing that has passed is kept. Time begins some weeks before
+//! the first midnight, so that the network is in its rhythm when the first event is told.
 
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::{BinaryHeap, VecDeque},
-};
+use std::collections::VecDeque;
 
 use domain::event::{Event, Known};
 
 use crate::{
     arrivals::{self, Day},
     rhythm::{DAY, MINUTE},
+    till::Till,
     truth::Truth,
-    visit::told::{Actor, Stage, Told},
-    world::World,
+    visit::{
+        actor::{Actor, Play},
+        told::{Stage, Telling, Told},
+    },
+    wheel::Wheel,
+    world::{World, regulars::Regulars},
 };
 
 /// What the stream consists of.
@@ -34,47 +37,33 @@ pub struct Run<'a> {
     world: &'a World,
     minute_us: i64,
     day: Option<Day>,
-    waiting: BinaryHeap<Waiting>,
+    /// Who was a customer before time began, and has not been called yet.
+    regulars: Regulars,
+    waiting: Wheel,
     stage: Stage,
     catalogue: Box<dyn Iterator<Item = Truth> + 'a>,
     ready: VecDeque<Record>,
     order: Vec<(i64, (bool, u128), usize)>,
 }
 
-/// An actor and their next cue.
-struct Waiting {
-    cue: Reverse<i64>,
-    actor: Box<dyn Actor>,
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.cue == other.cue
-    }
-}
-impl Eq for Waiting {}
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Waiting {
-    // Actors share nothing: which of two goes first in a microsecond changes nothing.
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.cue.cmp(&other.cue)
-    }
-}
-
 impl<'a> Run<'a> {
-    pub(crate) fn new(world: &'a World) -> Self {
-        let mut stage = Stage { end_us: world.settings.end_us(), ..Stage::default() };
-        let start_us = world.settings.start_us;
-        stage.until_us = start_us;
+    pub(crate) fn new(world: &'a World, telling: Telling) -> Self {
+        let (begin_us, end_us, began_us) =
+            (world.settings.start_us, world.settings.end_us(), world.began_us());
+        let stage = Stage {
+            begin_us,
+            end_us,
+            telling,
+            until_us: began_us,
+            till: Till::new(world),
+            ..Stage::default()
+        };
         Self {
             world,
-            minute_us: start_us,
+            minute_us: began_us,
             day: None,
-            waiting: BinaryHeap::new(),
+            regulars: Regulars::of(world),
+            waiting: Wheel::new(began_us, end_us),
             stage,
             catalogue: Box::new(world.truth()),
             ready: VecDeque::new(),
@@ -96,16 +85,23 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Makes the next minute.
+    /// Makes the next minute, once all who were there before have come.
     fn pass(&mut self) {
         let from_us = self.minute_us;
+        if self.regulars.come(self.world, from_us, &mut self.stage) {
+            self.act();
+            self.tell();
+            return;
+        }
         self.stage.until_us = from_us + MINUTE;
-        let number = (from_us - self.world.settings.start_us) / DAY;
+        let number = (from_us - self.world.settings.start_us).div_euclid(DAY);
         let day = match self.day.take() {
             Some(day) if day.number == number => day,
             _ => {
                 let day = Day::of(self.world, number);
-                arrivals::rates(self.world, &day, &mut self.stage);
+                if 0 <= number {
+                    arrivals::rates(self.world, &day, &mut self.stage);
+                }
                 day
             }
         };
@@ -113,6 +109,9 @@ impl<'a> Run<'a> {
         arrivals::patterns(self.world, from_us, &mut self.stage);
         self.day = Some(day);
         self.act();
+        for pause in self.stage.till.settle(self.world, self.stage.until_us) {
+            self.stage.reveal(from_us, uuid::Uuid::nil(), pause);
+        }
         self.tell();
         self.minute_us += MINUTE;
     }
@@ -123,14 +122,13 @@ impl<'a> Run<'a> {
             while let Some((at_us, actor)) = self.stage.called.pop() {
                 self.play(at_us, actor);
             }
-            let due = self.waiting.peek().is_some_and(|next| next.cue.0 < self.stage.until_us);
-            let Some(next) = due.then(|| self.waiting.pop()).flatten() else { return };
-            self.play(next.cue.0, next.actor);
+            let Some((at_us, actor)) = self.waiting.pop(self.stage.until_us) else { return };
+            self.play(at_us, actor);
         }
     }
 
     /// Lets one actor act until their next cue is after this minute.
-    fn play(&mut self, mut at_us: i64, mut actor: Box<dyn Actor>) {
+    fn play(&mut self, mut at_us: i64, mut actor: Actor) {
         while at_us < self.stage.until_us {
             match actor.wake(at_us, self.world, &mut self.stage) {
                 Some(next_us) => at_us = next_us,
@@ -138,11 +136,11 @@ impl<'a> Run<'a> {
             }
         }
         if at_us < self.stage.end_us {
-            self.waiting.push(Waiting { cue: Reverse(at_us), actor });
+            self.waiting.push(at_us, actor);
         }
     }
 
-    /// Puts what became known in this minute in order.
+    /// Puts what is told in this minute in order.
     fn tell(&mut self) {
         while self.stage.later.peek().is_some_and(|told| told.at_us < self.stage.until_us) {
             self.stage.now.extend(self.stage.later.pop().map(|told| *told));

@@ -34,6 +34,11 @@ pub struct Settings {
     pub told_twice: f64,
     /// Which share of the events is learned of hours late.
     pub told_late: f64,
+    /// For how many days the network has run before its first midnight; 0 lets it open then, without anybody there.
+    pub warm_up_days: u32,
+    /// How many times the expected commissions of a month the budgets of campaigns are, in the middle; 0 for campaigns
+    /// that spend without end.
+    pub budgets: f64,
     /// Which share of what fraudsters do hides among honest habits.
     pub stealth: f64,
     /// How much of each pattern there is, by its name; what is not named has its usual share.
@@ -55,6 +60,9 @@ pub enum SettingsError {
     /// No time.
     #[error("a world of {0} days cannot be made: it takes 1 to 3,650")]
     Days(u32),
+    /// The past has an end.
+    #[error("a network cannot have run for {0} days before its first: it takes 0 to 400")]
+    WarmUp(u32),
     /// Nothing would happen.
     #[error("a world of {0} clicks cannot be made: it takes 1 to 100,000,000,000")]
     Clicks(u64),
@@ -104,6 +112,8 @@ impl Settings {
             people: (clicks / 4).max(20_000),
             impressions_per_click: 2.0,
             losses: Losses::default(),
+            warm_up_days: 45,
+            budgets: 2.0,
             told_twice: 0.001,
             told_late: 0.01,
             stealth: 0.35,
@@ -114,8 +124,8 @@ impl Settings {
     /// The same world without any fraud; the honest crowds stay.
     #[must_use]
     pub fn without_fraud(mut self) -> Self {
-        let fraud = patterns::all().filter(|pattern| pattern.nature() == Nature::Fraud);
-        self.intensities.extend(fraud.map(|pattern| (pattern.name().to_owned(), 0.0)));
+        let fraud = patterns::all().filter(|pattern| pattern.nature == Nature::Fraud);
+        self.intensities.extend(fraud.map(|pattern| (pattern.name.to_owned(), 0.0)));
         self
     }
 
@@ -124,6 +134,13 @@ impl Settings {
     pub fn with(mut self, pattern: &str, intensity: f64) -> Self {
         self.intensities.insert(pattern.to_owned(), intensity);
         self
+    }
+
+    /// The same world, which opens on its first day and whose campaigns spend without end: as many of everything as was
+    /// planted.
+    #[must_use]
+    pub fn cold(self) -> Self {
+        Self { warm_up_days: 0, budgets: 0.0, ..self }
     }
 
     /// When the world is over.
@@ -135,7 +152,7 @@ impl Settings {
     /// How much there is of each pattern, in the order of [`patterns::all`].
     pub(crate) fn intensities(&self) -> Vec<f64> {
         let asked = |name: &str| self.intensities.get(name).copied();
-        patterns::all().map(|pattern| asked(pattern.name()).unwrap_or(pattern.usual())).collect()
+        patterns::all().map(|pattern| asked(pattern.name).unwrap_or(pattern.usual)).collect()
     }
 
     /// How many clicks an ordinary minute has.
@@ -151,6 +168,7 @@ impl Settings {
         check_within(self.affiliates, Self::LEAST_AFFILIATES, 1_000_000, SettingsError::Affiliates)?;
         check_within(self.campaigns, 4, 100_000, SettingsError::Campaigns)?;
         check_within(self.days, 1, 3_650, SettingsError::Days)?;
+        check_within(self.warm_up_days, 0, 400, SettingsError::WarmUp)?;
         check_within(self.clicks, 1, 100_000_000_000, SettingsError::Clicks)?;
         check_within(self.people, 1_000, 1_000_000_000_000, SettingsError::People)?;
         check_within(self.start_us, 0, 2_932_896 * DAY, SettingsError::Start)?;
@@ -167,6 +185,7 @@ impl Settings {
             ("the impressions per click", self.impressions_per_click, 1_000.0),
             ("the share told twice", self.told_twice, 1.0),
             ("the share told late", self.told_late, 1.0),
+            ("how many times the expected spending budgets are", self.budgets, 1e6),
             ("the share of stealth", self.stealth, 1.0),
             ("the loss to blockers", blocker, 0.9),
             ("the loss to prevention", prevention, 0.9),
@@ -179,11 +198,11 @@ impl Settings {
 
     fn check_patterns(&self) -> Result<(), SettingsError> {
         for (name, &value) in &self.intensities {
-            let Some(pattern) = patterns::all().find(|pattern| pattern.name() == name) else {
-                let known = patterns::all().map(patterns::Pattern::name).collect::<Vec<_>>().join(", ");
+            if !patterns::all().any(|pattern| pattern.name == name) {
+                let known = patterns::all().map(|pattern| pattern.name).collect::<Vec<_>>().join(", ");
                 return Err(SettingsError::UnknownPattern { name: name.clone(), known });
-            };
-            check_share(&format!("the intensity of {name}"), value, pattern.most())?;
+            }
+            check_share(&format!("the intensity of {name}"), value, patterns::Pattern::MOST)?;
         }
         let clicks = patterns::share_of_clicks(&self.intensities());
         if 0.9 < clicks {

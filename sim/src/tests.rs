@@ -2,8 +2,10 @@
 
 mod determinism;
 mod honest;
+mod offline;
 mod planted;
 mod stream;
+mod warm;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,7 @@ use domain::event::{Event, Kind, Known};
 
 use crate::{
     Record, Settings, World,
-    truth::{Credit, EventName, Label, Truth},
+    truth::{Credit, EventName, Label, Pause, Truth},
     visit::told,
 };
 
@@ -25,13 +27,15 @@ struct Passed {
     labels: BTreeMap<EventName, Label>,
     credits: Vec<Credit>,
     customers: Vec<crate::truth::Customer>,
+    pauses: Vec<Pause>,
 }
 
 impl Passed {
     fn of(settings: Settings) -> Self {
         let world = World::new(settings).expect("the test's settings are good");
         let (mut told, mut events) = (Vec::new(), BTreeMap::new());
-        let (mut labels, mut credits, mut customers) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (mut labels, mut credits) = (BTreeMap::new(), Vec::new());
+        let (mut customers, mut pauses) = (Vec::new(), Vec::new());
         for record in world.run() {
             match record {
                 Record::Event(known) => {
@@ -42,11 +46,12 @@ impl Passed {
                     Truth::Label(label) => assert_eq!(labels.insert(label.event, label), None, "{label:?}"),
                     Truth::Credit(credit) => credits.push(credit),
                     Truth::Customer(customer) => customers.push(customer),
+                    Truth::Pause(pause) => pauses.push(pause),
                     Truth::Affiliate(_) | Truth::Campaign(_) | Truth::Match(_) => {}
                 },
             }
         }
-        Self { world, told, events, labels, credits, customers }
+        Self { world, told, events, labels, credits, customers, pauses }
     }
 
     fn count(&self, kind: Kind) -> u64 {
@@ -54,7 +59,12 @@ impl Passed {
     }
 }
 
-/// An ordinary small world, enough for every pattern to happen.
+/// A small world that opens on its first day, enough for every pattern to happen.
 fn small(seed: u64) -> Settings {
-    Settings::new(seed, 120, 10, 20_000)
+    Settings::new(seed, 120, 10, 20_000).cold()
+}
+
+/// The name of the conversion that a credit is for.
+fn conversion_of(credit: &Credit) -> EventName {
+    EventName { kind: Kind::Conversion, id: credit.conversion.uuid() }
 }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use domain::{AffiliateId, CampaignId, ConversionId, Money, event::Kind};
+use domain::{AffiliateId, CampaignId, ConversionId, Money, click::Device, event::Kind};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{patterns::Nature, visit::loss::Cause};
+use crate::{
+    patterns::Nature,
+    visit::{loss::Cause, order::Channel, path::Touch},
+};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,6 +27,8 @@ pub enum Truth {
     Campaign(Campaign),
     /// What an affiliate and a campaign would bring each other.
     Match(Match),
+    /// That a campaign had nothing left to spend.
+    Pause(Pause),
 }
 
 impl Truth {
@@ -37,11 +42,13 @@ impl Truth {
             Self::Affiliate(_) => "affiliates",
             Self::Campaign(_) => "campaigns",
             Self::Match(_) => "matches",
+            Self::Pause(_) => "pauses",
         }
     }
 
     /// Every table.
-    pub const TABLES: [&str; 6] = ["labels", "credits", "customers", "affiliates", "campaigns", "matches"];
+    pub const TABLES: [&str; 7] =
+        ["labels", "credits", "customers", "affiliates", "campaigns", "matches", "pauses"];
 }
 
 /// The printed id of an event, behind the prefix of its kind.
@@ -99,6 +106,10 @@ pub struct Credit {
     pub conversion: ConversionId,
     /// Whether somebody really bought or signed up; a replayed or invented one has nobody who could be credited.
     pub real: bool,
+    /// Who ordered: the same number on every machine, and for every order of theirs.
+    pub person: u64,
+    /// Where it was ordered.
+    pub channel: Channel,
     /// The part that nobody caused.
     pub organic_ppm: u32,
     /// The parts of the visits, oldest first.
@@ -116,6 +127,10 @@ pub struct Credit {
 pub struct Part {
     /// The click or impression; none when it was never recorded.
     pub visit: Option<EventName>,
+    /// What it was.
+    pub touch: Touch,
+    /// What the visitor had in their hands.
+    pub device: Device,
     /// Whose visit it was.
     pub affiliate: AffiliateId,
     /// When it was, in microseconds since the Unix epoch.
@@ -129,6 +144,8 @@ pub struct Part {
 pub struct Customer {
     /// The advertiser's name for them, as on their conversions.
     pub customer: String,
+    /// Who that is: the same number as on the credit of each of their orders.
+    pub person: u64,
     /// What they bought first.
     pub campaign: CampaignId,
     /// Who got the last visit before they did; none for those who came by themselves.
@@ -192,4 +209,15 @@ pub struct Match {
     pub earns_per_thousand_minor: f64,
     /// What the customers whom a thousand visits cause are worth to the advertiser in a year, after the commission.
     pub brings_per_thousand_minor: f64,
+}
+
+/// A campaign whose budget was spent: its links led nowhere, and its orders were not paid for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pause {
+    /// Which.
+    pub campaign: CampaignId,
+    /// Since when, in microseconds since the Unix epoch.
+    pub from_us: i64,
+    /// When its next month began.
+    pub until_us: i64,
 }

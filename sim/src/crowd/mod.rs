@@ -10,11 +10,11 @@ mod viral_day;
 use crate::patterns::Pattern;
 
 /// Every crowd.
-pub(crate) static CROWDS: &[&dyn Pattern] = &[
-    &office::Office,
-    &campus::Campus,
-    &carrier::Carrier,
-    &viral_day::ViralDay,
-    &family_device::FamilyDevice,
-    &eager_shopper::EagerShopper,
+pub(crate) static CROWDS: &[Pattern] = &[
+    office::OFFICE,
+    campus::CAMPUS,
+    carrier::CARRIER,
+    viral_day::VIRAL_DAY,
+    family_device::FAMILY_DEVICE,
+    eager_shopper::EAGER_SHOPPER,
 ];

@@ -2,7 +2,7 @@
 
 use crate::{
     dice::Dice,
-    patterns::{Cast, Hours, Pattern, Unit},
+    patterns::{Cast, Hours, Pattern, Unit, Way},
     visit::{
         script::{Pace, Referral, Script},
         told::Stage,
@@ -10,32 +10,20 @@ use crate::{
 };
 
 /// A click in the name of somebody who knows nothing of it.
-pub(super) struct ClickFlooding;
+pub(super) const CLICK_FLOODING: Pattern = Pattern {
+    name: "click_flooding",
+    doc: "Clicks are sent in the names of real people's devices at all hours; the few who buy within three weeks do it \
+     at any time after it, as likely late as soon.",
+    taken_for: "banners, which many see and few follow to an order",
+    unit: Unit::Clicks,
+    usual: 0.04,
+    hours: Hours::Any,
+    ..Pattern::scheme(Way::Happens(happen))
+};
 
-impl Pattern for ClickFlooding {
-    fn name(&self) -> &'static str {
-        "click_flooding"
-    }
-    fn doc(&self) -> &'static str {
-        "Clicks are sent in the names of real people's devices at all hours; the few who buy within three weeks do it \
-         at any time after it, as likely late as soon."
-    }
-    fn taken_for(&self) -> &'static str {
-        "banners, which many see and few follow to an order"
-    }
-    fn unit(&self) -> Unit {
-        Unit::Clicks
-    }
-    fn usual(&self) -> f64 {
-        0.04
-    }
-    fn hours(&self) -> Hours {
-        Hours::Any
-    }
-    fn happen(&self, cast: &Cast<'_>, at_us: i64, dice: &mut Dice, stage: &mut Stage) {
-        let script =
-            Script { persuades: 0.0, pace: Pace::Flat(21.0), referral: Referral::Hidden, ..cast.script() };
-        let person = cast.visitor(at_us, dice);
-        cast.call(at_us, person, script, dice, stage);
-    }
+fn happen(cast: &Cast<'_>, at_us: i64, dice: &mut Dice, stage: &mut Stage) {
+    let script =
+        Script { persuades: 0.0, pace: Pace::Flat(21.0), referral: Referral::Hidden, ..cast.script() };
+    let person = cast.visitor(at_us, dice);
+    cast.call(at_us, person, script, dice, stage);
 }

@@ -1,30 +1,16 @@
 //! A click at the last moment.
 
 use crate::{
-    patterns::{Pattern, Unit},
+    patterns::{Pattern, Unit, Way},
     visit::script::Referral,
 };
 
 /// An application sees that something is about to be bought or installed, and clicks first.
-pub(super) struct ClickInjection;
-
-impl Pattern for ClickInjection {
-    fn name(&self) -> &'static str {
-        "click_injection"
-    }
-    fn doc(&self) -> &'static str {
-        "An application on the device learns that an order is coming and sends a click up to eight seconds before it."
-    }
-    fn taken_for(&self) -> &'static str {
-        "a returning customer who pays with one click"
-    }
-    fn unit(&self) -> Unit {
-        Unit::Seized
-    }
-    fn usual(&self) -> f64 {
-        0.01
-    }
-    fn pushes_in(&self) -> Option<((f64, f64), Referral)> {
-        Some(((0.3, 8.0), Referral::Hidden))
-    }
-}
+pub(super) const CLICK_INJECTION: Pattern = Pattern {
+    name: "click_injection",
+    doc: "An application on the device learns that an order is coming and sends a click up to eight seconds before it.",
+    taken_for: "a returning customer who pays with one click",
+    unit: Unit::Seized,
+    usual: 0.01,
+    ..Pattern::scheme(Way::PushesIn((0.3, 8.0), Referral::Hidden))
+};

@@ -14,15 +14,15 @@ mod self_referral;
 use crate::patterns::Pattern;
 
 /// Every scheme.
-pub(crate) static SCHEMES: &[&dyn Pattern] = &[
-    &click_farm::ClickFarm,
-    &cookie_stuffing::CookieStuffing,
-    &click_injection::ClickInjection,
-    &click_flooding::ClickFlooding,
-    &self_referral::SelfReferral,
-    &referral_ring::ReferralRing,
-    &lead_fraud::LeadFraud,
-    &brand_bidding::BrandBidding,
-    &replayed_postback::ReplayedPostback,
-    &conversion_spike::ConversionSpike,
+pub(crate) static SCHEMES: &[Pattern] = &[
+    click_farm::CLICK_FARM,
+    cookie_stuffing::COOKIE_STUFFING,
+    click_injection::CLICK_INJECTION,
+    click_flooding::CLICK_FLOODING,
+    self_referral::SELF_REFERRAL,
+    referral_ring::REFERRAL_RING,
+    lead_fraud::LEAD_FRAUD,
+    brand_bidding::BRAND_BIDDING,
+    replayed_postback::REPLAYED_POSTBACK,
+    conversion_spike::CONVERSION_SPIKE,
 ];

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::event::{Event, Kind};
 
-use super::{Passed, small};
+use super::{Passed, conversion_of, small};
 use crate::{
-    Cause, Losses, Settings,
+    Cause, Losses, Settings, Touch,
     dice::{real, size},
     rhythm::{COUNTRIES, hour_of_week},
     test_counts::agrees,
@@ -65,17 +65,14 @@ fn tracking_loses_what_it_is_said_to_lose_by_cause() {
         agrees(lost as u64, journeys.len() as u64, share);
     }
     for credit in &passed.credits {
-        let Event::Conversion(conversion) = &passed.events[&conversion_name(credit)].event else {
+        let Event::Conversion(conversion) = &passed.events[&conversion_of(credit)].event else {
             unreachable!()
         };
         assert!(credit.lost.is_none() || conversion.click.is_none(), "{credit:?}");
-        let unseen = credit.visits.iter().filter(|part| part.visit.is_none()).count();
+        let unseen = |part: &&crate::truth::Part| part.visit.is_none() && part.touch != Touch::Offline;
+        let unseen = credit.visits.iter().filter(unseen).count();
         assert!(unseen == 0 || credit.lost == Some(Cause::Blocker), "{credit:?}");
     }
-}
-
-fn conversion_name(credit: &crate::truth::Credit) -> crate::truth::EventName {
-    crate::truth::EventName { kind: Kind::Conversion, id: credit.conversion.uuid() }
 }
 
 #[test]
@@ -85,7 +82,7 @@ fn every_conversion_has_its_credit_and_the_credit_sums_to_it() {
     for credit in &passed.credits {
         let visits: u32 = credit.visits.iter().map(|part| part.ppm).sum();
         assert_eq!(credit.organic_ppm + visits, 1_000_000, "{credit:?}");
-        assert!(passed.events.contains_key(&conversion_name(credit)));
+        assert!(passed.events.contains_key(&conversion_of(credit)));
     }
     let forms: std::collections::BTreeSet<_> =
         passed.credits.iter().map(|credit| format!("{:?}", credit.together)).collect();

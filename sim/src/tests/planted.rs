@@ -40,7 +40,7 @@ fn every_pattern_is_there_as_often_as_it_was_planted() {
         let expected = patterns::beginnings(&passed.world, position)
             * 30.0
             * 1_440.0
-            * patterns::get(position).per_occurrence();
+            * patterns::get(position).per_occurrence;
         let squares: u64 = groups.values().map(|size| size * size).sum();
         let deviation = real(squares).sqrt();
         let off = real(count) - expected;
@@ -89,7 +89,7 @@ fn perpetrators_are_behind_every_fraud_and_behind_no_crowd() {
         .world
         .affiliates
         .iter()
-        .map(|it| (it.id, it.scheme.map(|scheme| patterns::get(scheme).name())))
+        .map(|it| (it.id, it.scheme.map(|scheme| patterns::get(scheme).name)))
         .collect();
     for label in passed.labels.values() {
         let scheme = scheme_of[&label.affiliate];

@@ -20,9 +20,6 @@ const SYNERGY: f64 = 0.6;
 /// How much more a visit counts when another came before it.
 const PREPARED: f64 = 1.5;
 
-/// How much of a click's effect an impression alone has.
-pub(crate) const SEEING: f64 = 0.3;
-
 /// The visits of one journey and what they do.
 #[derive(Clone, Debug)]
 pub(crate) struct Game {

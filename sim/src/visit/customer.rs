@@ -2,16 +2,18 @@
 //! Colombo («Counting your customers», Management Science 1987), an order's time being exponential at a rate that is
 //! gamma-distributed among customers, and a customer's life exponential.
 
-use domain::{ClickId, LinkId, Money, campaign::EventKind};
+use domain::{Money, campaign::EventKind};
 
 use super::{
-    case::{Case, GivenBack},
-    person::Person,
-    sale::{Order, Trace},
-    told::{Actor, Stage},
+    actor::{Actor, Play},
+    case::{Case, Origin, Returns},
+    course::{Part, key_of},
+    journey::{Journey, Sale},
+    order::{Channel, Order, Trace, customer_name},
+    told::Stage,
 };
 use crate::{
-    dice::{Dice, micros, real, whole},
+    dice::{Dice, exp, micros, mixed, real, whole},
     rhythm::DAY,
     truth::{self, Truth},
     world::World,
@@ -23,160 +25,176 @@ const YEAR: i64 = 365 * DAY;
 /// How unlike each other customers are in their pace: the shape of the gamma distribution, 1.5 (chosen).
 const ALIKE: f64 = 1.5;
 
-/// What a customer begins with.
-pub(crate) struct Won {
-    pub(crate) order: Order,
-    pub(crate) credit: truth::Credit,
-    pub(crate) refund: Option<GivenBack>,
-    /// The last visit's link.
-    pub(crate) through: Option<u32>,
-    pub(crate) person: Person,
-}
-
-/// Somebody who may buy again.
+/// Somebody who may buy again; what they are like follows from the journey that won them.
+#[derive(Debug)]
 pub(crate) struct Customer {
-    name: String,
-    person: Person,
-    campaign: u32,
-    credit: Box<truth::Credit>,
-    /// What the first order's report said of where the customer came from; it goes on for subscriptions.
-    subscribed: Option<(Option<ClickId>, Option<LinkId>, Option<domain::AffiliateId>)>,
-    rest: Rest,
-    next: Option<Again>,
+    won_by: Journey,
+    /// How many orders they have made.
+    orders: u32,
+    /// Whether they were one before anything here began.
+    was_there: bool,
 }
 
-/// The orders that a customer still makes; a copy of it foretells them.
-#[derive(Clone, Debug)]
-struct Rest {
-    dice: Dice,
-    at_us: i64,
+/// How somebody orders.
+struct Habit {
+    key: u64,
     until_us: i64,
     pause_us: f64,
 }
 
 /// One more order.
-#[derive(Clone, Copy, Debug)]
 struct Again {
-    at_us: i64,
+    /// How long after the order before it.
+    pause_us: i64,
     amount: Money,
-    refund: Option<GivenBack>,
+    /// What follows from it.
     key: u64,
 }
 
-impl Rest {
-    fn next(&mut self, world: &World, campaign: u32) -> Option<Again> {
-        let campaign = world.campaign(campaign);
-        self.at_us = self.at_us.saturating_add(micros(self.dice.exponential(self.pause_us) / 1e6).max(1));
-        let (amount, key) = (campaign.order(&mut self.dice), self.dice.bits());
-        let refund = Case::refund(campaign.vertical.refunded, &mut self.dice);
-        (self.at_us < self.until_us).then_some(Again { at_us: self.at_us, amount, refund, key })
+impl Habit {
+    /// The order behind the `number`-th.
+    fn again(&self, number: u32, world: &World, campaign: u32) -> Again {
+        let mut dice = Dice::of(mixed(self.key ^ u64::from(number)));
+        let pause_us = micros(dice.exponential(self.pause_us) / 1e6).max(1);
+        Again { pause_us, amount: world.campaign(campaign).order(&mut dice), key: dice.bits() }
+    }
+
+    /// When the order behind the `number`-th is, which was at `at_us`; none when the customer leaves before.
+    fn due(&self, number: u32, at_us: i64, world: &World, campaign: u32) -> Option<i64> {
+        let due_us = at_us.saturating_add(self.again(number, world, campaign).pause_us);
+        (due_us < self.until_us).then_some(due_us)
     }
 }
 
 impl Customer {
     /// Tells what a new customer is worth, and lets them come back.
-    pub(crate) fn won(won: Won, key: u64, world: &World, stage: &mut Stage) {
-        let Won { order, credit, refund, through, person } = won;
-        let (campaign, mut dice) = (world.campaign(order.campaign), Dice::of(key));
-        let worth = through.map_or(1.0, |link| world.affiliate_of(link).worth(campaign));
-        let stays_us = campaign.vertical.stays_days * real(DAY.unsigned_abs());
-        let until_us = order.at_us + micros(dice.exponential(stays_us) / 1e6);
-        let monthly = dice.gamma(ALIKE, campaign.vertical.orders_per_month * worth / ALIKE).max(1e-6);
-        let pause_us = real((30 * DAY).unsigned_abs()) / monthly;
-        let mut rest = Rest { dice, at_us: order.at_us, until_us, pause_us };
-        let truth = foretold(world, &order, refund, through, &rest);
-        stage.reveal(order.at_us, credit.conversion.uuid(), Truth::Customer(truth));
-        let Some(first) = rest.next(world, order.campaign) else { return };
-        let goes_on = matches!(campaign.vertical.kind, EventKind::Trial | EventKind::Recurring);
-        let Trace { click, link, affiliate, .. } = order.trace;
-        let customer = Self {
-            name: order.customer,
-            person,
-            campaign: order.campaign,
-            credit: Box::new(credit),
-            subscribed: goes_on.then_some((click, link, affiliate)),
-            rest,
-            next: Some(first),
-        };
-        stage.call(first.at_us, customer);
+    pub(super) fn won(won_by: Journey, sale: &Sale, world: &World, stage: &mut Stage) {
+        let customer = Self { won_by, orders: 1, was_there: false };
+        let habit = customer.habit(sale, world);
+        let truth = customer.foretold(&habit, sale, world);
+        stage.reveal(sale.order.at_us, sale.credit.conversion.uuid(), Truth::Customer(truth));
+        if let Some(first_us) = habit.due(1, sale.order.at_us, world, sale.order.campaign) {
+            stage.call(first_us, Actor::Customer(customer));
+        }
     }
 
-    fn buy(&mut self, again: Again, world: &World, stage: &mut Stage) {
-        let mut dice = Dice::of(again.key);
-        let here = world.people.whereabouts(&self.person, again.at_us, &mut dice);
-        let (click, link, affiliate) = self.subscribed.unwrap_or_default();
-        let order = Order {
-            at_us: again.at_us,
-            campaign: self.campaign,
-            kind: if self.subscribed.is_some() {
-                EventKind::Recurring
-            } else {
-                world.campaign(self.campaign).vertical.kind
-            },
-            amount: again.amount,
-            order_id: format!("{:012X}", dice.bits() >> 16),
-            customer: self.name.clone(),
-            trace: Trace { click, link, affiliate, ..Trace::default() },
-            mailbox: world.people.mailbox(&self.person),
-            here: self.subscribed.is_none().then_some(here),
-            country: self.person.country,
-            consents: self.credit.lost != Some(super::loss::Cause::Consent),
-        };
-        let (event, id, known_at_us) = order.event(world, &mut dice);
-        if !stage.tell(world, event, known_at_us, &mut dice) {
+    /// Somebody who was a customer already when all began, at `began_us`; none when their first order was not yet.
+    pub(crate) fn from_before(won_by: Journey, began_us: i64, world: &World, stage: &mut Stage) {
+        let sale = won_by.sale(world);
+        if began_us <= sale.order.at_us {
             return;
         }
-        let credit =
-            truth::Credit { conversion: id, won_by: Some(self.credit.conversion), ..(*self.credit).clone() };
-        stage.reveal(again.at_us, id.uuid(), Truth::Credit(credit));
-        stage.call(known_at_us + 1, Case::opened(world, &order, id, again.refund, false, dice.bits()));
-    }
-}
-
-impl Actor for Customer {
-    fn wake(&mut self, at_us: i64, world: &World, stage: &mut Stage) -> Option<i64> {
-        if let Some(again) = self.next.take_if(|again| again.at_us <= at_us) {
-            self.buy(again, world, stage);
-            self.next = self.rest.next(world, self.campaign);
+        let mut customer = Self { won_by, orders: 1, was_there: true };
+        let habit = customer.habit(&sale, world);
+        let truth = customer.foretold(&habit, &sale, world);
+        stage.reveal(began_us, sale.credit.conversion.uuid(), Truth::Customer(truth));
+        let mut at_us = sale.order.at_us;
+        while let Some(due_us) = habit.due(customer.orders, at_us, world, sale.order.campaign) {
+            at_us = due_us;
+            if began_us <= at_us {
+                stage.call(at_us, Actor::Customer(customer));
+                return;
+            }
+            customer.orders += 1;
         }
-        self.next.map(|again| again.at_us)
+    }
+
+    fn habit(&self, sale: &Sale, world: &World) -> Habit {
+        let campaign = world.campaign(sale.order.campaign);
+        let key = key_of(self.won_by.key, Part::Customer);
+        let mut dice = Dice::of(key);
+        let worth = sale.through.map_or(1.0, |link| world.affiliate_of(link).worth(campaign));
+        let stays_us = campaign.vertical.stays_days * real(DAY.unsigned_abs());
+        // Who has stayed until now stays as long again as anybody: an exponential life has no memory.
+        let from_us = if self.was_there { world.began_us() } else { sale.order.at_us };
+        let until_us = from_us + micros(dice.exponential(stays_us) / 1e6);
+        let monthly = dice.gamma(ALIKE, campaign.vertical.orders_per_month * worth / ALIKE).max(1e-6);
+        Habit { key, until_us, pause_us: real((30 * DAY).unsigned_abs()) / monthly }
+    }
+
+    fn buy(&self, at_us: i64, again: &Again, sale: Sale, world: &World, stage: &mut Stage) {
+        let (mut dice, person) = (Dice::of(again.key), self.won_by.person);
+        let subscribed = matches!(
+            world.campaign(sale.order.campaign).vertical.kind,
+            EventKind::Trial | EventKind::Recurring
+        );
+        let order = Order::drawn_up(at_us, sale.order.campaign, person, Channel::Web, world, &mut dice);
+        let device = super::person::device(&mut dice);
+        let here = world.people.whereabouts(&person, device, at_us, &mut dice);
+        // What the first order's report said of where the customer came from goes on for subscriptions.
+        let Trace { click, link, .. } = sale.order.trace;
+        let order = Order {
+            kind: if subscribed { EventKind::Recurring } else { order.kind },
+            amount: again.amount,
+            customer: sale.order.customer,
+            trace: if subscribed { Trace { click, link, ..Trace::default() } } else { Trace::default() },
+            here: (!subscribed).then_some(here),
+            consents: sale.order.consents,
+            ..order
+        };
+        let booked = order.booked(world, &mut dice);
+        if order.tell(world, booked, stage) {
+            let credit = truth::Credit {
+                conversion: booked.id,
+                channel: Channel::Web,
+                won_by: Some(sale.credit.conversion),
+                ..sale.credit
+            };
+            stage.reveal(at_us, booked.id.uuid(), Truth::Credit(credit));
+        }
+        let paid = order.pay(world, stage);
+        let case = Case::opened(&order, booked.id, key_of(again.key, Part::Case), Origin::Honest, paid);
+        stage.call(booked.known_at_us + 1, Actor::Case(case));
+    }
+
+    /// What a customer will have bought within a year of the first order.
+    fn foretold(&self, habit: &Habit, sale: &Sale, world: &World) -> truth::Customer {
+        let (order, campaign) = (&sale.order, world.campaign(sale.order.campaign));
+        let left = |amount: Money, key: u64| {
+            let returns = Returns::of(campaign.vertical.refunded, key_of(key, Part::Case));
+            let kept = 1.0 - returns.map_or(0.0, |returns| returns.part);
+            campaign.vertical.margin * real(amount.minor.unsigned_abs()) * kept
+        };
+        let (mut orders, mut revenue) = (1, order.amount.minor);
+        let mut value = left(order.amount, self.won_by.key);
+        let mut at_us = order.at_us;
+        while let Some(due_us) = habit.due(orders, at_us, world, order.campaign)
+            && due_us < order.at_us + YEAR
+        {
+            let again = habit.again(orders, world, order.campaign);
+            at_us = due_us;
+            orders += 1;
+            revenue += again.amount.minor;
+            value += left(again.amount, again.key);
+        }
+        let worth = sale.through.map_or(1.0, |link| world.affiliate_of(link).worth(campaign));
+        let money = |minor: f64| {
+            Money::new(i64::try_from(whole(minor.round())).unwrap_or(i64::MAX), campaign.currency())
+        };
+        truth::Customer {
+            customer: customer_name(order.customer),
+            person: self.won_by.person.bits(),
+            campaign: campaign.id,
+            affiliate: sale.through.map(|link| world.affiliate_of(link).id),
+            since_us: order.at_us,
+            until_us: habit.until_us,
+            orders_in_a_year: orders,
+            revenue_in_a_year: Money::new(revenue, campaign.currency()),
+            value_in_a_year: money(value),
+            expected_value: money(expected_value(campaign, worth)),
+        }
     }
 }
 
-/// What a customer will have bought a year from now.
-fn foretold(
-    world: &World,
-    order: &Order,
-    refund: Option<GivenBack>,
-    through: Option<u32>,
-    rest: &Rest,
-) -> truth::Customer {
-    let campaign = world.campaign(order.campaign);
-    let margin = campaign.vertical.margin;
-    let left = |amount: Money, refund: Option<GivenBack>| {
-        margin * real(amount.minor.unsigned_abs()) * (1.0 - refund.map_or(0.0, |refund| refund.part))
-    };
-    let (mut orders, mut revenue) = (1, order.amount.minor);
-    let mut value = left(order.amount, refund);
-    let mut coming = rest.clone();
-    while let Some(again) = coming.next(world, order.campaign).filter(|it| it.at_us < order.at_us + YEAR) {
-        orders += 1;
-        revenue += again.amount.minor;
-        value += left(again.amount, again.refund);
-    }
-    let worth = through.map_or(1.0, |link| world.affiliate_of(link).worth(campaign));
-    let money =
-        |minor: f64| Money::new(i64::try_from(whole(minor.round())).unwrap_or(i64::MAX), campaign.currency());
-    truth::Customer {
-        customer: order.customer.clone(),
-        campaign: campaign.id,
-        affiliate: through.map(|link| world.affiliate_of(link).id),
-        since_us: order.at_us,
-        until_us: rest.until_us,
-        orders_in_a_year: orders,
-        revenue_in_a_year: Money::new(revenue, campaign.currency()),
-        value_in_a_year: money(value),
-        expected_value: money(expected_value(campaign, worth)),
+impl Play for Customer {
+    fn wake(&mut self, at_us: i64, world: &World, stage: &mut Stage) -> Option<i64> {
+        let sale = self.won_by.sale(world);
+        let habit = self.habit(&sale, world);
+        let campaign = sale.order.campaign;
+        let again = habit.again(self.orders, world, campaign);
+        self.orders += 1;
+        self.buy(at_us, &again, sale, world, stage);
+        habit.due(self.orders, at_us, world, campaign)
     }
 }
 
@@ -184,10 +202,10 @@ fn foretold(
 /// more than ordinary ones: the first order and those that follow while the customer stays.
 pub(crate) fn expected_value(campaign: &crate::world::campaign::Campaign, worth: f64) -> f64 {
     let stays = campaign.vertical.stays_days;
-    let days = stays * (1.0 - (-365.0 / stays).exp());
+    let days = stays * (1.0 - exp(-365.0 / stays));
     let orders = 1.0 + campaign.vertical.orders_per_month * worth / 30.0 * days;
     // Four in five refunds are whole, the others half on average; a log-normal's mean is above its median.
     let kept = 1.0 - campaign.vertical.refunded * (0.8 + 0.2 * 0.5);
-    let order = real(campaign.price.minor.unsigned_abs()) * (0.5_f64 * 0.5 / 2.0).exp();
+    let order = real(campaign.price.minor.unsigned_abs()) * exp(0.5 * 0.5 / 2.0);
     orders * order * kept * campaign.vertical.margin
 }

@@ -1,311 +1,393 @@
-//! A journey: visits one after the other, and perhaps an order at the end, which somebody may try to seize.
+//! A journey: visits one after the other, and perhaps an order at the end, which somebody may try to seize. What waits
+//! is only what the journey follows from; what it is going to be is its [`Course`].
 
-use domain::{ConversionId, SessionId, click::Device};
+use domain::{ConversionId, click::Device, event::Kind};
 use uuid::Uuid;
 
 use super::{
-    case::Case,
-    credit::{Credit, Game, SEEING},
-    customer::{Customer, Won},
-    handset::Handset,
+    actor::{Actor, Play},
+    case::{Case, Origin},
+    course::{Course, End, Part, key_of},
+    credit::Credit,
+    customer::Customer,
     loss::Cause,
-    path::{MOST, Path},
+    order::{Booked, Channel, Order, Trace},
+    path::Touch,
     person::{Person, Whereabouts},
-    sale::{self, Order, Trace},
-    script::{Ending, Pace, Referral, Script},
-    told::{self, Actor, Stage, Way, known_at},
+    sale,
+    script::{Ending, Referral, Script},
+    told::{Stage, Way, known_at},
 };
 use crate::{
     dice::Dice,
     fraud::replayed_postback::Replay,
-    patterns::{self, Nature, Seizure},
-    rhythm::{HOUR, MINUTE, awake},
-    truth::{self, EventName, Label, Part, Truth},
+    patterns::{self, Nature},
+    rhythm::MINUTE,
+    truth::{self, EventName, Label, Truth},
     world::World,
 };
 
 /// Somebody on their way to an order, or to nothing.
+#[derive(Clone, Debug)]
 pub(crate) struct Journey {
-    dice: Dice,
-    person: Person,
-    campaign: u32,
-    path: Path,
-    /// What was told of each visit so far: its id, unless it was never recorded, and when it was.
-    seen: [(Option<EventName>, i64); MOST],
-    visited: usize,
-    session: SessionId,
-    /// Where the last visit was made from.
-    here: Option<Whereabouts>,
-    lost: Option<Cause>,
+    pub(super) key: u64,
+    /// When the first visit is, or the order of somebody whom nobody sent.
+    pub(super) begun_us: i64,
+    pub(super) person: Person,
+    pub(super) script: Option<Box<Script>>,
+    start: Start,
     next: Next,
-    script: Option<Box<Script>>,
+}
+
+/// What a journey begins with: a position among the links, or among the campaigns where nobody sent the customer.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Link(u32),
+    Campaign(u32),
 }
 
 /// What comes next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    Visit,
+    Visit(u8),
     /// Somebody pushes in before the order.
-    Seized(Seizure),
-    Order(Option<Taken>),
+    PushIn,
+    Order,
+    /// An order before which somebody has pushed in.
+    SeizedOrder,
 }
 
-/// The click by which somebody pushed in.
-#[derive(Clone, Copy, Debug)]
-struct Taken {
-    by: Seizure,
-    click: EventName,
-    at_us: i64,
+/// What is ordered at the end of a journey, and what is true about it.
+pub(super) struct Sale {
+    pub(super) order: Order,
+    pub(super) booked: Booked,
+    pub(super) credit: truth::Credit,
+    /// The last visit's link.
+    pub(super) through: Option<u32>,
 }
 
 impl Journey {
     /// An ordinary journey that begins with this link.
-    pub(crate) fn honest(world: &World, person: Person, link: u32, key: u64) -> Self {
-        let mut dice = Dice::of(key);
-        let path = Path::planned(world, link, &mut dice);
-        let lost = world.settings.losses.draw(&mut dice);
-        Self { lost, ..Self::bare(person, world.link(link).campaign, path, dice) }
+    pub(crate) fn honest(at_us: i64, person: Person, link: u32, key: u64) -> Self {
+        Self { key, begun_us: at_us, person, script: None, start: Start::Link(link), next: Next::Visit(0) }
     }
 
     /// A journey that a pattern prescribes: one click through this link, seen by us.
-    pub(crate) fn scripted(world: &World, person: Person, link: u32, script: Script, key: u64) -> Self {
-        let mut bare = Self::bare(person, world.link(link).campaign, Path::single(link), Dice::of(key));
-        bare.script = Some(Box::new(script));
-        bare
+    pub(crate) fn scripted(at_us: i64, person: Person, link: u32, script: Script, key: u64) -> Self {
+        Self { script: Some(Box::new(script)), ..Self::honest(at_us, person, link, key) }
     }
 
     /// The order of somebody whom nobody sent.
-    pub(crate) fn organic(person: Person, campaign: u32, key: u64) -> Self {
-        let journey = Self::bare(person, campaign, Path::default(), Dice::of(key));
-        Self { next: Next::Order(None), ..journey }
+    pub(crate) fn organic(at_us: i64, person: Person, campaign: u32, key: u64) -> Self {
+        let journey = Self::honest(at_us, person, 0, key);
+        Self { start: Start::Campaign(campaign), next: Next::Order, ..journey }
     }
 
-    fn bare(person: Person, campaign: u32, path: Path, dice: Dice) -> Self {
-        Self {
-            dice,
-            person,
-            campaign,
-            path,
-            seen: [(None, 0); MOST],
-            visited: 0,
-            session: SessionId::from(Uuid::nil()),
-            here: None,
-            lost: None,
-            next: Next::Visit,
-            script: None,
+    /// The same journey, of which it is known already that it ends in an order that nobody seizes.
+    pub(crate) fn that_orders(self) -> Self {
+        Self { next: Next::Order, ..self }
+    }
+
+    /// The link that it begins with.
+    pub(super) fn link(&self) -> Option<u32> {
+        match self.start {
+            Start::Link(link) => Some(link),
+            Start::Campaign(_) => None,
         }
     }
 
-    /// The visits as a game.
-    fn game(&self, world: &World) -> Game {
-        let factor = self.script.as_ref().map_or(1.0, |script| script.persuades);
-        game(world, self.campaign, &self.path, factor)
+    pub(crate) fn campaign(&self, world: &World) -> u32 {
+        match self.start {
+            Start::Link(link) => world.link(link).campaign,
+            Start::Campaign(campaign) => campaign,
+        }
     }
 
-    fn place(&mut self, world: &World, at_us: i64) -> Whereabouts {
-        let mut here = world.people.whereabouts(&self.person, at_us, &mut self.dice);
+    /// Whether an affiliate sent somebody without any pattern.
+    pub(super) fn is_honest(&self) -> bool {
+        self.script.is_none() && self.link().is_some()
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        self.script.as_ref().map_or(Ending::AsPersuaded, |script| script.ending)
+    }
+
+    /// Where a visit is made from, or (one beyond the last visit) an order.
+    fn place(
+        &self,
+        course: &Course,
+        number: usize,
+        at_us: i64,
+        world: &World,
+        dice: &mut Dice,
+    ) -> Whereabouts {
         if let Some((address, handset)) = self.script.as_ref().and_then(|script| script.place) {
-            here = Whereabouts { address, handset, country: self.person.country };
+            return Whereabouts { address, handset, country: self.person.country() };
         }
-        here
+        world.people.whereabouts(&self.person, course.device(number), at_us, dice)
     }
 
-    /// Makes the next visit, and says when what follows is due.
-    fn visit(&mut self, at_us: i64, world: &World, stage: &mut Stage) -> Option<i64> {
-        let step = self.path.steps()[self.visited];
-        let here = self.place(world, at_us);
-        if self.visited == 0 || self.lost == Some(Cause::Prevention) {
-            self.session = self.dice.id(at_us);
-        }
-        self.here = Some(here);
-        self.seen[self.visited] = (None, at_us);
-        if self.lost != Some(Cause::Blocker) {
-            let event = if step.view_only {
-                let session = self.lost.is_none().then_some(self.session);
-                sale::impression(world, at_us, step.link, (&here, session), &mut self.dice)
-            } else {
-                let referral = self.script.as_ref().map_or(Referral::Page, |script| script.referral);
-                sale::click(world, at_us, step.link, (&here, self.session, referral), &mut self.dice)
-            };
-            let name = told::name(&event);
-            self.seen[self.visited].0 = Some(name);
-            let known_at_us = known_at(world, at_us, Way::Tracker, &mut self.dice);
-            if stage.tell(world, event, known_at_us, &mut self.dice) {
-                self.label(world, at_us, name, step.link, stage);
-            }
-        }
-        self.visited += 1;
-        match self.path.steps().get(self.visited) {
-            Some(step) => Some(awake(self.person.country, at_us + step.after_us, &mut self.dice)),
-            None => self.decide(at_us, world),
-        }
+    /// What somebody has in their hands at a visit, or (one beyond the last visit) at an order.
+    fn held(&self, course: &Course, number: usize) -> Device {
+        let prescribed = self.script.as_ref().and_then(|script| script.place);
+        prescribed.map_or_else(|| course.device(number), |(_, handset)| handset.kind)
     }
 
-    /// Whether something is ordered, when, and whether somebody pushes in before.
-    fn decide(&mut self, at_us: i64, world: &World) -> Option<i64> {
-        let ending = self.script.as_ref().map_or(Ending::AsPersuaded, |script| script.ending);
-        let orders = match ending {
-            Ending::AsPersuaded => {
-                let probability = self.game(world).probability();
-                self.dice.happens(probability)
-            }
-            Ending::Staged | Ending::Invented | Ending::Organic => true,
-            Ending::Nothing => false,
-        };
-        if !orders {
+    /// Makes a visit, and says when what follows is due.
+    fn visit(&mut self, number: usize, course: &Course, world: &World, stage: &mut Stage) -> Option<i64> {
+        let (step, at_us) = (course.path.steps()[number], course.at_us(number));
+        if stage.till.is_closed(self.campaign(world), at_us) {
+            // The link leads nowhere: there is no click, and the visitor gives up.
             return None;
         }
-        let pace = self.script.as_ref().map_or(Pace::Human, |script| script.pace);
-        let decides_days = world.campaign(self.campaign).vertical.decides_days;
-        let mut order_us = at_us + pace.delay_us(decides_days, &mut self.dice);
-        if pace == Pace::Human && at_us + 2 * HOUR < order_us {
-            order_us = awake(self.person.country, order_us, &mut self.dice);
+        if course.is_seen(number) {
+            self.tell_visit(number, course, step.link, world, stage);
         }
-        let seizure = if self.script.is_none() { patterns::seizure(world, &mut self.dice) } else { None };
-        self.next = seizure.map_or(Next::Order(None), Next::Seized);
-        let lead_us = seizure.map_or(0, |seizure| seizure.lead_us.min(order_us - at_us));
-        Some(order_us - lead_us)
+        let following = number + 1;
+        if following < course.path.steps().len() {
+            self.next = Next::Visit(u8::try_from(following).unwrap_or(u8::MAX));
+            return Some(course.at_us(following));
+        }
+        let End { orders, order_us, seizure } = course.end(self, world);
+        self.next = if seizure.is_some() { Next::PushIn } else { Next::Order };
+        orders.then(|| order_us - seizure.map_or(0, |seizure| seizure.lead_us))
+    }
+
+    fn tell_visit(&self, number: usize, course: &Course, link: u32, world: &World, stage: &mut Stage) {
+        let (touch, at_us) = (course.path.steps()[number].touch, course.at_us(number));
+        let (id, mut dice) = course.visit(number);
+        let known_at_us = known_at(world, at_us, Way::Tracker, &mut dice);
+        if !stage.hears(known_at_us) {
+            return;
+        }
+        let here = self.place(course, number, at_us, world, &mut dice);
+        let event = if touch == Touch::Impression {
+            let session = course.lost.is_none().then(|| course.session(number));
+            sale::impression(world, (id, at_us), link, (&here, session))
+        } else {
+            let referral = self.script.as_ref().map_or(Referral::Page, |script| script.referral);
+            sale::click(world, (id, at_us), link, &self.person, (&here, course.session(number), referral))
+        };
+        let name = EventName { kind: event.kind(), id };
+        stage.tell(world, event, known_at_us, &mut dice);
+        self.label(world, at_us, name, link, stage);
     }
 
     /// A click that the visitor never meant, just before an order that was coming anyway.
-    fn pushed_in(&mut self, at_us: i64, by: Seizure, world: &World, stage: &mut Stage) -> Option<i64> {
-        let here = self.place(world, at_us);
-        let session = self.dice.id(at_us);
-        self.here = Some(here);
-        let event = sale::click(world, at_us, by.link, (&here, session, by.referral), &mut self.dice);
-        let click = told::name(&event);
-        let known_at_us = known_at(world, at_us, Way::Tracker, &mut self.dice);
-        if stage.tell(world, event, known_at_us, &mut self.dice) {
-            stage.label(at_us, label(world, click, by.pattern, by.link, by.group));
-        }
-        self.next = Next::Order(Some(Taken { by, click, at_us }));
-        Some(at_us + by.lead_us)
-    }
-
-    fn order(&mut self, at_us: i64, taken: Option<Taken>, world: &World, stage: &mut Stage) {
-        let trace = self.trace(at_us, taken, world);
-        let order = self.drawn_up(at_us, trace, taken.is_some(), world);
-        let (event, id, known_at_us) = order.event(world, &mut self.dice);
-        let name = told::name(&event);
-        if !stage.tell(world, event, known_at_us, &mut self.dice) {
-            return;
-        }
-        let last = self.path.steps().last().map(|step| step.link);
-        match (taken, last) {
-            (Some(taken), _) => {
-                stage.label(at_us, label(world, name, taken.by.pattern, taken.by.link, taken.by.group));
+    fn pushed_in(&mut self, course: &Course, world: &World, stage: &mut Stage) -> Option<i64> {
+        let End { order_us, seizure, .. } = course.end(self, world);
+        let by = seizure?;
+        let at_us = order_us - by.lead_us;
+        self.next = Next::Order;
+        if !stage.till.is_closed(self.campaign(world), at_us) {
+            self.next = Next::SeizedOrder;
+            let (click, mut dice) = self.pushed(at_us);
+            let known_at_us = known_at(world, at_us, Way::Tracker, &mut dice);
+            if stage.hears(known_at_us) {
+                let session = dice.id(at_us);
+                let here = self.place(course, course.path.steps().len(), at_us, world, &mut dice);
+                let of = (&here, session, by.referral);
+                let event = sale::click(world, (click.id, at_us), by.link, &self.person, of);
+                stage.tell(world, event, known_at_us, &mut dice);
+                stage.label(at_us, label(world, click, by.pattern, by.link, by.group));
             }
-            (None, Some(link)) => self.label(world, at_us, name, link, stage),
-            (None, None) => {}
         }
-        let credit = self.credit(id, taken, world);
-        stage.reveal(at_us, id.uuid(), Truth::Credit(credit.clone()));
-        let fraud = taken.is_some() || self.is_fraud();
-        let giving_back = world.campaign(self.campaign).vertical.refunded;
-        let refund =
-            Case::refund(if self.is_fraud() { 2.0 * giving_back } else { giving_back }, &mut self.dice);
-        stage.call(known_at_us + 1, Case::opened(world, &order, id, refund, fraud, self.dice.bits()));
-        self.replay(&order, last, stage);
-        let ending = self.script.as_ref().map_or(Ending::AsPersuaded, |script| script.ending);
-        if matches!(ending, Ending::AsPersuaded | Ending::Organic) {
-            let won = Won { order, credit, refund, through: last, person: self.person };
-            Customer::won(won, self.dice.bits(), world, stage);
-        }
+        Some(order_us)
     }
 
-    /// What the report can say about how the customer came: the last click, if tracking has not lost it.
-    fn trace(&self, at_us: i64, taken: Option<Taken>, world: &World) -> Trace {
-        let window_us = world.campaign(self.campaign).window_us();
-        let clicks = self.path.steps().iter().zip(&self.seen).rev();
-        let mut kept = clicks.filter(|(step, (_, seen_us))| !step.view_only && at_us - seen_us <= window_us);
-        let own = kept
-            .next()
-            .filter(|_| self.lost.is_none())
-            .and_then(|(step, (name, _))| Some((step.link, (*name)?)));
-        let Some((link, click)) = taken.map(|taken| (taken.by.link, taken.click)).or(own) else {
-            return Trace::default();
+    /// The name of a click that pushes in, and its stream.
+    fn pushed(&self, at_us: i64) -> (EventName, Dice) {
+        let mut dice = Dice::of(key_of(self.key, Part::PushedIn));
+        let id: Uuid = dice.id(at_us);
+        (EventName { kind: Kind::Click, id }, dice)
+    }
+
+    fn order(&mut self, course: &Course, world: &World, stage: &mut Stage) {
+        let (end, seized) = (course.end(self, world), self.next == Next::SeizedOrder);
+        let Sale { order, booked, credit, through } = self.sold(course, &end, world);
+        let by = end.seizure.filter(|_| seized);
+        let origin = match (&self.script, by) {
+            (Some(script), _) if self.is_fraud(script) => Origin::Staged,
+            (_, Some(_)) => Origin::Seized,
+            _ => Origin::Honest,
         };
-        let affiliate = world.affiliate_of(link);
-        let coupons = affiliate.source == crate::world::affiliate::Source::Coupon;
-        Trace {
-            click: Some(click.id.into()),
-            session: taken.is_none().then_some(self.session),
-            link: Some(world.link(link).id),
-            affiliate: Some(affiliate.id),
-            coupon: if coupons { "SAVE10" } else { "" },
+        let name = EventName { kind: Kind::Conversion, id: booked.id.uuid() };
+        if order.tell(world, booked, stage) {
+            match (by, through) {
+                (Some(by), _) => stage.label(order.at_us, label(world, name, by.pattern, by.link, by.group)),
+                (None, Some(link)) => self.label(world, order.at_us, name, link, stage),
+                (None, None) => {}
+            }
+            stage.reveal(order.at_us, name.id, Truth::Credit(credit.clone()));
+        }
+        let paid = order.pay(world, stage);
+        let case = Case::opened(&order, booked.id, key_of(self.key, Part::Case), origin, paid);
+        stage.call(booked.known_at_us + 1, Actor::Case(case));
+        self.replay(&order, through, stage);
+        if matches!(self.ending(), Ending::AsPersuaded | Ending::Organic) {
+            Customer::won(self.clone(), &Sale { order, booked, credit, through }, world, stage);
         }
     }
 
-    fn drawn_up(&mut self, at_us: i64, trace: Trace, taken: bool, world: &World) -> Order {
-        let campaign = world.campaign(self.campaign);
-        let soon = self.here.filter(|_| {
-            let last_us = self.visited.checked_sub(1).map_or(0, |last| self.seen[last].1);
-            taken || at_us - last_us < 30 * MINUTE
+    /// What is ordered at the end of this journey.
+    pub(super) fn sale(&self, world: &World) -> Sale {
+        let course = Course::of(self, world);
+        let end = course.end(self, world);
+        self.sold(&course, &end, world)
+    }
+
+    fn sold(&self, course: &Course, end: &End, world: &World) -> Sale {
+        let mut dice = Dice::of(key_of(self.key, Part::Order));
+        let taken = end.seizure.filter(|_| self.next == Next::SeizedOrder).map(|by| {
+            let at_us = end.order_us - by.lead_us;
+            (by.link, self.pushed(at_us).0, at_us)
         });
-        let mut here = soon.unwrap_or_else(|| self.place(world, at_us));
-        if self.lost == Some(Cause::CrossDevice) {
-            here.handset = other_device(world, &self.person, here.handset);
-        }
+        let channel = Channel::drawn(self.ending(), taken.is_some(), &mut dice);
+        let order = Order {
+            trace: self.trace(
+                course,
+                end.order_us,
+                taken.map(|(link, click, _)| (link, click)),
+                channel,
+                world,
+                &mut dice,
+            ),
+            here: (channel == Channel::Web)
+                .then(|| self.checkout(course, end.order_us, taken.is_some(), world, &mut dice)),
+            ..Order::drawn_up(end.order_us, self.campaign(world), self.person, channel, world, &mut dice)
+        };
         let mailbox = self.script.as_ref().and_then(|script| script.mailbox);
-        Order {
-            at_us,
-            campaign: self.campaign,
-            kind: campaign.vertical.kind,
-            amount: campaign.order(&mut self.dice),
-            order_id: format!("{:012X}", self.dice.bits() >> 16),
-            customer: format!("c-{:012x}", self.dice.bits() >> 16),
-            trace,
-            mailbox: mailbox.unwrap_or_else(|| world.people.mailbox(&self.person)),
-            here: Some(here),
-            country: self.person.country,
-            consents: self.lost != Some(Cause::Consent),
+        let order = Order {
+            mailbox: mailbox.unwrap_or(order.mailbox),
+            consents: course.lost != Some(Cause::Consent),
+            ..order
+        };
+        let booked = order.booked(world, &mut dice);
+        let credit = self.credit(booked.id, course, taken, channel, world);
+        let through = course.last().map(|last| course.path.steps()[last].link);
+        Sale { order, booked, credit, through }
+    }
+
+    /// Where an order on the web is made: where the last visit was, if that was just now on the same machine.
+    fn checkout(
+        &self,
+        course: &Course,
+        order_us: i64,
+        taken: bool,
+        world: &World,
+        dice: &mut Dice,
+    ) -> Whereabouts {
+        let visits = course.path.steps().len();
+        if let Some(last) = course.last().filter(|last| course.same_device(*last, visits))
+            && (taken || order_us - course.at_us(last) < 30 * MINUTE)
+            && course.is_seen(last)
+        {
+            let (_, mut dice) = course.visit(last);
+            // The visit's own draws before its place.
+            known_at(world, course.at_us(last), Way::Tracker, &mut dice);
+            return self.place(course, last, course.at_us(last), world, &mut dice);
+        }
+        self.place(course, visits, order_us, world, dice)
+    }
+
+    /// What the report can say about how the customer came: the last click on the machine that the order is made on, if
+    /// tracking has not lost it, and the coupon of whoever was heard last.
+    fn trace(
+        &self,
+        course: &Course,
+        order_us: i64,
+        taken: Option<(u32, EventName)>,
+        channel: Channel,
+        world: &World,
+        dice: &mut Dice,
+    ) -> Trace {
+        let (window_us, visits) =
+            (world.campaign(self.campaign(world)).window_us(), course.path.steps().len());
+        let mut clicks = (0..visits).rev().filter(|&number| {
+            let touch = course.path.steps()[number].touch;
+            touch == Touch::Click
+                && order_us - course.at_us(number) <= window_us
+                && course.same_device(number, visits)
+        });
+        let own = clicks.next().filter(|_| course.lost.is_none() && channel == Channel::Web);
+        let own = own.map(|number| {
+            (course.path.steps()[number].link, course.visit(number).0, Some(course.session(number)))
+        });
+        let clicked = taken.map(|(link, click)| (link, click.id, None)).or(own);
+        let remembers = dice.happens(REMEMBERS_COUPON);
+        let last = course.last().map(|last| course.path.steps()[last].link);
+        let given = |link: &u32| !world.link(*link).coupon.is_empty();
+        match clicked {
+            Some((link, click, session)) => {
+                let coupon = Some(link).filter(|link| given(link) && (remembers || Some(*link) == last));
+                Trace { click: Some(click.into()), session, link: Some(link), coupon }
+            }
+            None => {
+                // A coupon names its partner also where no click does.
+                let coupon = last.filter(given).filter(|_| remembers);
+                Trace { link: coupon, coupon, ..Trace::default() }
+            }
         }
     }
 
-    fn credit(&self, conversion: ConversionId, taken: Option<Taken>, world: &World) -> truth::Credit {
-        let ending = self.script.as_ref().map_or(Ending::AsPersuaded, |script| script.ending);
-        let steps = self.path.steps();
-        let shares = match ending {
-            Ending::AsPersuaded => self.game(world).credit(),
+    fn credit(
+        &self,
+        conversion: ConversionId,
+        course: &Course,
+        taken: Option<(u32, EventName, i64)>,
+        channel: Channel,
+        world: &World,
+    ) -> truth::Credit {
+        let steps = course.path.steps();
+        let shares = match self.ending() {
+            Ending::AsPersuaded => course.game(self, world).credit(),
             _ => Credit::of_nobody(steps.len()),
         };
-        let part = |((step, (visit, occurred_at_us)), ppm): ((&super::path::Step, &(_, _)), &u32)| Part {
-            visit: *visit,
-            affiliate: world.link(step.link).affiliate_id,
-            occurred_at_us: *occurred_at_us,
-            ppm: *ppm,
+        let part = |(number, ppm): (usize, &u32)| {
+            let kind = if steps[number].touch == Touch::Click { Kind::Click } else { Kind::Impression };
+            truth::Part {
+                visit: course.is_seen(number).then(|| EventName { kind, id: course.visit(number).0 }),
+                touch: steps[number].touch,
+                device: self.held(course, number),
+                affiliate: world.link(steps[number].link).affiliate_id,
+                occurred_at_us: course.at_us(number),
+                ppm: *ppm,
+            }
         };
-        let mut visits: Vec<Part> = steps.iter().zip(&self.seen).zip(&shares.visits_ppm).map(part).collect();
-        visits.extend(taken.map(|taken| Part {
-            visit: Some(taken.click),
-            affiliate: world.link(taken.by.link).affiliate_id,
-            occurred_at_us: taken.at_us,
+        let mut visits: Vec<truth::Part> = shares.visits_ppm.iter().enumerate().map(part).collect();
+        visits.extend(taken.map(|(link, click, occurred_at_us)| truth::Part {
+            visit: Some(click),
+            touch: Touch::Click,
+            device: self.held(course, steps.len()),
+            affiliate: world.link(link).affiliate_id,
+            occurred_at_us,
             ppm: 0,
         }));
         truth::Credit {
             conversion,
-            real: ending != Ending::Invented,
+            real: self.ending() != Ending::Invented,
+            person: self.person.bits(),
+            channel,
             organic_ppm: shares.organic_ppm,
             visits,
-            together: world.campaign(self.campaign).together,
-            lost: self.lost,
+            together: world.campaign(self.campaign(world)).together,
+            lost: course.lost,
             won_by: None,
         }
     }
 
     /// Has the report told again as if it were another order's, where the script says so.
-    fn replay(&mut self, order: &Order, link: Option<u32>, stage: &mut Stage) {
+    fn replay(&self, order: &Order, link: Option<u32>, stage: &mut Stage) {
         let (Some(script), Some(link)) = (&self.script, link) else { return };
+        let mut dice = Dice::of(key_of(self.key, Part::Replay));
         for number in 0..script.replays {
-            let replay = Replay::of(order, (script.pattern, link, script.group), number, self.dice.bits());
-            stage.call(order.at_us + replay.after_us(), replay);
+            let replay = Replay::of(order, (script.pattern, link, script.group), number, dice.bits());
+            stage.call(order.at_us + replay.after_us(), Actor::Replay(Box::new(replay)));
         }
     }
 
-    fn is_fraud(&self) -> bool {
-        self.script.as_ref().is_some_and(|script| {
-            script.replays == 0 && patterns::get(script.pattern).nature() == Nature::Fraud
-        })
+    fn is_fraud(&self, script: &Script) -> bool {
+        script.replays == 0 && patterns::get(script.pattern).nature == Nature::Fraud
     }
 
     fn label(&self, world: &World, at_us: i64, event: EventName, link: u32, stage: &mut Stage) {
@@ -316,38 +398,27 @@ impl Journey {
     }
 }
 
-impl Actor for Journey {
+/// How many who were given a coupon type it in though no click brings it along (chosen).
+const REMEMBERS_COUPON: f64 = 0.5;
+
+impl Play for Journey {
     fn wake(&mut self, at_us: i64, world: &World, stage: &mut Stage) -> Option<i64> {
+        let course = Course::of(self, world);
         match self.next {
-            Next::Visit => self.visit(at_us, world, stage),
-            Next::Seized(by) => self.pushed_in(at_us, by, world, stage),
-            Next::Order(taken) => {
-                self.order(at_us, taken, world, stage);
+            Next::Visit(number) => self.visit(usize::from(number), &course, world, stage),
+            Next::PushIn => self.pushed_in(&course, world, stage),
+            Next::Order | Next::SeizedOrder => {
+                self.order(&course, world, stage);
                 None
             }
         }
+        .map(|next_us| next_us.max(at_us))
     }
-}
-
-/// What the visits of a path do together, each by `factor` as much as usual.
-pub(crate) fn game(world: &World, campaign: u32, path: &Path, factor: f64) -> Game {
-    let campaign = world.campaign(campaign);
-    let visits = path.steps().iter().map(|step| {
-        let seeing = if step.view_only { SEEING } else { 1.0 };
-        (world.link(step.link).effect * seeing * factor, world.affiliate_of(step.link).source)
-    });
-    Game { together: campaign.together, organic: campaign.vertical.organic, visits: visits.collect() }
 }
 
 /// That an event belongs to a pattern.
 pub(crate) fn label(world: &World, event: EventName, pattern: usize, link: u32, group: u64) -> Label {
-    let (name, nature) = (patterns::get(pattern).name(), patterns::get(pattern).nature());
+    let (name, nature) = (patterns::get(pattern).name, patterns::get(pattern).nature);
     let affiliate = world.link(link).affiliate_id;
     Label { event, kind: event.kind, pattern: name, nature, affiliate, group }
-}
-
-/// Who clicked on a telephone buys at a computer, and the other way round.
-fn other_device(world: &World, person: &Person, held: Handset) -> Handset {
-    let kind = if held.kind == Device::Mobile { Device::Desktop } else { Device::Mobile };
-    world.people.handset(person, kind)
 }

@@ -1,5 +1,7 @@
 //! The visits of one journey, planned at its start: through which links, and with how much time between them.
 
+use serde::Serialize;
+
 use crate::{
     dice::{Dice, micros},
     rhythm::{DAY, SECOND},
@@ -15,13 +17,37 @@ const GOES_ON: f64 = 0.35;
 /// The probability that the next visit comes through the same link again.
 const SAME_AGAIN: f64 = 0.3;
 
+/// How somebody meets what an affiliate says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Touch {
+    /// They follow a link.
+    #[default]
+    Click,
+    /// They are shown an advertisement.
+    Impression,
+    /// They hear or read of it where no tracker is: in a podcast, in print, from a speaker.
+    Offline,
+}
+
+impl Touch {
+    /// How much of a click's effect it has (chosen).
+    pub(crate) fn persuades(self) -> f64 {
+        match self {
+            Self::Click => 1.0,
+            Self::Impression => 0.3,
+            Self::Offline => 0.6,
+        }
+    }
+}
+
 /// One visit of a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Step {
     /// Through which link: a position.
     pub(crate) link: u32,
-    /// Whether it is an impression alone.
-    pub(crate) view_only: bool,
+    /// What it is.
+    pub(crate) touch: Touch,
     /// How long after the visit before, in microseconds.
     pub(crate) after_us: i64,
 }
@@ -44,7 +70,7 @@ impl Path {
     /// What an honest visitor does who begins with this link.
     pub(crate) fn planned(world: &World, link: u32, dice: &mut Dice) -> Self {
         let mut path = Self::single(link);
-        path.steps[0].view_only = world.is_view(link, dice);
+        path.steps[0].touch = world.touch(link, dice);
         while usize::from(path.length) < MOST && dice.happens(GOES_ON) {
             path.goes_on(world, dice);
         }
@@ -59,7 +85,7 @@ impl Path {
         let link = if again { before } else { campaign.links[campaign.closers.draw(dice)] };
         // Log-normal gaps, nine hours in the middle (chosen: an evening and the next day).
         let gap = micros(dice.log_normal(9.0 * 3_600.0, 1.6)).clamp(SECOND, 20 * DAY);
-        let step = Step { link, view_only: world.is_view(link, dice), after_us: gap };
+        let step = Step { link, touch: world.touch(link, dice), after_us: gap };
         self.steps[usize::from(self.length)] = step;
         self.length += 1;
     }

@@ -11,13 +11,41 @@ use crate::{
     rhythm::{COUNTRIES, DAY, hour_of_week},
 };
 
-/// Somebody.
+/// Somebody: where they live, and which of the people there they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Person {
+pub(crate) struct Person(u64);
+
+/// How many bits the number of somebody within a country has.
+const NUMBER: u32 = 44;
+
+impl Person {
+    pub(crate) fn new(country: usize, number: u64) -> Self {
+        Self((country as u64) << NUMBER | number)
+    }
+
     /// Where they live: a position in [`COUNTRIES`].
-    pub(crate) country: usize,
+    pub(crate) fn country(self) -> usize {
+        usize::try_from(self.0 >> NUMBER).unwrap_or(0)
+    }
+
     /// Which of the people there.
-    pub(crate) number: u64,
+    fn number(self) -> u64 {
+        self.0 & ((1 << NUMBER) - 1)
+    }
+
+    /// Their number in the whole world.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+}
+
+/// What somebody has in their hands when they begin something (chosen).
+pub(crate) fn device(dice: &mut Dice) -> Device {
+    match dice.unit() {
+        ..0.54 => Device::Mobile,
+        ..0.91 => Device::Desktop,
+        _ => Device::Tablet,
+    }
 }
 
 /// An e-mail address, as much of it as anybody may keep.
@@ -87,7 +115,7 @@ impl People {
 
     /// Somebody who lives in this country.
     pub(crate) fn somebody_in(&self, country: usize, dice: &mut Dice) -> Person {
-        Person { country, number: dice.below(self.in_country[country]) }
+        Person::new(country, dice.below(self.in_country[country]))
     }
 
     /// Somebody, anywhere.
@@ -99,8 +127,8 @@ impl People {
     /// Somebody who shares a home with this person, or the person.
     pub(crate) fn housemate(&self, person: &Person, dice: &mut Dice) -> Person {
         let first = (household(person) * IN_A_HOUSEHOLD.0).div_ceil(IN_A_HOUSEHOLD.1);
-        let number = (first + dice.below(2)).min(self.in_country[person.country] - 1);
-        Person { country: person.country, number }
+        let number = (first + dice.below(2)).min(self.in_country[person.country()] - 1);
+        Person::new(person.country(), number)
     }
 
     fn key(&self, part: Part, country: usize, number: u64) -> u64 {
@@ -109,7 +137,7 @@ impl People {
 
     /// Their e-mail address.
     pub(crate) fn mailbox(&self, person: &Person) -> Mailbox {
-        let mut dice = Dice::of(self.key(Part::Mailbox, person.country, person.number));
+        let mut dice = Dice::of(self.key(Part::Mailbox, person.country(), person.number()));
         let domain = if dice.happens(HONEST_DISPOSABLE) { dice.one(&DISPOSABLE) } else { dice.one(&MAIL) };
         Mailbox { hash: hash(&mut dice), domain }
     }
@@ -119,15 +147,15 @@ impl People {
         let home = household(person);
         let lease = at_us.unsigned_abs() / (30 * DAY).unsigned_abs() + home % 30;
         let index = crate::dice::mixed(home) ^ lease;
-        Address::of(self.seed, Class::Home, person.country, index)
+        Address::of(self.seed, Class::Home, person.country(), index)
     }
 
     /// The address that their carrier gives them today: two thousand people share one.
     pub(crate) fn carrier(&self, person: &Person, at_us: i64) -> Address {
-        let pool = self.in_country[person.country] / 2_000 + 1;
+        let pool = self.in_country[person.country()] / 2_000 + 1;
         let today = at_us.div_euclid(DAY).unsigned_abs();
-        let index = crate::dice::mixed(person.number ^ crate::dice::mixed(today)) % pool;
-        Address::of(self.seed, Class::Carrier, person.country, index)
+        let index = crate::dice::mixed(person.number() ^ crate::dice::mixed(today)) % pool;
+        Address::of(self.seed, Class::Carrier, person.country(), index)
     }
 
     /// The address of the `number`-th office of a country; forty people work in one.
@@ -147,48 +175,47 @@ impl People {
 
     /// A machine of theirs; three families in twenty share one tablet and one computer.
     pub(crate) fn handset(&self, person: &Person, kind: Device) -> Handset {
-        let home = self.key(Part::Household, person.country, household(person));
-        let own = self.key(Part::Handset, person.country, person.number);
+        let home = self.key(Part::Household, person.country(), household(person));
+        let own = self.key(Part::Handset, person.country(), person.number());
         let shared = kind != Device::Mobile && home % 20 < 3;
         Handset::of(crate::dice::mixed(if shared { home } else { own } ^ kind as u64), kind)
     }
 
-    /// Where they are at this moment and what they hold: at work in working hours, on the way with a telephone, else
-    /// at home. Two in a hundred travel, and one in a hundred hides behind a rented machine (chosen).
-    pub(crate) fn whereabouts(&self, person: &Person, at_us: i64, dice: &mut Dice) -> Whereabouts {
-        let hour = hour_of_week(at_us, COUNTRIES[person.country].ahead_hours);
+    /// Where they are at this moment with what they hold: at work in working hours, on the way with a telephone, else at
+    /// home. Two in a hundred travel, and one in a hundred hides behind a rented machine (chosen).
+    pub(crate) fn whereabouts(
+        &self,
+        person: &Person,
+        held: Device,
+        at_us: i64,
+        dice: &mut Dice,
+    ) -> Whereabouts {
+        let home = person.country();
+        let hour = hour_of_week(at_us, COUNTRIES[home].ahead_hours);
         let working = hour < 120 && (9..17).contains(&(hour % 24));
-        let key = self.key(Part::Person, person.country, person.number);
-        let here = |address, kind| Whereabouts {
-            address,
-            handset: self.handset(person, kind),
-            country: person.country,
-        };
-        match (key % 100, dice.unit()) {
-            (_, luck) if luck < 0.01 => {
-                let country = self.countries.draw(dice);
-                Whereabouts { country, ..here(self.data_centre(country, dice.bits()), Device::Desktop) }
-            }
-            (_, luck) if luck < 0.03 => {
-                let country = self.countries.draw(dice);
-                let there = Person { country, number: person.number % self.in_country[country] };
-                Whereabouts { country, ..here(self.carrier(&there, at_us), Device::Mobile) }
-            }
-            (..45, luck) if working && luck < 0.6 => here(self.office(person.country, key), Device::Desktop),
-            (45..55, luck) if working && luck < 0.7 => {
-                here(self.campus(person.country, key), Device::Desktop)
-            }
-            (_, luck) if luck < 0.30 => here(self.carrier(person, at_us), Device::Mobile),
-            (_, luck) if luck < 0.58 => here(self.home(person, at_us), Device::Mobile),
-            (_, luck) if luck < 0.90 => here(self.home(person, at_us), Device::Desktop),
-            _ => here(self.home(person, at_us), Device::Tablet),
+        let key = self.key(Part::Person, home, person.number());
+        let (luck, handset) = (dice.unit(), self.handset(person, held));
+        if luck < 0.03 {
+            let country = self.countries.draw(dice);
+            let there = Person::new(country, person.number() % self.in_country[country]);
+            let rented = luck < 0.01;
+            let address =
+                if rented { self.data_centre(country, dice.bits()) } else { self.carrier(&there, at_us) };
+            return Whereabouts { address, handset, country };
         }
+        let address = match (key % 100, held) {
+            (..45, Device::Desktop) if working && luck < 0.90 => self.office(home, key),
+            (45..55, Device::Desktop) if working && luck < 0.90 => self.campus(home, key),
+            (_, Device::Mobile) if luck < 0.50 => self.carrier(person, at_us),
+            _ => self.home(person, at_us),
+        };
+        Whereabouts { address, handset, country: home }
     }
 }
 
 /// Which home of the country somebody lives in.
 fn household(person: &Person) -> u64 {
-    person.number * IN_A_HOUSEHOLD.1 / IN_A_HOUSEHOLD.0
+    person.number() * IN_A_HOUSEHOLD.1 / IN_A_HOUSEHOLD.0
 }
 
 /// A hash that nobody else has.
@@ -218,7 +245,7 @@ mod tests {
     fn thousands_share_a_carriers_address_and_few_a_homes() {
         let people = People::new(Seed(1), 100_000);
         let distinct = |address: &dyn Fn(&Person) -> Address| {
-            let hashes = (0..10_000).map(|number| address(&Person { country: 0, number }).hash);
+            let hashes = (0..10_000).map(|number| address(&Person::new(0, number)).hash);
             hashes.collect::<std::collections::BTreeSet<_>>().len()
         };
         assert!(distinct(&|person| people.carrier(person, 0)) < 20);

@@ -85,10 +85,9 @@ impl Script {
     }
 }
 
-/// How much of the buyers decides within minutes, and the median and spread of both kinds' times. With a median of
-/// 3.5 days for the slow, 34 % order within an hour, 52 % within a day and 13 % after two weeks, which is what
-/// Chapelle found at Criteo: 35, 50 and 13 % («Modeling delayed feedback in display advertising», KDD 2014). That each
-/// part is log-normal is chosen.
+/// How much of the buyers decides within minutes, and the median and spread of both kinds' times (chosen). With a median
+/// of 3.5 days for the slow, 34 % order within an hour, 52 % within a day and 13 % after two weeks: a long tail, such as
+/// Chapelle describes («Modeling delayed feedback in display advertising», KDD 2014).
 const QUICK: f64 = 0.38;
 const QUICK_SECONDS: f64 = 12.0 * 60.0;
 const QUICK_SPREAD: f64 = 1.3;
@@ -116,7 +115,7 @@ mod tests {
     use crate::{rhythm::HOUR, test_counts::agrees};
 
     #[test]
-    fn people_decide_as_was_measured() {
+    fn people_decide_as_the_manual_says() {
         let mut dice = Dice::of(3);
         let delays: Vec<i64> = (0..50_000).map(|_| Pace::Human.delay_us(3.5, &mut dice)).collect();
         let within = |limit: i64| delays.iter().filter(|delay| **delay < limit).count() as u64;

@@ -1,24 +1,20 @@
-//! How what happens is told: when we learn of it, and whether we are told twice.
+//! How what happens is told: when we learn of it, and whether we are told twice. What would have become known before
+//! the world's first midnight is told to nobody.
 
 use std::collections::BinaryHeap;
 
 use domain::event::{Event, Known};
 use uuid::Uuid;
 
+use super::actor::Actor;
 use crate::{
     dice::{Dice, micros},
     rhythm::{DAY, HOUR},
     run::Record,
+    till::Till,
     truth::{EventName, Label, Truth},
     world::World,
 };
-
-/// Something that happens in its own time: it is woken when its time has come, tells what happens then, and says when
-/// it wants to be woken again. Actors share nothing, so that none changes what another does.
-pub(crate) trait Actor: Send {
-    /// Does what is due at `at_us`, and says when there is more to do.
-    fn wake(&mut self, at_us: i64, world: &World, stage: &mut Stage) -> Option<i64>;
-}
 
 /// How we learn of what happens elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +27,34 @@ pub(crate) enum Way {
     NightlyReport,
 }
 
-/// What is happening in the minute that is being made, and what will be known later.
+/// In which order a world tells what happens in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// As it becomes known.
+    #[default]
+    AsKnown,
+    /// As it happens, with what will become known of it later.
+    AsHappening,
+}
+
+/// What is happening in the minute that is being made, and what will be told later.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
+    /// The world's first midnight.
+    pub(crate) begin_us: i64,
     /// The minute's end.
     pub(crate) until_us: i64,
     /// The world's end.
     pub(crate) end_us: i64,
+    pub(crate) telling: Telling,
     /// Told in this minute, in no order yet.
     pub(crate) now: Vec<Told>,
     /// Told after it.
     pub(crate) later: BinaryHeap<Box<Told>>,
     /// Actors who were called and wait for their first cue.
-    pub(crate) called: Vec<(i64, Box<dyn Actor>)>,
+    pub(crate) called: Vec<(i64, Actor)>,
+    /// What campaigns have spent.
+    pub(crate) till: Till,
 }
 
 /// Something that is told at a moment.
@@ -53,12 +64,6 @@ pub(crate) struct Told {
     /// Decides between things that are told in the same microsecond: truth first, then by id.
     pub(crate) order: (bool, u128),
     pub(crate) record: Record,
-}
-
-impl std::fmt::Debug for dyn Actor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Actor")
-    }
 }
 
 impl PartialEq for Told {
@@ -86,15 +91,19 @@ impl Told {
 }
 
 impl Stage {
+    /// Whether anybody hears what becomes known at this moment.
+    pub(crate) fn hears(&self, known_at_us: i64) -> bool {
+        (self.begin_us..self.end_us).contains(&known_at_us)
+    }
+
     /// Tells an event that becomes known at `known_at_us`, and now and then a second time, as deliveries «at least
-    /// once» do. False when the world ends before anybody learns of it.
-    pub(crate) fn tell(&mut self, world: &World, event: Event, known_at_us: i64, dice: &mut Dice) -> bool {
+    /// once» do.
+    pub(crate) fn tell(&mut self, world: &World, event: Event, known_at_us: i64, dice: &mut Dice) {
         if dice.happens(world.settings.told_twice) {
             let again_us = known_at_us + micros(dice.log_normal(30.0, 1.5));
             self.put(Known { event: event.clone(), known_at_us: again_us });
         }
         self.put(Known { event, known_at_us });
-        known_at_us < self.end_us
     }
 
     /// Tells what happens in our own books: known at once, and told once.
@@ -115,17 +124,21 @@ impl Stage {
     }
 
     /// Calls an actor for `at_us`, or for now if that is past; after the world's end nobody is called.
-    pub(crate) fn call(&mut self, at_us: i64, actor: impl Actor + 'static) {
+    pub(crate) fn call(&mut self, at_us: i64, actor: Actor) {
         if at_us < self.end_us {
-            self.called.push((at_us, Box::new(actor)));
+            self.called.push((at_us, actor));
         }
     }
 
     fn put(&mut self, known: Known<Event>) {
-        let (at_us, id) = (known.known_at_us, name(&known.event).id.as_u128());
-        if self.end_us <= at_us {
+        if !self.hears(known.known_at_us) {
             return;
         }
+        let at_us = match self.telling {
+            Telling::AsKnown => known.known_at_us,
+            Telling::AsHappening => known.event.occurred_at_us(),
+        };
+        let id = name(&known.event).id.as_u128();
         let told = Told { at_us, order: (true, id), record: Record::Event(known) };
         if at_us < self.until_us { self.now.push(told) } else { self.later.push(Box::new(told)) }
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Audience, Campaign, campaign::as_ppm};
 use crate::{
-    dice::{Part, Seed, micros},
+    dice::{Part, Seed, exp, micros},
     rhythm::DAY,
 };
 
@@ -42,6 +42,8 @@ pub(crate) struct Traffic {
     pub(crate) closes: f64,
     /// How often a touch is an impression alone.
     pub(crate) views: f64,
+    /// How often a touch is one that no tracker can see.
+    pub(crate) offline: f64,
     /// Whether the browser says where the visitor came from.
     pub(crate) refers: bool,
     /// How much longer or shorter its customers stay.
@@ -63,14 +65,14 @@ impl Source {
     #[rustfmt::skip]
     pub(crate) fn traffic(self) -> Traffic {
         match self {
-            Self::Search => Traffic { persuades: 1.2, opens: 0.8, closes: 1.5, views: 0.0, refers: true, loyalty: 1.0 },
-            Self::Social => Traffic { persuades: 0.7, opens: 1.3, closes: 0.6, views: 0.2, refers: true, loyalty: 0.8 },
-            Self::Email => Traffic { persuades: 1.3, opens: 0.6, closes: 1.2, views: 0.0, refers: false, loyalty: 1.3 },
-            Self::Blog => Traffic { persuades: 1.6, opens: 1.5, closes: 0.7, views: 0.0, refers: true, loyalty: 1.4 },
-            Self::Coupon => Traffic { persuades: 0.3, opens: 0.5, closes: 2.5, views: 0.0, refers: true, loyalty: 0.6 },
-            Self::Display => Traffic { persuades: 0.4, opens: 1.2, closes: 0.5, views: 0.5, refers: true, loyalty: 0.8 },
-            Self::Video => Traffic { persuades: 1.0, opens: 1.4, closes: 0.5, views: 0.3, refers: true, loyalty: 1.1 },
-            Self::App => Traffic { persuades: 0.8, opens: 1.0, closes: 0.8, views: 0.1, refers: false, loyalty: 0.9 },
+            Self::Search => Traffic { persuades: 1.2, opens: 0.8, closes: 1.5, views: 0.0, offline: 0.0, refers: true, loyalty: 1.0 },
+            Self::Social => Traffic { persuades: 0.7, opens: 1.3, closes: 0.6, views: 0.2, offline: 0.02, refers: true, loyalty: 0.8 },
+            Self::Email => Traffic { persuades: 1.3, opens: 0.6, closes: 1.2, views: 0.0, offline: 0.0, refers: false, loyalty: 1.3 },
+            Self::Blog => Traffic { persuades: 1.6, opens: 1.5, closes: 0.7, views: 0.0, offline: 0.04, refers: true, loyalty: 1.4 },
+            Self::Coupon => Traffic { persuades: 0.3, opens: 0.5, closes: 2.5, views: 0.0, offline: 0.03, refers: true, loyalty: 0.6 },
+            Self::Display => Traffic { persuades: 0.4, opens: 1.2, closes: 0.5, views: 0.5, offline: 0.0, refers: true, loyalty: 0.8 },
+            Self::Video => Traffic { persuades: 1.0, opens: 1.4, closes: 0.5, views: 0.3, offline: 0.12, refers: true, loyalty: 1.1 },
+            Self::App => Traffic { persuades: 0.8, opens: 1.0, closes: 0.8, views: 0.1, offline: 0.0, refers: false, loyalty: 0.9 },
         }
     }
 }
@@ -183,6 +185,8 @@ pub struct Link {
     pub rate: Rate,
     /// The page that it stands on.
     pub page: String,
+    /// The coupon that is given away with it, which names the partner where no click does; empty for most.
+    pub coupon: String,
     /// What the affiliate tells its clicks apart by; empty for most.
     pub sub1: String,
     /// The probability that a visit through it persuades somebody.
@@ -238,7 +242,7 @@ impl Affiliate {
     pub(crate) fn traffic_on(&self, seed: Seed, number: u64, day: u64) -> f64 {
         let swing = 1.2 * (1.0 - self.steadiness);
         let z = crate::dice::Dice::of(seed.key2(Part::Season, number, day)).normal();
-        self.size * self.source.traffic().opens * (swing * z - swing * swing / 2.0).exp()
+        self.size * self.source.traffic().opens * exp(swing * z - swing * swing / 2.0)
     }
 }
 
@@ -270,9 +274,19 @@ impl Link {
             campaign_id: campaign.id,
             rate: Rate { ppm: raised },
             page: format!("https://site-{}.example/page-{}", ends.0 + 1, ends.1 + 1),
+            coupon: if affiliate.source == Source::Coupon || 0.0 < affiliate.source.traffic().offline {
+                format!("SAVE-{:08X}", number_of(seed, number))
+            } else {
+                String::new()
+            },
             sub1: if dice.happens(0.4) { format!("placement-{}", dice.below(9) + 1) } else { String::new() },
             effect: effect(affiliate, campaign),
             weight: dice.log_normal(1.0, 0.8) * affiliate.audience.fits(campaign.audience),
         }
     }
+}
+
+/// Behind a coupon's name: enough digits that no two links of a world are likely to share it.
+fn number_of(seed: Seed, number: u64) -> u64 {
+    seed.key(Part::Links, number) >> 32
 }

@@ -1,12 +1,15 @@
 //! What is sold, to whom, for how much, and what persuades people to buy it.
 
+use std::collections::BTreeMap;
+
 use domain::{AdvertiserId, CampaignId, Currency, Money, Rate, campaign::EventKind};
 use serde::Serialize;
 
 use super::Audience;
 use crate::{
-    dice::{Dice, Lots, Part, Seed, micros, whole},
+    dice::{Dice, Lots, Part, Seed, exp, micros, whole},
     rhythm::{COUNTRIES, DAY},
+    till::MONTH,
 };
 
 /// Who sells, and how they report.
@@ -109,8 +112,11 @@ pub struct Campaign {
     pub audience: Audience,
     /// The median order.
     pub price: Money,
-    /// What the advertiser means to spend in thirty days; recorded, and not enforced here.
-    pub monthly_budget: Money,
+    /// What the advertiser spends on commissions in thirty days at most: then its links lead nowhere until the next
+    /// thirty. None where there is no end.
+    pub monthly_budget: Option<Money>,
+    /// When it began, in microseconds since the Unix epoch; its months count from here.
+    pub since_us: i64,
     /// What it pays for an ordinary order.
     #[serde(rename = "rate_ppm", serialize_with = "as_ppm")]
     pub rate: Rate,
@@ -127,6 +133,9 @@ pub struct Campaign {
     /// Its links: positions among all links.
     #[serde(skip)]
     pub(crate) links: Vec<u32>,
+    /// Those of them by whose owners orders are seized, by the pattern's position.
+    #[serde(skip)]
+    pub(crate) seizers: BTreeMap<usize, Vec<u32>>,
 }
 
 fn by_name<S: serde::Serializer>(vertical: &&Vertical, to: S) -> Result<S::Ok, S::Error> {
@@ -178,13 +187,15 @@ impl Campaign {
             region,
             audience: dice.one(&Audience::ALL),
             price,
-            monthly_budget: Money::new(cents(dice.log_normal(2e6, 1.0)), currency),
+            monthly_budget: None,
+            since_us,
             rate: Rate { ppm: vertical.rate_ppm },
             window_days: dice.one(&[7, 14, 30, 30, 30, 60, 90]),
             takes_fingerprints: dice.happens(0.4),
             together,
             closers: Lots::default(),
             links: Vec::new(),
+            seizers: BTreeMap::new(),
         }
     }
 
@@ -199,6 +210,28 @@ impl Campaign {
     pub(crate) fn order(&self, dice: &mut Dice) -> Money {
         let minor = dice.log_normal(crate::dice::real(self.price.minor.unsigned_abs()), 0.5);
         Money::new(cents(minor), self.currency())
+    }
+
+    /// What it pays on average for a customer, in minor units: for each order where a subscription goes on.
+    pub(crate) fn commission(&self) -> f64 {
+        let order = crate::dice::real(self.price.minor.unsigned_abs()) * exp(0.125);
+        let orders = match self.vertical.kind {
+            EventKind::Trial | EventKind::Recurring => {
+                1.0 + self.vertical.orders_per_month * self.vertical.stays_days / 30.0
+            }
+            _ => 1.0,
+        };
+        order * f64::from(self.rate.ppm) / 1e6 * orders
+    }
+
+    /// Which of its months a moment is in.
+    pub(crate) fn month(&self, at_us: i64) -> i64 {
+        (at_us - self.since_us).div_euclid(MONTH)
+    }
+
+    /// When a month of it ends.
+    pub(crate) fn month_ends_us(&self, month: i64) -> i64 {
+        self.since_us + (month + 1) * MONTH
     }
 
     /// How long after a click an order still counts.

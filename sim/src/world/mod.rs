@@ -2,7 +2,9 @@
 
 pub mod affiliate;
 pub mod campaign;
+pub(crate) mod regulars;
 
+use domain::Money;
 use serde::Serialize;
 
 use self::{
@@ -10,17 +12,19 @@ use self::{
     campaign::{Advertiser, Campaign, REGIONS},
 };
 use crate::{
-    dice::{Dice, Lots, Part, mixed, real, size},
-    patterns::{self, Nature},
-    rhythm::{DAY, Rhythm},
+    dice::{Dice, Lots, Part, exp, mixed, real, size},
+    patterns::{self, Nature, Unit},
+    rhythm::{DAY, MINUTE, Rhythm},
     run::Run,
     settings::{Settings, SettingsError},
+    till,
     truth::{self, Truth},
     visit::{
+        course::game,
         customer::expected_value,
-        journey::game,
-        path::Path,
+        path::{Path, Touch},
         person::{People, Person},
+        told::Telling,
     },
 };
 
@@ -121,16 +125,24 @@ impl World {
             settings,
         };
         world.make_hierarchy();
-        world.make_links();
         world.make_perpetrators();
+        world.make_links();
         world.pace = world.expected_pace();
+        world.make_budgets();
         Ok(world)
     }
 
-    /// Lets time pass, from the first midnight to the last.
+    /// Lets time pass, from the first midnight to the last: what happens is told as it becomes known.
     #[must_use]
     pub fn run(&self) -> Run<'_> {
-        Run::new(self)
+        Run::new(self, Telling::AsKnown)
+    }
+
+    /// The same time, in which what happens is told as it happens, with the moment when it will become known: the order
+    /// of a lake's partitions.
+    #[must_use]
+    pub fn run_as_it_happens(&self) -> Run<'_> {
+        Run::new(self, Telling::AsHappening)
     }
 
     /// What the world was asked to be like.
@@ -149,15 +161,22 @@ impl World {
         }
     }
 
-    /// Each affiliate has one to six campaigns, more often those that fit their audience.
+    /// Each affiliate has one to six campaigns, more often those that fit their audience; who seizes orders has others
+    /// besides, so that somebody does in each campaign.
     fn make_links(&mut self) {
         let position = |place: usize| u32::try_from(place).expect("a world has fewer than 2^32 links");
         for number in 0..self.affiliates.len() {
             let affiliate = &mut self.affiliates[number];
             let mut dice = self.settings.seed.dice(Part::Links, !(number as u64));
             let lots =
-                Lots::new(self.campaigns.iter().map(|it| affiliate.audience.fits(it.audience).powi(2)));
+                Lots::new(self.campaigns.iter().map(|it| squared(affiliate.audience.fits(it.audience))));
             let mut chosen: Vec<usize> = (0..dice.span(1, 7)).map(|_| lots.draw(&mut dice)).collect();
+            let seizes = affiliate.scheme.filter(|scheme| patterns::get(*scheme).unit == Unit::Seized);
+            let (all, own) = seizes.map_or((1, None), |scheme| {
+                let dealt = &self.perpetrators[scheme];
+                (dealt.len(), dealt.iter().position(|it| *it as usize == number))
+            });
+            chosen.extend((0..self.campaigns.len()).filter(|campaign| Some(campaign % all) == own));
             chosen.sort_unstable();
             chosen.dedup();
             for campaign in chosen {
@@ -165,7 +184,11 @@ impl World {
                 let place = position(self.links.len());
                 affiliate.links.push(place);
                 self.links.push(Link::made(self.settings.seed, ends, affiliate, &self.campaigns[campaign]));
-                self.campaigns[campaign].links.push(place);
+                let campaign = &mut self.campaigns[campaign];
+                campaign.links.push(place);
+                if let Some(scheme) = seizes {
+                    campaign.seizers.entry(scheme).or_default().push(place);
+                }
             }
             let weights = affiliate.links.iter().map(|&link| self.links[link as usize].weight);
             self.link_lots.push(Lots::new(weights));
@@ -187,14 +210,14 @@ impl World {
         deck.sort_by_key(|&it| seed.key(Part::Perpetrators, u64::from(it)));
         let usual = self.affiliates.len() * 3 / 200;
         for (number, pattern) in patterns::all().enumerate() {
-            let fraud = pattern.nature() == Nature::Fraud && 0.0 < self.intensities[number];
-            let count = if fraud { usual.max(pattern.accounts()).min(deck.len()) } else { 0 };
+            let fraud = pattern.nature == Nature::Fraud && 0.0 < self.intensities[number];
+            let count = if fraud { usual.max(pattern.accounts).min(deck.len()) } else { 0 };
             let dealt = deck.split_off(deck.len() - count);
             for (place, &it) in dealt.iter().enumerate() {
                 self.affiliates[it as usize].scheme = Some(number);
-                if 1 < pattern.accounts() {
+                if 1 < pattern.accounts {
                     // A ring has as many accounts as the scheme needs, and all are paid to one.
-                    let ring = (place / pattern.accounts()) as u64;
+                    let ring = (place / pattern.accounts) as u64;
                     self.affiliates[it as usize].ring = Some(ring);
                     self.affiliates[it as usize].account_hash = account(seed, mixed(ring) | 1 << 63);
                 }
@@ -212,7 +235,7 @@ impl World {
             let mut dice = self.settings.seed.dice(Part::Probe, number);
             let link = self.link_by(lots.draw(&mut dice), &mut dice);
             let path = Path::planned(self, link, &mut dice);
-            clicks += path.steps().iter().filter(|step| !step.view_only).count();
+            clicks += path.steps().iter().filter(|step| step.touch == Touch::Click).count();
             orders += game(self, self.link(link).campaign, &path, 1.0).probability();
         }
         let honest = 1.0 - patterns::share_of_clicks(&self.intensities);
@@ -220,6 +243,42 @@ impl World {
         let all = self.settings.clicks_per_minute();
         let journeys = all * honest / recorded.max(1e-9);
         Pace { clicks: all, journeys, orders: journeys * orders / real(TRIED) }
+    }
+
+    /// For each link, which share of all journeys begins with it.
+    pub(crate) fn link_traffic(&self) -> Vec<f64> {
+        let sent = |it: &Affiliate| it.size * it.source.traffic().opens;
+        let all: f64 = self.affiliates.iter().map(sent).sum();
+        let of = |link: &Link| {
+            let affiliate = &self.affiliates[link.affiliate as usize];
+            let weights: f64 = affiliate.links.iter().map(|&it| self.link(it).weight).sum();
+            sent(affiliate) / all * link.weight / weights
+        };
+        self.links.iter().map(of).collect()
+    }
+
+    /// Each campaign can pay for so many times the commissions that are to be expected in a month, more or less: of
+    /// which a log-normal spread of 0.7 (chosen) leaves one in six with too little when the middle is twice as much.
+    fn make_budgets(&mut self) {
+        let mut shares = vec![0.0; self.campaigns.len()];
+        for (link, traffic) in self.links.iter().zip(self.link_traffic()) {
+            let organic = self.campaign(link.campaign).vertical.organic;
+            shares[link.campaign as usize] += traffic * (link.effect + organic);
+        }
+        let (all, month) =
+            (shares.iter().sum::<f64>().max(1e-300), real((till::MONTH / MINUTE).unsigned_abs()));
+        for ((campaign, share), number) in self.campaigns.iter_mut().zip(shares).zip(0..) {
+            let mut dice = self.settings.seed.dice(Part::Budgets, number);
+            let spends = self.pace.orders * month * share / all * campaign.commission();
+            let middle = (spends * self.settings.budgets).max(10_000.0 * self.settings.budgets.min(1.0));
+            let budget = Money::new(campaign::cents(dice.log_normal(middle, 0.7)), campaign.currency());
+            campaign.monthly_budget = (0.0 < self.settings.budgets).then_some(budget);
+        }
+    }
+
+    /// When time began: some weeks before the first midnight, unless that is before all time.
+    pub(crate) fn began_us(&self) -> i64 {
+        (self.settings.start_us - i64::from(self.settings.warm_up_days) * DAY).max(0)
     }
 
     pub(crate) fn link(&self, link: u32) -> &Link {
@@ -247,9 +306,14 @@ impl World {
         self.affiliates[affiliate].links[self.link_lots[affiliate].draw(dice)]
     }
 
-    /// Whether a visit through this link is an impression alone.
-    pub(crate) fn is_view(&self, link: u32, dice: &mut Dice) -> bool {
-        dice.happens(self.affiliate_of(link).source.traffic().views)
+    /// How somebody meets what is said through this link.
+    pub(crate) fn touch(&self, link: u32, dice: &mut Dice) -> Touch {
+        let (traffic, luck) = (self.affiliate_of(link).source.traffic(), dice.unit());
+        match luck {
+            _ if luck < traffic.views => Touch::Impression,
+            _ if luck < traffic.views + traffic.offline => Touch::Offline,
+            _ => Touch::Click,
+        }
     }
 
     /// How busy this moment is everywhere, relative to a mean one.
@@ -279,7 +343,7 @@ impl World {
         let affiliates = self.affiliates.iter().map(|it| {
             Truth::Affiliate(truth::Affiliate {
                 affiliate: it.id,
-                scheme: it.scheme.map(|scheme| patterns::get(scheme).name()),
+                scheme: it.scheme.map(|scheme| patterns::get(scheme).name),
                 ring: it.ring,
                 quality: it.quality,
                 steadiness: it.steadiness,
@@ -300,7 +364,7 @@ impl World {
     fn matched(&self, affiliate: &Affiliate, campaign: &Campaign) -> truth::Match {
         let caused = effect(affiliate, campaign);
         let converts = caused + campaign.vertical.organic;
-        let order = real(campaign.price.minor.unsigned_abs()) * (0.125_f64).exp();
+        let order = real(campaign.price.minor.unsigned_abs()) * exp(0.125);
         let pays = order * f64::from(campaign.rate.ppm) / 1e6;
         let value = expected_value(campaign, affiliate.worth(campaign));
         truth::Match {
@@ -313,4 +377,8 @@ impl World {
             brings_per_thousand_minor: 1_000.0 * (caused * value - converts * pays),
         }
     }
+}
+
+fn squared(number: f64) -> f64 {
+    number * number
 }
