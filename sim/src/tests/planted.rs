@@ -163,6 +163,12 @@ fn injected_clicks_come_seconds_before_an_order_and_honest_ones_seldom() {
             continue;
         };
         let pattern = passed.labels.get(name).map_or("none", |label| label.pattern);
+        if pattern == "click_injection" {
+            // It looks like the buyer's own: on their machine, where they are, for what they buy.
+            assert_eq!((visit.seen.device, visit.seen.campaign), (order.device, order.campaign));
+            let known = order.address_hash.is_some();
+            assert!(!known || order.address_hash == Some(visit.seen.address_hash), "{visit:?} {order:?}");
+        }
         *all.entry(pattern).or_insert(0_usize) += 1;
         if order.occurred_at_us - visit.seen.occurred_at_us < 10_000_000 {
             *quick.entry(pattern).or_insert(0_usize) += 1;

@@ -1,7 +1,7 @@
 //! A journey: visits one after the other, and perhaps an order at the end, which somebody may try to seize. What waits
 //! is only what the journey follows from; what it is going to be is its [`Course`].
 
-use domain::{ConversionId, click::Device, event::Kind};
+use domain::{ConversionId, SessionId, click::Device, event::Kind};
 use uuid::Uuid;
 
 use super::{
@@ -64,6 +64,15 @@ pub(super) struct Sale {
     pub(super) credit: truth::Credit,
     /// The last visit's link.
     pub(super) through: Option<u32>,
+}
+
+/// A click that pushes in, and its stream.
+struct Pushed {
+    click: EventName,
+    known_at_us: i64,
+    session: SessionId,
+    here: Whereabouts,
+    dice: Dice,
 }
 
 impl Journey {
@@ -181,11 +190,8 @@ impl Journey {
         self.next = Next::Order;
         if !stage.till.is_closed(self.campaign(world), at_us) {
             self.next = Next::SeizedOrder;
-            let (click, mut dice) = self.pushed(at_us);
-            let known_at_us = known_at(world, at_us, Way::Tracker, &mut dice);
+            let Pushed { click, known_at_us, session, here, mut dice } = self.pushed(course, at_us, world);
             if stage.hears(known_at_us) {
-                let session = dice.id(at_us);
-                let here = self.place(course, course.path.steps().len(), at_us, world, &mut dice);
                 let of = (&here, session, by.referral);
                 let event = sale::click(world, (click.id, at_us), by.link, &self.person, of);
                 stage.tell(world, event, known_at_us, &mut dice);
@@ -195,11 +201,14 @@ impl Journey {
         Some(order_us)
     }
 
-    /// The name of a click that pushes in, and its stream.
-    fn pushed(&self, at_us: i64) -> (EventName, Dice) {
+    /// The click that pushes in at this moment.
+    fn pushed(&self, course: &Course, at_us: i64, world: &World) -> Pushed {
         let mut dice = Dice::of(key_of(self.key, Part::PushedIn));
         let id: Uuid = dice.id(at_us);
-        (EventName { kind: Kind::Click, id }, dice)
+        let known_at_us = known_at(world, at_us, Way::Tracker, &mut dice);
+        let session = dice.id(at_us);
+        let here = self.place(course, course.path.steps().len(), at_us, world, &mut dice);
+        Pushed { click: EventName { kind: Kind::Click, id }, known_at_us, session, here, dice }
     }
 
     fn order(&mut self, course: &Course, world: &World, stage: &mut Stage) {
@@ -240,9 +249,15 @@ impl Journey {
         let mut dice = Dice::of(key_of(self.key, Part::Order));
         let taken = end.seizure.filter(|_| self.next == Next::SeizedOrder).map(|by| {
             let at_us = end.order_us - by.lead_us;
-            (by.link, self.pushed(at_us).0, at_us)
+            let Pushed { click, here, .. } = self.pushed(course, at_us, world);
+            (here, (by.link, click, at_us))
         });
+        let (pushed_from, taken) = taken.unzip();
         let channel = Channel::drawn(self.ending(), taken.is_some(), &mut dice);
+        // Who pushes in does so where the order is just about to be made.
+        let here = pushed_from.or_else(|| {
+            (channel == Channel::Web).then(|| self.checkout(course, end.order_us, world, &mut dice))
+        });
         let order = Order {
             trace: self.trace(
                 course,
@@ -252,8 +267,7 @@ impl Journey {
                 world,
                 &mut dice,
             ),
-            here: (channel == Channel::Web)
-                .then(|| self.checkout(course, end.order_us, taken.is_some(), world, &mut dice)),
+            here,
             ..Order::drawn_up(end.order_us, self.campaign(world), self.person, channel, world, &mut dice)
         };
         let mailbox = self.script.as_ref().and_then(|script| script.mailbox);
@@ -269,17 +283,10 @@ impl Journey {
     }
 
     /// Where an order on the web is made: where the last visit was, if that was just now on the same machine.
-    fn checkout(
-        &self,
-        course: &Course,
-        order_us: i64,
-        taken: bool,
-        world: &World,
-        dice: &mut Dice,
-    ) -> Whereabouts {
+    fn checkout(&self, course: &Course, order_us: i64, world: &World, dice: &mut Dice) -> Whereabouts {
         let visits = course.path.steps().len();
         if let Some(last) = course.last().filter(|last| course.same_device(*last, visits))
-            && (taken || order_us - course.at_us(last) < 30 * MINUTE)
+            && order_us - course.at_us(last) < 30 * MINUTE
             && course.is_seen(last)
         {
             let (_, mut dice) = course.visit(last);
