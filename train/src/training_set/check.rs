@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use features::{
+    definition::Computed,
+    fact::Fact,
     offline::{
         Source,
         profile::{Drift, Profile, Verdict},
         training::{Order, TrainingSet, read_profile},
         view::ViewFile,
     },
+    set::FeatureSet,
     window::DAY,
 };
 
@@ -69,7 +72,9 @@ impl Check {
             if made.frame.get_column_index(&feature.name).is_none() {
                 bail!("{} came from {}: give that with --view as well", feature.name, feature.source);
             }
-            drifts.push(feature.drift(&made.frame)?);
+            if !self.decides(set(&profile.set)?, &feature.name) {
+                drifts.push(feature.drift(&made.frame)?);
+            }
         }
         drifts.sort_by(|one, other| other.verdict.cmp(&one.verdict).then(other.psi.total_cmp(&one.psi)));
         let shown = drifts.iter().filter(|drift| self.all || Verdict::Stable < drift.verdict);
@@ -82,6 +87,13 @@ impl Check {
         }
         let has_moved = drifts.iter().any(|drift| drift.verdict == Verdict::Moved);
         Ok(!(self.fail && has_moved))
+    }
+
+    /// Whether the choice of days alone decides what a feature says: a Friday is all Friday, which is no news.
+    fn decides(&self, set: &FeatureSet, name: &str) -> bool {
+        let is_weekday = Computed::Request(Fact::DayOfWeek);
+        let is_it = set.features.iter().any(|feature| feature.name == name && feature.computed == is_weekday);
+        is_it && self.days % 7 != 0
     }
 
     /// The same features for the rows of the day.
