@@ -6,6 +6,7 @@
 mod contestant;
 mod cores;
 mod disk;
+mod features;
 pub mod figure;
 mod ingest;
 pub mod load;
@@ -57,6 +58,8 @@ enum Bench {
     Soak(soak::Options),
     /// Tables joined point in time beside polars' own join, and a training set from a lake
     Training(training::Options),
+    /// The feature store: an event over all definitions, a model's vector, and what they take
+    Features(features::Options),
 }
 
 impl Bench {
@@ -73,6 +76,10 @@ impl Bench {
                 "training",
                 "Tables joined point in time beside polars' own join, and a training set from a lake.",
             ),
+            Self::Features(_) => (
+                "features",
+                "The feature store: an event over all definitions, a model's vector, and what they take.",
+            ),
         }
     }
 
@@ -81,7 +88,7 @@ impl Bench {
         match self {
             Self::Redirect(options) => options.is_complete(),
             Self::Training(options) => options.is_complete(),
-            Self::Ingest(_) | Self::Memory(_) | Self::Soak(_) => true,
+            Self::Ingest(_) | Self::Memory(_) | Self::Soak(_) | Self::Features(_) => true,
         }
     }
 
@@ -92,6 +99,7 @@ impl Bench {
             Self::Memory(options) => memory::run(options).await,
             Self::Soak(options) => soak::run(options).await,
             Self::Training(options) => training::run(options).await,
+            Self::Features(options) => features::run(options),
         }
     }
 }
