@@ -2,28 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::departures::Departures;
+use super::slots::Slots;
 
 /// A number of events.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Count {
     total: u64,
-    departures: Departures<u64>,
+    slots: Slots<u64>,
 }
 
 impl Count {
     /// One more.
     pub fn add(&mut self, leaves_us: i64) {
         self.total += 1;
-        self.departures.add(leaves_us, 1, |there, more| {
-            *there += more;
-            true
-        });
+        self.slots.add(leaves_us, 1);
     }
 
     /// Forgets those that have left.
     pub fn expire(&mut self, now_us: i64) {
-        while let Some(gone) = self.departures.next_gone(now_us) {
+        while let Some(gone) = self.slots.next_gone(now_us) {
             self.total -= gone;
         }
     }
@@ -37,11 +34,11 @@ impl Count {
     /// When the next one leaves.
     #[must_use]
     pub fn due_us(&self) -> i64 {
-        self.departures.due_us()
+        self.slots.due_us()
     }
 
     /// Gives memory back.
     pub fn shrink(&mut self) {
-        self.departures.shrink();
+        self.slots.shrink();
     }
 }

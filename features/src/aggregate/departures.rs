@@ -1,4 +1,4 @@
-//! Who leaves a window when: what was added is given back at the instant at which it no longer counts.
+//! Who leaves a window when, by category.
 
 use std::collections::VecDeque;
 
@@ -6,52 +6,90 @@ use serde::{Deserialize, Serialize};
 
 use crate::window::NEVER;
 
-/// How many of those that leave at the same instant are looked through for one that the new one can join.
-const NEIGHBOURS: usize = 16;
+/// So many that leave at one instant are at least kept before those of one category are put together.
+const UNSORTED: usize = 32;
 
-/// Additions in the order in which they leave. Adding at the end takes constant time, as does giving back; something
-/// late is put among the others, which takes as long as they are many behind it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Departures<T> {
-    queue: VecDeque<(i64, T)>,
+/// So many events of a category that leave at the same instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure<C> {
+    /// When.
+    pub leaves_us: i64,
+    /// Which category.
+    pub category: C,
+    /// How many.
+    pub many: u64,
 }
 
-impl<T> Default for Departures<T> {
+/// Departures in order. Adding at the end takes constant time on average, as does giving back; something late is put
+/// among the others, which takes as long as they are many behind it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Departures<C> {
+    queue: VecDeque<Departure<C>>,
+    /// How many at the end leave together.
+    last: usize,
+    /// How many of them there may be before they are put together.
+    limit: usize,
+}
+
+impl<C> Default for Departures<C> {
     fn default() -> Self {
-        Self { queue: VecDeque::new() }
+        Self { queue: VecDeque::new(), last: 0, limit: UNSORTED }
     }
 }
 
-impl<T> Departures<T> {
-    /// Remembers that `item` leaves at `leaves_us`. Where one that leaves at the same instant takes it in, as `join`
-    /// says, it needs no place of its own. What never leaves is not remembered.
-    pub fn add(&mut self, leaves_us: i64, item: T, join: impl Fn(&mut T, &T) -> bool) {
-        if leaves_us == NEVER {
-            return;
-        }
-        let is_last = self.queue.back().is_none_or(|(last, _)| *last < leaves_us);
-        let place =
-            if is_last { self.queue.len() } else { self.queue.partition_point(|(at, _)| *at <= leaves_us) };
-        let first = place.saturating_sub(NEIGHBOURS);
-        let neighbours = self.queue.range_mut(first..place).rev();
-        for (_, neighbour) in neighbours.take_while(|(at, _)| *at == leaves_us) {
-            if join(neighbour, &item) {
-                return;
+impl<C: Copy + Ord> Departures<C> {
+    /// Remembers that one event of a category leaves at `leaves_us`. What never leaves is not remembered.
+    pub fn add(&mut self, leaves_us: i64, category: C) {
+        let new = Departure { leaves_us, category, many: 1 };
+        match self.queue.back_mut() {
+            _ if leaves_us == NEVER => {}
+            Some(back) if leaves_us < back.leaves_us => {
+                let place = self.queue.partition_point(|it| it.leaves_us <= leaves_us);
+                self.queue.insert(place, new);
+            }
+            Some(back) if leaves_us == back.leaves_us && category == back.category => back.many += 1,
+            Some(back) if leaves_us == back.leaves_us => {
+                self.queue.push_back(new);
+                self.last += 1;
+                if self.limit <= self.last {
+                    self.put_together();
+                }
+            }
+            _ => {
+                self.queue.push_back(new);
+                (self.last, self.limit) = (1, UNSORTED);
             }
         }
-        self.queue.insert(place, (leaves_us, item));
     }
 
-    /// Gives back one that has left by `now_us`, first the one that left first.
-    pub fn next_gone(&mut self, now_us: i64) -> Option<T> {
-        let (leaves_us, _) = self.queue.front()?;
-        if *leaves_us <= now_us { self.queue.pop_front().map(|(_, item)| item) } else { None }
+    /// Makes one of those of a category that leave last.
+    fn put_together(&mut self) {
+        let mut last: Vec<Departure<C>> = self.queue.drain(self.queue.len() - self.last..).collect();
+        last.sort_unstable_by_key(|it| it.category);
+        last.dedup_by(|next, kept| {
+            let is_same = next.category == kept.category;
+            kept.many += if is_same { next.many } else { 0 };
+            is_same
+        });
+        self.last = last.len();
+        self.limit = UNSORTED.max(2 * self.last);
+        self.queue.extend(last);
+    }
+
+    /// Gives back what has left by `now_us`, first what left first.
+    pub fn next_gone(&mut self, now_us: i64) -> Option<Departure<C>> {
+        if now_us < self.due_us() {
+            return None;
+        }
+        let gone = self.queue.pop_front();
+        self.last = self.last.min(self.queue.len());
+        gone
     }
 
     /// When the next one leaves; [`NEVER`] when none does.
     #[must_use]
     pub fn due_us(&self) -> i64 {
-        self.queue.front().map_or(NEVER, |(leaves_us, _)| *leaves_us)
+        self.queue.front().map_or(NEVER, |it| it.leaves_us)
     }
 
     /// Gives memory back that a busier time needed.
@@ -64,33 +102,34 @@ impl<T> Departures<T> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn they_leave_in_order_however_they_came() {
-        let mut departures = Departures::default();
-        for (leaves, item) in [(30, 'c'), (10, 'a'), (20, 'b'), (NEVER, 'z')] {
-            departures.add(leaves, item, |_, _| false);
-        }
-        assert_eq!((departures.next_gone(9), departures.due_us()), (None, 10));
-        assert_eq!(departures.next_gone(20), Some('a'));
-        assert_eq!(departures.next_gone(20), Some('b'));
-        assert_eq!(departures.next_gone(20), None);
-        assert_eq!(departures.next_gone(NEVER), Some('c'));
-        assert_eq!((departures.next_gone(NEVER), departures.due_us()), (None, NEVER));
+    fn gone(departures: &mut Departures<char>, now_us: i64) -> Vec<(i64, char, u64)> {
+        let next = || departures.next_gone(now_us);
+        std::iter::from_fn(next).map(|it| (it.leaves_us, it.category, it.many)).collect()
     }
 
     #[test]
-    fn those_that_leave_together_share_a_place() {
+    fn they_leave_in_order_however_they_came() {
         let mut departures = Departures::default();
-        let join = |there: &mut (char, u64), new: &(char, u64)| {
-            let same = there.0 == new.0;
-            there.1 += if same { new.1 } else { 0 };
-            same
-        };
-        for item in ['a', 'b', 'a', 'b', 'b'] {
-            departures.add(10, (item, 1), join);
+        for (leaves_us, category) in [(30, 'c'), (10, 'a'), (20, 'b'), (NEVER, 'z')] {
+            departures.add(leaves_us, category);
         }
-        assert_eq!(departures.next_gone(10), Some(('a', 2)));
-        assert_eq!(departures.next_gone(10), Some(('b', 3)));
-        assert_eq!(departures.next_gone(10), None);
+        assert_eq!((gone(&mut departures, 9), departures.due_us()), (vec![], 10));
+        assert_eq!(gone(&mut departures, 20), [(10, 'a', 1), (20, 'b', 1)]);
+        assert_eq!(gone(&mut departures, NEVER), [(30, 'c', 1)]);
+        assert_eq!(departures.due_us(), NEVER);
+    }
+
+    #[test]
+    fn those_that_leave_together_are_as_many_as_their_categories() {
+        let mut departures = Departures::default();
+        departures.add(5, 'z');
+        for place in 0..1_000 {
+            departures.add(10, ['a', 'b', 'c'][place % 3]);
+        }
+        departures.add(7, 'y');
+        assert!(departures.queue.len() < 2 + UNSORTED);
+        let gone = gone(&mut departures, 10);
+        assert_eq!(gone[..2], [(5, 'z', 1), (7, 'y', 1)]);
+        assert_eq!(gone.iter().map(|(.., many)| many).sum::<u64>(), 1_002);
     }
 }

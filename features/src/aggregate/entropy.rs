@@ -4,7 +4,10 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::{counts::Counts, departures::Departures};
+use super::{
+    counts::Counts,
+    departures::{Departure, Departures},
+};
 use crate::value::real;
 
 /// One, in the fixed-point numbers below: 44 bits behind the point.
@@ -19,7 +22,7 @@ static WEIGHTS: LazyLock<Vec<i128>> = LazyLock::new(|| (0..TABLE as u64).map(com
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Entropy {
     counts: Counts,
-    departures: Departures<(u64, u64)>,
+    departures: Departures<u64>,
     events: u64,
     weights: i128,
 }
@@ -30,19 +33,15 @@ impl Entropy {
         let after = self.counts.add(category);
         self.events += 1;
         self.weights += weight(after) - weight(after - 1);
-        self.departures.add(leaves_us, (category, 1), |there, more| {
-            let is_same = there.0 == more.0;
-            there.1 += if is_same { more.1 } else { 0 };
-            is_same
-        });
+        self.departures.add(leaves_us, category);
     }
 
     /// Takes away those that have left.
     pub fn expire(&mut self, now_us: i64) {
-        while let Some((category, gone)) = self.departures.next_gone(now_us) {
-            let after = self.counts.take(category, gone);
-            self.events -= gone;
-            self.weights += weight(after) - weight(after + gone);
+        while let Some(Departure { category, many, .. }) = self.departures.next_gone(now_us) {
+            let after = self.counts.take(category, many);
+            self.events -= many;
+            self.weights += weight(after) - weight(after + many);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The members of a set, one by one, in the order in which they leave.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
@@ -9,37 +9,26 @@ use crate::window::NEVER;
 
 /// So few are looked through; more are looked up.
 pub const FEW: usize = 16;
-/// No place at all.
-const NONE: usize = usize::MAX;
+/// How often a member may have been renewed, on average, before the queue forgets what came to nothing.
+const RENEWALS: usize = 3;
 
-/// Members that leave when nothing renews them. Renewing one takes constant time when no other leaves later; otherwise
-/// it takes as long as those are many.
+/// Members that leave when nothing renews them. Renewing one takes constant time on average when no other leaves later;
+/// otherwise it takes as long as those are many.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Members {
     /// When each leaves, and which it is, in no order.
     Few(Vec<(i64, u64)>),
-    /// A list in order, and where each stands in it.
+    /// Looked up, with a queue.
     Many(Box<Many>),
 }
 
-/// A list in the order in which its members leave, linked both ways, in places that are used again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// When each member leaves, and a queue in that order, in which one that was renewed stands more than once: only the
+/// last of its places counts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<(i64, u64)>", into = "Vec<(i64, u64)>")]
 pub struct Many {
-    places: HashMap<u64, usize, RandomState>,
-    nodes: Vec<Node>,
-    first: usize,
-    last: usize,
-    /// Places that are free.
-    free: Vec<usize>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    leaves_us: i64,
-    member: u64,
-    before: usize,
-    after: usize,
+    leaves_us: HashMap<u64, i64, RandomState>,
+    queue: VecDeque<(i64, u64)>,
 }
 
 impl Default for Members {
@@ -70,11 +59,7 @@ impl Members {
     pub fn expire(&mut self, now_us: i64) {
         match self {
             Self::Few(few) => few.retain(|(leaves_us, _)| now_us < *leaves_us),
-            Self::Many(many) => {
-                while many.due_us() <= now_us && many.first != NONE {
-                    many.pop();
-                }
-            }
+            Self::Many(many) => many.expire(now_us),
         }
     }
 
@@ -90,7 +75,7 @@ impl Members {
         }
     }
 
-    /// When the first one leaves; [`NEVER`] when none does.
+    /// The instant before which none leaves; [`NEVER`] when none does.
     #[must_use]
     pub fn due_us(&self) -> i64 {
         match self {
@@ -104,7 +89,7 @@ impl Members {
     pub fn len(&self) -> usize {
         match self {
             Self::Few(few) => few.len(),
-            Self::Many(many) => many.places.len(),
+            Self::Many(many) => many.leaves_us.len(),
         }
     }
 
@@ -119,7 +104,7 @@ impl Members {
     pub fn all(&self) -> Vec<(i64, u64)> {
         match self {
             Self::Few(few) => few.clone(),
-            Self::Many(many) => many.in_order().collect(),
+            Self::Many(many) => many.all().collect(),
         }
     }
 
@@ -133,80 +118,58 @@ impl Members {
 
 impl Many {
     fn add(&mut self, leaves_us: i64, member: u64) {
-        let place = match self.places.get(&member) {
-            Some(place) if leaves_us <= self.nodes[*place].leaves_us => return,
-            Some(place) => {
-                let place = *place;
-                self.unlink(place);
-                place
-            }
-            None => {
-                let place = self.free.pop().unwrap_or(self.nodes.len());
-                if place == self.nodes.len() {
-                    self.nodes.push(Node { leaves_us, member, before: NONE, after: NONE });
-                }
-                self.places.insert(member, place);
-                place
-            }
-        };
-        self.link(place, leaves_us, member);
-    }
-
-    fn pop(&mut self) {
-        let place = self.first;
-        if place == NONE {
+        let known = self.leaves_us.entry(member).or_insert(i64::MIN);
+        if leaves_us <= *known {
             return;
         }
-        self.unlink(place);
-        self.places.remove(&self.nodes[place].member);
-        self.free.push(place);
+        *known = leaves_us;
+        if self.queue.back().is_none_or(|(last, _)| *last <= leaves_us) {
+            self.queue.push_back((leaves_us, member));
+        } else {
+            let place = self.queue.partition_point(|(at, _)| *at <= leaves_us);
+            self.queue.insert(place, (leaves_us, member));
+        }
+        if (1 + RENEWALS) * self.leaves_us.len() < self.queue.len() {
+            let Self { leaves_us, queue } = self;
+            queue.retain(|(at, member)| leaves_us.get(member) == Some(at));
+        }
+    }
+
+    fn expire(&mut self, now_us: i64) {
+        while self.queue.front().is_some_and(|(leaves_us, _)| *leaves_us <= now_us) {
+            self.forget_first();
+        }
+    }
+
+    /// Forgets the member that leaves first.
+    fn pop(&mut self) {
+        let before = self.leaves_us.len();
+        while self.leaves_us.len() == before && !self.queue.is_empty() {
+            self.forget_first();
+        }
+    }
+
+    /// Takes the first place of the queue away, and its member with it if that place counts.
+    fn forget_first(&mut self) {
+        let Some((leaves_us, member)) = self.queue.pop_front() else { return };
+        if self.leaves_us.get(&member) == Some(&leaves_us) {
+            self.leaves_us.remove(&member);
+        }
     }
 
     fn due_us(&self) -> i64 {
-        self.nodes.get(self.first).map_or(NEVER, |node| node.leaves_us)
+        self.queue.front().map_or(NEVER, |(leaves_us, _)| *leaves_us)
     }
 
-    /// Puts a member behind the last of those that leave with it or before.
-    fn link(&mut self, place: usize, leaves_us: i64, member: u64) {
-        let mut before = self.last;
-        while before != NONE && leaves_us < self.nodes[before].leaves_us {
-            before = self.nodes[before].before;
-        }
-        let after = if before == NONE { self.first } else { self.nodes[before].after };
-        self.nodes[place] = Node { leaves_us, member, before, after };
-        self.join(before, place);
-        self.join(place, after);
-    }
-
-    fn unlink(&mut self, place: usize) {
-        let Node { before, after, .. } = self.nodes[place];
-        self.join(before, after);
-    }
-
-    /// Makes two places neighbours, where `NONE` is the end on either side.
-    fn join(&mut self, before: usize, after: usize) {
-        match self.nodes.get_mut(before) {
-            Some(node) => node.after = after,
-            None => self.first = after,
-        }
-        match self.nodes.get_mut(after) {
-            Some(node) => node.before = before,
-            None => self.last = before,
-        }
-    }
-
-    fn in_order(&self) -> impl Iterator<Item = (i64, u64)> {
-        let step = |node: &&Node| self.nodes.get(node.after);
-        let nodes = std::iter::successors(self.nodes.get(self.first), move |node| step(node));
-        nodes.map(|node| (node.leaves_us, node.member))
+    fn all(&self) -> impl Iterator<Item = (i64, u64)> {
+        self.leaves_us.iter().map(|(member, leaves_us)| (*leaves_us, *member))
     }
 }
 
 impl From<Vec<(i64, u64)>> for Many {
     fn from(mut members: Vec<(i64, u64)>) -> Self {
         members.sort_unstable();
-        let places = HashMap::default();
-        let mut many = Self { places, nodes: Vec::new(), first: NONE, last: NONE, free: Vec::new() };
+        let mut many = Self::default();
         members.into_iter().for_each(|(leaves_us, member)| many.add(leaves_us, member));
         many
     }
@@ -214,7 +177,7 @@ impl From<Vec<(i64, u64)>> for Many {
 
 impl From<Many> for Vec<(i64, u64)> {
     fn from(many: Many) -> Self {
-        many.in_order().collect()
+        many.all().collect()
     }
 }
 
@@ -246,7 +209,8 @@ mod tests {
                     members.all().into_iter().map(|(leaves_us, member)| (member, leaves_us)).collect();
                 found.sort_unstable();
                 prop_assert_eq!(&found, &plain.clone().into_iter().collect::<Vec<_>>());
-                prop_assert_eq!(members.due_us(), plain.values().min().copied().unwrap_or(NEVER));
+                let first = plain.values().min().copied().unwrap_or(NEVER);
+                prop_assert!(now_us < members.due_us() && members.due_us() <= first);
                 prop_assert_eq!(members.len(), plain.len());
             }
         }

@@ -13,6 +13,7 @@ pub mod last;
 pub mod least;
 pub mod members;
 pub mod quantile;
+pub mod slots;
 pub mod sum;
 
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::departures::Departures;
+use super::departures::{Departure, Departures};
 use crate::value::real;
 
 /// How far a quantile may be from the number that it stands for, in parts of that number.
@@ -19,7 +19,7 @@ pub struct Sketch {
     buckets: Vec<i32>,
     /// How much lies in each.
     counts: Vec<u64>,
-    departures: Departures<(i32, u64)>,
+    departures: Departures<i32>,
     events: u64,
 }
 
@@ -35,19 +35,15 @@ impl Sketch {
             }
         }
         self.events += 1;
-        self.departures.add(leaves_us, (bucket, 1), |there, more| {
-            let is_same = there.0 == more.0;
-            there.1 += if is_same { more.1 } else { 0 };
-            is_same
-        });
+        self.departures.add(leaves_us, bucket);
     }
 
     /// Takes away those that have left.
     pub fn expire(&mut self, now_us: i64) {
-        while let Some((bucket, gone)) = self.departures.next_gone(now_us) {
-            let Ok(place) = self.buckets.binary_search(&bucket) else { continue };
-            self.events -= gone;
-            self.counts[place] -= gone;
+        while let Some(Departure { category, many, .. }) = self.departures.next_gone(now_us) {
+            let Ok(place) = self.buckets.binary_search(&category) else { continue };
+            self.events -= many;
+            self.counts[place] -= many;
             if self.counts[place] == 0 {
                 self.buckets.remove(place);
                 self.counts.remove(place);

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::departures::Departures;
+use super::slots::Slots;
 
 /// A sum in 128 bits, which no stream of 64-bit numbers can overflow.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sum {
     total: i128,
-    departures: Departures<i128>,
+    slots: Slots<i128>,
 }
 
 impl Sum {
@@ -16,15 +16,12 @@ impl Sum {
     pub fn add(&mut self, leaves_us: i64, number: i64) {
         let number = i128::from(number);
         self.total += number;
-        self.departures.add(leaves_us, number, |there, more| {
-            *there += more;
-            true
-        });
+        self.slots.add(leaves_us, number);
     }
 
     /// Takes away those that have left.
     pub fn expire(&mut self, now_us: i64) {
-        while let Some(gone) = self.departures.next_gone(now_us) {
+        while let Some(gone) = self.slots.next_gone(now_us) {
             self.total -= gone;
         }
     }
@@ -38,11 +35,11 @@ impl Sum {
     /// When the next one leaves.
     #[must_use]
     pub fn due_us(&self) -> i64 {
-        self.departures.due_us()
+        self.slots.due_us()
     }
 
     /// Gives memory back.
     pub fn shrink(&mut self) {
-        self.departures.shrink();
+        self.slots.shrink();
     }
 }

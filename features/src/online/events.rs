@@ -10,22 +10,50 @@ use crate::{
 };
 
 /// So many events are kept themselves; when there are more, they go into cells.
-pub(super) const FEW: usize = 8;
+pub(super) const FEW: usize = 16;
 
 /// Where it stands in a row when the event happened.
 pub(super) const AT: usize = 0;
-/// Where the streams stand.
-const STREAMS: usize = 1;
-/// Where the id stands, and where the inputs begin when it does not.
-const ID: usize = 2;
+/// Where the marks of its streams begin.
+const MARKS: usize = 1;
 
 /// How rows are laid out.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Layout {
+    /// How many numbers hold the marks of streams.
+    pub marks: usize,
     /// Whether rows have an id.
     pub has_ids: bool,
     /// How many inputs a row has.
     pub inputs: usize,
+}
+
+/// A stream's bit in a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    word: usize,
+    bit: i64,
+}
+
+impl Mark {
+    /// That of the stream of this number.
+    pub(super) fn of(number: usize) -> Self {
+        Self { word: number / 64, bit: 1_i64.rotate_left(u32::try_from(number % 64).unwrap_or_default()) }
+    }
+
+    /// How many numbers hold the marks of so many streams.
+    pub(super) fn words(streams: usize) -> usize {
+        streams.div_ceil(64)
+    }
+
+    pub(super) fn set(self, marks: &mut [i64]) {
+        marks[self.word] |= self.bit;
+    }
+
+    /// Whether an event belongs to the stream.
+    pub(super) fn is_on(self, row: &[i64]) -> bool {
+        row[MARKS + self.word] & self.bit != 0
+    }
 }
 
 impl Layout {
@@ -39,8 +67,12 @@ impl Layout {
         column.map_or(AT, |column| self.first_input() + column)
     }
 
+    fn id(self) -> usize {
+        MARKS + self.marks
+    }
+
     fn first_input(self) -> usize {
-        if self.has_ids { ID + 2 } else { ID }
+        if self.has_ids { self.id() + 2 } else { self.id() }
     }
 
     /// Writes a row behind others.
@@ -48,14 +80,15 @@ impl Layout {
         self,
         rows: &mut Vec<i64>,
         occurrence: Occurrence,
-        streams: u64,
+        marks: &[i64],
         inputs: impl Iterator<Item = i64>,
     ) {
         let end = rows.len() + self.length();
         if rows.is_empty() {
             rows.reserve_exact(end);
         }
-        rows.extend([occurrence.at_us, streams.cast_signed()]);
+        rows.push(occurrence.at_us);
+        rows.extend_from_slice(marks);
         if self.has_ids {
             let bytes = occurrence.id.to_be_bytes();
             let (halves, _) = bytes.as_chunks::<8>();
@@ -65,11 +98,16 @@ impl Layout {
         rows.resize(end, 0);
     }
 
-    /// What a row says of the event: when it happened with its id, and its streams.
-    pub(super) fn read(self, row: &[i64]) -> (Occurrence, u64) {
+    /// One row after the other.
+    pub(super) fn rows(self, rows: &[i64]) -> impl Iterator<Item = &[i64]> {
+        rows.chunks_exact(self.length())
+    }
+
+    /// When a row's event happened, and its id, where rows have one.
+    pub(super) fn occurrence(self, row: &[i64]) -> Occurrence {
         let half = |place: usize| u128::from(row[place].cast_unsigned());
-        let id = if self.has_ids { (half(ID) << 64) | half(ID + 1) } else { 0 };
-        (Occurrence { at_us: row[AT], id }, row[STREAMS].cast_unsigned())
+        let id = if self.has_ids { (half(self.id()) << 64) | half(self.id() + 1) } else { 0 };
+        Occurrence { at_us: row[AT], id }
     }
 }
 
@@ -87,7 +125,7 @@ impl<'a> Events<'a> {
     fn of(self, place: usize) -> impl Iterator<Item = &'a [i64]> {
         let measure = &self.plan.measures[place];
         let begins_us = self.begins_us[measure.window];
-        let contributes = move |row: &&[i64]| row[STREAMS] & measure.stream != 0 && begins_us <= row[AT];
+        let contributes = move |row: &&[i64]| measure.mark.is_on(row) && begins_us <= row[AT];
         self.rows.chunks_exact(self.plan.layout.length()).filter(contributes)
     }
 
@@ -126,7 +164,7 @@ impl Measured for Events<'_> {
     }
 
     fn last(&self, place: usize) -> Option<i64> {
-        let latest = self.of(place).max_by_key(|row| self.plan.layout.read(row).0)?;
+        let latest = self.of(place).max_by_key(|row| self.plan.layout.occurrence(row))?;
         Some(latest[self.plan.measures[place].input])
     }
 

@@ -1,4 +1,7 @@
 //! What is known of one entity, and until when it has to be.
+//!
+//! An event is written down as a row. When there is no room for another, all rows go into cells together: what a cell
+//! touches in memory is then touched once for many events, and most entities never need cells at all.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +14,12 @@ use super::{
 use crate::{entity::Entity, value::Value};
 
 /// What is known of one entity.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
-    record: Record,
+    /// The events that are in no cell.
+    rows: Vec<i64>,
+    /// What was made of all others, where there were any.
+    cells: Option<Box<Cells>>,
     /// When the last of what leaves has left.
     pub leaves_us: i64,
     /// Whether there is something that never leaves.
@@ -22,63 +28,49 @@ pub(super) struct Memory {
     pub is_scheduled: bool,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-enum Record {
-    /// The events themselves, as rows.
-    Events(Vec<i64>),
-    /// What was made of them.
-    Cells(Box<Cells>),
-}
-
 impl Memory {
-    /// Of somebody to whom nothing happened.
-    pub(super) fn nothing(plan: &EntityPlan) -> Self {
-        let record =
-            if plan.keeps_events() { Record::Events(Vec::new()) } else { Record::Cells(plan.cells()) };
-        Self { record, leaves_us: i64::MIN, for_ever: false, is_scheduled: false }
-    }
-
     /// Adds an event, taken apart.
     pub(super) fn add(&mut self, plan: &Plan, entity: Entity, taken: &Taken, now_us: i64) {
         let of_entity = &plan.entities[entity as usize];
-        if let Record::Events(rows) = &mut self.record {
-            let most = FEW * of_entity.layout.length();
-            if most <= rows.len() {
-                forget(rows, of_entity.layout.length(), plan.begins_us(of_entity, now_us));
-            }
-            if rows.len() < most {
-                of_entity.write(rows, entity, taken);
-                return;
-            }
-            self.record = Record::Cells(grown(plan, of_entity, rows, now_us));
+        let most = FEW * of_entity.layout.length();
+        if most <= self.rows.len() {
+            self.make_room(plan, of_entity, now_us);
         }
-        if let Record::Cells(cells) = &mut self.record {
-            cells.settle(now_us);
-            of_entity.add_to(cells, entity, taken, now_us);
+        of_entity.write(&mut self.rows, entity, taken);
+    }
+
+    /// Forgets rows of which nothing counts any more, or else puts all of them into cells.
+    fn make_room(&mut self, plan: &Plan, of_entity: &EntityPlan, now_us: i64) {
+        let before = self.rows.len();
+        if self.cells.is_none() {
+            forget(&mut self.rows, of_entity.layout.length(), plan.begins_us(of_entity, now_us));
+        }
+        if self.rows.len() == before {
+            let cells = self.cells.get_or_insert_with(|| of_entity.cells());
+            settle(cells, &mut self.rows, plan, of_entity, now_us);
         }
     }
 
     /// Reads values of a set.
     pub(super) fn read(
         &mut self,
-        plan: &EntityPlan,
-        begins_us: &[i64],
+        plan: &Plan,
+        entity: Entity,
         readings: &[Reading],
-        now_us: i64,
+        (begins_us, now_us): (&[i64], i64),
         values: &mut [Value],
     ) {
-        match &mut self.record {
-            Record::Events(rows) => {
-                let events = Events { plan, rows, begins_us };
-                for reading in readings {
-                    values[reading.place] = reading.past.read(&events, reading.measures, now_us);
-                }
+        let of_entity = &plan.entities[entity as usize];
+        let Self { rows, cells, .. } = self;
+        if let Some(cells) = cells {
+            settle(cells, rows, plan, of_entity, now_us);
+            for reading in readings {
+                values[reading.place] = reading.past.read(&**cells, reading.measures, now_us);
             }
-            Record::Cells(cells) => {
-                cells.settle(now_us);
-                for reading in readings {
-                    values[reading.place] = reading.past.read(&**cells, reading.measures, now_us);
-                }
+        } else {
+            let events = Events { plan: of_entity, rows, begins_us };
+            for reading in readings {
+                values[reading.place] = reading.past.read(&events, reading.measures, now_us);
             }
         }
     }
@@ -86,33 +78,29 @@ impl Memory {
     /// Forgets what has left and gives its memory back.
     pub(super) fn shrink(&mut self, plan: &Plan, entity: Entity, now_us: i64) {
         let of_entity = &plan.entities[entity as usize];
-        match &mut self.record {
-            Record::Events(rows) => {
-                forget(rows, of_entity.layout.length(), plan.begins_us(of_entity, now_us));
-                rows.shrink_to_fit();
-            }
-            Record::Cells(cells) => {
-                cells.settle(now_us);
-                cells.shrink();
-            }
+        forget(&mut self.rows, of_entity.layout.length(), plan.begins_us(of_entity, now_us));
+        self.rows.shrink_to_fit();
+        if let Some(cells) = &mut self.cells {
+            settle(cells, &mut self.rows, plan, of_entity, now_us);
+            cells.shrink();
         }
+    }
+}
+
+/// Puts rows into cells, from which what has left is taken away.
+fn settle(cells: &mut Cells, rows: &mut Vec<i64>, plan: &Plan, of_entity: &EntityPlan, now_us: i64) {
+    cells.settle(now_us);
+    if !rows.is_empty() {
+        of_entity.add_to(cells, rows, &plan.windows, now_us);
+        rows.clear();
     }
 }
 
 /// Forgets events that have left every window.
 fn forget(rows: &mut Vec<i64>, length: usize, begins_us: i64) {
-    let still: Vec<i64> =
-        rows.chunks_exact(length).filter(|row| begins_us <= row[AT]).flatten().copied().collect();
+    let still = rows.chunks_exact(length).filter(|row| begins_us <= row[AT]);
+    let still: Vec<i64> = still.flatten().copied().collect();
     if still.len() < rows.len() {
         *rows = still;
     }
-}
-
-/// The cells that there would be, had the events gone there.
-fn grown(plan: &Plan, of_entity: &EntityPlan, rows: &[i64], now_us: i64) -> Box<Cells> {
-    let mut cells = of_entity.cells();
-    for row in rows.chunks_exact(of_entity.layout.length()) {
-        of_entity.replay(&mut cells, row, &plan.windows, now_us);
-    }
-    cells
 }

@@ -194,7 +194,7 @@ impl State {
                 continue;
             }
             let Some(key) = entity.key(event) else { continue };
-            *found = Some((key, table.entry(key).or_insert_with(|| Memory::nothing(of_entity))));
+            *found = Some((key, table.entry(key).or_default()));
         }
         for (entity, found) in Entity::ALL.iter().zip(found) {
             let Some((key, memory)) = found else { continue };
@@ -288,9 +288,10 @@ impl State {
             }
             *found = key.and_then(|key| table.get_mut(&key));
         }
-        for ((readings, of_entity), found) in prepared.past.iter().zip(&plan.entities).zip(found) {
+        let seen_from = (&*horizon.begins_us, horizon.at_us);
+        for ((entity, readings), found) in Entity::ALL.iter().zip(&prepared.past).zip(found) {
             if let Some(memory) = found {
-                memory.read(of_entity, &horizon.begins_us, readings, horizon.at_us, values);
+                memory.read(plan, *entity, readings, seen_from, values);
             }
         }
     }

@@ -7,7 +7,7 @@ use domain::event::Kind;
 
 use super::{
     cells::Cells,
-    events::Layout,
+    events::{AT, Layout, Mark},
     plan::{Taken, place_of},
 };
 use crate::{
@@ -34,10 +34,10 @@ pub(super) struct EntityPlan {
 }
 
 /// Where the numbers of one measure are found among events.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    /// The stream, as a bit.
-    pub stream: i64,
+    /// The stream.
+    pub mark: Mark,
     pub window: usize,
     /// Where the input stands in a row.
     pub input: usize,
@@ -46,8 +46,7 @@ pub(super) struct Place {
 
 #[derive(Debug)]
 struct Stream {
-    /// Its bit in a row; none beyond the 64th.
-    bit: u64,
+    mark: Mark,
     /// Where the input stands in what was taken out of an event.
     input: usize,
     /// Where it stands among the inputs of a row; none where the row says it anyway.
@@ -98,8 +97,8 @@ enum Compare {
 /// What one event changes in an entity.
 #[derive(Debug, Default)]
 pub(super) struct Change {
-    streams: Vec<usize>,
-    bits: u64,
+    /// The streams that the event belongs to.
+    marks: Vec<i64>,
     /// Whether something is to be kept for ever.
     pub for_ever: bool,
     /// When the last of the rest leaves.
@@ -126,35 +125,37 @@ impl EntityPlan {
         let stream = group.streams.iter().copied().find(|stream| self.streams[*stream].input == input);
         let stream = stream.unwrap_or_else(|| {
             let number = self.streams.len();
-            let bit = u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number)).unwrap_or(0);
-            self.streams.push(Stream { bit, input, column, additions: Vec::new() });
+            self.streams.push(Stream { mark: Mark::of(number), input, column, additions: Vec::new() });
             group.streams.push(number);
             number
         });
         let measure = self.needed.len();
         self.streams[stream].additions.push(Addition { measure, window });
-        self.measures.push(Place {
-            stream: self.streams[stream].bit.cast_signed(),
-            window,
-            input: 0,
-            of_stream: stream,
-        });
+        self.measures.push(Place { mark: self.streams[stream].mark, window, input: 0, of_stream: stream });
         self.needed.push(needed);
     }
 
-    /// Decides how rows of events look, when everything that is needed is known.
+    /// Decides where things stand, when everything that is needed is known: measures that one event changes beside one
+    /// another, so that they lie in memory as they are used; and how rows of events look.
     pub(super) fn lay_out(&mut self) {
+        let groups = self.kinds.iter().flat_map(|of_kind| &of_kind.groups);
+        let streams: Vec<usize> = groups.flat_map(|group| group.streams.iter().copied()).collect();
+        let mut order = Vec::new();
+        for stream in streams {
+            for addition in &mut self.streams[stream].additions {
+                order.push(addition.measure);
+                addition.measure = order.len() - 1;
+            }
+        }
+        self.needed = order.iter().map(|measure| self.needed[*measure]).collect();
+        self.measures = order.iter().map(|measure| self.measures[*measure]).collect();
         let asks_for_last = |needed: &Needed| needed.measure == Measure::Last && needed.input != Input::Event;
         let inputs = self.kinds.iter().map(|of_kind| of_kind.columns.len()).max().unwrap_or_default();
-        self.layout = Layout { has_ids: self.needed.iter().any(asks_for_last), inputs };
+        let marks = Mark::words(self.streams.len());
+        self.layout = Layout { marks, has_ids: self.needed.iter().any(asks_for_last), inputs };
         for place in &mut self.measures {
             place.input = self.layout.place(self.streams[place.of_stream].column);
         }
-    }
-
-    /// Whether an entity begins as a few events: their rows have a bit for every stream.
-    pub(super) fn keeps_events(&self) -> bool {
-        self.streams.iter().all(|stream| stream.bit != 0)
     }
 
     /// Cells for all measures, with nothing in them.
@@ -172,18 +173,19 @@ impl EntityPlan {
         let Taken { kind, inputs, leaves_us, changes, .. } = taken;
         let of_kind = &self.kinds[*kind as usize];
         let change = &mut changes[entity as usize];
-        change.streams.clear();
-        change.bits = 0;
+        change.marks.clear();
+        change.marks.resize(self.layout.marks, 0);
+        let mut is_meant = false;
         for group in of_kind.groups.iter().filter(|group| group.passes(inputs)) {
             for number in &group.streams {
                 let stream = &self.streams[*number];
                 if inputs[stream.input].is_some() {
-                    change.streams.push(*number);
-                    change.bits |= stream.bit;
+                    stream.mark.set(&mut change.marks);
+                    is_meant = true;
                 }
             }
         }
-        if change.streams.is_empty() {
+        if !is_meant {
             return false;
         }
         let leaves_us = of_kind.windows.iter().map(|window| leaves_us[*window]);
@@ -196,32 +198,20 @@ impl EntityPlan {
     pub(super) fn write(&self, rows: &mut Vec<i64>, entity: Entity, taken: &Taken) {
         let columns = &self.kinds[taken.kind as usize].columns;
         let inputs = columns.iter().map(|input| taken.inputs[*input].unwrap_or_default());
-        self.layout.write(rows, taken.occurrence, taken.changes[entity as usize].bits, inputs);
+        self.layout.write(rows, taken.occurrence, &taken.changes[entity as usize].marks, inputs);
     }
 
-    /// Adds an event to cells.
-    pub(super) fn add_to(&self, cells: &mut Cells, entity: Entity, taken: &Taken, now_us: i64) {
-        for number in &taken.changes[entity as usize].streams {
-            let stream = &self.streams[*number];
-            let input = taken.inputs[stream.input].unwrap_or_default();
+    /// Adds events that were written as rows to cells, one cell after the other.
+    pub(super) fn add_to(&self, cells: &mut Cells, rows: &[i64], windows: &[Window], now_us: i64) {
+        for stream in &self.streams {
+            let input = self.layout.place(stream.column);
             for addition in &stream.additions {
-                let leaves_us = taken.leaves_us[addition.window];
-                if now_us < leaves_us {
-                    cells.add(addition.measure, leaves_us, taken.occurrence, input);
-                }
-            }
-        }
-    }
-
-    /// Adds an event to cells that was written as a row.
-    pub(super) fn replay(&self, cells: &mut Cells, row: &[i64], windows: &[Window], now_us: i64) {
-        let (occurrence, bits) = self.layout.read(row);
-        for stream in self.streams.iter().filter(|stream| stream.bit & bits != 0) {
-            let input = row[self.layout.place(stream.column)];
-            for addition in &stream.additions {
-                let leaves_us = windows[addition.window].leaves(occurrence.at_us);
-                if now_us < leaves_us {
-                    cells.add(addition.measure, leaves_us, occurrence, input);
+                let window = windows[addition.window];
+                for row in self.layout.rows(rows) {
+                    let leaves_us = window.leaves(row[AT]);
+                    if stream.mark.is_on(row) && now_us < leaves_us {
+                        cells.add(addition.measure, leaves_us, self.layout.occurrence(row), row[input]);
+                    }
                 }
             }
         }
