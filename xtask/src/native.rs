@@ -9,6 +9,7 @@ mod nats;
 mod onnxruntime;
 mod pins;
 mod postgres;
+mod readers;
 mod schemathesis;
 mod server;
 mod valkey;
@@ -23,6 +24,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+pub use readers::readers;
 pub use schemathesis::schemathesis;
 
 use crate::workspace;
@@ -51,7 +53,7 @@ struct Component {
 }
 
 /// Every component, in the order they are brought.
-const COMPONENTS: [Component; 7] = [
+const COMPONENTS: [Component; 8] = [
     onnxruntime::COMPONENT,
     libtorch::COMPONENT,
     postgres::COMPONENT,
@@ -59,6 +61,7 @@ const COMPONENTS: [Component; 7] = [
     valkey::COMPONENT,
     geo::COMPONENT,
     schemathesis::COMPONENT,
+    readers::COMPONENT,
 ];
 
 /// Whether a component was asked for by name.

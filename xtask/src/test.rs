@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{database::Server, external, fuzz, native, query_data, tidy, torture, workspace};
+use crate::{database::Server, external, fuzz, native, query_data, readers, tidy, torture, workspace};
 
 /// What to run.
 #[derive(Args)]
@@ -33,13 +33,18 @@ struct Step {
 }
 
 /// Every step, in the order of how soon it can refuse.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { name: "format", doc: "the code is formatted by rustfmt", run: format },
     Step { name: "tidy", doc: "the habits that no compiler checks are kept", run: tidy },
     Step { name: "native", doc: "native libraries are here", run: native },
     Step { name: "lint", doc: "clippy has nothing to say", run: lint },
     Step { name: "queries", doc: "the SQL fits the migrations, and .sqlx/ is up to date", run: queries },
     Step { name: "tests", doc: "the tests pass", run: tests },
+    Step {
+        name: "readers",
+        doc: "pandas, pyarrow and DuckDB read the event lake as we wrote it",
+        run: readers,
+    },
     Step {
         name: "torture",
         doc: "trackers are killed and lose power, and no promised click is lost",
@@ -158,6 +163,10 @@ fn tests(run: &mut Run) -> Result<()> {
     // A snapshot that no longer fits is a failure, not a file to look at later.
     command.env("INSTA_UPDATE", "no");
     announce_and_run(&mut command)
+}
+
+fn readers(_: &mut Run) -> Result<()> {
+    readers::compare()
 }
 
 fn torture(_: &mut Run) -> Result<()> {

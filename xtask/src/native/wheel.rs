@@ -60,6 +60,18 @@ fn pinned(wheels: &[&Wheel], architecture: &str) -> Result<String> {
     Ok(text)
 }
 
+/// Installs pinned Python packages into a plain folder rather than a virtual environment: that needs no venv module,
+/// which Debian leaves out.
+pub(super) fn install(requirements: &str, to: &Path, downloads: &Path) -> Result<()> {
+    let list = downloads.join("requirements.txt");
+    fs::write(&list, requirements)?;
+    let mut command = python();
+    command.args(["-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
+    command.env("PIP_ROOT_USER_ACTION", "ignore");
+    command.arg("--target").arg(to).arg("--requirement").arg(&list);
+    run_pip(&mut command)
+}
+
 /// Runs pip; on a terminal one sees its progress, elsewhere only what went wrong.
 pub fn run_pip(command: &mut Command) -> Result<()> {
     let terminal = io::stdout().is_terminal();
