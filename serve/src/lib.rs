@@ -6,5 +6,6 @@ pub mod command;
 mod health;
 pub mod jobs;
 pub mod key;
+pub mod meters;
 pub mod scope;
 mod store;

@@ -63,10 +63,14 @@ impl Tracker {
 
     /// Health and numbers.
     pub fn operation_routes(&self) -> Router {
+        self.health_routes().merge(Router::new().route("/metrics", get(metrics)).with_state(self.clone()))
+    }
+
+    /// Health alone.
+    pub fn health_routes(&self) -> Router {
         Router::new()
             .route("/health/live", get(|| async { "alive" }))
             .route("/health/ready", get(ready))
-            .route("/metrics", get(metrics))
             .with_state(self.clone())
     }
 

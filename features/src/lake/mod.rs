@@ -88,6 +88,27 @@ impl Lake {
         self.disk.rename(&unfinished, path).and_then(|()| self.disk.sync_folder(folder)).map_err(failed)
     }
 
+    /// What a note of somebody who writes into the lake says, by its path within it, which begins with `_`; none when it
+    /// was never kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn note(&self, name: &str) -> Result<Option<String>, LakeError> {
+        let path = self.root.join(name);
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            text => text.map(Some).map_err(|error| LakeError::io("reading", path, error)),
+        }
+    }
+
+    /// Keeps a note, whole and for good.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_note(&self, name: &str, text: &str) -> Result<(), LakeError> {
+        self.put(&self.root.join(name), text.as_bytes())
+    }
+
     /// The partitions of a kind that exist, in time's order.
     ///
     /// # Errors

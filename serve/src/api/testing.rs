@@ -95,7 +95,7 @@ impl Api {
     pub fn workbench(&self) -> Workbench {
         let App { db, clock, chance, sealer, .. } = self.app.clone();
         let intake = Intake { pool: db, clock, chance, sealer };
-        Workbench { intake, choices: Choices { click_retention_days: 400, impression_retention_days: 90 } }
+        Workbench { intake, choices: Choices { click_retention_days: 400, impression_retention_days: 90, lake: None } }
     }
 
     /// Makes a key with these scopes and shows it.

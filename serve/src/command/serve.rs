@@ -6,6 +6,7 @@ use anyhow::Context;
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
+    routing::get,
     serve::ListenerExt,
 };
 use clap::Args;
@@ -36,6 +37,7 @@ use crate::{
     app::App,
     health,
     jobs::{self, Choices, Workbench},
+    meters,
 };
 
 /// How long open requests may take to end once the process is asked to.
@@ -153,7 +155,7 @@ impl Serve {
         tasks.spawn(take_in_as_clicks_arrive(tracker.clone(), waiting.clone(), ending.clone()));
         tasks.spawn({
             let ending = ending.clone();
-            let bench = Workbench { intake: waiting, choices: self.choices };
+            let bench = Workbench { intake: waiting, choices: self.choices.clone() };
             async move { jobs::work(&bench, &ending).await }
         });
         let beside = Background::new().context("the background cannot start")?;
@@ -177,7 +179,10 @@ impl Serve {
 
 fn all_routes(app: &App, tracker: &Tracker, intake: Intake) -> Router {
     let (api, _) = api::router(app.clone());
-    api.merge(postback_routes(intake)).merge(tracker.click_routes()).merge(tracker.operation_routes())
+    let (of_tracker, clock) = (tracker.clone(), app.clock.clone());
+    let numbers = move || async move { meters::answer(of_tracker.metrics() + &meters::page(clock.now())) };
+    let routes = api.merge(postback_routes(intake)).merge(tracker.click_routes());
+    routes.merge(tracker.health_routes()).route("/metrics", get(numbers))
 }
 
 /// Where nothing is served, that is said as everywhere else.

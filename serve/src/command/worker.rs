@@ -1,7 +1,12 @@
 //! `tributary worker`: the background jobs in a process of their own.
 
+use std::{future::IntoFuture, net::SocketAddr};
+
+use anyhow::Context;
+use axum::{Router, routing::get};
 use clap::Args;
 use domain::{Chance, Clock};
+use tokio::net::TcpListener;
 use tracking::{
     intake::{Intake, seal::Sealer},
     secret::Secret,
@@ -11,7 +16,10 @@ use super::{
     database::Database,
     ending::{ended, ending},
 };
-use crate::jobs::{self, Choices, Workbench};
+use crate::{
+    jobs::{self, Choices, Workbench},
+    meters,
+};
 
 /// Which jobs' database, and with which secret.
 #[derive(Debug, Args)]
@@ -28,6 +36,10 @@ pub struct Worker {
           value_parser = clap::value_parser!(u32).range(2..=100))]
     connections: u32,
 
+    /// Address to tell at how it goes (`/metrics`, `/health/live`); nothing is told when not given.
+    #[arg(long, env = "TRIBUTARY_WORKER_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
     #[command(flatten)]
     choices: Choices,
 }
@@ -42,6 +54,10 @@ impl Worker {
             sealer: Sealer::new(&self.secret),
         };
         let ending = ending()?;
+        if let Some(address) = self.listen {
+            let listener = TcpListener::bind(address).await.context(format!("cannot listen on {address}"))?;
+            tokio::spawn(axum::serve(listener, told(intake.clock.clone())).into_future());
+        }
         tracing::info!(jobs = jobs::JOBS.len(), "working at {} jobs", jobs::JOBS.len());
         let bench = Workbench { intake, choices: self.choices };
         jobs::work(&bench, &ending).await;
@@ -49,4 +65,10 @@ impl Worker {
         bench.intake.pool.close().await;
         Ok(())
     }
+}
+
+/// What a worker tells.
+fn told(clock: Clock) -> Router {
+    let numbers = move || async move { meters::answer(meters::page(clock.now())) };
+    Router::new().route("/metrics", get(numbers)).route("/health/live", get(|| async { "alive" }))
 }

@@ -144,7 +144,7 @@ mod tests {
         async fn store(&self, clicks: &[Click]) -> sqlx::Result<u64> {
             let mut tx = self.api.app.begin().await?;
             clicks::ensure_partition(&mut tx, clicks[0].id.made_at().unwrap().date_naive()).await?;
-            let stored = clicks::insert(&mut tx, clicks).await?;
+            let stored = clicks::insert(&mut tx, clicks, self.api.app.clock.now()).await?;
             tx.commit().await?;
             Ok(stored)
         }

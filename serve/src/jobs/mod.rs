@@ -7,10 +7,11 @@ mod directory_changes;
 mod event_partitions;
 mod idempotency_keys;
 mod impression_retention;
+mod lake;
 mod postback_messages;
 mod quarantine;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -33,7 +34,7 @@ pub struct Workbench {
 }
 
 /// What an operator may choose about the background jobs.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Choices {
     /// For how many days (UTC) clicks are kept, though never shorter than a campaign looks back; 0 is for ever.
     /// Links go on counting clicks that were dropped, and conversions and commissions are not touched.
@@ -44,6 +45,10 @@ pub struct Choices {
     #[arg(long, env = "TRIBUTARY_IMPRESSION_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS",
           value_parser = clap::value_parser!(u32).range(..=36_500))]
     pub impression_retention_days: u32,
+
+    /// Folder of the event lake, into which everything new is brought every five minutes; into none when not given.
+    #[arg(long, env = "TRIBUTARY_LAKE", value_name = "FOLDER")]
+    pub lake: Option<PathBuf>,
 }
 
 /// Something to be done again and again.
@@ -70,6 +75,8 @@ pub static JOBS: &[&dyn Job] = &[
     &directory_changes::Forget,
     &postback_messages::Purge,
     &idempotency_keys::Purge,
+    &lake::Export,
+    &lake::Forget,
 ];
 
 /// Does all jobs, each in its own time, until it is told to stop.

@@ -10,6 +10,7 @@ pub mod conversions;
 pub mod hierarchy;
 pub mod idempotency_keys;
 pub mod jobs;
+pub mod lake;
 pub mod ledger;
 pub mod links;
 pub mod outbox;

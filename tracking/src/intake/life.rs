@@ -131,8 +131,8 @@ pub(super) async fn append(
     from: Option<ConversionStatus>,
     note: &str,
 ) -> Result<i32, sqlx::Error> {
-    let Conversion { status: to, reason, .. } = *conversion;
-    let step = Move { from, to, reason, note, actor: act.actor, at: act.at };
+    let Conversion { status: to, reason, amount, reversed, .. } = *conversion;
+    let step = Move { from, to, reason, note, actor: act.actor, at: act.at, amount, reversed };
     conversions::append_move(db, conversion.id, &step).await
 }
 

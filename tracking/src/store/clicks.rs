@@ -1,6 +1,6 @@
 //! Clicks: many at once, each stored once however often it comes.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::click::Click;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -20,8 +20,8 @@ pub async fn ensure_partition(db: &mut PgConnection, day: NaiveDate) -> Result<(
     Ok(())
 }
 
-/// Stores those of the clicks that are not stored yet, raises the counters of their links by exactly as many, and
-/// says how many they were.
+/// Stores those of the clicks that are not stored yet, raises the counters of their links by exactly as many, notes
+/// where they lie for whoever asks what is new, and says how many they were.
 ///
 /// Clicks are looked up first and only new ones are copied, straight into their partitions: a COPY writes whole pages
 /// at once, which an `INSERT … ON CONFLICT` does not. Should another connection store one of them in between, the
@@ -30,7 +30,7 @@ pub async fn ensure_partition(db: &mut PgConnection, day: NaiveDate) -> Result<(
 /// # Errors
 /// When the database does not answer, a click's day has no partition, or a click was stored by somebody else
 /// meanwhile.
-pub async fn insert(db: &mut PgConnection, clicks: &[Click]) -> Result<u64, sqlx::Error> {
+pub async fn insert(db: &mut PgConnection, clicks: &[Click], now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
     let arriving = copy::once_each(clicks);
     let stored = stored(db, &arriving).await?;
     let new: Vec<&Click> =
@@ -38,7 +38,7 @@ pub async fn insert(db: &mut PgConnection, clicks: &[Click]) -> Result<u64, sqlx
     if new.is_empty() {
         return Ok(0);
     }
-    copy::copy(db, &new).await?;
+    copy::copy(db, &new, now).await?;
     raise_counters(db, &new).await?;
     Ok(new.len() as u64)
 }
@@ -94,9 +94,10 @@ pub(super) async fn lock_links(db: &mut PgConnection, links: &[Uuid]) -> Result<
 impl Row for Click {
     const COPY: &'static str = "COPY clicks (
              id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs, source, uid,
-             external_click_id, utm, address_hash, network, country, device, user_agent, referrer
+             external_click_id, utm, address_hash, network, country, device, user_agent, referrer, stored_at
          ) FROM STDIN (FORMAT binary)";
-    const COLUMNS: i16 = 18;
+    const COLUMNS: i16 = 19;
+    const KIND: &'static str = "click";
 
     fn id(&self) -> Uuid {
         self.id.uuid()

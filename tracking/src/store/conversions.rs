@@ -277,6 +277,10 @@ pub struct Move<'a> {
     pub actor: &'a str,
     /// When.
     pub at: DateTime<Utc>,
+    /// What the conversion is worth now.
+    pub amount: Money,
+    /// How much of that was taken back in all.
+    pub reversed: Money,
 }
 
 /// Appends a move to the history of a conversion that the caller has locked; answers its position.
@@ -287,8 +291,9 @@ pub async fn append_move(
 ) -> Result<i32, sqlx::Error> {
     sqlx::query_scalar!(
         "INSERT INTO conversion_history
-             (conversion_id, position, from_status, to_status, reason, note, actor, moved_at)
-         SELECT $1, count(*)::int, $2, $3, $4, $5, $6, $7
+             (conversion_id, position, from_status, to_status, reason, note, actor, moved_at, amount_minor,
+              reversed_minor)
+         SELECT $1, count(*)::int, $2, $3, $4, $5, $6, $7, $8, $9
          FROM conversion_history
          WHERE conversion_id = $1
          RETURNING position",
@@ -299,6 +304,8 @@ pub async fn append_move(
         step.note,
         step.actor,
         step.at,
+        step.amount.minor,
+        step.reversed.minor,
     )
     .fetch_one(db)
     .await

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, postgres::PgCopyIn};
 use uuid::Uuid;
 
@@ -15,13 +16,18 @@ const NULL: i32 = -1;
 const PART: usize = 256 * 1024;
 /// Postgres's number for the type `text`.
 const TEXT: i32 = 25;
+/// Rows whose ids are no further apart than this are one run: 48 bits of an id are milliseconds, 80 are chance.
+const RUN: u128 = 60_000 << 80;
 
 /// Something on a link that has a table of its own.
 pub(super) trait Row {
-    /// The statement that takes its rows. No checker knows COPY, so its columns and [`Row::write`] must be kept alike.
+    /// The statement that takes its rows. No checker knows COPY, so its columns and [`Row::write`] must be kept alike;
+    /// the last is when it was stored.
     const COPY: &'static str;
     /// How many columns that are.
     const COLUMNS: i16;
+    /// What the list of batches calls it.
+    const KIND: &'static str;
 
     /// The row's key.
     fn id(&self) -> Uuid;
@@ -29,7 +35,7 @@ pub(super) trait Row {
     /// The link that counts it.
     fn link(&self) -> Uuid;
 
-    /// Writes the columns, in the order of the statement.
+    /// Writes the columns but the last, in the order of the statement.
     fn write(&self, rows: &mut Rows);
 }
 
@@ -50,22 +56,50 @@ pub(super) fn by_link<R: Row>(rows: &[&R]) -> (Vec<Uuid>, Vec<i64>) {
     counts.into_iter().unzip()
 }
 
-/// Copies rows into their partitions.
-pub(super) async fn copy<R: Row>(db: &mut PgConnection, rows: &[&R]) -> Result<(), sqlx::Error> {
+/// Copies rows, which are in the order of their ids, into their partitions, and notes where they are.
+pub(super) async fn copy<R: Row>(
+    db: &mut PgConnection,
+    rows: &[&R],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     let mut copy = db.copy_in_raw(R::COPY).await?;
-    match send(&mut copy, rows).await {
-        Ok(()) => copy.finish().await.map(drop),
-        Err(error) => Err(copy.abort("the rows could not be sent").await.err().unwrap_or(error)),
-    }
+    match send(&mut copy, rows, now.timestamp_micros()).await {
+        Ok(()) => copy.finish().await?,
+        Err(error) => return Err(copy.abort("the rows could not be sent").await.err().unwrap_or(error)),
+    };
+    note_runs(db, rows).await
+}
+
+/// Notes between which ids the rows lie: one run for most batches, and more when rows of long ago come along.
+async fn note_runs<R: Row>(db: &mut PgConnection, rows: &[&R]) -> Result<(), sqlx::Error> {
+    let runs = rows.chunk_by(|one, next| next.id().as_u128() - one.id().as_u128() <= RUN);
+    let ends = runs.filter_map(|run| Some((run.first()?.id(), run.last()?.id())));
+    let (first, last): (Vec<Uuid>, Vec<Uuid>) = ends.unzip();
+    sqlx::query!(
+        "INSERT INTO event_batches (kind, first_id, last_id)
+         SELECT $1, first_id, last_id
+         FROM unnest($2::uuid[], $3::uuid[]) AS runs (first_id, last_id)",
+        R::KIND,
+        &first,
+        &last,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Sends rows in parts, so that the database takes in one while the next is written.
-async fn send<R: Row>(copy: &mut PgCopyIn<&mut PgConnection>, rows: &[&R]) -> Result<(), sqlx::Error> {
+async fn send<R: Row>(
+    copy: &mut PgCopyIn<&mut PgConnection>,
+    rows: &[&R],
+    now_us: i64,
+) -> Result<(), sqlx::Error> {
     let mut written = Rows(Vec::with_capacity(PART + 8_192));
     written.0.extend_from_slice(HEADER);
     for row in rows {
         written.0.extend_from_slice(&R::COLUMNS.to_be_bytes());
         row.write(&mut written);
+        written.moment(now_us);
         if PART <= written.0.len() {
             copy.send(&written.0[..]).await?;
             written.0.clear();

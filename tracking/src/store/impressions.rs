@@ -1,6 +1,6 @@
 //! Impressions, stored as [clicks](super::clicks) are.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::event::Impression;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -24,7 +24,11 @@ pub async fn ensure_partition(db: &mut PgConnection, day: NaiveDate) -> Result<(
 ///
 /// # Errors
 /// As for [clicks](super::clicks::insert).
-pub async fn insert(db: &mut PgConnection, impressions: &[Impression]) -> Result<u64, sqlx::Error> {
+pub async fn insert(
+    db: &mut PgConnection,
+    impressions: &[Impression],
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
     let arriving = copy::once_each(impressions);
     let stored = stored(db, &arriving).await?;
     let new: Vec<&Impression> =
@@ -32,7 +36,7 @@ pub async fn insert(db: &mut PgConnection, impressions: &[Impression]) -> Result
     if new.is_empty() {
         return Ok(0);
     }
-    copy::copy(db, &new).await?;
+    copy::copy(db, &new, now).await?;
     raise_counters(db, &new).await?;
     Ok(new.len() as u64)
 }
@@ -74,9 +78,10 @@ async fn raise_counters(db: &mut PgConnection, impressions: &[&Impression]) -> R
 impl Row for Impression {
     const COPY: &'static str = "COPY impressions (
              id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, address_hash, network,
-             country, device, user_agent, referrer
+             country, device, user_agent, referrer, stored_at
          ) FROM STDIN (FORMAT binary)";
-    const COLUMNS: i16 = 13;
+    const COLUMNS: i16 = 14;
+    const KIND: &'static str = "impression";
 
     fn id(&self) -> Uuid {
         self.id.uuid()

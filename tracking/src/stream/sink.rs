@@ -47,7 +47,11 @@ trait Kept: Sized {
     async fn ensure_partition(db: &mut PgConnection, day: NaiveDate) -> Result<(), sqlx::Error>;
 
     /// Stores those that are not stored yet, and says how many they were.
-    async fn insert(db: &mut PgConnection, events: &[Self]) -> Result<u64, sqlx::Error>;
+    async fn insert(
+        db: &mut PgConnection,
+        events: &[Self],
+        now: DateTime<Utc>,
+    ) -> Result<u64, sqlx::Error>;
 
     /// Puts one among the rejected ones; says whether it was not there before.
     async fn set_aside(
@@ -152,7 +156,7 @@ impl Database {
             }
         }
         let mut tx = store::begin(&self.pool).await?;
-        let stored = E::insert(&mut tx, events).await?;
+        let stored = E::insert(&mut tx, events, self.clock.now()).await?;
         tx.commit().await?;
         Ok(stored)
     }
@@ -207,8 +211,8 @@ impl Kept for Click {
         clicks::ensure_partition(db, day).await
     }
 
-    async fn insert(db: &mut PgConnection, events: &[Self]) -> Result<u64, sqlx::Error> {
-        clicks::insert(db, events).await
+    async fn insert(db: &mut PgConnection, events: &[Self], now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+        clicks::insert(db, events, now).await
     }
 
     async fn set_aside(
@@ -249,8 +253,8 @@ impl Kept for Impression {
         impressions::ensure_partition(db, day).await
     }
 
-    async fn insert(db: &mut PgConnection, events: &[Self]) -> Result<u64, sqlx::Error> {
-        impressions::insert(db, events).await
+    async fn insert(db: &mut PgConnection, events: &[Self], now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+        impressions::insert(db, events, now).await
     }
 
     async fn set_aside(

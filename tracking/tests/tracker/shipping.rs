@@ -169,7 +169,7 @@ async fn clicks_that_come_again_after_their_day_was_dropped_are_set_aside_and_no
     let day = old[0].id.made_at().unwrap().date_naive();
     let mut tx = store::begin(database.pool()).await.unwrap();
     store::clicks::ensure_partition(&mut tx, day).await.unwrap();
-    store::clicks::insert(&mut tx, &old).await.unwrap();
+    store::clicks::insert(&mut tx, &old, chrono::DateTime::UNIX_EPOCH).await.unwrap();
     sqlx::query("SELECT drop_click_day($1, 'epoch')").bind(day).execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
 
@@ -204,13 +204,13 @@ async fn a_click_is_stored_once_within_a_batch_across_batches_and_across_tracker
     store::clicks::ensure_partition(&mut one, clicks[0].id.made_at().unwrap().date_naive()).await.unwrap();
     one.commit().await.unwrap();
     let mut one = store::begin(database.pool()).await.unwrap();
-    assert_eq!(store::clicks::insert(&mut one, &clicks).await.unwrap(), 3);
+    assert_eq!(store::clicks::insert(&mut one, &clicks, chrono::DateTime::UNIX_EPOCH).await.unwrap(), 3);
 
     // Another tracker does not see what is not committed, waits for it, and is refused as a whole.
     let (pool, late) = (database.pool().clone(), [0, 3].map(|number| click(number, "")));
     let racing = tokio::spawn(async move {
         let mut other = store::begin(&pool).await.unwrap();
-        store::clicks::insert(&mut other, &late).await
+        store::clicks::insert(&mut other, &late, chrono::DateTime::UNIX_EPOCH).await
     });
     eventually("the other tracker waits", async || {
         let waiting = sqlx::query_scalar("SELECT count(*) FROM pg_locks WHERE NOT granted");
@@ -223,7 +223,7 @@ async fn a_click_is_stored_once_within_a_batch_across_batches_and_across_tracker
 
     let mut other = store::begin(database.pool()).await.unwrap();
     let again = [0, 3].map(|number| click(number, ""));
-    assert_eq!(store::clicks::insert(&mut other, &again).await.unwrap(), 1);
+    assert_eq!(store::clicks::insert(&mut other, &again, chrono::DateTime::UNIX_EPOCH).await.unwrap(), 1);
     other.commit().await.unwrap();
     assert_eq!(count_clicks(database.pool()).await, Some(4));
     assert_eq!(counted_clicks(database.pool()).await, 4);

@@ -1,0 +1,122 @@
+//! What background jobs say about themselves in numbers, beside those of a tracker; docs/operations.md lists them.
+
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+};
+
+use axum::http::{HeaderName, header};
+use chrono::{DateTime, Utc};
+
+/// When nothing has happened yet.
+const NEVER: i64 = i64::MIN;
+
+/// What this process has brought into the event lake.
+pub struct Lake {
+    events: AtomicU64,
+    /// When the newest of them happened.
+    newest_us: AtomicI64,
+    /// When the lake was last known to have all that was stored.
+    complete_us: AtomicI64,
+}
+
+/// The numbers of this process.
+pub static LAKE: Lake =
+    Lake { events: AtomicU64::new(0), newest_us: AtomicI64::new(NEVER), complete_us: AtomicI64::new(NEVER) };
+
+/// One number: its name, whether it only grows, and what it says.
+struct Metric {
+    name: &'static str,
+    kind: &'static str,
+    doc: &'static str,
+    read: fn(&Lake, DateTime<Utc>) -> f64,
+}
+
+const METRICS: [Metric; 3] = [
+    Metric {
+        name: "tributary_lake_exported_total",
+        kind: "counter",
+        doc: "Events that this process brought into the lake; those of an export that was cut off count again.",
+        read: |lake, _| lake.events.load(Relaxed) as f64,
+    },
+    Metric {
+        name: "tributary_lake_age_seconds",
+        kind: "gauge",
+        doc: "How long ago the lake last had all that was stored and committed; +Inf when never since the start.",
+        read: |lake, now| age_s(lake.complete_us.load(Relaxed), now),
+    },
+    Metric {
+        name: "tributary_lake_newest_event_age_seconds",
+        kind: "gauge",
+        doc: "How long ago the newest event happened that this process brought into the lake; +Inf when none was.",
+        read: |lake, now| age_s(lake.newest_us.load(Relaxed), now),
+    },
+];
+
+impl Lake {
+    /// Events are in the lake, the newest of which happened then.
+    pub fn given(&self, events: u64, newest_us: Option<i64>) {
+        self.events.fetch_add(events, Relaxed);
+        self.newest_us.fetch_max(newest_us.unwrap_or(NEVER), Relaxed);
+    }
+
+    /// All that was stored by then is in the lake.
+    pub fn is_complete(&self, by: DateTime<Utc>) {
+        self.complete_us.fetch_max(by.timestamp_micros(), Relaxed);
+    }
+}
+
+fn age_s(then_us: i64, now: DateTime<Utc>) -> f64 {
+    if then_us == NEVER { f64::INFINITY } else { (now.timestamp_micros() - then_us) as f64 / 1e6 }
+}
+
+/// The numbers as Prometheus reads them.
+#[must_use]
+pub fn page(now: DateTime<Utc>) -> String {
+    METRICS.iter().fold(String::new(), |mut page, metric| {
+        let Metric { name, kind, doc, read } = metric;
+        let value = Some(read(&LAKE, now)).filter(|value| value.is_finite());
+        let value = value.map_or("+Inf".to_owned(), |value| value.to_string());
+        // A text takes what is written to it.
+        let _ = write!(page, "# HELP {name} {doc}\n# TYPE {name} {kind}\n{name} {value}\n");
+        page
+    })
+}
+
+/// An answer of numbers.
+#[must_use]
+pub fn answer(page: String) -> ([(HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_lists_every_number_as_the_code_has_it() {
+        let manual = include_str!("../../docs/operations.md");
+        for Metric { name, kind, doc, .. } in &METRICS {
+            let line = format!("- `{name}` ({kind}): {doc}\n");
+            assert!(manual.contains(&line), "docs/operations.md should have this line:\n{line}");
+        }
+    }
+
+    #[test]
+    fn ages_grow_from_what_happened() {
+        let lake = Lake {
+            events: AtomicU64::new(0),
+            newest_us: AtomicI64::new(NEVER),
+            complete_us: AtomicI64::new(NEVER),
+        };
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let told = |now| METRICS.map(|metric| (metric.read)(&lake, at(now)).to_string()).join(" ");
+        assert_eq!(told(100), "0 inf inf");
+        lake.given(3, Some(90_000_000));
+        lake.given(0, None);
+        lake.is_complete(at(95));
+        lake.is_complete(at(94));
+        assert_eq!(told(100), "3 5 10");
+        assert!(page(at(0)).contains("# TYPE tributary_lake_exported_total counter\n"));
+    }
+}
