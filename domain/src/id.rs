@@ -196,6 +196,8 @@ ids! {
     ApiKeyId = "key", "API key";
     /// A key with which an advertiser signs postbacks.
     SigningKeyId = "sig", "signing key";
+    /// A file that is brought into the event lake.
+    ImportId = "imp", "import";
     /// One event announced to the outside.
     EventId = "evt", "event";
     /// One visit of one browser, carried by the first-party cookie.

@@ -1,6 +1,6 @@
 //! What every request of the API is served with: the database, time, chance, and how the installation is set up.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use domain::{Chance, Clock};
 use ipnet::IpNet;
@@ -27,6 +27,8 @@ pub struct App {
     pub sealer: Sealer,
     /// Where visitors reach the tracker: links are shown with this in front.
     pub tracker_url: Arc<Url>,
+    /// Folder of the event lake, if there is one.
+    pub lake: Option<Arc<Path>>,
 }
 
 impl App {

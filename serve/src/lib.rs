@@ -4,6 +4,7 @@ pub mod api;
 pub mod app;
 pub mod command;
 mod health;
+mod hiding;
 pub mod jobs;
 pub mod key;
 pub mod meters;

@@ -32,6 +32,8 @@ pub const NAMES: &[&str] = &[
     "conversions:write",
     "coupons:read",
     "coupons:write",
+    "imports:read",
+    "imports:write",
     "ledger:read",
     "links:read",
     "links:write",

@@ -15,7 +15,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use self::{
     error::ImportError,
@@ -61,6 +61,12 @@ pub struct Imported {
     pub done_before: u64,
     /// The columns that are no field.
     pub unused: Vec<String>,
+}
+
+/// Where the report on a file is, if any of its rows was rejected.
+#[must_use]
+pub fn report(file: &Path) -> PathBuf {
+    rejects::path(file)
 }
 
 impl Import {

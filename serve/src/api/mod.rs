@@ -14,6 +14,7 @@ mod document;
 mod failure;
 mod gate;
 mod hierarchy;
+mod imports;
 mod ledger;
 pub mod limits;
 mod links;
@@ -53,6 +54,8 @@ pub const DOCUMENT_PATH: &str = "/api/openapi.json";
 const BODY_LIMIT: usize = 256 * 1024;
 /// After this long a request is given up; what it did is taken back.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// After this long a file that is being sent is given up.
+const FILE_TIMEOUT: Duration = Duration::from_hours(4);
 
 /// Every resource of the API.
 const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
@@ -69,6 +72,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     commissions::routes,
     ledger::routes,
     api_keys::routes,
+    imports::routes,
 ];
 
 /// The API with its document.
@@ -82,12 +86,10 @@ pub fn router(app: App) -> (Router, OpenApi) {
     (protected(routes, app), document)
 }
 
-/// Lays around the routes what holds for every request: an id, a line in the log, problems for errors, an end after
-/// a while, and no panic that reaches the client.
+/// Lays around the routes what holds for every request: an id, a line in the log, problems for errors, and no panic that
+/// reaches the client.
 fn protected(routes: Router<App>, app: App) -> Router {
     routes
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(complete))
         .layer(from_fn_with_state(app.clone(), observe::observe))
@@ -102,6 +104,11 @@ pub fn document() -> OpenApi {
 
 fn parts() -> (Router<App>, OpenApi, Operations) {
     let all = RESOURCES.iter().fold(OpenApiRouter::new(), |all, routes| all.merge(routes()));
+    let all = all
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT));
+    let patient = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, FILE_TIMEOUT);
+    let all = all.merge(imports::file_routes().layer(DefaultBodyLimit::disable()).layer(patient));
     let (routes, mut document) =
         OpenApiRouter::with_openapi(document::begin()).nest("/api/v1", all).split_for_parts();
     let operations = document::finish(&mut document);

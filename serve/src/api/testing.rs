@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     num::NonZeroU32,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -74,6 +75,7 @@ impl Api {
             trusted_proxies: Arc::new(["10.0.0.0/8".parse().unwrap()]),
             sealer: Sealer::new(&secret()),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
+            lake: None,
         };
         let mut api = Self::over(database, app, String::new());
         api.key = api.new_key(&["*"], None).await;
@@ -95,7 +97,9 @@ impl Api {
     pub fn workbench(&self) -> Workbench {
         let App { db, clock, chance, sealer, .. } = self.app.clone();
         let intake = Intake { pool: db, clock, chance, sealer };
-        Workbench { intake, choices: Choices { click_retention_days: 400, impression_retention_days: 90, lake: None } }
+        let lake = self.app.lake.as_deref().map(Path::to_owned);
+        let choices = Choices { click_retention_days: 400, impression_retention_days: 90, lake };
+        Workbench { intake, secret: secret(), choices }
     }
 
     /// Makes a key with these scopes and shows it.

@@ -1,22 +1,37 @@
 //! `tributary import`: a file of one's own becomes events of the lake.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use features::import::{self, Format, Hiding, Imported, Mapping, Rows};
+use features::import::{self, Format, Imported, Mapping, Rows};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::spawn_blocking;
-use tracking::{redirect::address::HiddenAddresses, secret::Secret};
+use tracking::secret::Secret;
 
-use super::{lake::Place, print};
+use super::{
+    ending::ending,
+    lake::Place,
+    print,
+    watch::{span, watch},
+};
+use crate::hiding::hiding;
 
 /// Which file to bring into which lake, and how to read it.
 #[derive(Debug, Args)]
 pub struct Import {
     /// The file: CSV with a header, one JSON object a line, or Parquet.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "watch", conflicts_with = "watch")]
+    file: Option<PathBuf>,
+
+    /// Import every file of this folder, and what is new there again and again, until the process is asked to end; files
+    /// are recognised by what they hold, and none is moved.
+    #[arg(long, value_name = "FOLDER")]
+    watch: Option<PathBuf>,
+
+    /// How often to look into the folder: 15m, 1h, 1d.
+    #[arg(long, requires = "watch", default_value = "1h", value_name = "TIME", value_parser = span)]
+    every: Duration,
 
     /// What its rows are: clicks, conversions, transactions or journeys.
     #[arg(long, value_name = "WHAT")]
@@ -57,19 +72,34 @@ fn pair(text: &str) -> anyhow::Result<(String, String)> {
 }
 
 impl Import {
-    /// Imports the file and merges what it brought.
+    /// Imports the file, or those of a folder, and merges what they brought.
     pub async fn run(self) -> anyhow::Result<()> {
-        spawn_blocking(move || self.import()).await?
+        let import = Arc::new(self);
+        if let Some(file) = import.file.clone() {
+            return spawn_blocking(move || import.import(file)).await?;
+        }
+        let folder = import.watch.clone().context("either a file or a folder is named")?;
+        let every = import.every;
+        watch(&folder, every, import.format, ending()?, async |file| {
+            let (import, name) = (import.clone(), file.display().to_string());
+            let imported =
+                spawn_blocking(move || import.import(file)).await.map_err(anyhow::Error::from).flatten();
+            match imported {
+                Ok(()) => tracing::info!(file = name, "{name} was imported"),
+                Err(error) => tracing::error!(file = name, "{name} was not imported: {error:#}"),
+            }
+        })
+        .await
     }
 
-    fn import(self) -> anyhow::Result<()> {
+    fn import(&self, file: PathBuf) -> anyhow::Result<()> {
         let lake = self.place.open();
         let import = import::Import {
-            file: self.file,
+            file,
             format: self.format,
             rows: self.rows,
-            mapping: Mapping { columns: self.columns, constants: self.constants },
-            source: self.source,
+            mapping: Mapping { columns: self.columns.clone(), constants: self.constants.clone() },
+            source: self.source.clone(),
             hiding: self.secret.as_ref().map(hiding),
             dry_run: self.dry_run,
         };
@@ -86,16 +116,6 @@ impl Import {
             lake.compact(|_| {}).context("the events arrived, but are not merged into the partitions yet")?;
         }
         Ok(())
-    }
-}
-
-fn hiding(secret: &Secret) -> Hiding {
-    let addresses = HiddenAddresses::new(secret);
-    let email = secret.key("email/1");
-    let first_half = |whole: [u8; 32]| std::array::from_fn(|place| whole[place]);
-    Hiding {
-        address: Box::new(move |address| addresses.hash(address)),
-        email: Box::new(move |text| first_half(email.authenticate(&[text.as_bytes()]))),
     }
 }
 

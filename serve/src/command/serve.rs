@@ -134,6 +134,7 @@ impl Serve {
             trusted_proxies: self.tracking.trusted_proxies.clone().into(),
             sealer: Sealer::new(&self.tracking.secret),
             tracker_url: Arc::new(tracker_url),
+            lake: self.choices.lake.clone().map(Arc::from),
         })
     }
 
@@ -155,7 +156,11 @@ impl Serve {
         tasks.spawn(take_in_as_clicks_arrive(tracker.clone(), waiting.clone(), ending.clone()));
         tasks.spawn({
             let ending = ending.clone();
-            let bench = Workbench { intake: waiting, choices: self.choices.clone() };
+            let bench = Workbench {
+                intake: waiting,
+                secret: self.tracking.secret.clone(),
+                choices: self.choices.clone(),
+            };
             async move { jobs::work(&bench, &ending).await }
         });
         let beside = Background::new().context("the background cannot start")?;

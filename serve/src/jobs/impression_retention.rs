@@ -89,7 +89,7 @@ mod tests {
     async fn store(api: &Api, made: &[Impression]) -> sqlx::Result<u64> {
         let mut tx = api.app.begin().await?;
         impressions::ensure_partition(&mut tx, made[0].id.made_at().unwrap().date_naive()).await?;
-        let stored = impressions::insert(&mut tx, made).await?;
+        let stored = impressions::insert(&mut tx, made, api.app.clock.now()).await?;
         tx.commit().await?;
         Ok(stored)
     }

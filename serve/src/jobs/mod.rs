@@ -6,6 +6,7 @@ mod click_retention;
 mod directory_changes;
 mod event_partitions;
 mod idempotency_keys;
+pub mod imports;
 mod impression_retention;
 mod lake;
 mod postback_messages;
@@ -20,7 +21,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::MissedTickBehavior,
 };
-use tracking::{intake::Intake, store::begin};
+use tracking::{intake::Intake, secret::Secret, store::begin};
 
 use crate::store::jobs::{Turn, take_turn};
 
@@ -29,6 +30,8 @@ use crate::store::jobs::{Turn, take_turn};
 pub struct Workbench {
     /// The database, time, chance, and what postbacks are taken in with.
     pub intake: Intake,
+    /// Hides what identifies people in files.
+    pub secret: Secret,
     /// What was chosen.
     pub choices: Choices,
 }
@@ -77,6 +80,8 @@ pub static JOBS: &[&dyn Job] = &[
     &idempotency_keys::Purge,
     &lake::Export,
     &lake::Forget,
+    &imports::Read,
+    &imports::Forget,
 ];
 
 /// Does all jobs, each in its own time, until it is told to stop.

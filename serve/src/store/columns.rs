@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
-    Money, PlanId, Rate,
+    Money, PlanId, Rate, SessionId,
     affiliate::{AffiliateStatus, PayoutMethod},
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
     commission::{Rule, Trace},
@@ -22,6 +22,7 @@ use sqlx::{
     types::{Json, Uuid},
 };
 
+use super::imports::ImportStatus;
 use crate::scope::Scope;
 
 /// Names that an advertiser has for our postback fields.
@@ -76,10 +77,11 @@ macro_rules! columns {
 columns! {
     Uuid, |id| Ok(id.into()) => [
         AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, PlanId,
+        SessionId,
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, ConversionStatus, Currency, EventKind,
-        PayoutMethod, Profile, ReversalReason,
+        ImportStatus, PayoutMethod, Profile, ReversalReason,
     ];
     i32, |days| Ok(WindowDays::try_from(i64::from(days))?) => [WindowDays];
     i32, |ppm| Ok(Rate { ppm: ppm.try_into()? }) => [Rate];

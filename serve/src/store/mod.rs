@@ -9,6 +9,7 @@ pub mod commissions;
 pub mod conversions;
 pub mod hierarchy;
 pub mod idempotency_keys;
+pub mod imports;
 pub mod jobs;
 pub mod lake;
 pub mod ledger;

@@ -47,11 +47,7 @@ trait Kept: Sized {
     async fn ensure_partition(db: &mut PgConnection, day: NaiveDate) -> Result<(), sqlx::Error>;
 
     /// Stores those that are not stored yet, and says how many they were.
-    async fn insert(
-        db: &mut PgConnection,
-        events: &[Self],
-        now: DateTime<Utc>,
-    ) -> Result<u64, sqlx::Error>;
+    async fn insert(db: &mut PgConnection, events: &[Self], now: DateTime<Utc>) -> Result<u64, sqlx::Error>;
 
     /// Puts one among the rejected ones; says whether it was not there before.
     async fn set_aside(

@@ -21,7 +21,6 @@ use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::PgConnection;
 use tokio::task::spawn_blocking;
 
-use self::passage::Passage;
 use super::{Job, Workbench};
 use crate::{
     meters::LAKE,

@@ -1,15 +1,18 @@
 //! What the database stored is in the lake: all of it, once, with both times, whenever the export was cut off.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ClickId, LinkId,
+    ClickId, EventId, LinkId,
     click::{Click, Device, Tags},
-    event::{Event, Kind, Known},
+    event::{Event, Impression, Kind, Known, Visit},
 };
 use features::lake::Lake;
 use serde_json::json;
 use tempfile::TempDir;
-use tracking::store::clicks;
+use tokio::time::sleep;
+use tracking::store::{clicks, impressions};
 
 use super::{Export, Forget, export};
 use crate::{
@@ -24,6 +27,7 @@ struct World {
     link: LinkId,
     affiliate: String,
     campaign: String,
+    advertiser: String,
 }
 
 impl World {
@@ -35,7 +39,10 @@ impl World {
         let link = link["id"].as_str().unwrap().parse().unwrap();
         let text = |value: &dyn std::fmt::Display| value.to_string();
         let (affiliate, campaign) = (text(&affiliate), text(&campaign));
-        Self { api, folder: tempfile::tempdir().unwrap(), link, affiliate, campaign }
+        let advertiser =
+            api.get(&format!("/api/v1/campaigns/{campaign}")).await.body["advertiser_id"].clone();
+        let advertiser = advertiser.as_str().unwrap().to_owned();
+        Self { api, folder: tempfile::tempdir().unwrap(), link, affiliate, campaign, advertiser }
     }
 
     fn lake(&self) -> Lake {
@@ -51,7 +58,7 @@ impl World {
             link: self.link,
             affiliate: self.affiliate.parse().unwrap(),
             campaign: self.campaign.parse().unwrap(),
-            advertiser: id.uuid().into(),
+            advertiser: self.advertiser.parse().unwrap(),
             session: id.uuid().into(),
             tags: Tags {
                 subs: std::array::from_fn(|place| if place == 1 { "two".to_owned() } else { String::new() }),
@@ -85,8 +92,30 @@ impl World {
         self.api.app.clock.now()
     }
 
-    /// Exports and merges; says how many events were given.
+    /// Exports and merges what is stored; says how many events were given.
     async fn export(&self) -> u64 {
+        self.settle().await;
+        self.export_what_ended().await
+    }
+
+    /// Waits until all transactions on the server have ended that began before: other tests use it too, and what ends
+    /// later than one of theirs is for the next export.
+    async fn settle(&self) {
+        let mut db = self.api.app.db.acquire().await.unwrap();
+        let mine: i64 = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
+            .fetch_one(&mut *db)
+            .await
+            .unwrap();
+        for _ in 0..2_000 {
+            if mine < moment(&mut db).await.unwrap().oldest_open {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("a transaction has been open for twenty seconds");
+    }
+
+    async fn export_what_ended(&self) -> u64 {
         let bench = self.api.workbench();
         let choices = Choices { lake: Some(self.lake().root().to_owned()), ..bench.choices };
         once(&Export, &Workbench { choices, ..bench }).await.unwrap()
@@ -149,13 +178,55 @@ async fn what_an_older_release_stored_is_known_when_it_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn impressions_are_in_the_lake_as_they_were_with_and_without_a_visit() {
+    let world = World::new().await;
+    let app = &world.api.app;
+    let mut shown: Vec<Impression> = world
+        .clicks(2)
+        .into_iter()
+        .zip([None, Some(())])
+        .map(|(click, visit)| Impression {
+            id: EventId::new(&app.clock, &app.chance),
+            occurred_at_us: click.occurred_at_us,
+            link: click.link,
+            affiliate: click.affiliate,
+            campaign: click.campaign,
+            advertiser: click.advertiser,
+            session: visit.map(|()| click.session),
+            address_hash: click.address_hash,
+            network: click.network,
+            country: click.country,
+            device: click.device,
+            user_agent: click.user_agent,
+            referrer: "https://blog.example/".to_owned(),
+        })
+        .collect();
+    shown.sort_unstable_by_key(|one| one.id);
+    let mut tx = app.begin().await.unwrap();
+    impressions::ensure_partition(&mut tx, shown[0].id.made_at().unwrap().date_naive()).await.unwrap();
+    impressions::insert(&mut tx, &shown, world.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.export().await, 2 + 1, "and the plan of the campaign");
+    assert_eq!(world.export().await, 0);
+    let known_at_us = world.now().timestamp_micros();
+    let events = world.events(&[Kind::Impression]);
+    let expected: Vec<_> = shown
+        .into_iter()
+        .map(|seen| Event::Impression(Visit { seen, device_id: String::new() }))
+        .map(|event| Known { event, known_at_us })
+        .collect();
+    assert_eq!(events, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_transaction_that_ends_late_is_not_passed_over() {
     let world = World::new().await;
     let (early, late, other) = (world.clicks(2), world.clicks(2), world.clicks(2));
     world.store(&early).await;
     let mut open = world.api.app.begin().await.unwrap();
+    world.settle().await;
     clicks::insert(&mut open, &late, world.now()).await.unwrap();
-    world.export().await;
+    world.export_what_ended().await;
     assert_eq!(world.click_ids(), ids(&[&early]));
     open.commit().await.unwrap();
     world.store(&other).await;
@@ -254,9 +325,7 @@ async fn what_became_of_a_conversion_is_events_with_ids_of_their_own() {
     let click = world.clicks(1);
     world.store(&click).await;
     let api = &world.api;
-    let advertiser =
-        api.get(&format!("/api/v1/campaigns/{}", world.campaign)).await.body["advertiser_id"].clone();
-    let report = json!({"advertiser_id": advertiser, "click_id": click[0].id.to_string(), "event": "sale",
+    let report = json!({"advertiser_id": world.advertiser, "click_id": click[0].id.to_string(), "event": "sale",
         "amount": "80.00", "currency": "EUR", "order_id": "N-1"});
     let made = api.made("/api/v1/conversions", report).await;
     let path = format!("/api/v1/conversions/{}", made["id"].as_str().unwrap());
