@@ -14,6 +14,7 @@ mod arrivals;
 mod crowd;
 mod dice;
 mod fraud;
+pub mod glance;
 mod patterns;
 mod rhythm;
 mod run;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt, fs,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -11,10 +12,11 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use clap::Parser;
 use domain::event::Kind;
+use features::lake::Lake;
 use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use sim::{
-    Losses, Settings, World, descriptions,
+    Losses, Settings, World, descriptions, glance,
     sink::{self, Sink},
 };
 
@@ -38,9 +40,12 @@ struct CommandLine {
     /// What the world follows from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The folder to write into: events/, network/ and truth/
-    #[arg(long, required_unless_present_any = ["list", "dry_run"])]
+    /// The folder to write into: network/ and truth/ as Parquet, and events/ as lines of JSON unless --lake is there
+    #[arg(long, required_unless_present_any = ["list", "dry_run", "lake"])]
     out: Option<PathBuf>,
+    /// The folder of a lake to write the events into, as partitions
+    #[arg(long, value_name = "DIR")]
+    lake: Option<PathBuf>,
     /// The world's first day
     #[arg(long, default_value = "2026-01-01", value_name = "DATE")]
     from: NaiveDate,
@@ -71,11 +76,11 @@ struct CommandLine {
     /// Leave out all fraud; the honest crowds stay
     #[arg(long)]
     honest: bool,
-    /// Overwrite the world that --out holds
+    /// Overwrite the world that --out and --lake hold
     #[arg(long)]
     replace: bool,
     /// Let the world pass, count what happens, and write nothing
-    #[arg(long, conflicts_with = "out")]
+    #[arg(long, conflicts_with_all = ["out", "lake"])]
     dry_run: bool,
     /// Only say which patterns there are
     #[arg(long)]
@@ -118,23 +123,45 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let world = World::new(asked.settings())?;
-    let sink: Box<dyn Sink> = match &asked.out {
-        Some(out) => {
-            if asked.replace {
-                sink::remove_world(out)?;
+    let counts = pass(&world, &asked)?;
+    match asked.lake.map(Lake::at) {
+        Some(lake) => {
+            print!("{}", glance::tables(&lake)?);
+            println!("{counts}");
+            if let Some(partner) = glance::most_suspicious(&lake)? {
+                println!(
+                    "\nWhat features say at the end of the partner whom reviewers found out most often:\n{partner}"
+                );
             }
-            sink::empty_folder(out)?;
-            Box::new(sink::Lines::create(out, &world)?)
         }
-        None => Box::new(sink::Nowhere),
-    };
-    let counts = pass(&world, sink)?;
-    for (kind, count) in &counts.by_kind {
-        println!("{:15} {count:>12}", kind.name());
+        None => {
+            for (kind, count) in &counts.by_kind {
+                println!("{:15} {count:>12}", kind.name());
+            }
+            println!("{counts}");
+        }
     }
-    let seconds = counts.took.as_secs_f64();
-    println!("{} events in {seconds:.1} s; at most {} things waited at a time", counts.all(), counts.waited);
     Ok(())
+}
+
+/// Where a world's stream goes, into folders that are empty.
+fn sinks(world: &World, asked: &CommandLine) -> Result<Vec<Box<dyn Sink>>> {
+    let folders = [&asked.out, &asked.lake].into_iter().flatten();
+    for folder in folders.clone().filter(|_| asked.replace) {
+        sink::remove_world(folder)?;
+    }
+    folders.clone().try_for_each(|folder| sink::empty_folder(folder))?;
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    match (&asked.lake, &asked.out) {
+        (Some(lake), _) => sinks.push(Box::new(sink::Partitions::create(lake)?)),
+        (None, Some(out)) => sinks.push(Box::new(sink::Lines::create(out)?)),
+        (None, None) => {}
+    }
+    if let Some(out) = &asked.out {
+        sink::write_network(out, world)?;
+        sinks.push(Box::new(sink::Facts::create(out)?));
+    }
+    Ok(sinks)
 }
 
 /// What has happened in a world.
@@ -144,18 +171,29 @@ struct Counts {
     took: Duration,
 }
 
-impl Counts {
-    fn all(&self) -> u64 {
-        self.by_kind.values().sum()
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, seconds) = (self.by_kind.values().sum::<u64>(), self.took.as_secs_f64());
+        let waited = self.waited;
+        write!(f, "{all} events in {seconds:.2} s; at most {waited} waited at a time")?;
+        peak_mib().map_or(Ok(()), |mib| write!(f, ", in {mib} MiB of memory"))
     }
 }
 
+/// The most memory that this process has had so far, where the system says.
+fn peak_mib() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.div_ceil(1_024))
+}
+
 /// Lets a world pass and shows how far it is.
-fn pass(world: &World, sink: Box<dyn Sink>) -> Result<Counts> {
+fn pass(world: &World, asked: &CommandLine) -> Result<Counts> {
     let (began, bar) = (Instant::now(), progress(world.settings().days));
     let (mut by_kind, mut waited, mut count) = (BTreeMap::new(), 0, 0_u64);
     let start_us = world.settings().start_us;
-    sink::pour(world, sink, |known, run| {
+    let run = if asked.lake.is_some() { world.run_as_it_happens() } else { world.run() };
+    sink::pour(run, sinks(world, asked)?, |known, run| {
         *by_kind.entry(known.event.kind()).or_insert(0) += 1;
         count += 1;
         if count.is_multiple_of(16_384) {

@@ -4,6 +4,7 @@ mod determinism;
 mod honest;
 mod offline;
 mod planted;
+mod sinks;
 mod stream;
 mod warm;
 
