@@ -18,6 +18,7 @@ mod redirect;
 pub mod report;
 mod requests;
 mod serving;
+mod sim;
 mod soak;
 mod stage;
 mod tracker;
@@ -54,6 +55,8 @@ enum Bench {
     Ingest(ingest::Options),
     /// Memory of a tracker at full speed, after a tenth of the clicks and after all of them
     Memory(memory::Options),
+    /// Events simulated a second on one core, and the memory of worlds of sixty and of six hundred days
+    Sim(sim::Options),
     /// Minutes of steady clicks, after which everything has to add up and nothing may have grown
     Soak(soak::Options),
     /// Tables joined point in time beside polars' own join, and a training set from a lake
@@ -70,6 +73,9 @@ impl Bench {
             Self::Ingest(_) => ("ingest", "Clicks stored a second, each once however often it comes."),
             Self::Memory(_) => {
                 ("memory", "Memory of a tracker at full speed, however many clicks it has taken.")
+            }
+            Self::Sim(_) => {
+                ("sim", "Events simulated a second on one core, and the memory of a longer world.")
             }
             Self::Soak(_) => ("soak", "Minutes of steady clicks: everything adds up, and nothing grows."),
             Self::Training(_) => (
@@ -88,7 +94,9 @@ impl Bench {
         match self {
             Self::Redirect(options) => options.is_complete(),
             Self::Training(options) => options.is_complete(),
-            Self::Ingest(_) | Self::Memory(_) | Self::Soak(_) | Self::Features(_) => true,
+            Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Features(_) => {
+                true
+            },
         }
     }
 
@@ -97,6 +105,7 @@ impl Bench {
             Self::Redirect(options) => redirect::run(options).await,
             Self::Ingest(options) => ingest::run(options).await,
             Self::Memory(options) => memory::run(options).await,
+            Self::Sim(options) => sim::run(options),
             Self::Soak(options) => soak::run(options).await,
             Self::Training(options) => training::run(options).await,
             Self::Features(options) => features::run(options),

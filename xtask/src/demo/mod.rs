@@ -2,6 +2,7 @@
 
 mod book;
 mod client;
+mod past;
 mod program;
 mod summary;
 mod traffic;
@@ -66,7 +67,13 @@ async fn show(options: &Options) -> Result<()> {
     // The visitors come from many addresses, told by a proxy in front, which is the demo itself.
     let flags = ["--trusted-proxy", "127.0.0.1/32"].map(str::to_owned).to_vec();
     println!("building       `tributary`: minutes the first time, seconds later");
-    let plan = Plan { folder, database_url: database_url.clone(), port, profile: Profile::Dev, flags };
+    let plan = Plan {
+        folder: folder.clone(),
+        database_url: database_url.clone(),
+        port,
+        profile: Profile::Dev,
+        flags,
+    };
     let cluster = Cluster::start(plan, "demo").await?;
     println!("started        {}", cluster.base_url());
 
@@ -76,6 +83,7 @@ async fn show(options: &Options) -> Result<()> {
     let sent = Scene { client: &client, program: &program, clock: &clock, chance: &chance }.play().await?;
     let stored = wait_until_stored(&database_url, &sent).await?;
     let found = summary::check(&client, &program, &sent, stored).await?;
+    println!("{}", past::simulate(&folder, options.seed)?);
     println!("{}", summary::tell(&sent, &found, &cluster.base_url(), &cluster.api_key));
 
     if !options.once {
