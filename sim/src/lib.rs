@@ -13,6 +13,7 @@
 mod arrivals;
 mod crowd;
 mod dice;
+pub mod doors;
 mod fraud;
 pub mod glance;
 mod patterns;

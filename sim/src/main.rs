@@ -11,13 +11,16 @@ use std::{
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use clap::Parser;
-use domain::event::Kind;
+use client::Client;
+use domain::{Clock, event::Kind};
 use features::lake::Lake;
 use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use sim::{
-    Losses, Settings, World, descriptions, glance,
-    sink::{self, Sink},
+    Losses, Settings, World, descriptions,
+    doors::{self, Haste, Notes},
+    glance,
+    sink::{self, Names, Sink},
 };
 
 #[global_allocator]
@@ -40,8 +43,9 @@ struct CommandLine {
     /// What the world follows from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The folder to write into: network/ and truth/ as Parquet, and events/ as lines of JSON unless --lake is there
-    #[arg(long, required_unless_present_any = ["list", "dry_run", "lake"])]
+    /// The folder to write into: network/ and truth/ as Parquet, and events/ as lines of JSON unless --lake or --api is
+    /// there; with --api, network/names.parquet says what everything is called in that Tributary
+    #[arg(long, required_unless_present_any = ["list", "dry_run", "lake", "api"])]
     out: Option<PathBuf>,
     /// The folder of a lake to write the events into, as partitions
     #[arg(long, value_name = "DIR")]
@@ -82,6 +86,21 @@ struct CommandLine {
     /// Let the world pass, count what happens, and write nothing
     #[arg(long, conflicts_with_all = ["out", "lake"])]
     dry_run: bool,
+    /// Let the world happen to a running Tributary: the URL of its API
+    #[arg(long, value_name = "URL", requires = "key", conflicts_with_all = ["lake", "dry_run"])]
+    api: Option<String>,
+    /// The URL that its postbacks go to [default: that of the API]
+    #[arg(long, value_name = "URL", requires = "api")]
+    tracker: Option<String>,
+    /// A key to the API that may make campaigns, affiliates and links
+    #[arg(long, env = "TRIBUTARY_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// How many of the world's seconds pass in one of ours
+    #[arg(long, default_value_t = 3_600.0, value_name = "TIMES")]
+    speedup: f64,
+    /// How many requests there are in a second at most
+    #[arg(long, default_value_t = 200.0, value_name = "REQUESTS")]
+    most_per_second: f64,
     /// Only say which patterns there are
     #[arg(long)]
     list: bool,
@@ -123,6 +142,9 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let world = World::new(asked.settings())?;
+    if let Some(api) = &asked.api {
+        return knock(&world, api, &asked);
+    }
     let counts = pass(&world, &asked)?;
     match asked.lake.map(Lake::at) {
         Some(lake) => {
@@ -144,6 +166,26 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Lets a world happen to a running Tributary.
+fn knock(world: &World, api: &str, asked: &CommandLine) -> Result<()> {
+    let key = asked.key.clone().context("a running Tributary wants a key: say --key")?;
+    let client = Client::new(api, asked.tracker.as_deref().unwrap_or(api), key)?;
+    let haste = Haste { speedup: asked.speedup, most_per_second: asked.most_per_second };
+    let (bar, start_us) = (progress(world.settings().days), world.settings().start_us);
+    let seen = |known_at_us: i64| {
+        bar.set_position(u64::try_from((known_at_us - start_us) / 86_400_000_000).unwrap_or(0));
+    };
+    let notes = match &asked.out {
+        Some(out) => Notes { truth: sinks(world, asked)?, names: Names::create(out)? },
+        None => Notes { truth: Vec::new(), names: Names::nowhere() },
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sent = runtime.block_on(doors::drive(world, &client, &Clock::system(), haste, notes, seen))?;
+    bar.finish_and_clear();
+    println!("{sent}");
+    Ok(())
+}
+
 /// Where a world's stream goes, into folders that are empty.
 fn sinks(world: &World, asked: &CommandLine) -> Result<Vec<Box<dyn Sink>>> {
     let folders = [&asked.out, &asked.lake].into_iter().flatten();
@@ -154,6 +196,8 @@ fn sinks(world: &World, asked: &CommandLine) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     match (&asked.lake, &asked.out) {
         (Some(lake), _) => sinks.push(Box::new(sink::Partitions::create(lake)?)),
+        // What goes through the doors is kept there.
+        (None, Some(_)) if asked.api.is_some() => {}
         (None, Some(out)) => sinks.push(Box::new(sink::Lines::create(out)?)),
         (None, None) => {}
     }

@@ -3,6 +3,7 @@
 
 mod events;
 mod facts;
+mod names;
 mod table;
 
 use std::{fs, io, path::Path};
@@ -13,6 +14,7 @@ use domain::event::{Event, Kind, Known};
 pub use self::{
     events::{Lines, Partitions},
     facts::{Facts, write_network},
+    names::Names,
 };
 use crate::{
     run::{Record, Run},

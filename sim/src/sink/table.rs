@@ -13,9 +13,9 @@ use polars::{
     io::parquet::write::BatchedWriter,
     prelude::{
         Column, DataFrame, DataType, Field, ParquetCompression, ParquetWriter, Schema, TimeUnit, TimeZone,
-        ZstdLevel,
     },
 };
+use polars_parquet::write::ZstdLevel;
 
 /// How many rows are written at once.
 const GROUP: usize = 1 << 16;

@@ -72,9 +72,7 @@ struct Runs {
 
 /// Builds the programs, writes what they read, and runs them by turns.
 pub async fn run(options: &Options) -> Result<Report> {
-    let build = |name: &str| {
-        cluster::build(&["--package", "features", "--example", name], cluster::Profile::Release, name)
-    };
+    let build = |name: &str| cluster::build(&["--example", name], cluster::Profile::Release, name);
     let (join, make) = (build("point_in_time")?, build("training_build")?);
     let folder = std::env::temp_dir().join(format!("tributary-training-{}", std::process::id()));
     let ran = play(&join, &make, &folder, options);

@@ -1,7 +1,6 @@
 //! `cargo xtask demo`: a click becomes money, on real HTTP traffic, checked to the cent.
 
 mod book;
-mod client;
 mod past;
 mod program;
 mod summary;
@@ -15,6 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use client::Client;
 use domain::{Chance, Clock};
 use sqlx::{Connection, PgConnection};
 use tokio::{runtime::Runtime, signal, time::sleep};
@@ -24,7 +24,6 @@ use crate::{
     database::Server,
     workspace,
 };
-use client::Client;
 use traffic::{Scene, Sent};
 
 /// The database that the demo fills; an older one of this name is dropped.
@@ -77,7 +76,7 @@ async fn show(options: &Options) -> Result<()> {
     let cluster = Cluster::start(plan, "demo").await?;
     println!("started        {}", cluster.base_url());
 
-    let client = Client::new(cluster.base_url(), cluster.api_key.clone())?;
+    let client = Client::new(&cluster.base_url(), &cluster.base_url(), cluster.api_key.clone())?;
     let program = program::create(&client).await?;
     let (clock, chance) = (Clock::system(), Chance::seeded(options.seed));
     let sent = Scene { client: &client, program: &program, clock: &clock, chance: &chance }.play().await?;
@@ -95,7 +94,7 @@ async fn show(options: &Options) -> Result<()> {
 
 /// Plays the demo's scene on an installation, for whoever needs one that is in use.
 pub async fn fill(cluster: &Cluster, database_url: &str, seed: u64) -> Result<()> {
-    let client = Client::new(cluster.base_url(), cluster.api_key.clone())?;
+    let client = Client::new(&cluster.base_url(), &cluster.base_url(), cluster.api_key.clone())?;
     let program = program::create(&client).await?;
     let (clock, chance) = (Clock::system(), Chance::seeded(seed));
     let sent = Scene { client: &client, program: &program, clock: &clock, chance: &chance }.play().await?;

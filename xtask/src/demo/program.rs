@@ -1,10 +1,9 @@
 //! The demo's small program: one shop, two campaigns, six affiliates in a hierarchy, seven links.
 
 use anyhow::{Context, Result};
+use client::{Client, Shop};
 use domain::signature::SigningKey;
 use serde_json::{Value, json};
-
-use super::client::{Client, Shop};
 
 /// What a campaign pays, as the demo's own book counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! What the demo found in the product, compared with what it sent, and told to a person.
 
 use anyhow::{Context, Result, ensure};
+use client::Client;
 use serde_json::Value;
 
 use super::{
     book::{cents, euros},
-    client::Client,
     program::Program,
     traffic::Sent,
 };

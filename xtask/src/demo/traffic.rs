@@ -2,13 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
+use client::{Browser, Client, Message, Shop};
 use domain::{Chance, Clock, signature::SigningKey};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{
     book::{Book, euros, percent_of},
-    client::{Browser, Client, Message, Shop},
     program::{Pays, Program},
 };
 
@@ -96,14 +96,14 @@ impl Scene<'_> {
         let address = format!("203.0.113.{}", 1 + self.chance.below(250));
         let user_agent = BROWSERS[usize::try_from(self.chance.below(BROWSERS.len() as u64))?];
         let tagged = format!("{url}?sub1=v{number}");
-        let browser = Browser { user_agent, address: &address };
+        let browser = Browser { user_agent, address: &address, cookie: "" };
         let landing = self.client.click(Method::GET, &tagged, browser).await?;
         let click =
             landing.click_id.with_context(|| format!("a click led to {} without an id", landing.url))?;
         sent.clicks += 1;
         if number.is_multiple_of(30) {
-            let crawler = Browser { user_agent: CRAWLER, address: &address };
-            let head = Browser { user_agent, address: &address };
+            let crawler = Browser { user_agent: CRAWLER, address: &address, cookie: "" };
+            let head = Browser { user_agent, address: &address, cookie: "" };
             let crawled = self.client.click(Method::GET, url, crawler).await?;
             let checked = self.client.click(Method::HEAD, url, head).await?;
             ensure!(

@@ -15,7 +15,8 @@ struct Room {
 }
 
 /// Dependencies follow the data. sim is known only to tests, benchmarks and xtask.
-const ROOMS: [Room; 9] = [
+const ROOMS: [Room; 10] = [
+    Room { name: "client", knows: &["domain"], in_tests: &[] },
     Room { name: "domain", knows: &[], in_tests: &[] },
     Room { name: "tracking", knows: &["domain"], in_tests: &["embedded", "sim"] },
     Room { name: "features", knows: &["domain", "tracking"], in_tests: &["embedded", "sim"] },
@@ -28,13 +29,13 @@ const ROOMS: [Room; 9] = [
     Room {
         name: "serve",
         knows: &["domain", "tracking", "features", "models"],
-        in_tests: &["embedded", "sim"],
+        in_tests: &["client", "embedded", "sim"],
     },
-    Room { name: "sim", knows: &["domain", "features"], in_tests: &["embedded"] },
+    Room { name: "sim", knows: &["client", "domain", "features"], in_tests: &["embedded"] },
     Room { name: "embedded", knows: &[], in_tests: &[] },
     Room {
         name: "xtask",
-        knows: &["domain", "tracking", "features", "models", "embedded", "sim"],
+        knows: &["client", "domain", "tracking", "features", "models", "embedded", "sim"],
         in_tests: &[],
     },
 ];

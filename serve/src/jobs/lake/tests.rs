@@ -328,32 +328,43 @@ async fn what_became_of_a_conversion_is_events_with_ids_of_their_own() {
     let report = json!({"advertiser_id": world.advertiser, "click_id": click[0].id.to_string(), "event": "sale",
         "amount": "80.00", "currency": "EUR", "order_id": "N-1"});
     let made = api.made("/api/v1/conversions", report).await;
-    let path = format!("/api/v1/conversions/{}", made["id"].as_str().unwrap());
+    let path = format!("/api/v1/conversions/{}", made["conversion_id"].as_str().unwrap());
     world.export().await;
+    api.app.clock.advance(TimeDelta::seconds(1));
     api.made(&format!("{path}/approve"), json!({})).await;
     for amount in ["30.00", "50.00"] {
         let reversal = json!({"reason": "refund", "amount": {"value": amount, "currency": "EUR"}});
+        api.app.clock.advance(TimeDelta::seconds(1));
         api.made(&format!("{path}/reverse"), reversal).await;
     }
     world.export().await;
     world.export().await;
-    let events = world.events(&[Kind::Conversion, Kind::StatusChange, Kind::Refund]);
+    let mut events = world.events(&[Kind::Conversion, Kind::StatusChange, Kind::Refund]);
+    events.sort_by_key(|known| (known.event.occurred_at_us(), known.event.kind()));
     let told = events.iter().map(|known| match &known.event {
         Event::Conversion(sale) => format!("{} of {}", sale.amount, sale.order_id),
         Event::StatusChange(change) => format!("became {}", change.to),
         Event::Refund(refund) => format!("{} back for {}", refund.amount, refund.reason),
         other => panic!("{other:?}"),
     });
-    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r"
+    80.00 EUR of N-1
+    became pending
+    became approved
+    30.00 EUR back for refund
+    became reversed
+    50.00 EUR back for refund
+    ");
     // Everything again, into another lake: the same ids.
     let again = Lake::at(world.folder.path().join("again"));
     export(&mut api.app.db.acquire().await.unwrap(), &again).await.unwrap();
     again.compact(|_| {}).unwrap();
-    let again: Vec<_> = again
+    let mut again: Vec<_> = again
         .events(&[Kind::Conversion, Kind::StatusChange, Kind::Refund], i64::MIN..i64::MAX)
         .unwrap()
         .map(Result::unwrap)
         .collect();
+    again.sort_by_key(|known| (known.event.occurred_at_us(), known.event.kind()));
     assert_eq!(again, events);
 }
 

@@ -55,7 +55,7 @@ struct Run {
 
 /// Builds the example and runs it on a core of its own.
 pub fn run(options: &Options) -> Result<Report> {
-    let target = ["--package", "features", "--example", "online"];
+    let target = ["--example", "online"];
     let program = cluster::build(&target, cluster::Profile::Release, "online")?;
     let cores = Cores::choose()?;
     let mut runs = Vec::new();

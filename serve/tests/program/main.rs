@@ -1,6 +1,8 @@
 //! The program as an operator runs it: migrated, given a key, serving everything, ended and killed.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod doors;
+
 use std::{
     net::TcpListener,
     process::{Child, Command, Output, Stdio},

@@ -1,11 +1,12 @@
-//! The demo speaks to Tributary as strangers do: over HTTP, with an API key or a signature, or with nothing.
+//! How strangers speak to Tributary: over HTTP, with an API key, with a signature, or with nothing but a browser. The
+//! demo and the simulator's doors do.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, Utc};
 use domain::signature::{SigningKey, canonical, standard};
-use reqwest::{Method, Response, StatusCode, header, redirect::Policy};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect::Policy};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -15,7 +16,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// A caller of one installation.
 pub struct Client {
     http: reqwest::Client,
-    base: String,
+    /// Where the API is.
+    api: String,
+    /// Where postbacks are taken in.
+    tracker: String,
     api_key: String,
 }
 
@@ -26,26 +30,47 @@ pub struct Browser<'a> {
     pub user_agent: &'a str,
     /// Where it stands on the network, told by the proxy in front.
     pub address: &'a str,
+    /// The cookie that an earlier answer set; empty where none did.
+    pub cookie: &'a str,
 }
 
 impl Client {
-    /// A caller that follows no redirects, because it wants to read where they lead.
-    pub fn new(base: String, api_key: String) -> Result<Self> {
+    /// A caller of an API and a tracker, which may be one process. It follows no redirects, because it wants to read
+    /// where they lead.
+    ///
+    /// # Errors
+    /// When the system has no room for it.
+    pub fn new(api: &str, tracker: &str, api_key: String) -> Result<Self> {
         let http = reqwest::Client::builder().redirect(Policy::none()).build();
-        Ok(Self { http: http.context("an HTTP client could not be made")?, base, api_key })
+        let base = |url: &str| url.trim_end_matches('/').to_owned();
+        Ok(Self {
+            http: http.context("an HTTP client could not be made")?,
+            api: base(api),
+            tracker: base(tracker),
+            api_key,
+        })
     }
 
     /// Creates or moves something through the API.
+    ///
+    /// # Errors
+    /// When it is refused, or nobody answers.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.call(Method::POST, path, Some(body)).await
     }
 
     /// Reads something from the API.
+    ///
+    /// # Errors
+    /// When it is refused, or nobody answers.
     pub async fn get(&self, path: &str) -> Result<Value> {
         self.call(Method::GET, path, None).await
     }
 
     /// Reads a whole list, page by page.
+    ///
+    /// # Errors
+    /// When a page is refused, or nobody answers.
     pub async fn list(&self, path: &str) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         let mut after = String::new();
@@ -61,13 +86,13 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let request = self.http.request(method.clone(), format!("{}/api/v1{path}", self.base));
+        let request = self.http.request(method.clone(), format!("{}/api/v1{path}", self.api));
         let request = request.bearer_auth(&self.api_key);
         let request = match body {
             Some(body) => request.json(body),
             None => request,
         };
-        let answer = request.send().await.with_context(|| format!("{method} {path} had no answer"))?;
+        let answer = self.patiently(&request, &method, path).await?;
         let status = answer.status();
         let text = answer.text().await?;
         if !status.is_success() {
@@ -76,14 +101,57 @@ impl Client {
         serde_json::from_str(&text).with_context(|| format!("{method} {path} was not answered with JSON"))
     }
 
+    /// Sends a request, and again when the API says after how many seconds it has time for it.
+    async fn patiently(&self, request: &RequestBuilder, method: &Method, path: &str) -> Result<Response> {
+        loop {
+            let request = request.try_clone().context("a request with a body in memory can be sent again")?;
+            let answer = request.send().await.with_context(|| format!("{method} {path} had no answer"))?;
+            let later =
+                answer.headers().get(header::RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
+            match later {
+                Some(seconds) if answer.status() == StatusCode::TOO_MANY_REQUESTS => {
+                    sleep(Duration::from_secs(seconds)).await;
+                }
+                _ => return Ok(answer),
+            }
+        }
+    }
+
     /// Clicks a link and returns where the visitor is sent.
+    ///
+    /// # Errors
+    /// When the answer is no redirect, or there is none.
     pub async fn click(&self, method: Method, url: &str, browser: Browser<'_>) -> Result<Landing> {
+        Landing::read(&self.visit(method, url, browser).send().await?)
+    }
+
+    fn visit(&self, method: Method, url: &str, browser: Browser<'_>) -> RequestBuilder {
         let request = self.http.request(method, url).header(header::USER_AGENT, browser.user_agent);
-        let answer = request.header("X-Forwarded-For", browser.address).send().await?;
-        Landing::read(&answer)
+        let request = request.header("X-Forwarded-For", browser.address);
+        match browser.cookie {
+            "" => request,
+            cookie => request.header(header::COOKIE, cookie),
+        }
+    }
+
+    /// Shows the advertisement of a link, whose invisible picture a browser fetches.
+    ///
+    /// # Errors
+    /// When the answer is no picture, or there is none.
+    pub async fn show(&self, url: &str, browser: Browser<'_>) -> Result<()> {
+        let answer = self.visit(Method::GET, url, browser).send().await?;
+        ensure!(
+            answer.status().is_success(),
+            "{url} was answered with {} instead of a picture",
+            answer.status()
+        );
+        Ok(())
     }
 
     /// Waits until a new link is served: trackers hear of it a moment after the API has answered.
+    ///
+    /// # Errors
+    /// When it is not served in time.
     pub async fn wait_for_link(&self, url: &str) -> Result<()> {
         let deadline = Instant::now() + LINK_PATIENCE;
         while self.http.head(url).send().await?.status() != StatusCode::FOUND {
@@ -94,6 +162,9 @@ impl Client {
     }
 
     /// Sends a signed postback as a shop's back end does: a GET with its fields in the query.
+    ///
+    /// # Errors
+    /// When the fields cannot be signed, or nobody answers; a refusal is an answer.
     pub async fn postback(
         &self,
         shop: &Shop,
@@ -106,14 +177,17 @@ impl Client {
             query.set(name, value);
         }
         let signed = canonical::sign(&shop.key, &path, &query, message.id, message.at)?;
-        Answer::read(self.http.get(format!("{}{path}?{signed}", self.base)).send().await?).await
+        Answer::read(self.http.get(format!("{}{path}?{signed}", self.tracker)).send().await?).await
     }
 
     /// Sends the same as a POST with its fields as JSON.
+    ///
+    /// # Errors
+    /// When the body cannot be signed, or nobody answers; a refusal is an answer.
     pub async fn postback_json(&self, shop: &Shop, message: &Message<'_>, body: &Value) -> Result<Answer> {
         let text = body.to_string();
         let signature = standard::sign(&shop.key, message.id, message.at, text.as_bytes())?;
-        let request = self.http.post(format!("{}/postback/{}", self.base, shop.advertiser));
+        let request = self.http.post(format!("{}/postback/{}", self.tracker, shop.advertiser));
         let request = request.header(header::CONTENT_TYPE, "application/json");
         let request = request.header(standard::ID_HEADER, message.id);
         let request = request.header(standard::TIMESTAMP_HEADER, message.at.timestamp().to_string());
@@ -160,6 +234,8 @@ pub struct Landing {
     pub url: String,
     /// The click's id, when the click counted.
     pub click_id: Option<String>,
+    /// The cookie that the browser keeps, as it sends it back.
+    pub cookie: Option<String>,
 }
 
 impl Landing {
@@ -172,6 +248,8 @@ impl Landing {
         let parsed = reqwest::Url::parse(&url).context("a Location that is no URL")?;
         let click_id =
             parsed.query_pairs().find(|(name, _)| name == "clickid").map(|(_, id)| id.into_owned());
-        Ok(Self { url, click_id })
+        let cookie = answer.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
+        let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
+        Ok(Self { url, click_id, cookie })
     }
 }
