@@ -275,16 +275,24 @@ static KNOWN_LINKS: Plan = Plan {
 /// When a file cannot be written.
 pub fn write_network(folder: &Path, world: &World) -> Result<()> {
     let folder = folder.join(NETWORK);
-    let said = |text: &str| Cell::Text((!text.is_empty()).then(|| text.to_owned()));
-    let hex = |hash: [u8; 16]| Cell::Text(Some(format!("{:032x}", u128::from_be_bytes(hash))));
-    let minor = |money: Option<Money>| Cell::Whole(money.map(|money| money.minor));
-    let mut table = Table::create(&folder, &KNOWN_ADVERTISERS)?;
+    write_advertisers(&folder, world)?;
+    write_campaigns(&folder, world)?;
+    write_affiliates(&folder, world)?;
+    write_links(&folder, world)
+}
+
+fn write_advertisers(folder: &Path, world: &World) -> Result<()> {
+    let mut table = Table::create(folder, &KNOWN_ADVERTISERS)?;
     for it in &world.advertisers {
         let flags = [it.tells_buyer, it.reports_nightly, it.whole_seconds].map(Cell::Flag);
         table.row([Cell::text(it.id), Cell::text(&it.name)].into_iter().chain(flags))?;
     }
-    table.finish()?;
-    let mut table = Table::create(&folder, &KNOWN_CAMPAIGNS)?;
+    table.finish()
+}
+
+fn write_campaigns(folder: &Path, world: &World) -> Result<()> {
+    let minor = |money: Option<Money>| Cell::Whole(money.map(|money| money.minor));
+    let mut table = Table::create(folder, &KNOWN_CAMPAIGNS)?;
     for it in &world.campaigns {
         let countries: Vec<&str> = REGIONS[it.region].iter().map(|&place| COUNTRIES[place].code).collect();
         table.row([
@@ -303,8 +311,12 @@ pub fn write_network(folder: &Path, world: &World) -> Result<()> {
             Cell::Flag(it.takes_fingerprints),
         ])?;
     }
-    table.finish()?;
-    let mut table = Table::create(&folder, &KNOWN_AFFILIATES)?;
+    table.finish()
+}
+
+fn write_affiliates(folder: &Path, world: &World) -> Result<()> {
+    let hex = |hash: [u8; 16]| Cell::Text(Some(format!("{:032x}", u128::from_be_bytes(hash))));
+    let mut table = Table::create(folder, &KNOWN_AFFILIATES)?;
     for it in &world.affiliates {
         table.row([
             Cell::text(it.id),
@@ -319,8 +331,12 @@ pub fn write_network(folder: &Path, world: &World) -> Result<()> {
             Cell::text(it.email_domain),
         ])?;
     }
-    table.finish()?;
-    let mut table = Table::create(&folder, &KNOWN_LINKS)?;
+    table.finish()
+}
+
+fn write_links(folder: &Path, world: &World) -> Result<()> {
+    let said = |text: &str| Cell::Text((!text.is_empty()).then(|| text.to_owned()));
+    let mut table = Table::create(folder, &KNOWN_LINKS)?;
     for it in &world.links {
         table.row([
             Cell::text(it.id),
