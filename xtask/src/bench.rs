@@ -1,7 +1,7 @@
 //! `cargo xtask bench` measures what we promise, each figure beside a floor or a peer measured in the same run.
 //!
 //! A benchmark is one file below `bench/` and one variant of [`Bench`]. It names its sizes in the case, builds what it
-//! measures with `--release`, and is never a timed test.
+//! measures as it runs in production, and is never a timed test.
 
 mod contestant;
 mod cores;

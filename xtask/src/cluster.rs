@@ -27,6 +27,8 @@ pub enum Profile {
     Dev,
     /// As it runs in production.
     Release,
+    /// As a tracker runs in production, optimised over crates; what it is built with must have no polars in it.
+    Tracker,
 }
 
 /// What to start.
@@ -177,8 +179,10 @@ pub fn build(target: &[&str], profile: Profile, name: &str) -> Result<PathBuf> {
 pub fn compile(target: &[&str], profile: Profile) -> Result<Vec<Message>> {
     let mut command = workspace::cargo();
     command.args(["build", "--message-format=json-render-diagnostics"]).args(target);
-    if profile == Profile::Release {
-        command.arg("--release");
+    match profile {
+        Profile::Dev => {}
+        Profile::Release => drop(command.arg("--release")),
+        Profile::Tracker => drop(command.args(["--profile", "tracker"])),
     }
     let output = command
         .stdin(Stdio::null())

@@ -170,7 +170,11 @@ impl Options {
             Engines::Local => " --engine local",
             Engines::Nats => " --engine nats",
         };
-        let profile = if *profile == Profile::Dev { "" } else { " --profile release" };
+        let profile = match profile {
+            Profile::Dev => "",
+            Profile::Release => " --profile release",
+            Profile::Tracker => " --profile tracker",
+        };
         format!(
             "cargo xtask torture --kills {kills} --cuts {cuts} --seed {seed}{engine} --check-every {check_every}{profile}"
         )

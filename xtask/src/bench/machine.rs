@@ -35,7 +35,7 @@ impl Machine {
                 .to_owned(),
             date: clock.now().format("%Y-%m-%d %H:%M UTC").to_string(),
             commit: commit()?,
-            build: "built with `--release`",
+            build: "built with `--release`, trackers with `--profile tracker`",
         })
     }
 

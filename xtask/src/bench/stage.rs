@@ -1,4 +1,4 @@
-//! Where a benchmark plays: release builds, a database with a program in it, a folder on the disk, cores for each.
+//! Where a benchmark plays: programs as they run in production, a database with a program in it, a folder on the disk, cores for each.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ pub struct Stage {
     server: Option<Server>,
 }
 
-/// What was built with `--release`.
+/// What was built with `--profile tracker`.
 pub struct Programs(Vec<(String, PathBuf)>);
 
 impl Stage {
@@ -84,7 +84,7 @@ impl Programs {
     /// The tracker and the floors, in one build that always selects the same, so that shared crates are built once.
     fn build() -> Result<Self> {
         let target = ["--package", "tracking", "--bins", "--examples"];
-        let messages = cluster::compile(&target, cluster::Profile::Release)?;
+        let messages = cluster::compile(&target, cluster::Profile::Tracker)?;
         let programs = messages.into_iter().filter_map(|message| match message {
             Message::CompilerArtifact(artifact) => Some((artifact.target.name, artifact.executable?.into())),
             _ => None,
