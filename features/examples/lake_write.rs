@@ -1,4 +1,4 @@
-//! How fast whole partitions of clicks are written: `cargo run --release -p features --example lake_write [CLICKS]`.
+//! How fast whole partitions of clicks are written: `cargo run --release --example lake_write [CLICKS]`.
 #![expect(clippy::print_stdout, reason = "a measurement is printed")]
 
 use std::time::Instant;
@@ -35,13 +35,8 @@ fn main() -> Result<(), LakeError> {
     }
     let written = writer.finish()?;
     let seconds = begun.elapsed().as_secs_f64();
-    println!(
-        "lake_write/{}_clicks: {:.0} events/s, {:.1} bytes an event, {} files",
-        written.events,
-        written.events as f64 / seconds,
-        written.bytes as f64 / written.events as f64,
-        written.files
-    );
+    let (events, bytes, files) = (written.events, written.bytes, written.files);
+    println!("{{\"seconds\": {seconds}, \"events\": {events}, \"bytes\": {bytes}, \"files\": {files}}}");
     drop(std::fs::remove_dir_all(folder));
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::{
     fs,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -24,14 +25,19 @@ impl Folder {
         Self(folder)
     }
 
-    /// What a command says, by its status; the folder's own name is not repeated.
-    fn told(&self, words: &str) -> String {
+    fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
         command.args(words.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
         command
             .env("TRIBUTARY_LAKE", "lake")
             .env("TRIBUTARY_SECRET", "a secret for tests, nothing but tests");
-        let output = command.env("RUST_LOG", "off").output().unwrap();
+        command.env("RUST_LOG", "off");
+        command
+    }
+
+    /// What a command says, by its status; the folder's own name is not repeated.
+    fn told(&self, words: &str) -> String {
+        let output = self.command(words).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         format!("{} {}", output.status.code().unwrap(), String::from_utf8(said).unwrap().trim())
     }
@@ -67,6 +73,33 @@ fn a_file_is_brought_in_once_and_the_lake_says_what_it_holds() {
     let again = folder.told(IMPORT);
     assert!(again.starts_with("0 all 3 rows were imported before; nothing was to be done"), "{again}");
     assert_eq!(folder.told("lake summary"), summary);
+}
+
+#[test]
+fn a_folder_that_is_watched_brings_in_each_file_once() {
+    let folder = Folder::new();
+    let words = IMPORT.replace("import orders.csv", "import --watch in --every 1s");
+    fs::create_dir(folder.0.path().join("in")).unwrap();
+    fs::rename(folder.0.path().join("orders.csv"), folder.0.path().join("in/orders.csv")).unwrap();
+    let mut watching = folder.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let holds = |events: &str| {
+        let has_them = |summary: &str| {
+            let line = summary.lines().find(|line| line.starts_with("conversions"))?;
+            (line.split_whitespace().nth(2) == Some(events)).then_some(())
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while has_them(&folder.told("lake summary")).is_none() {
+            assert!(Instant::now() < deadline, "{}", folder.told("lake summary"));
+        }
+    };
+    holds("2");
+    let more = ORDERS.replace("c-1", "c-7").replace("c-2", "c-8");
+    fs::write(folder.0.path().join("in/more.csv"), more).unwrap();
+    holds("4");
+    assert!(folder.0.path().join("in/more.csv.rejected.csv").exists());
+    let asked = Command::new("kill").arg(watching.id().to_string()).status().unwrap();
+    assert!(asked.success() && watching.wait().unwrap().success());
+    assert!(folder.told("lake check").starts_with("0 all is well: 4 events"));
 }
 
 #[test]

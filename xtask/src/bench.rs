@@ -22,7 +22,6 @@ mod sim;
 mod soak;
 mod stage;
 mod tracker;
-mod training;
 mod watch;
 
 use anyhow::Result;
@@ -59,9 +58,7 @@ enum Bench {
     Sim(sim::Options),
     /// Minutes of steady clicks, after which everything has to add up and nothing may have grown
     Soak(soak::Options),
-    /// Tables joined point in time beside polars' own join, and a training set from a lake
-    Training(training::Options),
-    /// The feature store: an event over all definitions, a model's vector, and what they take
+    /// The feature store: an event and a vector in memory, the lake, tables joined point in time, a training set
     Features(features::Options),
 }
 
@@ -78,13 +75,9 @@ impl Bench {
                 ("sim", "Events simulated a second on one core, and the memory of a longer world.")
             }
             Self::Soak(_) => ("soak", "Minutes of steady clicks: everything adds up, and nothing grows."),
-            Self::Training(_) => (
-                "training",
-                "Tables joined point in time beside polars' own join, and a training set from a lake.",
-            ),
             Self::Features(_) => (
                 "features",
-                "The feature store: an event over all definitions, a model's vector, and what they take.",
+                "The feature store: an event and a vector in memory, the lake, tables joined point in time, a training set.",
             ),
         }
     }
@@ -93,7 +86,7 @@ impl Bench {
     fn is_complete(&self) -> bool {
         match self {
             Self::Redirect(options) => options.is_complete(),
-            Self::Training(options) => options.is_complete(),
+            Self::Features(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Features(_) => true,
         }
     }
@@ -105,7 +98,6 @@ impl Bench {
             Self::Memory(options) => memory::run(options).await,
             Self::Sim(options) => sim::run(options),
             Self::Soak(options) => soak::run(options).await,
-            Self::Training(options) => training::run(options).await,
             Self::Features(options) => features::run(options),
         }
     }

@@ -240,3 +240,122 @@ fn parent(place: &Path) -> &Path {
 fn failed(error: std::io::Error) -> Failure {
     Failure::Broken(anyhow::Error::new(error).context("the file of an import could not be kept or read"))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use domain::event::Kind;
+    use features::lake::Lake;
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{
+        api::testing::Api,
+        jobs::{
+            imports::{Forget, Read},
+            once,
+        },
+    };
+
+    const ORDERS: &str = "\
+Time,Customer,Total,Note
+2026-01-01T12:00:00Z,c-1,19.90,
+2026-01-02T12:00:00Z,c-2,five,
+2026-01-03T12:00:00Z,c-1,5.00,again
+";
+
+    async fn world() -> (Api, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Api::start().await.with_lake(&folder.path().join("lake")), folder)
+    }
+
+    fn orders() -> Value {
+        json!({"rows": "transactions", "format": "csv", "source": "shop",
+               "columns": {"Time": "occurred_at", "Customer": "customer", "Total": "amount"},
+               "constants": {"currency": "EUR", "campaign": "shop"}})
+    }
+
+    async fn send_orders(api: &Api) -> String {
+        let made = api.made("/api/v1/imports", orders()).await;
+        assert_eq!(made["status"], "waiting");
+        let path = format!("/api/v1/imports/{}", made["id"].as_str().unwrap());
+        let sent = api.put_file(&format!("{path}/file"), ORDERS).await;
+        assert_eq!((sent.status, &sent.body["status"]), (StatusCode::ACCEPTED, &json!("queued")));
+        path
+    }
+
+    fn conversions(folder: &TempDir) -> usize {
+        let lake = Lake::at(folder.path().join("lake"));
+        lake.events(&[Kind::Conversion], i64::MIN..i64::MAX).unwrap().map(Result::unwrap).count()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_file_that_was_sent_is_read_once_and_what_came_of_it_is_told() {
+        let (api, folder) = world().await;
+        let path = send_orders(&api).await;
+        let again = api.put_file(&format!("{path}/file"), ORDERS).await;
+        assert_eq!((again.status, &again.body["code"]), (StatusCode::CONFLICT, &json!("has_its_file")));
+
+        assert_eq!(once(&Read, &api.workbench()).await.unwrap(), 1);
+        let told = api.get(&path).await.body;
+        assert_eq!(
+            [&told["status"], &told["rows_read"], &told["rows_rejected"], &told["unused_columns"]],
+            [&json!("done"), &json!(3), &json!(1), &json!(["Note"])]
+        );
+        let rejected = api.get(&format!("{path}/rejected")).await;
+        assert!(rejected.to_string().contains("is not a decimal amount such as 49.99"), "{rejected}");
+        assert_eq!(conversions(&folder), 2);
+
+        let again = send_orders(&api).await;
+        assert_eq!(once(&Read, &api.workbench()).await.unwrap(), 1);
+        assert_eq!(api.get(&again).await.body["status"], "done");
+        assert_eq!(conversions(&folder), 2, "the same file is the same events");
+        assert_eq!(api.get("/api/v1/imports").await.body["data"].as_array().unwrap().len(), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_cannot_be_read_is_told_and_forgotten_after_a_month() {
+        let (api, folder) = world().await;
+        let mut wrong = orders();
+        wrong["format"] = json!("parquet");
+        let made = api.made("/api/v1/imports", wrong).await;
+        let path = format!("/api/v1/imports/{}", made["id"].as_str().unwrap());
+        api.put_file(&format!("{path}/file"), ORDERS).await;
+        let never_sent = api.made("/api/v1/imports", orders()).await;
+        once(&Read, &api.workbench()).await.unwrap();
+        let told = api.get(&path).await.body;
+        assert_eq!(told["status"], "failed");
+        assert!(told["failure"].as_str().unwrap().contains("Parquet"), "{told}");
+
+        let sent = send_orders(&api).await;
+        once(&Read, &api.workbench()).await.unwrap();
+        api.app.clock.advance(TimeDelta::days(31));
+        assert_eq!(once(&Forget, &api.workbench()).await.unwrap(), 3);
+        for gone in [&path, &sent, &format!("/api/v1/imports/{}", never_sent["id"].as_str().unwrap())] {
+            assert_eq!(api.get(gone).await.status, StatusCode::NOT_FOUND);
+        }
+        let left = std::fs::read_dir(folder.path().join("lake/_uploads")).unwrap().count();
+        assert_eq!((left, conversions(&folder)), (0, 2), "files and reports go, events stay");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_makes_no_sense_is_refused_before_a_file_is_sent() {
+        let (api, _folder) = world().await;
+        for (part, value, pointer) in [
+            ("rows", json!("orders"), "/rows"),
+            ("format", json!("xlsx"), "/format"),
+            ("columns", json!({"Time": "moment"}), "/columns"),
+            ("constants", json!({"colour": "red"}), "/constants"),
+        ] {
+            let mut wrong = orders();
+            wrong[part] = value;
+            let refused = api.post("/api/v1/imports", wrong).await;
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{refused}");
+        }
+        let without = Api::start().await;
+        let refused = without.post("/api/v1/imports", orders()).await;
+        assert_eq!((refused.status, &refused.body["code"]), (StatusCode::CONFLICT, &json!("no_lake")));
+    }
+}

@@ -88,6 +88,17 @@ impl Api {
         Self::over(self.database.clone(), app, self.key.clone())
     }
 
+    /// The same installation with an event lake in this folder.
+    pub fn with_lake(&self, folder: &Path) -> Self {
+        let app = App { lake: Some(Arc::from(folder)), ..self.app.clone() };
+        Self::over(self.database.clone(), app, self.key.clone())
+    }
+
+    /// Sends a file as it is.
+    pub async fn put_file(&self, path: &str, file: &str) -> Answer {
+        self.send(self.request(Method::PUT, path).body(Body::from(file.to_owned())).unwrap()).await
+    }
+
     fn over(database: Arc<TestDatabase>, app: App, key: String) -> Self {
         let (router, _) = router(app.clone());
         Self { database, app, key, router, requests: AtomicU32::new(0) }

@@ -114,7 +114,7 @@ pub async fn find(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<Im
     Ok(some(db, Some(id), None, None, 1).await?.pop())
 }
 
-/// Those that were finished before a moment.
+/// Those that were finished before a moment, or announced before it and never sent.
 pub async fn finished(db: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<Import>> {
     some(db, None, None, Some(before), limit).await
 }
@@ -136,7 +136,7 @@ async fn some(
         FROM imports
         WHERE ($1::uuid IS NULL OR id = $1)
           AND ($2::uuid IS NULL OR id < $2)
-          AND ($3::timestamptz IS NULL OR finished_at < $3)
+          AND ($3::timestamptz IS NULL OR (status <> 'queued' AND coalesce(finished_at, created_at) < $3))
         ORDER BY id DESC
         LIMIT $4
         "#,

@@ -20,15 +20,12 @@ const AT_MOST_US: f64 = 2.0;
 /// What a hundred vectors may take.
 const HUNDRED_AT_MOST_US: f64 = 100.0;
 
-/// How many events, and how often
+/// How many events
 #[derive(Args)]
-pub struct Options {
+pub struct Size {
     /// How many events the state is told; half of them before it is measured
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(10_000..=2_000_000))]
     events: u64,
-    /// How often everything in memory is measured
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
-    repetitions: u32,
 }
 
 /// What one run of `features/examples/online.rs` prints.
@@ -54,24 +51,24 @@ struct Run {
 }
 
 /// Builds the example and runs it on a core of its own.
-pub fn run(options: &Options) -> Result<Report> {
+pub fn run(size: &Size, repetitions: u32) -> Result<Report> {
     let target = ["--example", "online"];
     let program = cluster::build(&target, cluster::Profile::Release, "online")?;
     let cores = Cores::choose()?;
     let mut runs = Vec::new();
-    for _ in 0..options.repetitions {
+    for _ in 0..repetitions {
         let mut command = Command::new(&program);
-        command.arg(options.events.to_string());
+        command.arg(size.events.to_string());
         let printed = cores::on(&cores.server, || external::read(&mut command))?;
         let run: Run =
             serde_json::from_str(&printed).context("the measured program printed something else")?;
         eprintln!("{} ns an event, {} ns a vector", readable(run.update_ns), readable(run.vector_ns));
         runs.push(run);
     }
-    report(options, &runs)
+    report(size, &runs)
 }
 
-fn report(options: &Options, runs: &[Run]) -> Result<Report> {
+fn report(size: &Size, runs: &[Run]) -> Result<Report> {
     let last = runs.last().context("there is at least one run")?;
     let values = |value: fn(&Run) -> f64, parts: f64| -> Vec<f64> {
         runs.iter().map(|run| value(run) / parts).collect()
@@ -115,10 +112,10 @@ fn report(options: &Options, runs: &[Run]) -> Result<Report> {
         ),
         promise("100 vectors of one request take at most 100 µs", 9, HUNDRED_AT_MOST_US),
     ];
-    Ok(Report { notes: vec![note(options, last)], figures, promises })
+    Ok(Report { notes: vec![note(size, last)], figures, promises })
 }
 
-fn note(options: &Options, last: &Run) -> String {
+fn note(size: &Size, last: &Run) -> String {
     format!(
         "In memory: {} events of 30 days, one in 25 a conversion, seed 1; {} definitions, of which a click changes \
          those of its address, visit, partner, offer and pair. Half of the events are told before anything is \
@@ -127,7 +124,7 @@ fn note(options: &Options, last: &Run) -> String {
          conversion also puts events into place that nobody has asked about yet. Times are those on the processor; a \
          percentile is by the clock, and includes reading it. The state then knows {} addresses; its snapshot has {} \
          MiB and takes {} ms. Memory is what the process holds more with 50,000 such addresses, divided by them.",
-        readable(count(options.events)),
+        readable(count(size.events)),
         readable(count(last.features)),
         readable(count(last.addresses)),
         readable(count(last.snapshot_bytes) / f64::from(1 << 20)),
@@ -148,8 +145,8 @@ mod tests {
             hundred_ns: 90_000.0,
             ..Run::default()
         };
-        let options = Options { events: 300_000, repetitions: 3 };
-        let report = report(&options, &[run(1_500.0), run(9_000.0), run(1_900.0)]).expect("there are runs");
+        let size = Size { events: 300_000 };
+        let report = report(&size, &[run(1_500.0), run(9_000.0), run(1_900.0)]).expect("there are runs");
         let held: Vec<bool> = report.promises.iter().map(Promise::is_held).collect();
         assert_eq!(held, [true, true, false, true, true]);
     }

@@ -7,8 +7,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::figure::{Bound, Figure, Promise, Report, count, median, readable};
-use crate::{cluster, external};
+use crate::{
+    bench::figure::{Bound, Figure, Promise, Report, count, median, readable},
+    cluster, external,
+};
 
 /// What a join of a million rows with ten views may take, in seconds and in MiB.
 const JOIN_AT_MOST_S: f64 = 2.5;
@@ -22,21 +24,18 @@ const BUILD_AT_MOST_S: f64 = 60.0;
 const ROWS: u64 = 1_000_000;
 const CLICKS: u64 = 10_000_000;
 
-/// How much, and how often
+/// How much
 #[derive(Args)]
-pub struct Options {
+pub struct Size {
     /// Rows of the join, and of each of its ten views
     #[arg(long, default_value_t = ROWS, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     rows: u64,
     /// Clicks of the lake
     #[arg(long, default_value_t = CLICKS, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
     clicks: u64,
-    /// How often everything is measured
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
-    repetitions: u32,
 }
 
-impl Options {
+impl Size {
     /// Whether it is what was promised that is measured.
     pub fn is_complete(&self) -> bool {
         (self.rows, self.clicks) == (ROWS, CLICKS)
@@ -71,27 +70,27 @@ struct Runs {
 }
 
 /// Builds the programs, writes what they read, and runs them by turns.
-pub async fn run(options: &Options) -> Result<Report> {
+pub fn run(size: &Size, repetitions: u32) -> Result<Report> {
     let build = |name: &str| cluster::build(&["--example", name], cluster::Profile::Release, name);
     let (join, make) = (build("point_in_time")?, build("training_build")?);
     let folder = std::env::temp_dir().join(format!("tributary-training-{}", std::process::id()));
-    let ran = play(&join, &make, &folder, options);
+    let ran = play((&join, &make), &folder, size, repetitions);
     fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    report(options, &ran?)
+    report(size, &ran?)
 }
 
-fn play(join: &Path, make: &Path, folder: &Path, options: &Options) -> Result<Runs> {
+fn play((join, make): (&Path, &Path), folder: &Path, size: &Size, repetitions: u32) -> Result<Runs> {
     let (tables, lake) = (folder.join("tables"), folder.join("lake"));
-    let (rows, clicks) = (options.rows.to_string(), options.clicks.to_string());
+    let (rows, clicks) = (size.rows.to_string(), size.clicks.to_string());
     external::read(Command::new(join).arg("prepare").arg(&tables).arg(rows))?;
     let mut runs = Runs { ours: Vec::new(), polars: Vec::new(), builds: Vec::new() };
-    for _ in 0..options.repetitions {
+    for _ in 0..repetitions {
         runs.ours.push(ran(Command::new(join).arg("ours").arg(&tables))?);
         runs.polars.push(ran(Command::new(join).arg("polars").arg(&tables))?);
     }
     fs::remove_dir_all(&tables)?;
     external::read(Command::new(make).arg("prepare").arg(&lake).arg(clicks))?;
-    for _ in 0..options.repetitions {
+    for _ in 0..repetitions {
         runs.builds.push(ran(Command::new(make).arg("make").arg(&lake))?);
     }
     Ok(runs)
@@ -102,15 +101,15 @@ fn ran<T: DeserializeOwned>(command: &mut Command) -> Result<T> {
     serde_json::from_str(&printed).context("the measured program printed something else")
 }
 
-fn report(options: &Options, runs: &Runs) -> Result<Report> {
+fn report(size: &Size, runs: &Runs) -> Result<Report> {
     let first = runs.ours.first().context("there is at least one run")?;
     let said = |join: &Join| (join.rows, join.values, join.missing, join.sum.to_bits());
     if runs.ours.iter().chain(&runs.polars).any(|join| said(join) != said(first)) {
         bail!("the two joins found different values");
     }
     let made = runs.builds.first().context("there is at least one run")?;
-    let join_case = format!("join of {} rows, 10 views, 50 values", readable(count(options.rows)));
-    let build_case = format!("fraud_v1 from {} clicks", readable(count(options.clicks)));
+    let join_case = format!("join of {} rows, 10 views, 50 values", readable(count(size.rows)));
+    let build_case = format!("fraud_v1 from {} clicks", readable(count(size.clicks)));
     let seconds = |joins: &[Join]| joins.iter().map(|join| join.seconds).collect::<Vec<f64>>();
     let mib = |kib: u64| count(kib) / 1_024.0;
     let most = |peaks: &mut dyn Iterator<Item = u64>| mib(peaks.max().unwrap_or_default());
@@ -184,16 +183,16 @@ mod tests {
 
     #[test]
     fn promises_are_judged_beside_polars_in_the_same_run() {
-        let options = Options { rows: 10, clicks: 100, repetitions: 1 };
-        let report = report(&options, &runs(join(2.0, 7.0), join(1.5, 7.0))).expect("both found the same");
+        let size = Size { rows: 10, clicks: 100 };
+        let report = report(&size, &runs(join(2.0, 7.0), join(1.5, 7.0))).expect("both found the same");
         let held: Vec<bool> = report.promises.iter().map(Promise::is_held).collect();
         assert_eq!(held, [true, true, false, false]);
     }
 
     #[test]
     fn joins_that_differ_are_no_benchmark() {
-        let options = Options { rows: 10, clicks: 100, repetitions: 1 };
-        let error = report(&options, &runs(join(2.0, 7.0), join(1.5, 8.0))).expect_err("they differ");
+        let size = Size { rows: 10, clicks: 100 };
+        let error = report(&size, &runs(join(2.0, 7.0), join(1.5, 8.0))).expect_err("they differ");
         assert_eq!(error.to_string(), "the two joins found different values");
     }
 }
