@@ -54,14 +54,21 @@ impl Activation {
             }
             Self::Tanh => graph.tanh(sums),
             Self::Sigmoid => graph.sigmoid(sums),
-            Self::Silu => {
-                let gate = graph.sigmoid(sums)?;
-                graph.mul(sums, &gate)
-            }
+            Self::Silu => silu(graph, sums),
             Self::Softplus => softplus(graph, sums),
             Self::Softmax => graph.softmax(sums),
         }
     }
+}
+
+/// s / (1 + e⁻ˢ). As s times its sigmoid ONNX Runtime would fuse it into an operator that it has for float only, and then
+/// not load it.
+fn silu(graph: &mut Graph, sums: &Value) -> Result<Value, GraphError> {
+    let negative = graph.neg(sums)?;
+    let exp = graph.exp(&negative)?;
+    let one = graph.scalar("one", sums, 1.0)?;
+    let more = graph.add(&one, &exp)?;
+    graph.div(sums, &more)
 }
 
 /// max(s, 0) + ln(1 + e^−|s|), which never overflows. ONNX Runtime's own works on float only.

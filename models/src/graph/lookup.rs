@@ -50,10 +50,8 @@ impl Segments {
             return self.missing;
         }
         let (Some(first), Some(last)) = (self.x.first(), self.x.last()) else { return self.missing };
-        let x = x.clamp(*first, *last);
-        let after = self.x.partition_point(|knot| *knot < x);
-        let (from, value, slope) = self.piece(after);
-        value + (x - from) * slope
+        let (from, value, slope) = self.piece(self.x.partition_point(|knot| *knot < x));
+        value + (x.clamp(*first, *last) - from) * slope
     }
 
     /// Where the interval with this number begins, the value there, and how it rises.
