@@ -8,6 +8,7 @@ mod demo;
 mod external;
 mod fuzz;
 mod native;
+mod onnx;
 mod query_data;
 mod readers;
 mod test;

@@ -6,6 +6,7 @@
 mod geo;
 mod libtorch;
 mod nats;
+mod onnxpy;
 mod onnxruntime;
 mod pins;
 mod postgres;
@@ -24,6 +25,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+pub use onnxpy::onnxpy;
 pub use readers::readers;
 pub use schemathesis::schemathesis;
 
@@ -53,7 +55,7 @@ struct Component {
 }
 
 /// Every component, in the order they are brought.
-const COMPONENTS: [Component; 8] = [
+const COMPONENTS: [Component; 9] = [
     onnxruntime::COMPONENT,
     libtorch::COMPONENT,
     postgres::COMPONENT,
@@ -62,6 +64,7 @@ const COMPONENTS: [Component; 8] = [
     geo::COMPONENT,
     schemathesis::COMPONENT,
     readers::COMPONENT,
+    onnxpy::COMPONENT,
 ];
 
 /// Whether a component was asked for by name.

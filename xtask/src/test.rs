@@ -9,7 +9,9 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{database::Server, external, fuzz, native, query_data, readers, tidy, torture, workspace};
+use crate::{
+    database::Server, external, fuzz, native, onnx, query_data, readers, tidy, torture, workspace,
+};
 
 /// What to run.
 #[derive(Args)]
@@ -33,13 +35,14 @@ struct Step {
 }
 
 /// Every step, in the order of how soon it can refuse.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "format", doc: "the code is formatted by rustfmt", run: format },
     Step { name: "tidy", doc: "the habits that no compiler checks are kept", run: tidy },
     Step { name: "native", doc: "native libraries are here", run: native },
     Step { name: "lint", doc: "clippy has nothing to say", run: lint },
     Step { name: "queries", doc: "the SQL fits the migrations, and .sqlx/ is up to date", run: queries },
     Step { name: "tests", doc: "the tests pass", run: tests },
+    Step { name: "onnx", doc: "Python's onnx and onnxruntime agree with our graphs", run: onnx },
     Step {
         name: "readers",
         doc: "pandas, pyarrow and DuckDB read the event lake as we wrote it",
@@ -167,6 +170,10 @@ fn tests(run: &mut Run) -> Result<()> {
 
 fn readers(_: &mut Run) -> Result<()> {
     readers::compare()
+}
+
+fn onnx(_: &mut Run) -> Result<()> {
+    onnx::compare()
 }
 
 fn torture(_: &mut Run) -> Result<()> {
