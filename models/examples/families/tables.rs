@@ -89,8 +89,10 @@ fn classes(graph: &mut Graph, element: ElementType) -> Result<(), GraphError> {
     let leaves = Leaves::OneTarget { target: vec![0, 1], value };
     let mut trees = trees(leaves, vec![0.1, 0.0, -0.3], Link::Softmax);
     if element == ElementType::F64 {
+        // Whole numbers, of which a billion is one of the categories that go left.
         trees.categories = vec![Vec::new(); 8];
         trees.categories[2] = vec![3, 7, 1_000_000_000];
+        trees.categories[5] = vec![1, 1_000_000_000];
     }
     let chances = trees.add(graph, &x)?;
     let class = graph.arg_max(&chances)?;

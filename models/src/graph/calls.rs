@@ -97,6 +97,11 @@ impl Graph {
         self.one(Op::Unary("Exp"), &[a])
     }
 
+    /// The largest whole number that is not above a.
+    pub fn floor(&mut self, a: &Value) -> Result<Value, GraphError> {
+        self.one(Op::Unary("Floor"), &[a])
+    }
+
     /// ln a
     pub fn log(&mut self, a: &Value) -> Result<Value, GraphError> {
         self.one(Op::Unary("Log"), &[a])

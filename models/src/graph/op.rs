@@ -12,7 +12,7 @@ pub(super) enum Op {
     Binary(&'static str),
     /// Element by element into bool: Less, LessOrEqual, Equal.
     Compare(&'static str),
-    /// Element by element on floats: Abs, Exp, Log, Neg, Relu, Sigmoid, Sign, Tanh.
+    /// Element by element on floats: Abs, Exp, Floor, Log, Neg, Relu, Sigmoid, Sign, Tanh.
     Unary(&'static str),
     /// Element by element on two bools: And, Or.
     Logic(&'static str),

@@ -1,7 +1,7 @@
 //! Tree ensembles: gradient-boosted trees and random forests for numbers, classes and several targets, as one node.
 
 use super::{
-    Graph, GraphError, Value,
+    Graph, GraphError, Tensor, Value,
     ensemble::{Branch, Ensemble, Rule, preorder},
 };
 
@@ -22,7 +22,8 @@ pub struct Trees {
     pub right: Vec<u32>,
     /// Whether a missing value (NaN) goes left; empty where it goes right everywhere.
     pub missing_left: Vec<bool>,
-    /// The categories that go left, for nodes that ask for one; empty lists for the others, or no list at all.
+    /// The categories that go left, for nodes that ask for one; empty lists for the others, or no list at all. A column
+    /// holds categories or numbers, never both.
     pub categories: Vec<Vec<u32>>,
     /// What the leaves hold.
     pub leaves: Leaves,
@@ -98,6 +99,7 @@ impl Trees {
             roots: self.roots.iter().map(|root| *root as usize).collect(),
             nodes: self.nodes()?,
         };
+        let rows = &self.whole_categories(graph, rows)?;
         let mut score = graph.apply_ensemble(trees, rows)?;
         if self.combine == Combine::Mean {
             let count = graph.scalar("trees", rows, self.roots.len() as f64)?;
@@ -108,6 +110,37 @@ impl Trees {
             score = graph.add(&score, &base)?;
         }
         self.link.add(graph, &score)
+    }
+
+    /// The rows with −1, which is no category, where a column of categories holds a fraction: ONNX Runtime takes 2.7 for 2
+    /// where it looks for it in a large set.
+    fn whole_categories(&self, graph: &mut Graph, rows: &Value) -> Result<Value, GraphError> {
+        let width = rows.width(FAMILY)?;
+        let (mut categories, mut numbers) = (vec![false; width], vec![false; width]);
+        for (node, feature) in self.feature.iter().enumerate() {
+            let of = if self.asks_for_category(node) { &mut categories } else { &mut numbers };
+            if let Some(asked) = usize::try_from(*feature).ok().and_then(|feature| of.get_mut(feature)) {
+                *asked = true;
+            }
+        }
+        if let Some(column) = (0..width).find(|column| categories[*column] && numbers[*column]) {
+            let reason =
+                format!("column {column} is asked for a category and for a number; it can be one of them");
+            return Err(GraphError::table(FAMILY, reason));
+        }
+        if !categories.contains(&true) {
+            return Ok(rows.clone());
+        }
+        let whole = graph.floor(rows)?;
+        let is_fraction = graph.less(&whole, rows)?;
+        let is_category = graph.constant("is_category", Tensor::bool(&[width], categories)?);
+        let is_none = graph.and(&is_fraction, &is_category)?;
+        let none = graph.scalar("no_category", rows, -1.0)?;
+        graph.choose(&is_none, &none, rows)
+    }
+
+    fn asks_for_category(&self, node: usize) -> bool {
+        self.categories.get(node).is_some_and(|set| !set.is_empty())
     }
 
     fn is_leaf(&self, node: usize) -> bool {
@@ -129,10 +162,11 @@ impl Trees {
     }
 
     fn split(&self, node: usize) -> Branch {
-        let set = self.categories.get(node).filter(|set| !set.is_empty());
-        let rule = set.map_or(Rule::AtMost(self.threshold[node]), |set| {
-            Rule::Among(set.iter().map(|category| f64::from(*category)).collect())
-        });
+        let rule = if self.asks_for_category(node) {
+            Rule::Among(self.categories[node].iter().map(|category| f64::from(*category)).collect())
+        } else {
+            Rule::AtMost(self.threshold[node])
+        };
         Branch::Split {
             feature: self.feature[node] as usize,
             rule,

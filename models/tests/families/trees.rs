@@ -117,33 +117,28 @@ fn reading(trees: &[Node], rows: &[f64], leaves: &Leaves, combine: Combine) -> V
     scores
 }
 
-fn tree(rule: impl Strategy<Value = Rule> + Clone + 'static) -> impl Strategy<Value = Node> {
+/// Of the columns, the first holds categories and the others numbers.
+fn tree(rule: impl Strategy<Value = (usize, Rule)> + Clone + 'static) -> impl Strategy<Value = Node> {
     let leaf = prop::collection::vec(-2.0..2.0, TARGETS).prop_map(Node::Leaf);
     leaf.prop_recursive(5, 40, 2, move |inner| {
         let children = (inner.clone(), inner);
-        (0..WIDTH, rule.clone(), any::<bool>(), children).prop_map(
-            |(feature, rule, missing_left, (left, right))| Node::Split {
-                feature,
-                rule,
-                missing_left,
-                left: left.into(),
-                right: right.into(),
-            },
-        )
+        (rule.clone(), any::<bool>(), children).prop_map(|((feature, rule), missing_left, (left, right))| {
+            Node::Split { feature, rule, missing_left, left: left.into(), right: right.into() }
+        })
     })
 }
 
-fn threshold() -> impl Strategy<Value = Rule> + Clone + 'static {
-    prop::sample::select(&POOL).prop_map(Rule::AtMost)
+fn threshold() -> impl Strategy<Value = (usize, Rule)> + Clone + 'static {
+    (1..WIDTH, prop::sample::select(&POOL).prop_map(Rule::AtMost))
 }
 
-fn any_rule() -> impl Strategy<Value = Rule> + Clone + 'static {
+fn any_rule() -> impl Strategy<Value = (usize, Rule)> + Clone + 'static {
     let small = prop::collection::vec(0_u32..4, 1..4).prop_map(Rule::Among);
     let large = prop::collection::vec(0_u32..2_000_000, 1..50).prop_map(|mut set| {
-        set.push(2);
+        set.extend([0, 2]);
         Rule::Among(set)
     });
-    prop_oneof![threshold(), small, large]
+    prop_oneof![threshold(), (Just(0), small), (Just(0), large)]
 }
 
 pub fn rows(width: usize) -> impl Strategy<Value = Vec<f64>> {
@@ -271,6 +266,16 @@ fn tables_that_contradict_themselves_are_refused() {
         let sentence = refusal(WIDTH, |graph, x| wrong.add(graph, x));
         assert!(sentence.contains(words), "{sentence}");
     };
+    let mixed = |it: &mut Trees| {
+        it.feature = vec![0, 0, -1, -1, -1];
+        it.categories = vec![vec![1], Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+        it.threshold = vec![0.0; 5];
+        it.left = vec![1, 3, 0, 0, 0];
+        it.right = vec![2, 4, 0, 0, 0];
+        it.missing_left = vec![false; 5];
+        it.leaves = Leaves::OneTarget { target: vec![0], value: vec![0.0; 5] };
+    };
+    says(mixed, "column 0 is asked for a category and for a number");
     says(|it| it.threshold.clear(), "trees: there are 0 thresholds, and there must be 1");
     says(|it| it.feature[0] = 3, "trees: node 0 is reached by two ways");
     says(|it| it.roots.clear(), "there are 1 targets of trees, and there must be 0");
