@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::{
     Component, Wish, bring as bring_components,
-    wheel::{python, run_pip},
+    wheel::{install, python},
 };
 use crate::workspace;
 
@@ -29,15 +29,8 @@ pub(super) const COMPONENT: Component = Component {
     without: None,
 };
 
-/// Installs into a plain folder rather than a virtual environment: that needs no venv module, which Debian leaves out.
 fn bring(to: &Path, downloads: &Path) -> Result<()> {
-    let requirements = downloads.join("requirements.txt");
-    std::fs::write(&requirements, REQUIREMENTS)?;
-    let mut command = python();
-    command.args(["-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
-    command.env("PIP_ROOT_USER_ACTION", "ignore");
-    command.arg("--target").arg(to).arg("--requirement").arg(&requirements);
-    run_pip(&mut command).context("could not install onnx and onnxruntime")
+    install(REQUIREMENTS, to, downloads).context("could not install onnx and onnxruntime")
 }
 
 /// A Python that can import them, ready for its arguments; they are brought first if they are not here.
