@@ -3,14 +3,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use ort::{LoadDynamicError, environment::Environment};
 
-/// ONNX Runtime, loaded into this process. It stays loaded for good: sessions hold on to it.
-#[derive(Debug)]
+/// The one that was loaded first: a second environment in a process is refused.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// ONNX Runtime, loaded into this process. It stays loaded for good; clones are the same one.
+#[derive(Clone, Debug)]
 pub struct Runtime {
-    _environment: Environment,
+    environment: Environment,
     library: PathBuf,
 }
 
@@ -37,9 +41,19 @@ impl Runtime {
     /// Loads the library at this path. A process has one ONNX Runtime: once it is loaded, a later call gets the
     /// same one, whatever path it names.
     pub fn open(library: &Path) -> Result<Self, OpenError> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = &*loaded {
+            return Ok(runtime.clone());
+        }
         let load = |reason| OpenError::Load { library: library.to_owned(), reason };
         let environment = ort::init_from(library).map_err(load)?.with_name("tributary").build()?;
-        Ok(Self { _environment: environment, library: library.to_owned() })
+        let runtime = Self { environment, library: library.to_owned() };
+        *loaded = Some(runtime.clone());
+        Ok(runtime)
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// The library it was loaded from.

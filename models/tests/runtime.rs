@@ -16,4 +16,7 @@ fn the_runtime_that_native_brings_opens_and_says_what_it_is() {
     assert_eq!(runtime.library(), Path::new(&library));
     assert!(runtime.version().is_some_and(|version| version.starts_with("1.")), "{:?}", runtime.version());
     assert!(runtime.build().contains("ORT Build Info"), "{}", runtime.build());
+
+    let again = Runtime::open(Path::new("/nowhere/libonnxruntime.so")).expect("it is there already");
+    assert_eq!(again.library(), Path::new(&library));
 }

@@ -1,0 +1,205 @@
+//! The version that an alias names, served: whoever polls swaps it while requests run, and a version that does not prove
+//! itself leaves the old one serving.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+};
+
+use arc_swap::ArcSwapOption;
+
+use super::{
+    batch::{Answer, Pool, ScoreError, Settings},
+    check::load,
+    error::LoadError,
+};
+use crate::{
+    Runtime,
+    registry::{Alias, Manifest, ModelName, ReadError, Registry, Version},
+    schema::FeatureSchema,
+};
+
+/// After so many refusals in a row, a version is tried again at every 64th poll.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// An alias of a model, served. Nothing in it sleeps or asks for the time: whoever owns it polls when they want news.
+pub struct Serving {
+    runtime: Runtime,
+    registry: Registry,
+    model: ModelName,
+    alias: Alias,
+    offered: FeatureSchema,
+    settings: Settings,
+    current: ArcSwapOption<Pool>,
+    refused: Mutex<Option<Refusal>>,
+}
+
+/// A version that does not prove itself, so that it is not read anew at every poll.
+struct Refusal {
+    version: Version,
+    /// How long the history was: another move means another try.
+    moves: usize,
+    times: u32,
+    polls_left: u32,
+    sentence: String,
+}
+
+/// What a poll found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// Nothing new, or a version that was refused before and is not due to be tried again.
+    Unchanged,
+    /// Another version serves.
+    Swapped {
+        /// The one before.
+        from: Option<Version>,
+        /// The one now.
+        to: Version,
+    },
+    /// The alias was taken away, and nothing serves.
+    Withdrawn {
+        /// The one before.
+        from: Version,
+    },
+}
+
+/// Why a poll changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// What the alias names cannot be known.
+    #[error("{serving}, and what it should be cannot be known: {cause}", serving = still(*serving))]
+    Read {
+        /// What serves on.
+        serving: Option<Version>,
+        /// Why.
+        cause: ReadError,
+    },
+    /// The version does not prove itself.
+    #[error("{serving}: {cause}", serving = still(*serving))]
+    Refused {
+        /// What serves on.
+        serving: Option<Version>,
+        /// Why.
+        cause: LoadError,
+    },
+}
+
+fn still(serving: Option<Version>) -> String {
+    serving.map_or("nothing serves".to_owned(), |version| format!("version {version} serves on"))
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.version();
+        f.debug_struct("Serving")
+            .field("model", &self.model)
+            .field("alias", &self.alias)
+            .field("version", &version)
+            .finish()
+    }
+}
+
+impl Serving {
+    /// Serves an alias to somebody who offers vectors of these features. Nothing is loaded before the first poll, so that
+    /// a service starts whatever the registry holds.
+    #[must_use]
+    pub fn new(
+        runtime: Runtime,
+        registry: Registry,
+        (model, alias): (ModelName, Alias),
+        offered: FeatureSchema,
+        settings: Settings,
+    ) -> Self {
+        let (current, refused) = (ArcSwapOption::empty(), Mutex::new(None));
+        Self { runtime, registry, model, alias, offered, settings, current, refused }
+    }
+
+    /// The version that serves.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.current.load().as_ref().map(|pool| pool.manifest.version)
+    }
+
+    /// What is known of the version that serves.
+    #[must_use]
+    pub fn manifest(&self) -> Option<Arc<Manifest>> {
+        self.current.load().as_ref().map(|pool| Arc::clone(&pool.manifest))
+    }
+
+    /// Why the version that the alias names does not serve; nothing while it does.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().map(|refusal| refusal.sentence.clone())
+    }
+
+    /// Looks which version the alias names, and loads it if it does not serve yet: hash, signature, parity vectors,
+    /// warm-up, and only then the swap. Requests run on meanwhile. A version that was refused is tried again after 1, 2,
+    /// 4 … 64 polls, or as soon as an alias moves.
+    ///
+    /// # Errors
+    /// When the registry cannot be read or the version does not prove itself. What served before serves on.
+    pub fn poll(&self) -> Result<Polled, PollError> {
+        // One poll at a time; submitting takes no part in it.
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = self.version();
+        let aliases = self.registry.aliases(&self.model);
+        let aliases = aliases.map_err(|cause| PollError::Read { serving: from, cause })?;
+        let named = aliases.get(self.alias);
+        if named == from {
+            *refused = None;
+            return Ok(Polled::Unchanged);
+        }
+        let Some(to) = named else {
+            *refused = None;
+            self.current.store(None);
+            return Ok(from.map_or(Polled::Unchanged, |from| Polled::Withdrawn { from }));
+        };
+        let moves = aliases.history.len();
+        let before = refused.as_mut().filter(|before| before.version == to && before.moves == moves);
+        let times = before.as_ref().map_or(0, |before| before.times);
+        if let Some(before) = before.filter(|before| 0 < before.polls_left) {
+            before.polls_left -= 1;
+            return Ok(Polled::Unchanged);
+        }
+        let loaded = load(&self.registry, &self.runtime, &self.model, to, Some(&self.offered));
+        match loaded.and_then(|loaded| Pool::start(loaded, &self.runtime, &self.settings)) {
+            Ok(pool) => {
+                self.current.store(Some(Arc::new(pool)));
+                *refused = None;
+                Ok(Polled::Swapped { from, to })
+            }
+            Err(cause) => {
+                let (polls_left, sentence) = (1 << times, cause.to_string());
+                let times = MOST_DOUBLINGS.min(times + 1);
+                *refused = Some(Refusal { version: to, moves, times, polls_left, sentence });
+                Err(PollError::Refused { serving: from, cause })
+            }
+        }
+    }
+
+    /// Scores a row – the features that are offered, in order – and tells the answer on a worker's thread.
+    ///
+    /// # Errors
+    /// At once, and without telling anything, when nothing serves, the row is too short or too long, or too many wait.
+    pub fn submit(
+        &self,
+        row: Vec<f64>,
+        tell: impl FnOnce(Result<Answer, ScoreError>) + Send + 'static,
+    ) -> Result<(), ScoreError> {
+        // The guard keeps the version alive until its queue has the row, whatever is swapped meanwhile.
+        let current = self.current.load();
+        let nothing = || ScoreError::NoModel { model: self.model.clone(), alias: self.alias };
+        current.as_ref().ok_or_else(nothing)?.submit(row, Box::new(tell))
+    }
+
+    /// Scores a row and waits for the answer; for a thread that may be blocked.
+    ///
+    /// # Errors
+    /// When it cannot be scored.
+    pub fn score(&self, row: Vec<f64>) -> Result<Answer, ScoreError> {
+        let (tell, told) = mpsc::sync_channel(1);
+        self.submit(row, move |answer| drop(tell.send(answer)))?;
+        told.recv().unwrap_or_else(|_| Err(ScoreError::Stopped { model: self.model.clone() }))
+    }
+}

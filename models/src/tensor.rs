@@ -1,0 +1,260 @@
+//! Numbers in a shape, as they go into a model and come out of it, and as the manifest keeps them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of number a tensor holds, by ONNX's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// 32-bit floating point.
+    Float32,
+    /// 64-bit floating point.
+    Float64,
+    /// Signed 64-bit integers.
+    Int64,
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::Int64 => "int64",
+        })
+    }
+}
+
+/// The numbers of a tensor, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// 32-bit floating point.
+    Float32(Vec<f32>),
+    /// 64-bit floating point.
+    Float64(Vec<f64>),
+    /// Signed 64-bit integers.
+    Int64(Vec<i64>),
+}
+
+impl Values {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Float32(values) => values.len(),
+            Self::Float64(values) => values.len(),
+            Self::Int64(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What kind they are.
+    #[must_use]
+    pub fn element(&self) -> Element {
+        match self {
+            Self::Float32(_) => Element::Float32,
+            Self::Float64(_) => Element::Float64,
+            Self::Int64(_) => Element::Int64,
+        }
+    }
+
+    /// The number at this place as a float: exact but for integers beyond 2⁵³.
+    #[must_use]
+    pub fn at(&self, place: usize) -> Option<f64> {
+        match self {
+            Self::Float32(values) => values.get(place).copied().map(f64::from),
+            Self::Float64(values) => values.get(place).copied(),
+            Self::Int64(values) => values.get(place).map(|value| *value as f64),
+        }
+    }
+}
+
+/// Numbers in a shape. A tensor cannot be made whose shape and number of values disagree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
+pub struct Tensor {
+    shape: Vec<usize>,
+    values: Values,
+}
+
+/// Why numbers are no tensor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TensorError {
+    /// Too many or too few numbers.
+    #[error("a tensor of shape {shape:?} holds {} numbers, and there are {values}", shape.iter().product::<usize>())]
+    Count {
+        /// The shape.
+        shape: Vec<usize>,
+        /// How many numbers there are.
+        values: usize,
+    },
+    /// A number that its kind cannot hold.
+    #[error("{number} is no {element}")]
+    Number {
+        /// Which number.
+        number: String,
+        /// The kind.
+        element: Element,
+    },
+}
+
+impl Tensor {
+    /// A tensor of this shape with these numbers, row by row.
+    ///
+    /// # Errors
+    /// When the shape holds another number of them.
+    pub fn new(shape: Vec<usize>, values: Values) -> Result<Self, TensorError> {
+        if shape.iter().product::<usize>() != values.len() {
+            return Err(TensorError::Count { shape, values: values.len() });
+        }
+        Ok(Self { shape, values })
+    }
+
+    /// Its shape; the first dimension counts rows.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Its numbers, row by row.
+    #[must_use]
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// What kind of number it holds.
+    #[must_use]
+    pub fn element(&self) -> Element {
+        self.values.element()
+    }
+
+    /// How many numbers belong to one row.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.shape.iter().skip(1).product()
+    }
+}
+
+/// A tensor in JSON. What JSON has no number for is written by its name, as Python's `float` reads it.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    element: Element,
+    shape: Vec<usize>,
+    values: Vec<Number>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Whole(i64),
+    Real(f64),
+    Named(NotFinite),
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum NotFinite {
+    #[serde(rename = "NaN")]
+    NaN,
+    Infinity,
+    #[serde(rename = "-Infinity")]
+    MinusInfinity,
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        if value.is_finite() {
+            return Self::Real(value);
+        }
+        Self::Named(match value {
+            f64::INFINITY => NotFinite::Infinity,
+            f64::NEG_INFINITY => NotFinite::MinusInfinity,
+            _ => NotFinite::NaN,
+        })
+    }
+}
+
+impl Number {
+    fn as_f64(self) -> f64 {
+        match self {
+            Self::Whole(value) => value as f64,
+            Self::Real(value) => value,
+            Self::Named(NotFinite::NaN) => f64::NAN,
+            Self::Named(NotFinite::Infinity) => f64::INFINITY,
+            Self::Named(NotFinite::MinusInfinity) => f64::NEG_INFINITY,
+        }
+    }
+
+    fn as_i64(self) -> Result<i64, TensorError> {
+        match self {
+            Self::Whole(value) => Ok(value),
+            other => Err(TensorError::Number { number: other.as_f64().to_string(), element: Element::Int64 }),
+        }
+    }
+}
+
+impl From<Tensor> for Written {
+    fn from(tensor: Tensor) -> Self {
+        let element = tensor.element();
+        let values = match tensor.values {
+            Values::Float32(values) => values.into_iter().map(|value| f64::from(value).into()).collect(),
+            Values::Float64(values) => values.into_iter().map(Number::from).collect(),
+            Values::Int64(values) => values.into_iter().map(Number::Whole).collect(),
+        };
+        Self { element, shape: tensor.shape, values }
+    }
+}
+
+impl TryFrom<Written> for Tensor {
+    type Error = TensorError;
+
+    fn try_from(written: Written) -> Result<Self, TensorError> {
+        let numbers = written.values.into_iter();
+        let values = match written.element {
+            Element::Float32 => Values::Float32(numbers.map(|number| number.as_f64() as f32).collect()),
+            Element::Float64 => Values::Float64(numbers.map(Number::as_f64).collect()),
+            Element::Int64 => Values::Int64(numbers.map(Number::as_i64).collect::<Result<_, _>>()?),
+        };
+        Self::new(written.shape, values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn there_and_back(values: Values) -> Tensor {
+        let tensor = Tensor::new(vec![values.len()], values).unwrap();
+        serde_json::from_str(&serde_json::to_string(&tensor).unwrap()).unwrap()
+    }
+
+    proptest! {
+        /// A parity vector or a raw feature is read back as it was, bit for bit, whatever it is.
+        #[test]
+        fn numbers_are_read_back_bit_for_bit(bits in prop::collection::vec(any::<u64>(), 0..40)) {
+            let wide: Vec<f64> = bits.iter().map(|bits| f64::from_bits(*bits)).collect();
+            let narrow: Vec<f32> = bits.iter().map(|bits| f32::from_bits(*bits as u32)).collect();
+            let whole: Vec<i64> = bits.iter().map(|bits| *bits as i64).collect();
+            let Values::Float64(read) = there_and_back(Values::Float64(wide.clone())).values else { panic!() };
+            prop_assert!(wide.iter().zip(&read).all(|(one, two)| one.to_bits() == two.to_bits() || one.is_nan() && two.is_nan()));
+            let Values::Float32(read) = there_and_back(Values::Float32(narrow.clone())).values else { panic!() };
+            prop_assert!(narrow.iter().zip(&read).all(|(one, two)| one.to_bits() == two.to_bits() || one.is_nan() && two.is_nan()));
+            prop_assert_eq!(there_and_back(Values::Int64(whole.clone())).values, Values::Int64(whole));
+        }
+    }
+
+    #[test]
+    fn a_shape_holds_as_many_numbers_as_it_says() {
+        let error = Tensor::new(vec![2, 3], Values::Int64(vec![1; 5])).unwrap_err().to_string();
+        assert_eq!(error, "a tensor of shape [2, 3] holds 6 numbers, and there are 5");
+        let wrong = r#"{"element": "int64", "shape": [1], "values": [0.5]}"#;
+        assert!(serde_json::from_str::<Tensor>(wrong).unwrap_err().to_string().contains("0.5 is no int64"));
+    }
+}
