@@ -1,13 +1,16 @@
 //! `tributary-train`: what a data scientist runs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever runs it")]
 
+mod models_command;
 mod training_set;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use train::doctor;
 
+use models_command::Models;
 use training_set::Features;
 
 /// Trains the models of Tributary.
@@ -24,19 +27,27 @@ enum Command {
     Doctor,
     /// Makes training sets from the event lake, point in time, and says what has moved since
     Features(Box<Features>),
+    /// Lists, shows, compares and checks the models of a registry, and makes them champion
+    Models(Models),
 }
 
 fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Doctor => doctor(),
-        Command::Features(features) => match features.run() {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(error) => {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            }
-        },
+        Command::Features(features) => ended(features.run()),
+        Command::Models(models) => ended(models.run()),
+    }
+}
+
+/// Success only where all is well.
+fn ended(outcome: Result<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
