@@ -1,10 +1,10 @@
-//! Numbers in a shape, as they go into a model and come out of it, and as the manifest keeps them.
+//! Numbers or texts in a shape, as they go into a model and come out of it, and as the manifest keeps them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of number a tensor holds, by ONNX's names.
+/// What a tensor holds, by numpy's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Element {
@@ -14,6 +14,9 @@ pub enum Element {
     Float64,
     /// Signed 64-bit integers.
     Int64,
+    /// Texts: categories.
+    #[serde(rename = "str")]
+    Text,
 }
 
 impl fmt::Display for Element {
@@ -22,11 +25,12 @@ impl fmt::Display for Element {
             Self::Float32 => "float32",
             Self::Float64 => "float64",
             Self::Int64 => "int64",
+            Self::Text => "str",
         })
     }
 }
 
-/// The numbers of a tensor, row by row.
+/// What is in a tensor, row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// 32-bit floating point.
@@ -35,6 +39,8 @@ pub enum Values {
     Float64(Vec<f64>),
     /// Signed 64-bit integers.
     Int64(Vec<i64>),
+    /// Texts.
+    Text(Vec<String>),
 }
 
 impl Values {
@@ -45,6 +51,7 @@ impl Values {
             Self::Float32(values) => values.len(),
             Self::Float64(values) => values.len(),
             Self::Int64(values) => values.len(),
+            Self::Text(values) => values.len(),
         }
     }
 
@@ -61,21 +68,23 @@ impl Values {
             Self::Float32(_) => Element::Float32,
             Self::Float64(_) => Element::Float64,
             Self::Int64(_) => Element::Int64,
+            Self::Text(_) => Element::Text,
         }
     }
 
-    /// The number at this place as a float: exact but for integers beyond 2⁵³.
+    /// The number at this place as a float: exact but for integers beyond 2⁵³; a text is none.
     #[must_use]
     pub fn at(&self, place: usize) -> Option<f64> {
         match self {
             Self::Float32(values) => values.get(place).copied().map(f64::from),
             Self::Float64(values) => values.get(place).copied(),
             Self::Int64(values) => values.get(place).map(|value| *value as f64),
+            Self::Text(_) => None,
         }
     }
 }
 
-/// Numbers in a shape. A tensor cannot be made whose shape and number of values disagree.
+/// Numbers or texts in a shape. A tensor cannot be made whose shape and number of values disagree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Written", try_from = "Written")]
 pub struct Tensor {
@@ -149,12 +158,13 @@ struct Written {
     values: Vec<Number>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Number {
     Whole(i64),
     Real(f64),
     Named(NotFinite),
+    Text(String),
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -179,21 +189,51 @@ impl From<f64> for Number {
     }
 }
 
-impl Number {
-    fn as_f64(self) -> f64 {
+impl NotFinite {
+    fn name(self) -> &'static str {
         match self {
-            Self::Whole(value) => value as f64,
-            Self::Real(value) => value,
-            Self::Named(NotFinite::NaN) => f64::NAN,
-            Self::Named(NotFinite::Infinity) => f64::INFINITY,
-            Self::Named(NotFinite::MinusInfinity) => f64::NEG_INFINITY,
+            Self::NaN => "NaN",
+            Self::Infinity => "Infinity",
+            Self::MinusInfinity => "-Infinity",
+        }
+    }
+}
+
+impl Number {
+    fn wrong(self, element: Element) -> TensorError {
+        let number = match self {
+            Self::Whole(value) => value.to_string(),
+            Self::Real(value) => value.to_string(),
+            Self::Named(name) => name.name().to_owned(),
+            Self::Text(text) => format!("{text:?}"),
+        };
+        TensorError::Number { number, element }
+    }
+
+    fn float(self, element: Element) -> Result<f64, TensorError> {
+        match self {
+            Self::Whole(value) => Ok(value as f64),
+            Self::Real(value) => Ok(value),
+            Self::Named(NotFinite::NaN) => Ok(f64::NAN),
+            Self::Named(NotFinite::Infinity) => Ok(f64::INFINITY),
+            Self::Named(NotFinite::MinusInfinity) => Ok(f64::NEG_INFINITY),
+            text @ Self::Text(_) => Err(text.wrong(element)),
         }
     }
 
-    fn as_i64(self) -> Result<i64, TensorError> {
+    fn whole(self) -> Result<i64, TensorError> {
         match self {
             Self::Whole(value) => Ok(value),
-            other => Err(TensorError::Number { number: other.as_f64().to_string(), element: Element::Int64 }),
+            other => Err(other.wrong(Element::Int64)),
+        }
+    }
+
+    fn text(self) -> Result<String, TensorError> {
+        match self {
+            Self::Text(text) => Ok(text),
+            // A category may be called so too.
+            Self::Named(name) => Ok(name.name().to_owned()),
+            other => Err(other.wrong(Element::Text)),
         }
     }
 }
@@ -205,6 +245,7 @@ impl From<Tensor> for Written {
             Values::Float32(values) => values.into_iter().map(|value| f64::from(value).into()).collect(),
             Values::Float64(values) => values.into_iter().map(Number::from).collect(),
             Values::Int64(values) => values.into_iter().map(Number::Whole).collect(),
+            Values::Text(values) => values.into_iter().map(Number::Text).collect(),
         };
         Self { element, shape: tensor.shape, values }
     }
@@ -214,11 +255,15 @@ impl TryFrom<Written> for Tensor {
     type Error = TensorError;
 
     fn try_from(written: Written) -> Result<Self, TensorError> {
-        let numbers = written.values.into_iter();
-        let values = match written.element {
-            Element::Float32 => Values::Float32(numbers.map(|number| number.as_f64() as f32).collect()),
-            Element::Float64 => Values::Float64(numbers.map(Number::as_f64).collect()),
-            Element::Int64 => Values::Int64(numbers.map(Number::as_i64).collect::<Result<_, _>>()?),
+        let (numbers, element) = (written.values.into_iter(), written.element);
+        let floats = |number: Number| number.float(element);
+        let values = match element {
+            Element::Float32 => {
+                Values::Float32(numbers.map(|it| Ok(floats(it)? as f32)).collect::<Result<_, TensorError>>()?)
+            }
+            Element::Float64 => Values::Float64(numbers.map(floats).collect::<Result<_, _>>()?),
+            Element::Int64 => Values::Int64(numbers.map(Number::whole).collect::<Result<_, _>>()?),
+            Element::Text => Values::Text(numbers.map(Number::text).collect::<Result<_, _>>()?),
         };
         Self::new(written.shape, values)
     }
@@ -248,6 +293,12 @@ mod tests {
             prop_assert!(narrow.iter().zip(&read).all(|(one, two)| one.to_bits() == two.to_bits() || one.is_nan() && two.is_nan()));
             prop_assert_eq!(there_and_back(Values::Int64(whole.clone())).values, Values::Int64(whole));
         }
+
+        /// Also a category that is called like a number.
+        #[test]
+        fn texts_are_read_back_as_they_were(texts in prop::collection::vec(".*|NaN|-?Infinity|1|0.5", 0..20)) {
+            prop_assert_eq!(there_and_back(Values::Text(texts.clone())).values, Values::Text(texts));
+        }
     }
 
     #[test]
@@ -256,5 +307,9 @@ mod tests {
         assert_eq!(error, "a tensor of shape [2, 3] holds 6 numbers, and there are 5");
         let wrong = r#"{"element": "int64", "shape": [1], "values": [0.5]}"#;
         assert!(serde_json::from_str::<Tensor>(wrong).unwrap_err().to_string().contains("0.5 is no int64"));
+        let wrong = r#"{"element": "float32", "shape": [1], "values": ["red"]}"#;
+        assert!(
+            serde_json::from_str::<Tensor>(wrong).unwrap_err().to_string().contains(r#""red" is no float32"#)
+        );
     }
 }

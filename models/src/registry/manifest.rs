@@ -171,7 +171,7 @@ pub struct Threshold {
 }
 
 /// Rows with what the model must say of them. A value agrees when it is off by at most `tolerance` times the larger of
-/// one and what is expected; integers and what is not finite agree exactly.
+/// one and what is expected; integers, texts and what is not finite agree exactly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParityVector {
     /// Every input of the graph, by name.

@@ -99,6 +99,10 @@ fn check_signature(
             return Err(LoadCause::Shape { port: port.name.clone(), shape: said_shape(&port.shape) });
         }
     }
+    let texts = signature.inputs.iter().find(|port| port.element == Element::Text && offered.is_some());
+    if let Some(port) = texts {
+        return Err(LoadCause::Texts { port: port.name.clone() });
+    }
     offered.map_or(Ok(()), |offered| manifest.about.features.takes(offered).map_err(LoadCause::Features))
 }
 
@@ -144,8 +148,8 @@ fn compare(place: usize, vector: &ParityVector, port: &Port, got: &Tensor) -> Re
                     row: number / width + 1,
                     output: port.name.clone(),
                     column: number % width + 1,
-                    got: got.values().at(number).unwrap_or(f64::NAN),
-                    expected: expected.values().at(number).unwrap_or(f64::NAN),
+                    got: written(got.values(), number),
+                    expected: written(expected.values(), number),
                     tolerance: vector.tolerance,
                 });
             }
@@ -159,6 +163,9 @@ fn strain_of(expected: &Values, got: &Values, number: usize, tolerance: f64) -> 
     if let (Values::Int64(expected), Values::Int64(got)) = (expected, got) {
         return (expected.get(number) == got.get(number)).then_some(0.0);
     }
+    if let (Values::Text(expected), Values::Text(got)) = (expected, got) {
+        return (expected.get(number) == got.get(number)).then_some(0.0);
+    }
     let (expected, got) = (expected.at(number)?, got.at(number)?);
     if expected.is_nan() && got.is_nan() || expected.total_cmp(&got).is_eq() {
         return Some(0.0);
@@ -169,6 +176,13 @@ fn strain_of(expected: &Values, got: &Values, number: usize, tolerance: f64) -> 
     within.then(|| if 0.0 < bound { off / bound } else { 0.0 })
 }
 
+fn written(values: &Values, place: usize) -> String {
+    match values {
+        Values::Text(texts) => format!("{:?}", texts.get(place)),
+        numbers => numbers.at(place).map_or("missing".to_owned(), |number| number.to_string()),
+    }
+}
+
 /// A tensor of features for `rows` rows, each of which is a whole vector.
 pub(super) fn fed(port: &Port, columns: std::ops::Range<usize>, rows: &[&[f64]]) -> Option<Tensor> {
     let numbers = rows.iter().flat_map(|row| row.get(columns.clone()).unwrap_or_default().iter().copied());
@@ -176,6 +190,7 @@ pub(super) fn fed(port: &Port, columns: std::ops::Range<usize>, rows: &[&[f64]])
         Element::Float32 => Values::Float32(numbers.map(|number| number as f32).collect()),
         Element::Float64 => Values::Float64(numbers.collect()),
         Element::Int64 => Values::Int64(numbers.map(|number| number as i64).collect()),
+        Element::Text => return None,
     };
     let shape = std::iter::once(rows.len()).chain(port.shape.iter().skip(1).copied().flatten()).collect();
     Tensor::new(shape, values).ok()

@@ -81,6 +81,14 @@ pub enum LoadCause {
     /// The features that are served are not those it takes.
     #[error(transparent)]
     Features(#[from] SchemaError),
+    /// It takes texts, and features are numbers.
+    #[error(
+        "its input {port:?} takes texts, and features are numbers; serve a model whose features are those of a set"
+    )]
+    Texts {
+        /// Which input.
+        port: String,
+    },
     /// It says something else than it must.
     #[error(
         "of row {row} of parity vector {vector} it says that {output:?} number {column} is {got}, and {expected} is right \
@@ -97,9 +105,9 @@ pub enum LoadCause {
         /// Which number of the row, from 1.
         column: usize,
         /// What it says.
-        got: f64,
+        got: String,
         /// What it must say.
-        expected: f64,
+        expected: String,
         /// How far it may be off.
         tolerance: f64,
     },

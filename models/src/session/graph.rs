@@ -2,7 +2,10 @@
 
 use ort::{
     session::{Session, SessionInputValue},
-    value::{DynValue, Outlet, PrimitiveTensorElementType, Shape, TensorElementType, TensorRef, ValueType},
+    value::{
+        DynValue, Outlet, PrimitiveTensorElementType, Shape, Tensor as Owned, TensorElementType, TensorRef,
+        ValueType,
+    },
 };
 
 use crate::{
@@ -50,6 +53,7 @@ fn input(tensor: &Tensor) -> Result<SessionInputValue<'_>, ort::Error> {
         Values::Float32(values) => TensorRef::from_array_view((tensor.shape(), values.as_slice()))?.into(),
         Values::Float64(values) => TensorRef::from_array_view((tensor.shape(), values.as_slice()))?.into(),
         Values::Int64(values) => TensorRef::from_array_view((tensor.shape(), values.as_slice()))?.into(),
+        Values::Text(values) => Owned::from_string_array((tensor.shape(), values.as_slice()))?.into(),
     })
 }
 
@@ -58,6 +62,10 @@ fn output(value: &DynValue) -> Result<Tensor, ort::Error> {
         Some(TensorElementType::Float32) => taken(value, Values::Float32)?,
         Some(TensorElementType::Float64) => taken(value, Values::Float64)?,
         Some(TensorElementType::Int64) => taken(value, Values::Int64)?,
+        Some(TensorElementType::String) => {
+            let (shape, values) = value.try_extract_strings()?;
+            (sizes(shape), Values::Text(values))
+        }
         _ => return Err(ort::Error::new(format!("an output is a {}", value.dtype()))),
     };
     Tensor::new(shape, values).map_err(ort::Error::wrap)
@@ -83,6 +91,7 @@ fn outlet(outlet: &Outlet) -> String {
         TensorElementType::Float32 => Element::Float32.to_string(),
         TensorElementType::Float64 => Element::Float64.to_string(),
         TensorElementType::Int64 => Element::Int64.to_string(),
+        TensorElementType::String => Element::Text.to_string(),
         other => other.to_string(),
     };
     let shape: Vec<Option<usize>> = shape.iter().map(|size| usize::try_from(*size).ok()).collect();

@@ -17,7 +17,7 @@ use super::{Answer, PollError, Polled, ScoreError, Serving, Settings};
 use crate::{
     fingerprint::Fingerprint,
     graph::{ElementType, Graph, Metadata, Tensor as Constant, TensorType},
-    registry::{Alias, Force, Publication, Registry, Version},
+    registry::{Alias, Force, Publication, Registry, Version, manifest::Port},
     schema::FeatureSchema,
     tensor::{Element, Tensor, Values},
     testing::{decision, fraud, port, promote, publication, runtime, schema, score},
@@ -127,6 +127,34 @@ fn a_wrong_signature_leaves_the_champion_serving() {
         narrow,
         nothing,
         r#"the graph has the inputs "x" float64 [rows, 2], and the manifest says "x" float32 [rows, 2]"#,
+    );
+}
+
+#[test]
+fn a_model_of_categories_holds_and_is_not_served_to_features() {
+    let mut graph = Graph::new("echo");
+    let x = graph.input("x", TensorType::rows(ElementType::Text, 2), "").unwrap();
+    graph.output("score", &x, "").unwrap();
+    let model = graph.finish(&Metadata::default()).unwrap();
+    let texts = Tensor::new(vec![1, 2], Values::Text(vec!["red".to_owned(), "NaN".to_owned()])).unwrap();
+    let echo = |next: &mut Publication| {
+        next.model = model;
+        let signature = &mut next.about.signature;
+        signature.inputs[0].element = Element::Text;
+        signature.outputs = vec![Port { element: Element::Text, ..port("score", &[], 2) }];
+        let vector = &mut next.about.parity[0];
+        vector.inputs = [("x".to_owned(), texts.clone())].into();
+        vector.outputs = [("score".to_owned(), texts)].into();
+    };
+    let (_folder, registry) = with(&[]);
+    let mut categories = publication(1.0, 0.9);
+    echo.clone()(&mut categories);
+    registry.publish(&fraud(), &categories).unwrap();
+    promote(&registry, Version(1), Force::No).unwrap();
+    check(
+        echo,
+        nothing,
+        r#"its signature does not hold: its input "x" takes texts, and features are numbers"#,
     );
 }
 
