@@ -179,7 +179,7 @@ enum NotFinite {
 impl From<f64> for Number {
     fn from(value: f64) -> Self {
         if value.is_finite() {
-            return Self::Real(value);
+            return if is_read_back(value) { Self::Real(value) } else { Self::Text(value.to_string()) };
         }
         Self::Named(match value {
             f64::INFINITY => NotFinite::Infinity,
@@ -187,6 +187,13 @@ impl From<f64> for Number {
             _ => NotFinite::NaN,
         })
     }
+}
+
+/// Whether the number of JSON is read back bit for bit: the last of 17 digits may be lost, and such a number is written
+/// as a text.
+fn is_read_back(value: f64) -> bool {
+    let read = serde_json::to_string(&value).and_then(|text| serde_json::from_str::<f64>(&text));
+    read.is_ok_and(|read| read.to_bits() == value.to_bits())
 }
 
 impl NotFinite {
@@ -217,7 +224,10 @@ impl Number {
             Self::Named(NotFinite::NaN) => Ok(f64::NAN),
             Self::Named(NotFinite::Infinity) => Ok(f64::INFINITY),
             Self::Named(NotFinite::MinusInfinity) => Ok(f64::NEG_INFINITY),
-            text @ Self::Text(_) => Err(text.wrong(element)),
+            Self::Text(text) => match text.parse::<f64>() {
+                Ok(value) if value.is_finite() => Ok(value),
+                _ => Err(Self::Text(text).wrong(element)),
+            },
         }
     }
 
