@@ -1,4 +1,9 @@
-//! Jobs for data scientists, one file per job; the first comes with the model registry.
+//! Jobs for data scientists: a table goes in, and a version of a model comes out, with what there is to know about it.
 
 pub mod anomaly;
 pub mod doctor;
+pub mod input;
+pub mod jobs;
+pub mod report;
+pub mod split;
+pub mod watch;

@@ -8,7 +8,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use train::doctor;
+use domain::Clock;
+use train::{
+    doctor,
+    jobs::{self, Jobs},
+};
 
 use models_command::Models;
 use training_set::Features;
@@ -29,6 +33,10 @@ enum Command {
     Features(Box<Features>),
     /// Lists, shows, compares and checks the models of a registry, and makes them champion
     Models(Models),
+    /// Says which training jobs there are
+    List,
+    #[command(flatten)]
+    Job(Jobs),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +44,14 @@ fn main() -> ExitCode {
         Command::Doctor => doctor(),
         Command::Features(features) => ended(features.run()),
         Command::Models(models) => ended(models.run()),
+        Command::List => {
+            jobs::list().iter().for_each(|(name, about)| println!("{name:12} {about}"));
+            ExitCode::SUCCESS
+        }
+        Command::Job(job) => ended(job.run(&Clock::system()).map(|told| {
+            println!("{told}");
+            true
+        })),
     }
 }
 

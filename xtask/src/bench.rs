@@ -87,7 +87,7 @@ impl Bench {
         match self {
             Self::Redirect(options) => options.is_complete(),
             Self::Features(options) => options.is_complete(),
-            Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Features(_) => true,
+            Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) => true,
         }
     }
 

@@ -9,9 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{
-    database::Server, external, fuzz, native, onnx, query_data, readers, tidy, torture, workspace,
-};
+use crate::{database::Server, external, fuzz, native, onnx, query_data, readers, tidy, torture, workspace};
 
 /// What to run.
 #[derive(Args)]

@@ -304,7 +304,7 @@ Time,Customer,Total,Note
             [&json!("done"), &json!(3), &json!(1), &json!(["Note"])]
         );
         let rejected = api.get(&format!("{path}/rejected")).await;
-        assert!(rejected.to_string().contains("is not a decimal amount such as 49.99"), "{rejected}");
+        assert!(rejected.text.contains("is not a decimal amount such as 49.99"), "{}", rejected.text);
         assert_eq!(conversions(&folder), 2);
 
         let again = send_orders(&api).await;

@@ -40,8 +40,10 @@ pub struct Planes {
 /// here weights are divided by each feature's standard deviation, and units do not matter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExtendedForest {
+    sample_size: u32,
     average_path: f64,
     medians: Vec<f64>,
+    spreads: Vec<f64>,
     planes: Planes,
 }
 
@@ -68,7 +70,9 @@ impl ExtendedForest {
             .collect();
         let mut planes = Planes::default();
         grown.into_iter().for_each(|tree| planes.append(tree));
-        Ok(Self { average_path: average_path_length(sample_size), medians, planes })
+        let average_path = average_path_length(sample_size);
+        let sample_size = u32::try_from(sample_size).map_err(|_| DetectorError::TooManyRows(sample_size))?;
+        Ok(Self { sample_size, average_path, medians, spreads: scales, planes })
     }
 
     /// The trees as flat arrays, for another format.
@@ -83,6 +87,18 @@ impl ExtendedForest {
         &self.medians
     }
 
+    /// The standard deviation of each column, which directions are relative to.
+    #[must_use]
+    pub fn spreads(&self) -> &[f64] {
+        &self.spreads
+    }
+
+    /// How many rows each tree was grown from (ψ).
+    #[must_use]
+    pub fn sample_size(&self) -> u32 {
+        self.sample_size
+    }
+
     /// c(ψ), which scores are relative to.
     #[must_use]
     pub fn average_path(&self) -> f64 {
@@ -90,27 +106,22 @@ impl ExtendedForest {
     }
 
     /// How one row's mean path length came about. Each question's change in the expected path length is shared among the
-    /// features as they share in the row's distance from the plane's point along its direction.
+    /// features as they share in its direction, each in units of its own spread: what a graph can say in the same node.
     #[must_use]
     pub fn credits(&self, row: &[f64]) -> Credits {
         let row = filled(row, &self.medians);
         let (planes, width) = (&self.planes, self.medians.len());
         let mut credits = Credits { base: 0.0, features: vec![0.0; width] };
-        // So far that the sum over all features is still a number.
-        let furthest = f64::MAX / width as f64 / 2.0;
         for &root in &planes.roots {
             let mut node = root as usize;
             credits.base += planes.path[node];
             while let Some((plane, child)) = planes.next(node, &row) {
                 let change = planes.path[child] - planes.path[node];
-                let at = plane * width..(plane + 1) * width;
-                let distances = planes.weights[at.clone()].iter().zip(&planes.points[at]).zip(&row);
-                let distances: Vec<f64> = distances
-                    .map(|((weight, point), value)| (weight * (value - point)).abs().min(furthest))
-                    .collect();
-                let whole: f64 = distances.iter().sum();
-                for (credit, distance) in credits.features.iter_mut().zip(distances) {
-                    *credit += if 0.0 < whole { change * (distance / whole) } else { change / width as f64 };
+                let direction = planes.weights[plane * width..(plane + 1) * width].iter().zip(&self.spreads);
+                let sizes = direction.map(|(weight, spread)| (weight * spread).abs());
+                let whole: f64 = sizes.clone().sum();
+                for (credit, size) in credits.features.iter_mut().zip(sizes) {
+                    *credit += change * if 0.0 < whole { size / whole } else { 1.0 / width as f64 };
                 }
                 node = child;
             }

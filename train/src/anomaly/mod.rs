@@ -4,6 +4,8 @@
 //! A score rises with strangeness and is comparable within one fitted detector only; [`calibrate`] makes of it a
 //! probability, where there are labels, and a threshold of known false-positive rate, where there are none.
 
+#[cfg(feature = "torch")]
+pub mod autoencoder;
 pub mod calibrate;
 pub mod conformal;
 mod dice;
@@ -47,6 +49,9 @@ pub enum DetectorError {
     /// A table that is not like the one that was learned from.
     #[error(transparent)]
     Matrix(#[from] MatrixError),
+    /// The library that trains networks failed.
+    #[error("libtorch failed: {0}")]
+    Torch(String),
 }
 
 /// What has learned what is ordinary.

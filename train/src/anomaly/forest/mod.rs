@@ -136,6 +136,7 @@ pub struct Credits {
 #[derive(Debug, Clone)]
 pub struct IsolationForest {
     width: usize,
+    sample_size: u32,
     average_path: f64,
     trees: Trees,
     descent: Descent,
@@ -163,7 +164,14 @@ impl IsolationForest {
         let mut trees = Trees::default();
         grown.into_iter().for_each(|tree| trees.append(tree));
         let average_path = average_path_length(sample_size);
-        Ok(Self { width: table.width(), average_path, descent: Descent::new(&trees, limit), trees })
+        let sample_size = u32::try_from(sample_size).map_err(|_| DetectorError::TooManyRows(sample_size))?;
+        Ok(Self {
+            width: table.width(),
+            sample_size,
+            average_path,
+            descent: Descent::new(&trees, limit),
+            trees,
+        })
     }
 
     /// The trees as flat arrays, for another format.
@@ -176,6 +184,12 @@ impl IsolationForest {
     #[must_use]
     pub fn average_path(&self) -> f64 {
         self.average_path
+    }
+
+    /// How many rows each tree was grown from (ψ).
+    #[must_use]
+    pub fn sample_size(&self) -> u32 {
+        self.sample_size
     }
 
     /// How many columns it was fitted on.

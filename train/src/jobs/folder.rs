@@ -1,0 +1,86 @@
+//! The folder that a job writes into: all of it comes into being at once, or none.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+/// A folder that is not there yet.
+pub(super) struct Folder {
+    place: PathBuf,
+    replace: bool,
+    unfinished: TempDir,
+}
+
+impl Folder {
+    /// Begins a folder beside its place.
+    pub(super) fn prepare(place: &Path, replace: bool) -> Result<Self> {
+        ensure!(
+            replace || !place.exists(),
+            "{} is there already: name another folder, or say --replace to overwrite it",
+            place.display()
+        );
+        let above = place.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let cannot = || format!("cannot write into {}", above.display());
+        fs::create_dir_all(above).with_context(cannot)?;
+        let unfinished =
+            tempfile::Builder::new().prefix("_unfinished-").tempdir_in(above).with_context(cannot)?;
+        Ok(Self { place: place.to_owned(), replace, unfinished })
+    }
+
+    /// Writes a file.
+    pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.unfinished.path().join(name);
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        written.with_context(|| format!("cannot write {name} for {}", self.place.display()))
+    }
+
+    /// Brings it to its place.
+    pub(super) fn keep(self) -> Result<()> {
+        let place = &self.place;
+        let cannot = || format!("cannot write {}", place.display());
+        let old = self.unfinished.path().with_extension("old");
+        let is_there = self.replace && place.exists();
+        if is_there {
+            fs::rename(place, &old).with_context(cannot)?;
+        }
+        fs::rename(self.unfinished.path(), place).with_context(cannot)?;
+        if is_there {
+            fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_there_when_it_is_whole_and_not_before() {
+        let above = tempfile::tempdir().unwrap();
+        let place = above.path().join("out");
+        let folder = Folder::prepare(&place, false).unwrap();
+        folder.put("a.txt", b"one").unwrap();
+        assert!(!place.exists());
+        folder.keep().unwrap();
+        assert_eq!(fs::read(place.join("a.txt")).unwrap(), b"one");
+        let told = Folder::prepare(&place, false).err().unwrap().to_string();
+        assert!(told.contains("say --replace"), "{told}");
+
+        drop(Folder::prepare(&place, true).unwrap());
+        assert_eq!(fs::read(place.join("a.txt")).unwrap(), b"one");
+        let folder = Folder::prepare(&place, true).unwrap();
+        folder.put("b.txt", b"two").unwrap();
+        folder.keep().unwrap();
+        let names = fs::read_dir(above.path()).unwrap().count();
+        assert_eq!((names, place.join("a.txt").exists(), place.join("b.txt").exists()), (1, false, true));
+    }
+}

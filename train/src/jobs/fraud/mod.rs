@@ -1,0 +1,118 @@
+//! `tributary-train fraud`: what is strange among rows, how strange, and by what; without a label, and better judged and
+//! calibrated with some.
+
+mod evaluate;
+mod export;
+mod fitted;
+mod pages;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use models::registry::gate::{Better, Gate};
+
+pub use self::fitted::Fitted;
+use super::{Evaluation, Export, Job, Work};
+
+/// The job.
+#[derive(Clone, Copy, Debug)]
+pub struct Fraud;
+
+/// What the job may be told.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// What learns; `all` fits every one, publishes the ensemble, and says what each would score
+    #[arg(long, value_enum, default_value_t = Choice::Ensemble)]
+    pub model: Choice,
+    /// How many trees a forest has
+    #[arg(long, default_value_t = 100)]
+    pub trees: usize,
+    /// How many rows each tree is grown from
+    #[arg(long, default_value_t = 256, value_name = "ROWS")]
+    pub sample_size: usize,
+    /// Which share of ordinary rows may be flagged
+    #[arg(long, default_value_t = 0.02, value_name = "SHARE")]
+    pub false_positive_rate: f64,
+    /// Train the autoencoder on a GPU where there is one; results are those of that kind of device
+    #[arg(long)]
+    pub gpu: bool,
+}
+
+/// What learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Choice {
+    /// Isolation forest: rows that are cut off by few questions about single features.
+    Iforest,
+    /// Extended isolation forest: the same with questions about directions.
+    Eiforest,
+    /// Denoising autoencoder: values that do not go with each other.
+    Autoencoder,
+    /// Empirical tails: values that few others exceed.
+    Ecod,
+    /// Histograms: values where few others are.
+    Hbos,
+    /// Several of them as one, by their p-values.
+    Ensemble,
+    /// Each of them, and the ensemble.
+    All,
+}
+
+impl Choice {
+    /// The detectors that are fitted.
+    fn members(self) -> Vec<Self> {
+        match self {
+            Self::Ensemble => vec![Self::Iforest, Self::Ecod, Self::Hbos],
+            Self::All => {
+                let mut all = Self::Ensemble.members();
+                all.push(Self::Eiforest);
+                if cfg!(feature = "torch") {
+                    all.push(Self::Autoencoder);
+                }
+                all
+            }
+            one => vec![one],
+        }
+    }
+
+    /// Whether what is published is several as one.
+    fn is_several(self) -> bool {
+        matches!(self, Self::Ensemble | Self::All)
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+impl Job for Fraud {
+    type Settings = Settings;
+    type Model = Fitted;
+
+    const NAME: &'static str = "fraud";
+    const FEATURE_SET: &'static str = "fraud_v1";
+
+    fn steps(settings: &Settings) -> u64 {
+        settings.model.members().len() as u64 + 1
+    }
+
+    fn fit(work: &Work<'_, Settings>) -> Result<Fitted> {
+        Fitted::fit(work)
+    }
+
+    fn evaluate(work: &Work<'_, Settings>, model: &Fitted) -> Result<Evaluation> {
+        evaluate::evaluate(work, model)
+    }
+
+    fn export(work: &Work<'_, Settings>, model: &Fitted) -> Result<Export> {
+        export::export(work, model)
+    }
+
+    /// Where rows were judged, a later version may not be worse at telling them apart by more than chance would make it.
+    fn gates(evaluation: &Evaluation) -> Vec<Gate> {
+        let is_there = |name: &str| evaluation.metrics.iter().any(|metric| metric.name == name);
+        ["roc_auc", "average_precision"]
+            .into_iter()
+            .filter(|name| is_there(name))
+            .map(|metric| Gate { metric: metric.to_owned(), better: Better::Higher, tolerance: 0.02 })
+            .collect()
+    }
+}
