@@ -48,7 +48,7 @@ pub(super) fn publish<J: Job>(
     let registry = Registry::in_folder(&order.registry);
     let version = registry.publish(&name, &Publication { about, model: export.onnx, report })?;
     Ok(format!(
-        "{name} version {version} is in {}; `tributary-train models promote {name} {version}` makes it champion",
+        "{name} version {version} is in {}; `tributary-train models promote {name} {version} --why …` makes it champion",
         order.registry.display()
     ))
 }
