@@ -91,7 +91,8 @@ fn quality(judged: &[Judged]) -> Section {
     }
     Section {
         heading: "How well rows are told apart".to_owned(),
-        text: "Held against the labels of the rows that judge, which no detector has seen.".to_owned(),
+        text: "The scores of the rows that judge, held against their labels, which no detector has seen."
+            .to_owned(),
         tables: vec![table],
         plots: vec![roc, precision],
     }
@@ -159,7 +160,13 @@ fn reliability(work: &Work<'_, Settings>, model: &Fitted) -> Option<Section> {
     };
     Some(Section {
         heading: "Whether probabilities are true".to_owned(),
-        text: "Rows that judge, by the probability that was said of them.".to_owned(),
+        text: if work.split.by_time {
+            "Rows that judge, by the probability that was said of them.".to_owned()
+        } else {
+            "Rows by the probability that was said of them. They gave the calibration, too, so that it fits them by \
+             construction; only rows with times can show whether it is true."
+                .to_owned()
+        },
         tables: vec![Table { head, rows: bins.iter().map(cells).collect() }],
         plots: vec![plot],
     })
