@@ -1,7 +1,7 @@
 //! What a job learns from: a training set of the feature store, or a file of one's own as CSV, Parquet or NumPy's .npz.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -62,9 +62,8 @@ impl InputArgs {
     /// When it is none of the kinds, or lacks a column that was named.
     pub fn read(&self) -> Result<Input> {
         let path = &self.input;
-        let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let data = Fingerprint::of(&bytes);
-        drop(bytes);
+        let data = File::open(path).and_then(Fingerprint::of_all);
+        let data = data.with_context(|| format!("{} cannot be read", path.display()))?;
         if has_extension(path, "npz") { self.read_npz(data) } else { self.read_table(data) }
     }
 

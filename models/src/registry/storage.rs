@@ -29,18 +29,22 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// When the place cannot be read.
     fn read(&self, model: &ModelName, version: Version, file: &str) -> Result<Option<Vec<u8>>, StorageError>;
 
+    /// Writes all files of a version, so that it is there whole or not at all, and for good once this returns.
+    ///
+    /// # Errors
+    /// When the place cannot be written.
+    fn create(
+        &self,
+        model: &ModelName,
+        version: Version,
+        files: &[(&str, &[u8])],
+    ) -> Result<Written, StorageError>;
+
     /// The aliases of a model, or none where nothing was ever promoted.
     ///
     /// # Errors
     /// When the place cannot be read.
     fn aliases(&self, model: &ModelName) -> Result<Option<Tagged>, StorageError>;
-
-    /// Writes all files of a version, so that it is there whole or not at all, and for good once this returns.
-    ///
-    /// # Errors
-    /// When the place cannot be written.
-    fn create(&self, model: &ModelName, version: Version, files: &Files<'_>)
-    -> Result<Written, StorageError>;
 
     /// Writes the aliases of a model, if they are still what was read: `expected` is the tag that [`Self::aliases`]
     /// gave.
@@ -54,9 +58,6 @@ pub trait Storage: fmt::Debug + Send + Sync {
         bytes: &[u8],
     ) -> Result<Written, StorageError>;
 }
-
-/// Files with their names.
-pub type Files<'a> = [(&'a str, &'a [u8])];
 
 /// Whether a writer was the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

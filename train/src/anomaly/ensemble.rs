@@ -26,15 +26,23 @@ impl Ensemble {
     /// # Errors
     /// When there is no detector, or the table is not like the one that they were fitted on.
     pub fn new(detectors: Vec<Box<dyn Detector>>, table: &Matrix) -> Result<Self, DetectorError> {
+        let scores: Vec<Vec<f64>> =
+            detectors.iter().map(|detector| detector.scores(table)).collect::<Result<_, _>>()?;
+        Self::scaled_by(detectors, &scores)
+    }
+
+    /// The same, from what each of them scores the rows that they were fitted on.
+    ///
+    /// # Errors
+    /// When there is no detector.
+    pub fn scaled_by(detectors: Vec<Box<dyn Detector>>, scores: &[Vec<f64>]) -> Result<Self, DetectorError> {
         if detectors.is_empty() {
             let allowed = "at least one detector";
             return Err(DetectorError::Setting { setting: "members", value: "empty".to_owned(), allowed });
         }
-        let member = |detector: Box<dyn Detector>| {
-            let surprise = Surprise::fit(&detector.scores(table)?);
-            Ok(Member { detector, surprise })
-        };
-        Ok(Self { members: detectors.into_iter().map(member).collect::<Result<_, DetectorError>>()? })
+        let members = detectors.into_iter().zip(scores);
+        let members = members.map(|(detector, scores)| Member { detector, surprise: Surprise::fit(scores) });
+        Ok(Self { members: members.collect() })
     }
 
     /// The detectors with their scales, in the order given.

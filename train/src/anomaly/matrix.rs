@@ -89,6 +89,22 @@ pub enum MatrixError {
     },
 }
 
+impl Values {
+    /// The values of some rows.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Numbers(values) => Self::Numbers(rows.iter().map(|row| values[*row]).collect()),
+            Self::Categories(values) => {
+                Self::Categories(rows.iter().map(|row| values[*row].clone()).collect())
+            }
+        }
+    }
+}
+
 impl Matrix {
     /// A table of numbers, row after row; its columns are called `x0`, `x1` and so on.
     ///

@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use domain::Clock;
+use features::defs::sets::SETS;
 use models::registry::{
     ModelName,
     gate::Gate,
@@ -179,7 +180,10 @@ impl<J: Job> Order<J> {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0));
         threads.build_global().context("threads cannot be started")?;
         let stopped = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(SIGINT, Arc::clone(&stopped)).context("Ctrl-C cannot be waited for")?;
+        // Asked once it stops at the next step, asked again at once.
+        signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stopped))
+            .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&stopped)))
+            .context("Ctrl-C cannot be waited for")?;
         let folder = Folder::prepare(&self.out, self.replace)?;
         // Reading, judging, exporting and publishing are steps, too.
         let watch = Watch::new(J::steps(&self.settings) + 4, stopped);
@@ -204,6 +208,11 @@ impl<J: Job> Order<J> {
         folder.put("model.onnx", &export.onnx)?;
         folder.put("report.html", report.as_bytes())?;
         let mut told = evaluation.summary.clone();
+        let set = &input.schema.set;
+        if set != J::FEATURE_SET && SETS.iter().any(|known| known.full_name() == *set) {
+            told =
+                format!("the rows are of the set {set}, and this job is made for {}\n{told}", J::FEATURE_SET);
+        }
         if !self.no_publish {
             let version = publish::publish::<J>(self, &work, &evaluation, export, (report, clock))?;
             told = format!("{told}\n{version}");

@@ -66,7 +66,12 @@ fn functions(text: &str) -> Vec<Function> {
         let indent = line.len() - line.trim_start().len();
         let closing = |line: &&str| line.get(..=indent).is_some_and(|it| it.trim_start() == "}");
         let is_whole = line.trim_end().ends_with(['}', ';']);
-        let end = lines.iter().skip(index + 1).position(closing).filter(|_| !is_whole);
+        // A trait's function may have no body: then its parameters' end, or what it returns, ends with a semicolon.
+        let without_body =
+            |line: &&str| line.get(..=indent).is_some_and(|it| matches!(it.trim_start(), ")" | "-"));
+        let signature = lines.iter().skip(index + 1).find(|line| without_body(line));
+        let signature = signature.is_some_and(|end| !line.ends_with('{') && end.ends_with(';'));
+        let end = lines.iter().skip(index + 1).position(closing).filter(|_| !is_whole && !signature);
         let lines = end.map_or(1, |end| end + 2);
         found.push(Function { name: name.to_owned(), line: index + 1, lines });
     }
@@ -114,6 +119,9 @@ mod tests {
     fn functions_without_a_body_or_with_a_short_one_end_at_once() {
         let many = "    fn a();\n    fn b() {}\n".repeat(40);
         check(&format!("trait A {{\n{many}}}\n"), &[]);
+        let long = format!("    fn a(\n        b: B,\n    ) -> C;\n{}", "    /// D\n".repeat(70));
+        check(&format!("trait A {{\n{long}{}}}\n", function(10)), &[]);
+        check(&format!("trait A {{\n{}{long}}}\n", function(57)), &[2]);
     }
 
     #[test]

@@ -114,9 +114,10 @@ impl Fitted {
     /// When a detector cannot be fitted, or too few rows are left to calibrate on.
     pub(super) fn fit(work: &Work<'_, Settings>) -> Result<Self> {
         let (input, split, settings) = (work.input, work.split, work.settings);
-        let named: Vec<_> = input.features.clone();
-        let table = Matrix::learn(&named)?;
-        let learned_from = table.select(&split.fit);
+        // Which categories there are is learned, too: what the past did not have is unknown.
+        let past = input.features.iter().map(|(name, values)| (name.clone(), values.select(&split.fit)));
+        let learned_from = Matrix::learn(&past.collect::<Vec<_>>())?;
+        let table = Matrix::like(learned_from.columns(), &input.features)?;
         let mut members = Vec::new();
         for choice in settings.model.members() {
             work.watch.step(format!("fitting {}", choice.name()))?;
@@ -133,7 +134,9 @@ impl Fitted {
             .then(|| {
                 let boxed =
                     members.iter().take(together).cloned().map(|it| Box::new(it) as Box<dyn Detector>);
-                Ensemble::new(boxed.collect(), &learned_from)
+                let of_past = |scores: &Vec<f64>| split.fit.iter().map(|row| scores[*row]).collect();
+                let past: Vec<Vec<f64>> = each.iter().take(together).map(of_past).collect();
+                Ensemble::scaled_by(boxed.collect(), &past)
             })
             .transpose()?;
         let scores = match &ensemble {
