@@ -12,6 +12,12 @@ use tokio::time::sleep;
 
 const LINK_PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
+/// How often a request is sent that is put off each time.
+const ATTEMPTS: u32 = 60;
+/// Answers after which nothing has happened, so that a request may be sent again: of any path, and of the paths where
+/// visitors and shops come in.
+const PUT_OFF: &[StatusCode] = &[StatusCode::TOO_MANY_REQUESTS];
+const PUT_OFF_AT_THE_DOOR: &[StatusCode] = &[StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
 
 /// A caller of one installation.
 pub struct Client {
@@ -92,7 +98,8 @@ impl Client {
             Some(body) => request.json(body),
             None => request,
         };
-        let answer = self.patiently(&request, &method, path).await?;
+        let answer = patiently(&request, PUT_OFF).await;
+        let answer = answer.with_context(|| format!("{method} {path} had no answer"))?;
         let status = answer.status();
         let text = answer.text().await?;
         if !status.is_success() {
@@ -101,28 +108,13 @@ impl Client {
         serde_json::from_str(&text).with_context(|| format!("{method} {path} was not answered with JSON"))
     }
 
-    /// Sends a request, and again when the API says after how many seconds it has time for it.
-    async fn patiently(&self, request: &RequestBuilder, method: &Method, path: &str) -> Result<Response> {
-        loop {
-            let request = request.try_clone().context("a request with a body in memory can be sent again")?;
-            let answer = request.send().await.with_context(|| format!("{method} {path} had no answer"))?;
-            let later =
-                answer.headers().get(header::RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
-            match later {
-                Some(seconds) if answer.status() == StatusCode::TOO_MANY_REQUESTS => {
-                    sleep(Duration::from_secs(seconds)).await;
-                }
-                _ => return Ok(answer),
-            }
-        }
-    }
-
     /// Clicks a link and returns where the visitor is sent.
     ///
     /// # Errors
     /// When the answer is no redirect, or there is none.
     pub async fn click(&self, method: Method, url: &str, browser: Browser<'_>) -> Result<Landing> {
-        Landing::read(&self.visit(method, url, browser).send().await?)
+        let answer = patiently(&self.visit(method, url, browser), PUT_OFF_AT_THE_DOOR).await;
+        Landing::read(answer.with_context(|| format!("{url} had no answer"))?).await
     }
 
     fn visit(&self, method: Method, url: &str, browser: Browser<'_>) -> RequestBuilder {
@@ -139,12 +131,13 @@ impl Client {
     /// # Errors
     /// When the answer is no picture, or there is none.
     pub async fn show(&self, url: &str, browser: Browser<'_>) -> Result<()> {
-        let answer = self.visit(Method::GET, url, browser).send().await?;
-        ensure!(
-            answer.status().is_success(),
-            "{url} was answered with {} instead of a picture",
-            answer.status()
-        );
+        let answer = patiently(&self.visit(Method::GET, url, browser), PUT_OFF_AT_THE_DOOR).await;
+        let answer = answer.with_context(|| format!("{url} had no answer"))?;
+        let status = answer.status();
+        // Read to its end, so that its connection serves the next request.
+        let body = answer.bytes().await?;
+        let told = String::from_utf8_lossy(&body);
+        ensure!(status.is_success(), "{url} was answered with {status} instead of a picture: {told}");
         Ok(())
     }
 
@@ -177,7 +170,7 @@ impl Client {
             query.set(name, value);
         }
         let signed = canonical::sign(&shop.key, &path, &query, message.id, message.at)?;
-        Answer::read(self.http.get(format!("{}{path}?{signed}", self.tracker)).send().await?).await
+        Self::reported(&self.http.get(format!("{}{path}?{signed}", self.tracker))).await
     }
 
     /// Sends the same as a POST with its fields as JSON.
@@ -191,7 +184,29 @@ impl Client {
         let request = request.header(header::CONTENT_TYPE, "application/json");
         let request = request.header(standard::ID_HEADER, message.id);
         let request = request.header(standard::TIMESTAMP_HEADER, message.at.timestamp().to_string());
-        Answer::read(request.header(standard::SIGNATURE_HEADER, signature).body(text).send().await?).await
+        Self::reported(&request.header(standard::SIGNATURE_HEADER, signature).body(text)).await
+    }
+
+    async fn reported(request: &RequestBuilder) -> Result<Answer> {
+        let answer = patiently(request, PUT_OFF_AT_THE_DOOR).await;
+        Answer::read(answer.context("a postback had no answer")?).await
+    }
+}
+
+/// Sends a request, and again when the answer is one of those that put it off and says for how many seconds.
+async fn patiently(request: &RequestBuilder, put_off: &[StatusCode]) -> Result<Response> {
+    let mut attempts = 1;
+    loop {
+        let request = request.try_clone().context("a request with a body in memory can be sent again")?;
+        let answer = request.send().await?;
+        let later = answer.headers().get(header::RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
+        match later {
+            Some(seconds) if put_off.contains(&answer.status()) && attempts < ATTEMPTS => {
+                attempts += 1;
+                sleep(Duration::from_secs(seconds)).await;
+            }
+            _ => return Ok(answer),
+        }
     }
 }
 
@@ -239,9 +254,11 @@ pub struct Landing {
 }
 
 impl Landing {
-    fn read(answer: &Response) -> Result<Self> {
-        if answer.status() != StatusCode::FOUND {
-            bail!("a click was answered with {} instead of a redirect", answer.status());
+    async fn read(answer: Response) -> Result<Self> {
+        let status = answer.status();
+        if status != StatusCode::FOUND {
+            let told = answer.text().await.unwrap_or_default();
+            bail!("a click was answered with {status} instead of a redirect: {told}");
         }
         let location = answer.headers().get(header::LOCATION).context("a redirect without a Location")?;
         let url = location.to_str().context("a Location that is no text")?.to_owned();
