@@ -15,12 +15,13 @@ struct Room {
 }
 
 /// Dependencies follow the data. sim is known only to tests, benchmarks and xtask.
-const ROOMS: [Room; 10] = [
+const ROOMS: [Room; 11] = [
+    Room { name: "bucket", knows: &[], in_tests: &["embedded"] },
     Room { name: "client", knows: &["domain"], in_tests: &[] },
     Room { name: "domain", knows: &[], in_tests: &[] },
     Room { name: "tracking", knows: &["domain"], in_tests: &["embedded", "sim"] },
-    Room { name: "features", knows: &["domain", "tracking"], in_tests: &["embedded", "sim"] },
-    Room { name: "models", knows: &["domain"], in_tests: &["sim"] },
+    Room { name: "features", knows: &["bucket", "domain", "tracking"], in_tests: &["embedded", "sim"] },
+    Room { name: "models", knows: &["bucket", "domain"], in_tests: &["embedded", "sim"] },
     Room {
         name: "train",
         knows: &["domain", "tracking", "features", "models"],
