@@ -16,6 +16,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
+use features::lake::is_in_bucket;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::{
     sync::{Semaphore, watch},
@@ -49,9 +50,24 @@ pub struct Choices {
           value_parser = clap::value_parser!(u32).range(..=36_500))]
     pub impression_retention_days: u32,
 
-    /// Folder of the event lake, into which everything new is brought every five minutes; into none when not given.
-    #[arg(long, env = "TRIBUTARY_LAKE", value_name = "FOLDER")]
+    /// Folder or s3://BUCKET/FOLDER of the event lake, into which everything new is brought every five minutes; into
+    /// none when not given.
+    #[arg(long, env = "TRIBUTARY_LAKE", value_name = "LAKE")]
     pub lake: Option<PathBuf>,
+
+    /// Folder for files that are sent to be imported, which those who take them and those who read them share; the
+    /// lake's own where that is a folder.
+    #[arg(long, env = "TRIBUTARY_UPLOADS", value_name = "FOLDER")]
+    pub uploads: Option<PathBuf>,
+}
+
+impl Choices {
+    /// Where files that were sent wait, if there is a lake to read them into.
+    pub fn uploads(&self) -> Option<PathBuf> {
+        let lake = self.lake.as_ref()?;
+        let own = || (!is_in_bucket(lake)).then(|| lake.join("_uploads"));
+        self.uploads.clone().or_else(own)
+    }
 }
 
 /// Something to be done again and again.
@@ -119,10 +135,13 @@ async fn repeat(
 /// Does a job unless another worker is at it.
 pub async fn once(job: &dyn Job, bench: &Workbench) -> anyhow::Result<u64> {
     let mut tx = begin(&bench.intake.pool).await.context("the database does not answer")?;
-    match take_turn(&mut tx, job.name()).await? {
+    let done = match take_turn(&mut tx, job.name()).await? {
         Turn::Ours => job.run(bench).await,
         Turn::AnotherWorkers => Ok(0),
-    }
+    };
+    // A transaction that is only dropped ends some time later, and with it the turn.
+    tx.rollback().await.context("the database does not answer")?;
+    done
 }
 
 #[cfg(test)]
