@@ -36,7 +36,19 @@ pub struct Bucket {
     /// The folder; empty for the bucket itself.
     folder: String,
     /// A thread of its own, so that it does not matter whether the one that waits has a runtime too.
-    runtime: Arc<Runtime>,
+    worker: Arc<Worker>,
+}
+
+/// The thread that speaks to the store.
+struct Worker(Option<Runtime>);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Nobody waits for it any more, and where one may not wait for its end this is how it ends.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// One content of an object; an object that is written again has another.
@@ -128,7 +140,12 @@ impl Bucket {
     pub fn over(store: Arc<dyn ObjectStore>, name: &str, folder: &str) -> io::Result<Self> {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name("bucket").enable_all().build()?;
-        Ok(Self { store, name: name.to_owned(), folder: folder.to_owned(), runtime: Arc::new(runtime) })
+        Ok(Self {
+            store,
+            name: name.to_owned(),
+            folder: folder.to_owned(),
+            worker: Arc::new(Worker(Some(runtime))),
+        })
     }
 
     /// The address of an object, or of the folder for an empty name.
@@ -257,11 +274,12 @@ impl Bucket {
     {
         let (tell, told) = mpsc::sync_channel(1);
         let work = ask(self.store.clone());
-        self.runtime.spawn(async move {
+        let runtime = self.worker.0.as_ref().ok_or_else(ended)?;
+        runtime.spawn(async move {
             // Whoever asked waits for this.
             drop(tell.send(work.await));
         });
-        told.recv().map_err(|_| io::Error::other("the thread that speaks to the bucket has ended"))
+        told.recv().map_err(|_| ended())
     }
 }
 
@@ -269,6 +287,10 @@ impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Bucket({})", self.address(""))
     }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the thread that speaks to the bucket has ended")
 }
 
 fn failure(error: Error) -> io::Error {

@@ -27,8 +27,8 @@ pub struct App {
     pub sealer: Sealer,
     /// Where visitors reach the tracker: links are shown with this in front.
     pub tracker_url: Arc<Url>,
-    /// Folder of the event lake, if there is one.
-    pub lake: Option<Arc<Path>>,
+    /// Where files wait to be read into the event lake, if there is one.
+    pub uploads: Option<Arc<Path>>,
 }
 
 impl App {

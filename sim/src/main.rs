@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 use clap::Parser;
 use client::Client;
 use domain::{Clock, event::Kind};
-use features::lake::Lake;
+use features::lake::{Lake, is_in_bucket};
 use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
 use sim::{
@@ -47,7 +47,7 @@ struct CommandLine {
     /// there; with --api, network/names.parquet says what everything is called in that Tributary
     #[arg(long, required_unless_present_any = ["list", "dry_run", "lake", "api"])]
     out: Option<PathBuf>,
-    /// The folder of a lake to write the events into, as partitions
+    /// The folder, or s3://BUCKET/FOLDER, of a lake to write the events into, as partitions
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
     /// The world's first day
@@ -146,7 +146,7 @@ fn main() -> Result<()> {
         return knock(&world, api, &asked);
     }
     let counts = pass(&world, &asked)?;
-    match asked.lake.map(Lake::at) {
+    match asked.lake.map(Lake::open).transpose()? {
         Some(lake) => {
             print!("{}", glance::tables(&lake)?);
             println!("{counts}");
@@ -188,7 +188,14 @@ fn knock(world: &World, api: &str, asked: &CommandLine) -> Result<()> {
 
 /// Where a world's stream goes, into folders that are empty.
 fn sinks(world: &World, asked: &CommandLine) -> Result<Vec<Box<dyn Sink>>> {
-    let folders = [&asked.out, &asked.lake].into_iter().flatten();
+    if let Some(lake) = asked.lake.as_deref().filter(|lake| is_in_bucket(lake)) {
+        ensure!(
+            !Lake::open(lake)?.exists()?,
+            "there is a lake at {} already; name another place, or take its objects away first",
+            lake.display()
+        );
+    }
+    let folders = [&asked.out, &asked.lake].into_iter().flatten().filter(|folder| !is_in_bucket(folder));
     for folder in folders.clone().filter(|_| asked.replace) {
         sink::remove_world(folder)?;
     }

@@ -44,14 +44,14 @@ impl Features {
 /// Which lake.
 #[derive(Debug, Args)]
 struct Place {
-    /// Folder of the event lake
-    #[arg(long, env = "TRIBUTARY_LAKE", value_name = "FOLDER")]
+    /// Folder, or s3://BUCKET/FOLDER, of the event lake
+    #[arg(long, env = "TRIBUTARY_LAKE", value_name = "LAKE")]
     lake: PathBuf,
 }
 
 impl Place {
     fn open(&self) -> Result<History> {
-        Ok(History::of(&Lake::at(&self.lake))?)
+        Ok(History::of(&Lake::open(&self.lake)?)?)
     }
 }
 

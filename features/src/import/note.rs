@@ -4,7 +4,6 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    path::PathBuf,
 };
 
 use serde::{Deserialize, Serialize};
@@ -30,43 +29,39 @@ pub(super) struct Note {
     /// Whether that was all.
     pub(super) finished: bool,
     #[serde(skip)]
-    path: PathBuf,
+    name: String,
 }
 
 impl Note {
     /// Of an import that begins.
     pub(super) fn new(place: Place) -> Self {
-        Self { rows: 0, rejected: 0, place, report_bytes: 0, finished: false, path: PathBuf::new() }
+        Self { rows: 0, rejected: 0, place, report_bytes: 0, finished: false, name: String::new() }
     }
 
     /// The note on this import, or that of one that begins.
     pub(super) fn of(import: &Import, lake: &Lake, beginning: Place) -> Result<Self, ImportError> {
         let name = fingerprint(import).map_err(ImportError::io("reading", &import.file))?;
-        let path = lake.root().join(FOLDER).join(format!("{name}.json"));
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { path, ..Self::new(beginning) });
-            }
-            text => text.map_err(ImportError::io("reading", &path))?,
-        };
-        let malformed =
-            |error: serde_json::Error| ImportError::Note { path: path.clone(), why: error.to_string() };
-        let note: Self = serde_json::from_str(&text).map_err(malformed)?;
+        let name = format!("{FOLDER}/{name}.json");
+        let Some(text) = lake.note(&name)? else { return Ok(Self { name, ..Self::new(beginning) }) };
+        let note: Self = serde_json::from_str(&text).map_err(malformed(lake, &name))?;
         // Without its report nobody would learn what was rejected: then all of it is done again, to the same end.
         let told = fs::metadata(rejects::path(&import.file)).map_or(0, |report| report.len());
         if told < note.report_bytes {
-            return Ok(Self { path, ..Self::new(beginning) });
+            return Ok(Self { name, ..Self::new(beginning) });
         }
-        Ok(Self { path, ..note })
+        Ok(Self { name, ..note })
     }
 
     /// Keeps it for the next time.
     pub(super) fn save(&self, lake: &Lake) -> Result<(), ImportError> {
-        let malformed =
-            |error: serde_json::Error| ImportError::Note { path: self.path.clone(), why: error.to_string() };
-        let text = serde_json::to_string(self).map_err(malformed)?;
-        Ok(lake.put(&self.path, text.as_bytes())?)
+        let text = serde_json::to_string(self).map_err(malformed(lake, &self.name))?;
+        Ok(lake.keep_note(&self.name, &text)?)
     }
+}
+
+fn malformed(lake: &Lake, name: &str) -> impl FnOnce(serde_json::Error) -> ImportError {
+    let path = lake.root().join(name);
+    move |error| ImportError::Note { path, why: error.to_string() }
 }
 
 /// What is the same for the same content read in the same way.

@@ -7,9 +7,8 @@ use polars::{error::PolarsResult, frame::DataFrame};
 
 use super::{
     Lake, LakeError, Partition,
-    disk::Naming,
+    disk::{Disk, Naming},
     incoming::Waiting,
-    lock::Lock,
     order::in_order,
     part::{NewPart, Part},
     partition::UNFINISHED,
@@ -40,7 +39,7 @@ impl Lake {
     /// When another process writes partitions, a file is damaged or of another version, or one cannot be written. Nothing
     /// is lost then: what arrived waits until it is in place.
     pub fn compact(&self, mut progress: impl FnMut(&Compacted)) -> Result<Compacted, LakeError> {
-        let lock = Lock::take(self)?;
+        let lock = self.lock()?;
         let mut done = Compacted::default();
         for kind in Kind::ALL {
             self.sweep(*kind, lock.taken_at)?;
@@ -60,7 +59,7 @@ impl Lake {
         done: &mut Compacted,
         progress: &mut impl FnMut(&Compacted),
     ) -> Result<(), LakeError> {
-        let arrived = all_rows(kind, batches)?;
+        let arrived = all_rows(&*self.disk, kind, batches)?;
         let times =
             arrived.column("occurred_at").map(|times| times.as_materialized_series().to_physical_repr());
         let times = times.map_err(LakeError::computing("reading times"))?;
@@ -76,7 +75,8 @@ impl Lake {
             progress(done);
         }
         for batch in batches {
-            self.disk.remove(&batch.path).map_err(|error| LakeError::io("removing", &batch.path, error))?;
+            let path = &batch.entry.path;
+            self.disk.remove(path).map_err(|error| LakeError::io("removing", path, error))?;
             done.batches += 1;
             done.arrived += batch.rows as u64;
         }
@@ -88,8 +88,10 @@ impl Lake {
         let table = Table::of(partition.kind);
         let path = self.root.join(partition.file());
         let unfinished = self.root.join(partition.folder()).join(UNFINISHED);
-        let mut merged = NewPart::create(&self.disk, unfinished, table, Naming::Place)?;
-        let held = if path.exists() { Some(Part::open(&path, table)?) } else { None };
+        let found = self.disk.find(&path).map_err(|error| LakeError::io("reading", &path, error))?;
+        let held = found.map(|entry| Part::open(&*self.disk, &entry, table)).transpose()?;
+        let instead_of = held.as_ref().map(|held| held.found().entry.clone());
+        let mut merged = NewPart::create(&self.disk, unfinished, table, Naming::Place(instead_of))?;
         for (from, rows) in held.iter().flat_map(Part::groups) {
             let group = held.as_ref().map(|held| held.rows_of(from, rows)).transpose()?.unwrap_or_default();
             let (now, later) =
@@ -116,10 +118,10 @@ fn as_many_as_fit(waiting: &mut Vec<Waiting>) -> Vec<Waiting> {
     waiting.drain(..count).collect()
 }
 
-fn all_rows(kind: Kind, batches: &[Waiting]) -> Result<DataFrame, LakeError> {
+fn all_rows(disk: &dyn Disk, kind: Kind, batches: &[Waiting]) -> Result<DataFrame, LakeError> {
     let mut all: Option<DataFrame> = None;
     for batch in batches {
-        let rows = Part::open(&batch.path, Table::of(kind))?.rows_of(0, batch.rows)?;
+        let rows = Part::open(disk, &batch.entry, Table::of(kind))?.rows_of(0, batch.rows)?;
         all = Some(match all {
             Some(before) => before.vstack(&rows).map_err(LakeError::computing("joining batches"))?,
             None => rows,

@@ -16,23 +16,24 @@ use tempfile::TempDir;
 
 use super::{
     Lake, LakeError,
-    disk::{Disk, DiskFile, LocalDisk},
+    disk::{Disk, DiskFile, Entry, Fetched, LocalDisk, Over},
+    lock::Lock,
     testing::{MARCH_US, event},
 };
 
 const ALL: std::ops::Range<i64> = i64::MIN..i64::MAX;
 
-fn give(lake: &Lake, events: &[Known<Event>]) -> Result<u64, LakeError> {
+pub(super) fn give(lake: &Lake, events: &[Known<Event>]) -> Result<u64, LakeError> {
     let mut batch = lake.batch();
     events.iter().try_for_each(|event| batch.push(event))?;
     batch.finish()
 }
 
-fn read(lake: &Lake) -> Vec<Known<Event>> {
+pub(super) fn read(lake: &Lake) -> Vec<Known<Event>> {
     lake.events(Kind::ALL, ALL).unwrap().map(Result::unwrap).collect()
 }
 
-fn some_events(seed: u64, count: i64) -> Vec<Known<Event>> {
+pub(super) fn some_events(seed: u64, count: i64) -> Vec<Known<Event>> {
     let chance = Chance::seeded(seed);
     let kinds = [Kind::Click, Kind::Conversion, Kind::Refund];
     let at = |place: i64| MARCH_US + place * 400_000_000;
@@ -166,7 +167,7 @@ fn events_are_read_while_their_partitions_are_replaced() {
 
 /// How a disk gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// The process is killed: nothing more happens.
     Killed,
     /// The machine loses power: nothing more happens, and what was not synced is cut in half.
@@ -177,7 +178,7 @@ enum End {
 
 /// A disk that gives up at an operation, counted from zero.
 #[derive(Clone)]
-struct FailingDisk(Arc<Mutex<State>>);
+pub(super) struct FailingDisk(Arc<Mutex<State>>, Arc<dyn Disk>);
 
 struct State {
     left: u64,
@@ -188,8 +189,8 @@ struct State {
 }
 
 impl FailingDisk {
-    fn new(left: u64, end: End) -> Self {
-        Self(Arc::new(Mutex::new(State { left, end, over: false, unsynced: Vec::new() })))
+    pub(super) fn new(disk: Arc<dyn Disk>, left: u64, end: End) -> Self {
+        Self(Arc::new(Mutex::new(State { left, end, over: false, unsynced: Vec::new() })), disk)
     }
 
     fn step(&self) -> io::Result<()> {
@@ -222,7 +223,7 @@ impl FailingDisk {
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).over
     }
 
@@ -234,23 +235,23 @@ impl FailingDisk {
 impl Disk for FailingDisk {
     fn make_folder(&self, path: &Path) -> io::Result<()> {
         self.step()?;
-        LocalDisk.make_folder(path)
+        self.1.make_folder(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.step()?;
         self.unsynced(|unsynced| unsynced.push(path.to_owned()));
-        Ok(Box::new(FailingFile { disk: self.clone(), path: path.to_owned(), file: LocalDisk.create(path)? }))
+        Ok(Box::new(FailingFile { disk: self.clone(), path: path.to_owned(), file: self.1.create(path)? }))
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.step()?;
-        let file = LocalDisk.create_new(path)?;
+        let file = self.1.create_new(path)?;
         self.unsynced(|unsynced| unsynced.push(path.to_owned()));
         Ok(Box::new(FailingFile { disk: self.clone(), path: path.to_owned(), file }))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename(&self, from: &Path, to: &Path, over: Over<'_>) -> io::Result<()> {
         self.step()?;
         let renamed = |path: &mut PathBuf| {
             if path == from {
@@ -258,17 +259,42 @@ impl Disk for FailingDisk {
             }
         };
         self.unsynced(|unsynced| unsynced.iter_mut().for_each(renamed));
-        LocalDisk.rename(from, to)
+        self.1.rename(from, to, over)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.step()?;
-        LocalDisk.remove(path)
+        self.1.remove(path)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.step()?;
-        LocalDisk.sync_folder(path)
+        self.1.sync_folder(path)
+    }
+
+    fn has_folder(&self, path: &Path) -> io::Result<bool> {
+        self.1.has_folder(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        self.1.list(folder)
+    }
+
+    fn find(&self, path: &Path) -> io::Result<Option<Entry>> {
+        self.1.find(path)
+    }
+
+    fn fetch(&self, entry: &Entry) -> io::Result<Fetched> {
+        self.1.fetch(entry)
+    }
+
+    fn text(&self, path: &Path) -> io::Result<Option<String>> {
+        self.1.text(path)
+    }
+
+    fn lock(&self, root: &Path) -> io::Result<Option<Lock>> {
+        self.step()?;
+        self.1.lock(root)
     }
 }
 
@@ -297,21 +323,25 @@ impl DiskFile for FailingFile {
 /// A lake that holds some events while others, partly the same, wait; and what it must hold in the end.
 fn half_merged() -> (TempDir, Vec<Known<Event>>) {
     let folder = tempfile::tempdir().unwrap();
-    let lake = Lake::at(folder.path());
-    let events = some_events(6, 40);
-    give(&lake, &events[..25]).unwrap();
-    lake.compact(|_| {}).unwrap();
-    give(&lake, &events[20..32]).unwrap();
-    give(&lake, &events[30..]).unwrap();
-    let mut all = events;
-    all.sort_by_key(|known| (known.known_at_us, known.event.occurred_at_us()));
+    let all = half_merge(&Lake::at(folder.path()));
     (folder, all)
+}
+
+/// Makes such a lake.
+pub(super) fn half_merge(lake: &Lake) -> Vec<Known<Event>> {
+    let mut events = some_events(6, 40);
+    give(lake, &events[..25]).unwrap();
+    lake.compact(|_| {}).unwrap();
+    give(lake, &events[20..32]).unwrap();
+    give(lake, &events[30..]).unwrap();
+    events.sort_by_key(|known| (known.known_at_us, known.event.occurred_at_us()));
+    events
 }
 
 fn check_every_step(end: End) {
     for step in 0.. {
         let (folder, all) = half_merged();
-        let disk = FailingDisk::new(step, end);
+        let disk = FailingDisk::new(Arc::new(LocalDisk), step, end);
         let failing = Lake { disk: Arc::new(disk.clone()), ..Lake::at(folder.path()) };
         let outcome = failing.compact(|_| {});
         if !disk.is_over() {
@@ -353,7 +383,7 @@ fn a_compaction_on_a_full_disk_says_so_and_is_finished_by_the_next() {
 fn a_batch_given_at_the_end_of_its_strength_is_given_again() {
     for step in 0..40 {
         let folder = tempfile::tempdir().unwrap();
-        let disk = FailingDisk::new(step, End::Killed);
+        let disk = FailingDisk::new(Arc::new(LocalDisk), step, End::Killed);
         let failing = Lake { disk: Arc::new(disk.clone()), ..Lake::at(folder.path()) };
         let events = some_events(7, 20);
         let outcome = give(&failing, &events);

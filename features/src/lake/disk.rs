@@ -5,11 +5,14 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
+
+use bucket::Tag;
 
 use sha2::{Digest, Sha256};
 
-use super::error::LakeError;
+use super::{error::LakeError, lock::Lock};
 
 /// What the lake asks of a disk; a test answers with one that fails or stops.
 pub(super) trait Disk: Send + Sync {
@@ -19,12 +22,54 @@ pub(super) trait Disk: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// An empty file, unless something was there.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Gives a file another name, in place of what had it, in one step.
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file another name, in place of what had it, in one step; [`io::ErrorKind::ResourceBusy`] when it may not
+    /// take the place of what is there by now.
+    fn rename(&self, from: &Path, to: &Path, over: Over<'_>) -> io::Result<()>;
     /// Takes a file away.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder last.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// Whether there is such a folder.
+    fn has_folder(&self, path: &Path) -> io::Result<bool>;
+    /// The files below a folder, at any depth; none where there is no such folder.
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
+    /// A file, if it is there.
+    fn find(&self, path: &Path) -> io::Result<Option<Entry>>;
+    /// Where a file can be opened on this machine: as it was found, or as it was written since.
+    fn fetch(&self, entry: &Entry) -> io::Result<Fetched>;
+    /// A small file's text, if it is there.
+    fn text(&self, path: &Path) -> io::Result<Option<String>>;
+    /// The right to write partitions below a folder, unless another process has it.
+    fn lock(&self, root: &Path) -> io::Result<Option<Lock>>;
+}
+
+/// A file that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Where it is in the lake.
+    pub(super) path: PathBuf,
+    /// As which content, where that can be told.
+    pub(super) tag: Option<Tag>,
+    /// When it was written, by the clock of the lake's disk.
+    pub(super) modified: SystemTime,
+}
+
+/// A file that can be opened on this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Fetched {
+    /// What it is.
+    pub(super) entry: Entry,
+    /// Where its content is.
+    pub(super) content: PathBuf,
+}
+
+/// What a file may take the place of. Where one process at a time writes, that one knows what is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Over<'a> {
+    /// Whatever is there.
+    Anything,
+    /// What was found there, or nothing if nothing was.
+    Found(Option<&'a Entry>),
 }
 
 /// What the lake asks of a file that it writes.
@@ -60,7 +105,7 @@ impl Disk for LocalDisk {
         Ok(Box::new(File::create_new(path)?))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename(&self, from: &Path, to: &Path, _: Over<'_>) -> io::Result<()> {
         fs::rename(from, to)
     }
 
@@ -70,6 +115,54 @@ impl Disk for LocalDisk {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    fn has_folder(&self, path: &Path) -> io::Result<bool> {
+        Ok(path.is_dir())
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        let Some(entries) = there(fs::read_dir(folder))? else { return Ok(found) };
+        for entry in entries {
+            let path = entry?.path();
+            // What a link leads to; and what was taken away since its name was read is not there.
+            let Some(about) = there(fs::metadata(&path))? else { continue };
+            if about.is_dir() {
+                found.extend(self.list(&path)?);
+            } else {
+                found.push(Entry { path, tag: None, modified: about.modified()? });
+            }
+        }
+        Ok(found)
+    }
+
+    fn find(&self, path: &Path) -> io::Result<Option<Entry>> {
+        let Some(about) = there(fs::metadata(path))? else { return Ok(None) };
+        Ok(Some(Entry { path: path.to_owned(), tag: None, modified: about.modified()? }))
+    }
+
+    fn fetch(&self, entry: &Entry) -> io::Result<Fetched> {
+        Ok(Fetched { entry: entry.clone(), content: entry.path.clone() })
+    }
+
+    fn text(&self, path: &Path) -> io::Result<Option<String>> {
+        there(fs::read_to_string(path))
+    }
+
+    fn lock(&self, root: &Path) -> io::Result<Option<Lock>> {
+        self.make_folder(root)?;
+        Lock::take(&root.join("_lock"))
+    }
+}
+
+/// Nothing where nothing is there.
+pub(super) fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        found => found.map(Some),
     }
 }
 
@@ -91,12 +184,22 @@ pub(super) struct SharedFile {
 }
 
 /// What a file will be named after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Naming {
-    /// Its place in the lake.
-    Place,
-    /// What is in it.
+    /// Its place in the lake, where this was found; it takes the place of nothing else.
+    Place(Option<Entry>),
+    /// What is in it; whatever has that name is the same.
     Content,
+}
+
+impl Naming {
+    /// What the file may take the place of.
+    pub(super) fn over(&self) -> Over<'_> {
+        match self {
+            Self::Place(found) => Over::Found(found.as_ref()),
+            Self::Content => Over::Anything,
+        }
+    }
 }
 
 struct State {
@@ -110,15 +213,15 @@ struct State {
 impl SharedFile {
     /// An empty file at `path`; nothing may be there, unless it will be named after its place, which one process at a
     /// time writes.
-    pub(super) fn create(disk: &dyn Disk, path: &Path, naming: Naming) -> Result<Self, LakeError> {
+    pub(super) fn create(disk: &dyn Disk, path: &Path, naming: &Naming) -> Result<Self, LakeError> {
         let file = match naming {
-            Naming::Place => disk.create(path),
+            Naming::Place(_) => disk.create(path),
             Naming::Content => disk.create_new(path),
         };
         let file = file.map_err(|error| LakeError::io("writing", path, error))?;
         let state = Arc::new(Mutex::new(State {
             file,
-            hash: (naming == Naming::Content).then(Sha256::new),
+            hash: (*naming == Naming::Content).then(Sha256::new),
             failure: None,
         }));
         Ok(Self { path: path.to_owned(), state })

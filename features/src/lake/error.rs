@@ -124,6 +124,15 @@ pub enum LakeError {
         /// The lake's folder.
         path: PathBuf,
     },
+    /// An address of a bucket that cannot be used.
+    #[error(transparent)]
+    Address(#[from] bucket::AddressError),
+    /// Nobody knows where to keep what was read from a bucket.
+    #[error("there is no folder for what is read from {address}: name one in TRIBUTARY_LAKE_CACHE")]
+    NoCache {
+        /// The lake's address.
+        address: String,
+    },
     /// polars could not compute something.
     #[error("{doing} failed: {source}")]
     Computation {
@@ -140,6 +149,7 @@ impl LakeError {
         let path = path.into();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { doing, path },
+            io::ErrorKind::ResourceBusy => Self::Busy { path },
             _ => Self::Io { doing, path, source },
         }
     }

@@ -1,7 +1,7 @@
 //! What arrives goes into a file of its own first; a batch that arrives twice is the same file.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
@@ -12,8 +12,7 @@ use domain::event::{Event, Kind, Known};
 use super::{
     Lake, LakeError,
     columns::Filling,
-    disk::Naming,
-    names,
+    disk::{Entry, Naming},
     order::in_order,
     part::{NewPart, Part},
     partition::Partition,
@@ -43,7 +42,7 @@ pub struct Batch {
 
 /// A batch that waits to be merged.
 pub(super) struct Waiting {
-    pub(super) path: PathBuf,
+    pub(super) entry: Entry,
     /// How many events are in it.
     pub(super) rows: usize,
     /// When the first and the last of them happened.
@@ -60,37 +59,41 @@ impl Lake {
 
     /// The batches of a kind that wait, the one with the earliest events first.
     pub(super) fn waiting(&self, kind: Kind) -> Result<Vec<Waiting>, LakeError> {
-        let folder = self.incoming(kind);
         let mut found = Vec::new();
-        for name in names(&folder)? {
+        for entry in self.arrived(kind)? {
+            let name = name(&entry);
             if !name.ends_with(".parquet") || name.starts_with('_') {
                 continue;
             }
-            let path = folder.join(name);
-            let part = match Part::open(&path, Table::of(kind)) {
+            let part = match Part::open(&*self.disk, &entry, Table::of(kind)) {
                 // It was merged and taken away since its name was read.
                 Err(LakeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
                 part => part?,
             };
-            found.push(Waiting { path, rows: part.rows(), range_us: part.range_us("occurred_at") });
+            found.push(Waiting { entry, rows: part.rows(), range_us: part.range_us("occurred_at") });
         }
-        found.sort_by(|one, other| (one.range_us, &one.path).cmp(&(other.range_us, &other.path)));
+        found.sort_by(|one, other| (one.range_us, &one.entry.path).cmp(&(other.range_us, &other.entry.path)));
         Ok(found)
     }
 
     /// Takes away the unfinished batches of a kind that were left behind; `now` is the time of the lake's own disk.
     pub(super) fn sweep(&self, kind: Kind, now: SystemTime) -> Result<(), LakeError> {
-        let folder = self.incoming(kind);
-        for name in names(&folder)? {
-            let path = folder.join(&name);
+        for entry in self.arrived(kind)? {
+            let name = name(&entry);
             let unfinished = name.starts_with('_') && name.ends_with(UNFINISHED);
-            let changed = unfinished.then(|| fs::metadata(&path).and_then(|about| about.modified()).ok());
-            let age = changed.flatten().and_then(|changed| now.duration_since(changed).ok());
-            if age.is_some_and(|age| LEFT_BEHIND <= age) {
-                self.disk.remove(&path).map_err(|error| LakeError::io("removing", &path, error))?;
+            let age = now.duration_since(entry.modified).unwrap_or_default();
+            if unfinished && LEFT_BEHIND <= age {
+                let removed = self.disk.remove(&entry.path);
+                removed.map_err(|error| LakeError::io("removing", &entry.path, error))?;
             }
         }
         Ok(())
+    }
+
+    /// Everything that is where batches of a kind arrive.
+    fn arrived(&self, kind: Kind) -> Result<Vec<Entry>, LakeError> {
+        let folder = self.incoming(kind);
+        self.disk.list(&folder).map_err(|error| LakeError::io("reading", folder, error))
     }
 
     fn incoming(&self, kind: Kind) -> PathBuf {
@@ -108,6 +111,10 @@ impl Lake {
             }
         }
     }
+}
+
+fn name(entry: &Entry) -> &str {
+    entry.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 impl Batch {

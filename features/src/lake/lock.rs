@@ -2,7 +2,8 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::Write,
+    io::{self, Write},
+    path::Path,
     time::SystemTime,
 };
 
@@ -11,25 +12,31 @@ use super::{Lake, error::LakeError};
 /// The right to write partitions, for as long as it lives; the kernel takes it back from a process that is killed.
 pub(super) struct Lock {
     _file: File,
-    /// When it was taken, by the clock of the lake's disk.
+    /// When it was taken, by the clock of the disk that the file is on.
     pub(super) taken_at: SystemTime,
 }
 
 impl Lock {
-    /// Takes the right, unless another process has it.
-    pub(super) fn take(lake: &Lake) -> Result<Self, LakeError> {
-        let path = lake.root.join("_lock");
-        lake.disk.make_folder(&lake.root).map_err(|error| LakeError::io("making", &lake.root, error))?;
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|error| LakeError::io("locking", &path, error))?;
+    /// Takes the right that a file stands for, unless another process has it.
+    pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LakeError::Busy { path: lake.root.clone() }),
-            Err(TryLockError::Error(error)) => return Err(LakeError::io("locking", path, error)),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
         // What was written last says what time it is there.
-        let touched = (&file).write_all(b"\n").and_then(|()| file.metadata()?.modified());
-        let taken_at = touched.map_err(|error| LakeError::io("locking", path, error))?;
-        Ok(Self { _file: file, taken_at })
+        (&file).write_all(b"\n")?;
+        let taken_at = file.metadata()?.modified()?;
+        Ok(Some(Self { _file: file, taken_at }))
+    }
+}
+
+impl Lake {
+    /// Takes the right to write partitions, unless another process has it.
+    pub(super) fn lock(&self) -> Result<Lock, LakeError> {
+        let taken =
+            self.disk.lock(&self.root).map_err(|error| LakeError::io("locking", &self.root, error))?;
+        taken.ok_or_else(|| LakeError::Busy { path: self.root.clone() })
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! docs/lake.md is its manual.
 
+mod bucket_disk;
+#[cfg(test)]
+mod bucket_tests;
 mod columns;
 mod compact;
 #[cfg(test)]
@@ -29,14 +32,18 @@ mod writer;
 mod writer_tests;
 
 use std::{
-    fs, io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use bucket::{Bucket, SCHEME};
 use domain::event::Kind;
 
-use self::disk::{Disk, LocalDisk};
+use self::{
+    bucket_disk::BucketDisk,
+    disk::{Disk, Entry, LocalDisk, Over},
+};
 pub use self::{
     columns::CellError,
     compact::Compacted,
@@ -49,7 +56,13 @@ pub use self::{
     writer::{Rewriter, Written},
 };
 
-/// A folder of events.
+/// Whether an address is that of a lake in a bucket.
+#[must_use]
+pub fn is_in_bucket(address: &Path) -> bool {
+    address.to_str().is_some_and(|address| address.starts_with(SCHEME))
+}
+
+/// A folder of events, on this machine or in a bucket.
 #[derive(Clone)]
 pub struct Lake {
     root: PathBuf,
@@ -63,7 +76,32 @@ impl Lake {
         Self { root: root.into(), disk: Arc::new(LocalDisk) }
     }
 
-    /// Its folder.
+    /// The lake at an address: `s3://BUCKET/FOLDER` for one in a bucket (which [`Bucket`] says more about), else a folder's
+    /// path.
+    ///
+    /// # Errors
+    /// When the address has another form, or the environment says too little to use it.
+    pub fn open(address: impl AsRef<Path>) -> Result<Self, LakeError> {
+        let address = address.as_ref();
+        match address.to_str().filter(|_| is_in_bucket(address)) {
+            Some(text) => BucketDisk::open(Bucket::at(text)?).map(Self::on),
+            None => Ok(Self::at(address)),
+        }
+    }
+
+    fn on(disk: BucketDisk) -> Self {
+        Self { root: disk.root().to_owned(), disk: Arc::new(disk) }
+    }
+
+    /// Whether there is anything of a lake.
+    ///
+    /// # Errors
+    /// When a bucket does not answer.
+    pub fn exists(&self) -> Result<bool, LakeError> {
+        self.disk.has_folder(&self.root).map_err(|error| LakeError::io("reading", &self.root, error))
+    }
+
+    /// Its folder, or its address.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
@@ -78,14 +116,17 @@ impl Lake {
     }
 
     /// Puts a small file of the lake's own in its place, whole and for good.
-    pub(crate) fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
         let failed = |error| LakeError::io("writing", path, error);
         let folder = path.parent().unwrap_or(Path::new("."));
         let unfinished = path.with_extension("new");
         self.disk.make_folder(folder).map_err(failed)?;
         let mut file = self.disk.create(&unfinished).map_err(failed)?;
         file.append(bytes).and_then(|()| file.sync()).map_err(failed)?;
-        self.disk.rename(&unfinished, path).and_then(|()| self.disk.sync_folder(folder)).map_err(failed)
+        self.disk
+            .rename(&unfinished, path, Over::Anything)
+            .and_then(|()| self.disk.sync_folder(folder))
+            .map_err(failed)
     }
 
     /// What a note of somebody who writes into the lake says, by its path within it, which begins with `_`; none when it
@@ -95,10 +136,7 @@ impl Lake {
     /// When it cannot be read.
     pub fn note(&self, name: &str) -> Result<Option<String>, LakeError> {
         let path = self.root.join(name);
-        match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            text => text.map(Some).map_err(|error| LakeError::io("reading", path, error)),
-        }
+        self.disk.text(&path).map_err(|error| LakeError::io("reading", path, error))
     }
 
     /// Keeps a note, whole and for good.
@@ -114,29 +152,24 @@ impl Lake {
     /// # Errors
     /// When a folder cannot be read.
     pub fn partitions(&self, kind: Kind) -> Result<Vec<Partition>, LakeError> {
+        Ok(self.found(kind)?.into_iter().map(|(partition, _)| partition).collect())
+    }
+
+    /// The partitions of a kind, and what was found in their places.
+    fn found(&self, kind: Kind) -> Result<Vec<(Partition, Entry)>, LakeError> {
         let table = self.root.join(kind.name());
-        let mut found = Vec::new();
-        for date in names(&table)? {
-            let hours = if partition::hourly(kind) { names(&table.join(&date))? } else { Vec::new() };
-            let hours = hours.iter().map(|hour| Some(hour.as_str()));
-            let hours = hours.chain((!partition::hourly(kind)).then_some(None));
-            found.extend(hours.filter_map(|hour| Partition::named(kind, &date, hour)));
-        }
-        found.retain(|partition| self.root.join(partition.file()).exists());
-        found.sort_unstable();
+        let entries = self.disk.list(&table).map_err(|error| LakeError::io("reading", &table, error))?;
+        let partition = |entry: &Entry| Partition::at(kind, entry.path.strip_prefix(&table).ok()?);
+        let mut found: Vec<_> =
+            entries.into_iter().filter_map(|entry| Some((partition(&entry)?, entry))).collect();
+        found.sort_unstable_by_key(|(partition, _)| *partition);
         Ok(found)
     }
-}
 
-/// The names in a folder; none of one that does not exist.
-fn names(folder: &Path) -> Result<Vec<String>, LakeError> {
-    let failed = |error| LakeError::io("reading", folder, error);
-    let entries = match fs::read_dir(folder) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        entries => entries.map_err(failed)?,
-    };
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
-    Ok(names.collect::<io::Result<Vec<_>>>().map_err(failed)?.into_iter().flatten().collect())
+    /// Those that something of `range_us` may be in.
+    fn touched(&self, kind: Kind, range_us: &Range<i64>) -> Result<Vec<(Partition, Entry)>, LakeError> {
+        let mut found = self.found(kind)?;
+        found.retain(|(it, _)| it.start_us < range_us.end && range_us.start < it.end_us());
+        Ok(found)
+    }
 }

@@ -23,7 +23,7 @@ use polars_parquet::{
 };
 
 use super::{
-    disk::{Disk, Naming, SharedFile},
+    disk::{Disk, Entry, Fetched, Naming, SharedFile},
     error::LakeError,
     schema::{Column, Table, VERSION},
 };
@@ -47,6 +47,7 @@ pub(super) struct NewPart {
     writer: BatchedWriter<BufWriter<SharedFile>>,
     /// Where it is written.
     unfinished: PathBuf,
+    naming: Naming,
     /// Rows that do not fill a row group yet.
     pending: Option<DataFrame>,
     rows: u64,
@@ -63,10 +64,11 @@ impl NewPart {
     ) -> Result<Self, LakeError> {
         let folder = unfinished.parent().unwrap_or(Path::new("."));
         disk.make_folder(folder).map_err(|error| LakeError::io("making", folder, error))?;
-        let file = SharedFile::create(&**disk, &unfinished, naming)?;
+        let file = SharedFile::create(&**disk, &unfinished, &naming)?;
         let writer = parquet_writer(BufWriter::with_capacity(1 << 20, file.clone()), table)
             .map_err(|error| file.failure(error))?;
-        Ok(Self { disk: disk.clone(), file, writer, unfinished, pending: None, rows: 0, published: false })
+        let disk = disk.clone();
+        Ok(Self { disk, file, writer, unfinished, naming, pending: None, rows: 0, published: false })
     }
 
     /// Appends rows, in row groups of one size but for the last.
@@ -105,7 +107,7 @@ impl NewPart {
         let bytes = self.writer.finish().map_err(|error| self.file.failure(error))?;
         self.file.sync()?;
         let path = place(&self.file.content_hash());
-        let rename = self.disk.rename(&self.unfinished, &path);
+        let rename = self.disk.rename(&self.unfinished, &path, self.naming.over());
         rename.map_err(|error| LakeError::io("writing", &path, error))?;
         self.published = true;
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -142,7 +144,7 @@ fn parquet_writer<W: std::io::Write>(file: W, table: &Table) -> PolarsResult<Bat
 
 /// A file that was found to be whole, of its table, and with all its columns.
 pub(super) struct Part {
-    path: PathBuf,
+    found: Fetched,
     table: &'static Table,
     /// Kept open: when the file is replaced by another, this is still the one that was checked.
     file: File,
@@ -151,13 +153,15 @@ pub(super) struct Part {
 
 impl Part {
     /// Opens and checks a file.
-    pub(super) fn open(path: &Path, table: &'static Table) -> Result<Self, LakeError> {
+    pub(super) fn open(disk: &dyn Disk, entry: &Entry, table: &'static Table) -> Result<Self, LakeError> {
+        let path = &entry.path;
         let failed = |error| LakeError::io("reading", path, error);
-        let file = File::open(path).map_err(failed)?;
+        let found = disk.fetch(entry).map_err(failed)?;
+        let file = File::open(&found.content).map_err(failed)?;
         let mut reader = ParquetReader::new(file.try_clone().map_err(failed)?);
         let damaged = |error| damaged(path, error);
         let metadata = reader.get_metadata().map_err(damaged)?.clone();
-        let part = Self { path: path.to_owned(), table, file, metadata };
+        let part = Self { found, table, file, metadata };
         let version = part.version()?;
         let schema = Schema::from_arrow_schema(&*reader.schema().map_err(damaged)?);
         for column in table.columns().filter(|column| column.since <= version) {
@@ -174,14 +178,16 @@ impl Part {
         let of_table = said(TABLE_KEY) == Some(self.table.kind.name());
         let version = said(VERSION_KEY).and_then(|version| version.parse().ok()).filter(|_| of_table);
         match version {
-            None => Err(LakeError::Foreign { path: self.path.clone(), kind: self.table.kind }),
-            Some(version) if VERSION < version => Err(LakeError::Newer { path: self.path.clone(), version }),
+            None => Err(LakeError::Foreign { path: self.path().to_owned(), kind: self.table.kind }),
+            Some(version) if VERSION < version => {
+                Err(LakeError::Newer { path: self.path().to_owned(), version })
+            }
             Some(version) => Ok(version),
         }
     }
 
     fn check_column(&self, column: &'static Column, found: Option<&DataType>) -> Result<(), LakeError> {
-        let path = || self.path.clone();
+        let path = || self.path().to_owned();
         match found {
             None => Err(LakeError::MissingColumn { path: path(), column: column.name }),
             Some(found) if *found != column.kind.dtype() => Err(LakeError::WrongType {
@@ -199,9 +205,14 @@ impl Part {
         self.table.kind
     }
 
-    /// Where it is.
+    /// Where it is in the lake.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        &self.found.entry.path
+    }
+
+    /// What was found there, and where this machine has its content.
+    pub(super) fn found(&self) -> &Fetched {
+        &self.found
     }
 
     /// How many rows it has.
@@ -211,7 +222,7 @@ impl Part {
 
     /// How many bytes it has.
     pub(super) fn bytes(&self) -> Result<u64, LakeError> {
-        let about = self.file.metadata().map_err(|error| LakeError::io("reading", &self.path, error))?;
+        let about = self.file.metadata().map_err(|error| LakeError::io("reading", self.path(), error))?;
         Ok(about.len())
     }
 
@@ -249,10 +260,10 @@ impl Part {
         rows: usize,
         names: impl Fn(&str) -> bool,
     ) -> Result<DataFrame, LakeError> {
-        let file = self.file.try_clone().map_err(|error| LakeError::io("reading", &self.path, error))?;
+        let file = self.file.try_clone().map_err(|error| LakeError::io("reading", self.path(), error))?;
         let mut reader = ParquetReader::new(file);
         reader.set_metadata(self.metadata.clone());
-        let damaged = |error| damaged(&self.path, error);
+        let damaged = |error| damaged(self.path(), error);
         let schema = reader.schema().map_err(damaged)?;
         let wanted = schema.iter_names().enumerate().filter(|(_, name)| names(name)).map(|(place, _)| place);
         let wanted = reader.with_projection(Some(wanted.collect())).with_slice(Some((from, rows)));
@@ -261,12 +272,12 @@ impl Part {
 
     /// Some of its rows, with all columns of the table in their order; those that came with later versions are null.
     pub(super) fn rows_of(&self, from: usize, rows: usize) -> Result<DataFrame, LakeError> {
-        let file = self.file.try_clone().map_err(|error| LakeError::io("reading", &self.path, error))?;
+        let file = self.file.try_clone().map_err(|error| LakeError::io("reading", self.path(), error))?;
         let mut reader = ParquetReader::new(file);
         reader.set_metadata(self.metadata.clone());
         let found = reader.with_slice(Some((from, rows))).set_rechunk(true).finish();
-        let found = found.map_err(|error| damaged(&self.path, error))?;
-        with_all_columns(found, self.table).map_err(|error| damaged(&self.path, error))
+        let found = found.map_err(|error| damaged(self.path(), error))?;
+        with_all_columns(found, self.table).map_err(|error| damaged(self.path(), error))
     }
 }
 

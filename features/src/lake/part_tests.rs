@@ -14,9 +14,7 @@ use tempfile::TempDir;
 
 use super::{
     Lake, Partition,
-    part::Part,
-    schema::Table,
-    testing::{MARCH_US, event},
+    testing::{MARCH_US, event, first},
 };
 
 /// A lake with one review, and where its file is.
@@ -33,7 +31,7 @@ fn lake() -> (TempDir, Lake, std::path::PathBuf) {
 /// Writes the file anew, changed, and says what is told of it, by every way to read it.
 fn told(change: impl Fn(&mut DataFrame), about: &[(&str, &str)]) -> String {
     let (folder, lake, path) = lake();
-    let mut frame = Part::open(&path, Table::of(Kind::Review)).unwrap().rows_of(0, 1).unwrap();
+    let mut frame = first(&lake, Kind::Review).rows_of(0, 1).unwrap();
     change(&mut frame);
     let about = about.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let writer = ParquetWriter::new(File::create(&path).unwrap());
@@ -113,7 +111,7 @@ fn a_file_that_was_cut_off_is_refused() {
 #[test]
 fn a_value_that_says_nothing_is_named_with_its_event() {
     let (_folder, lake, path) = lake();
-    let part = Part::open(&path, Table::of(Kind::Review)).unwrap();
+    let part = first(&lake, Kind::Review);
     let mut frame = part.rows_of(0, 1).unwrap();
     frame.with_column(Column::new("verdict".into(), ["maybe"])).unwrap();
     let about = OURS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

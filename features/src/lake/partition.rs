@@ -76,8 +76,17 @@ impl Partition {
         self.folder().join(FILE)
     }
 
+    /// The partition whose file has this path, below the folder of its kind.
+    pub(super) fn at(kind: Kind, within: &Path) -> Option<Self> {
+        let mut names = within.iter().map(|name| name.to_str());
+        let (date, last) = (names.next()??, names.next_back()??);
+        let hour = names.next();
+        let known = last == FILE && names.next().is_none();
+        known.then(|| Self::named(kind, date, hour.flatten())).flatten()
+    }
+
     /// The partition whose folder has these names, below that of its kind.
-    pub(super) fn named(kind: Kind, date: &str, hour_name: Option<&str>) -> Option<Self> {
+    fn named(kind: Kind, date: &str, hour_name: Option<&str>) -> Option<Self> {
         let day: NaiveDate = date.strip_prefix("date=")?.parse().ok()?;
         let hour: i64 = match (hourly(kind), hour_name) {
             (true, Some(hour)) => hour.strip_prefix("hour=")?.parse().ok()?,

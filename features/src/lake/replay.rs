@@ -13,7 +13,15 @@ use domain::event::{Event, Kind, Known};
 use rayon::prelude::*;
 
 use super::{
-    Lake, columns::Reading, error::LakeError, part::Part, partition::Partition, rows, schema::Table, template,
+    Lake,
+    columns::Reading,
+    disk::{Disk, Entry},
+    error::LakeError,
+    part::Part,
+    partition::Partition,
+    rows,
+    schema::Table,
+    template,
 };
 
 /// How many events are told at once: enough for several cores, and some ten megabytes.
@@ -50,6 +58,7 @@ pub type Block = Vec<Vec<Known<Event>>>;
 /// Events in the order in which they became known. In memory are the row groups of which some events, but not all, were
 /// known at the moment that was reached, by the columns that are read.
 pub struct Replay {
+    disk: Arc<dyn Disk>,
     told: Vec<Told>,
     known_us: Range<i64>,
     /// Row groups of which nothing was known yet; the one that is next is the last.
@@ -62,7 +71,7 @@ struct Waiting {
     first_known_us: i64,
     /// Which of those that are told.
     told: usize,
-    path: Arc<Path>,
+    entry: Arc<Entry>,
     from: usize,
     rows: usize,
 }
@@ -70,7 +79,7 @@ struct Waiting {
 /// A row group with events that were not told yet.
 struct Open {
     kind: Kind,
-    path: Arc<Path>,
+    entry: Arc<Entry>,
     columns: Reading,
     /// When each event became known, and its row.
     order: Vec<(i64, u32)>,
@@ -85,23 +94,23 @@ impl Lake {
     pub fn replay(&self, told: Vec<Told>, known_us: Range<i64>) -> Result<Replay, LakeError> {
         let mut waiting = Vec::new();
         for (place, one) in told.iter().enumerate() {
-            let touched = touched(self, one.kind, &one.occurred_us)?;
+            let touched = self.touched(one.kind, &one.occurred_us)?;
             let found: Result<Vec<_>, LakeError> = touched
                 .par_iter()
-                .map(|partition| groups(&self.root.join(partition.file()), place, one, &known_us))
+                .map(|(_, entry)| groups(&*self.disk, entry, (place, one), &known_us))
                 .collect();
             waiting.extend(found?.into_iter().flatten());
         }
         waiting.sort_by(|one, other| {
-            (other.first_known_us, other.told, &other.path, other.from).cmp(&(
+            (other.first_known_us, other.told, &other.entry.path, other.from).cmp(&(
                 one.first_known_us,
                 one.told,
-                &one.path,
+                &one.entry.path,
                 one.from,
             ))
         });
         let rows = waiting.iter().map(|group| group.rows as u64).sum();
-        Ok(Replay { told, known_us, waiting, open: Vec::new(), rows })
+        Ok(Replay { disk: self.disk.clone(), told, known_us, waiting, open: Vec::new(), rows })
     }
 
     /// Finds events of a kind by their printed ids, and gives them to `each`, with what the columns say that are named.
@@ -114,15 +123,14 @@ impl Lake {
         is_wanted: impl Fn(&str) -> bool + Sync,
         mut each: impl FnMut(Known<Event>),
     ) -> Result<(), LakeError> {
-        let touched = touched(self, told.kind, &told.occurred_us)?;
-        let found = |partition: &Partition| -> Result<Vec<Known<Event>>, LakeError> {
-            let path: Arc<Path> = self.root.join(partition.file()).into();
-            let part = Part::open(&path, Table::of(told.kind))?;
+        let touched = self.touched(told.kind, &told.occurred_us)?;
+        let found = |(_, entry): &(Partition, Entry)| -> Result<Vec<Known<Event>>, LakeError> {
+            let part = Part::open(&*self.disk, entry, Table::of(told.kind))?;
             let mut found = Vec::new();
             for (from, rows) in part.groups() {
                 let columns = read(&part, told, from, rows)?;
                 for row in (0..rows).filter(|row| is_wanted(columns.id(*row))) {
-                    found.push(event(told.kind, &columns, row, &path)?);
+                    found.push(event(told.kind, &columns, row, part.path())?);
                 }
             }
             Ok(found)
@@ -136,16 +144,16 @@ impl Lake {
     }
 }
 
-fn touched(lake: &Lake, kind: Kind, occurred_us: &Range<i64>) -> Result<Vec<Partition>, LakeError> {
-    let mut touched = lake.partitions(kind)?;
-    touched.retain(|it| it.start_us < occurred_us.end && occurred_us.start < it.end_us());
-    Ok(touched)
-}
-
 /// The row groups of a file with something to tell.
-fn groups(path: &Path, told: usize, one: &Told, known_us: &Range<i64>) -> Result<Vec<Waiting>, LakeError> {
-    let part = Part::open(path, Table::of(one.kind))?;
-    let path: Arc<Path> = path.into();
+fn groups(
+    disk: &dyn Disk,
+    entry: &Entry,
+    (told, one): (usize, &Told),
+    known_us: &Range<i64>,
+) -> Result<Vec<Waiting>, LakeError> {
+    let part = Part::open(disk, entry, Table::of(one.kind))?;
+    // As the content that was looked at: row groups of another have other rows.
+    let entry = Arc::new(part.found().entry.clone());
     let times = part.ranges_us("known_at").zip(part.ranges_us("occurred_at"));
     let groups = part.groups().zip(times).filter(|(_, (known, occurred))| {
         let overlaps = |had: &(i64, i64), asked: &Range<i64>| had.0 < asked.end && asked.start <= had.1;
@@ -154,7 +162,7 @@ fn groups(path: &Path, told: usize, one: &Told, known_us: &Range<i64>) -> Result
     let waiting = |((from, rows), ((first_known_us, _), _))| Waiting {
         first_known_us,
         told,
-        path: path.clone(),
+        entry: entry.clone(),
         from,
         rows,
     };
@@ -176,8 +184,8 @@ fn event(kind: Kind, columns: &Reading, row: usize, path: &Path) -> Result<Known
 }
 
 impl Open {
-    fn new(group: &Waiting, told: &Told, known_us: &Range<i64>) -> Result<Self, LakeError> {
-        let part = Part::open(&group.path, Table::of(told.kind))?;
+    fn new(disk: &dyn Disk, group: &Waiting, told: &Told, known_us: &Range<i64>) -> Result<Self, LakeError> {
+        let part = Part::open(disk, &group.entry, Table::of(told.kind))?;
         let columns = read(&part, told, group.from, group.rows)?;
         let is_told = |occurred_us: &i64, known: &i64| {
             told.occurred_us.contains(occurred_us) && known_us.contains(known)
@@ -188,7 +196,7 @@ impl Open {
             .map(|(row, (_, known))| (known, row))
             .collect();
         order.sort_unstable();
-        Ok(Self { kind: told.kind, path: group.path.clone(), columns, order, next: 0 })
+        Ok(Self { kind: told.kind, entry: group.entry.clone(), columns, order, next: 0 })
     }
 
     fn next_known_us(&self) -> Option<i64> {
@@ -215,7 +223,7 @@ impl Replay {
         let open = &self.open;
         let told = |(group, row): &(usize, u32)| {
             let group = &open[*group];
-            event(group.kind, &group.columns, *row as usize, &group.path)
+            event(group.kind, &group.columns, *row as usize, &group.entry.path)
         };
         let chunk = |some: &[(usize, u32)]| some.iter().map(told).collect::<Result<Vec<_>, LakeError>>();
         places.par_chunks(CHUNK).map(chunk).collect::<Result<Block, LakeError>>().map(Some)
@@ -248,7 +256,7 @@ impl Replay {
             if next_known_us.is_some_and(|next| next < group.first_known_us) {
                 break;
             }
-            let opened = Open::new(group, &self.told[group.told], &self.known_us)?;
+            let opened = Open::new(&*self.disk, group, &self.told[group.told], &self.known_us)?;
             self.rows -= group.rows as u64;
             heads.extend(opened.next_known_us().map(|next| Reverse((next, self.open.len()))));
             self.open.push(opened);

@@ -20,9 +20,9 @@ use polars::{
 use super::{
     Lake,
     columns::Reading,
+    disk::{Disk, Entry},
     error::LakeError,
     part::Part,
-    partition::Partition,
     rows,
     schema::{Table, Type},
 };
@@ -38,7 +38,7 @@ impl Lake {
     /// When a file is damaged, of a newer version, or not of the table.
     pub fn scan(&self, kind: Kind, range_us: Range<i64>) -> Result<LazyFrame, LakeError> {
         let table = Table::of(kind);
-        let paths = self.parts(kind, &range_us)?.map(|part| Ok(part?.path().to_owned()));
+        let paths = self.parts(kind, &range_us)?.map(|part| Ok(part?.found().content.clone()));
         let paths = paths.collect::<Result<Vec<_>, LakeError>>()?;
         let planned = if paths.is_empty() {
             Ok(DataFrame::empty_with_schema(&table.schema()).lazy())
@@ -62,11 +62,13 @@ impl Lake {
             for part in self.parts(*kind, &range_us)? {
                 let part = part?;
                 let first_known_us = part.range_us("known_at").map(|(first, _)| first);
-                waiting.extend(first_known_us.map(|first| (first, part.kind(), part.path().to_owned())));
+                waiting.extend(first_known_us.map(|first| (first, part.kind(), part.found().entry.clone())));
             }
         }
-        waiting.sort_unstable_by(|one, other| other.cmp(one));
-        Ok(Events { waiting, open: BinaryHeap::new(), range_us })
+        waiting.sort_unstable_by(|one, other| {
+            (other.0, other.1, &other.2.path).cmp(&(one.0, one.1, &one.2.path))
+        });
+        Ok(Events { disk: self.disk.clone(), waiting, open: BinaryHeap::new(), range_us })
     }
 
     /// The partitions that something of `range_us` may be in. Each is open only while it is looked at: there are more
@@ -76,10 +78,8 @@ impl Lake {
         kind: Kind,
         range_us: &Range<i64>,
     ) -> Result<impl Iterator<Item = Result<Part, LakeError>>, LakeError> {
-        let mut touched = self.partitions(kind)?;
-        touched.retain(|partition| partition.start_us < range_us.end && range_us.start < partition.end_us());
-        let open = move |partition: Partition| Part::open(&self.root.join(partition.file()), Table::of(kind));
-        Ok(touched.into_iter().map(open))
+        let touched = self.touched(kind, range_us)?;
+        Ok(touched.into_iter().map(move |(_, entry)| Part::open(&*self.disk, &entry, Table::of(kind))))
     }
 }
 
@@ -102,8 +102,9 @@ fn plan(table: &'static Table, paths: &[PathBuf], range_us: Range<i64>) -> Polar
 
 /// Events in the order in which they became known; after an error there is nothing more.
 pub struct Events {
+    disk: Arc<dyn Disk>,
     /// Files of which nothing was known yet, by the moment when the first of it was; the one that is next is the last.
-    waiting: Vec<(i64, Kind, PathBuf)>,
+    waiting: Vec<(i64, Kind, Entry)>,
     open: BinaryHeap<Reverse<Source>>,
     range_us: Range<i64>,
 }
@@ -139,8 +140,9 @@ impl Events {
             if next_known_us.is_some_and(|next| next < *first_known_us) {
                 break;
             }
-            let Some((_, kind, path)) = self.waiting.pop() else { break };
-            let mut rest = Rest::of(&Part::open(&path, Table::of(kind))?, self.range_us.clone())?;
+            let Some((_, kind, entry)) = self.waiting.pop() else { break };
+            let part = Part::open(&*self.disk, &entry, Table::of(kind))?;
+            let mut rest = Rest::of(&part, self.range_us.clone())?;
             if let Some(next) = rest.next()? {
                 self.open.push(Reverse(Source { next, rest }));
             }

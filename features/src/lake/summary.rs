@@ -3,7 +3,7 @@
 use domain::event::Kind;
 use polars::{error::PolarsResult, frame::DataFrame};
 
-use super::{Lake, LakeError, Partition, part::Part, scan::decode, schema::Table};
+use super::{Lake, LakeError, Partition, disk::Entry, part::Part, scan::decode, schema::Table};
 
 /// What a table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl Lake {
             batches_waiting: waiting.len() as u64,
             events_waiting: waiting.iter().map(|batch| batch.rows as u64).sum(),
         };
-        for partition in self.partitions(kind)? {
-            let part = Part::open(&self.root.join(partition.file()), Table::of(kind))?;
+        for (_, entry) in self.found(kind)? {
+            let part = Part::open(&*self.disk, &entry, Table::of(kind))?;
             summary.partitions += 1;
             summary.events += part.rows() as u64;
             summary.bytes += part.bytes()?;
@@ -79,8 +79,8 @@ impl Lake {
     pub fn check(&self, mut progress: impl FnMut(u64)) -> Result<Vec<Finding>, LakeError> {
         let mut findings = Vec::new();
         for kind in Kind::ALL {
-            for partition in self.partitions(*kind)? {
-                match self.check_partition(partition, &mut progress) {
+            for (partition, entry) in self.found(*kind)? {
+                match self.check_partition(partition, &entry, &mut progress) {
                     Ok(finding) => findings.extend(finding),
                     Err(error) => findings.push(Finding::Unreadable(error)),
                 }
@@ -95,15 +95,15 @@ impl Lake {
     fn check_partition(
         &self,
         partition: Partition,
+        entry: &Entry,
         progress: &mut impl FnMut(u64),
     ) -> Result<Option<Finding>, LakeError> {
-        let path = self.root.join(partition.file());
-        let part = Part::open(&path, Table::of(partition.kind))?;
+        let part = Part::open(&*self.disk, entry, Table::of(partition.kind))?;
         let mut last: Option<(i64, String)> = None;
         for (from, rows) in part.groups() {
             let group = part.rows_of(from, rows)?;
             // Whoever reads them as events must be able to.
-            decode(partition.kind, &group, &path)?;
+            decode(partition.kind, &group, part.path())?;
             for key in keys(&group).map_err(LakeError::computing("reading columns"))? {
                 if !partition.holds(key.0) {
                     return Ok(Some(Finding::Misplaced(partition)));

@@ -16,6 +16,8 @@ use domain::{
 };
 use uuid::Uuid;
 
+use super::{Lake, part::Part, schema::Table};
+
 /// The first of March 2026, midnight UTC, in microseconds.
 pub(super) const MARCH_US: i64 = 1_772_323_200_000_000;
 
@@ -34,6 +36,11 @@ pub(super) fn event(kind: Kind, occurred_at_us: i64, chance: &Chance) -> Known<E
         Kind::RateChange => Event::RateChange(made.rate_change()),
     };
     Known { event, known_at_us: occurred_at_us + chance.below(10_000_000) as i64 - 1_000 }
+}
+
+/// The first file of a kind.
+pub(super) fn first(lake: &Lake, kind: Kind) -> Part {
+    Part::open(&*lake.disk, &lake.found(kind).unwrap()[0].1, Table::of(kind)).unwrap()
 }
 
 struct Made<'a> {

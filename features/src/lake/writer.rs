@@ -40,7 +40,7 @@ pub struct Rewriter {
 impl Rewriter {
     pub(super) fn new(lake: &Lake) -> Result<Self, LakeError> {
         let tables = Kind::ALL.iter().map(|kind| TableWriter::new(lake.clone(), *kind));
-        Ok(Self { _lock: Lock::take(lake)?, tables: tables.collect() })
+        Ok(Self { _lock: lake.lock()?, tables: tables.collect() })
     }
 
     /// Takes an event.
@@ -125,7 +125,10 @@ impl TableWriter {
         }
         if file.is_none() {
             let unfinished = self.lake.root.join(partition.folder()).join(UNFINISHED);
-            *file = Some(NewPart::create(&self.lake.disk, unfinished, Table::of(self.kind), Naming::Place)?);
+            let path = self.lake.root.join(partition.file());
+            let found = self.lake.disk.find(&path).map_err(|error| LakeError::io("reading", &path, error))?;
+            let naming = Naming::Place(found);
+            *file = Some(NewPart::create(&self.lake.disk, unfinished, Table::of(self.kind), naming)?);
         }
         file.as_mut().map_or(Ok(()), |file| file.write(frame))
     }

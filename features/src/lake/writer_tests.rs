@@ -7,10 +7,10 @@ use domain::{
 use tempfile::TempDir;
 
 use super::{
-    Lake, LakeError, Partition,
-    part::{GROUP_ROWS, Part},
+    Lake, LakeError,
+    part::GROUP_ROWS,
     schema::Table,
-    testing::{MARCH_US, event},
+    testing::{MARCH_US, event, first},
 };
 
 const ALL: std::ops::Range<i64> = i64::MIN..i64::MAX;
@@ -58,8 +58,7 @@ fn a_file_is_sorted_and_has_each_event_once_as_it_was_known_first() {
     moment.iter().for_each(|event| writer.push(event).unwrap());
     assert_eq!(writer.finish().unwrap().events, 20);
 
-    let partition = Partition::of(Kind::Conversion, MARCH_US).unwrap();
-    let part = Part::open(&lake.root().join(partition.file()), Table::of(Kind::Conversion)).unwrap();
+    let part = first(&lake, Kind::Conversion);
     let frame = part.rows_of(0, 100).unwrap();
     let ids: Vec<_> =
         frame.column("id").unwrap().str().unwrap().iter().flatten().map(str::to_owned).collect();
@@ -130,8 +129,7 @@ fn a_large_partition_is_row_groups_with_statistics() {
         writer.push(&Known { event: Event::Review(review), known_at_us: MARCH_US - at as i64 }).unwrap();
     }
     writer.finish().unwrap();
-    let partition = lake.partitions(Kind::Review).unwrap()[0];
-    let part = Part::open(&lake.root().join(partition.file()), Table::of(Kind::Review)).unwrap();
+    let part = first(&lake, Kind::Review);
     let groups: Vec<_> = part.groups().collect();
     assert_eq!(groups, [(0, GROUP_ROWS), (GROUP_ROWS, GROUP_ROWS), (2 * GROUP_ROWS, 10)]);
     assert_eq!(part.range_us("occurred_at"), Some((MARCH_US, MARCH_US + rows as i64 - 1)));

@@ -84,7 +84,7 @@ impl History {
     /// # Errors
     /// When there is no such folder.
     pub fn of(lake: &Lake) -> Result<Self, HistoryError> {
-        if !lake.root().is_dir() {
+        if !lake.exists()? {
             return Err(HistoryError::NoLake(lake.root().to_owned()));
         }
         Ok(Self { lake: lake.clone() })

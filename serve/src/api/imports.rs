@@ -203,10 +203,11 @@ async fn find(app: &App, id: ImportId) -> Result<Import, Failure> {
     found.ok_or_else(|| Failure::not_found(id))
 }
 
-/// The folder of the lake, if there is one.
+/// Where files wait to be read into the lake, if there is one.
 fn folder(app: &App) -> Result<&Path, Failure> {
-    let none = "this installation has no event lake: name its folder with --lake (TRIBUTARY_LAKE)";
-    app.lake.as_deref().ok_or_else(|| Failure::conflict("no_lake", none))
+    let none = "this installation has no event lake that files can be read into: name it with --lake (TRIBUTARY_LAKE), \
+                and where it is in a bucket a folder for files with --uploads (TRIBUTARY_UPLOADS)";
+    app.uploads.as_deref().ok_or_else(|| Failure::conflict("no_lake", none))
 }
 
 /// Takes in a body as a file beside its place, for good; says how many bytes it has.

@@ -23,6 +23,7 @@ use embedded::TestDatabase;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use tracing::Level;
 use tracking::{
     intake::{Intake, seal::Sealer},
     secret::Secret,
@@ -65,6 +66,8 @@ impl Api {
     }
 
     pub async fn limited_by(limits: Limits) -> Self {
+        // A test that fails shows what its jobs have put off, and why.
+        drop(tracing_subscriber::fmt().with_max_level(Level::WARN).with_test_writer().try_init());
         let database = Arc::new(embedded::test_database(&tracking::MIGRATOR).await);
         let clock = Clock::standing_at(DateTime::from_timestamp(1_769_947_200, 0).unwrap());
         let app = App {
@@ -75,7 +78,7 @@ impl Api {
             trusted_proxies: Arc::new(["10.0.0.0/8".parse().unwrap()]),
             sealer: Sealer::new(&secret()),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
-            lake: None,
+            uploads: None,
         };
         let mut api = Self::over(database, app, String::new());
         api.key = api.new_key(&["*"], None).await;
@@ -90,7 +93,7 @@ impl Api {
 
     /// The same installation with an event lake in this folder.
     pub fn with_lake(&self, folder: &Path) -> Self {
-        let app = App { lake: Some(Arc::from(folder)), ..self.app.clone() };
+        let app = App { uploads: Some(Arc::from(folder.join("_uploads"))), ..self.app.clone() };
         Self::over(self.database.clone(), app, self.key.clone())
     }
 
@@ -108,8 +111,9 @@ impl Api {
     pub fn workbench(&self) -> Workbench {
         let App { db, clock, chance, sealer, .. } = self.app.clone();
         let intake = Intake { pool: db, clock, chance, sealer };
-        let lake = self.app.lake.as_deref().map(Path::to_owned);
-        let choices = Choices { click_retention_days: 400, impression_retention_days: 90, lake };
+        let uploads = self.app.uploads.as_deref().map(Path::to_owned);
+        let lake = uploads.as_deref().and_then(Path::parent).map(Path::to_owned);
+        let choices = Choices { click_retention_days: 400, impression_retention_days: 90, lake, uploads };
         Workbench { intake, secret: secret(), choices }
     }
 

@@ -93,7 +93,7 @@ impl Import {
     }
 
     fn import(&self, file: PathBuf) -> anyhow::Result<()> {
-        let lake = self.place.open();
+        let lake = self.place.open()?;
         let import = import::Import {
             file,
             format: self.format,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use chrono::DateTime;
 use clap::{Args, Subcommand};
-use features::lake::{Lake, TableSummary, manual};
+use features::lake::{Lake, LakeError, TableSummary, manual};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::spawn_blocking;
 
@@ -27,15 +27,15 @@ pub enum Command {
 /// Which lake.
 #[derive(Clone, Debug, Args)]
 pub struct Place {
-    /// Folder of the event lake.
-    #[arg(long, env = "TRIBUTARY_LAKE", value_name = "FOLDER")]
+    /// Folder or s3://BUCKET/FOLDER of the event lake.
+    #[arg(long, env = "TRIBUTARY_LAKE", value_name = "LAKE")]
     lake: PathBuf,
 }
 
 impl Place {
     /// The lake there.
-    pub fn open(&self) -> Lake {
-        Lake::at(&self.lake)
+    pub fn open(&self) -> Result<Lake, LakeError> {
+        Lake::open(&self.lake)
     }
 }
 
@@ -44,9 +44,9 @@ impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
         // The lake is files and computation: nothing of it may hold up the runtime.
         spawn_blocking(move || match self {
-            Self::Compact(place) => compact(&place.open()),
-            Self::Check(place) => check(&place.open()),
-            Self::Summary(place) => print(&table_of(&place.open().summary()?)),
+            Self::Compact(place) => compact(&place.open()?),
+            Self::Check(place) => check(&place.open()?),
+            Self::Summary(place) => print(&table_of(&place.open()?.summary()?)),
             Self::Tables => print(manual::tables().trim_end()),
         })
         .await?

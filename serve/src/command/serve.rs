@@ -134,7 +134,7 @@ impl Serve {
             trusted_proxies: self.tracking.trusted_proxies.clone().into(),
             sealer: Sealer::new(&self.tracking.secret),
             tracker_url: Arc::new(tracker_url),
-            lake: self.choices.lake.clone().map(Arc::from),
+            uploads: self.choices.uploads().map(Arc::from),
         })
     }
 

@@ -25,13 +25,13 @@ use crate::{
 const MEMORY: TimeDelta = TimeDelta::days(30);
 
 /// Where the file of an import waits, in the folder of the lake.
-pub fn place(lake: &Path, import: &Import) -> PathBuf {
-    lake.join("_uploads").join(format!("{}.{}", import.id, import.format))
+pub fn place(uploads: &Path, import: &Import) -> PathBuf {
+    uploads.join(format!("{}.{}", import.id, import.format))
 }
 
 /// Where it says which of its rows were rejected.
-pub fn report(lake: &Path, import: &Import) -> PathBuf {
-    features::import::report(&place(lake, import))
+pub fn report(uploads: &Path, import: &Import) -> PathBuf {
+    features::import::report(&place(uploads, import))
 }
 
 /// Reads what waits.
@@ -55,10 +55,12 @@ impl Job for Read {
 
     fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
         async {
-            let Some(folder) = &bench.choices.lake else { return Ok(0) };
+            let (Some(lake), Some(uploads)) = (&bench.choices.lake, bench.choices.uploads()) else {
+                return Ok(0);
+            };
             let mut read = 0;
             while let Some(id) = next(bench).await? {
-                read_one(bench, folder, id).await?;
+                read_one(bench, lake, &uploads, id).await?;
                 read += 1;
             }
             Ok(read)
@@ -82,11 +84,11 @@ impl Job for Forget {
 
     fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
         async {
-            let Some(folder) = &bench.choices.lake else { return Ok(0) };
+            let Some(uploads) = bench.choices.uploads() else { return Ok(0) };
             let mut db = bench.intake.pool.acquire().await?;
             let mut forgotten = 0;
             for import in imports::finished(&mut db, bench.intake.clock.now() - MEMORY, 1_000).await? {
-                for file in [place(folder, &import), report(folder, &import)] {
+                for file in [place(&uploads, &import), report(&uploads, &import)] {
                     remove(&file)?;
                 }
                 imports::delete(&mut db, import.id).await?;
@@ -102,11 +104,11 @@ async fn next(bench: &Workbench) -> anyhow::Result<Option<ImportId>> {
     Ok(imports::next_queued(&mut *bench.intake.pool.acquire().await?).await?)
 }
 
-async fn read_one(bench: &Workbench, folder: &Path, id: ImportId) -> anyhow::Result<()> {
+async fn read_one(bench: &Workbench, lake: &Path, uploads: &Path, id: ImportId) -> anyhow::Result<()> {
     let found = imports::find(&mut *bench.intake.pool.acquire().await?, id).await?;
     let Some(import) = found else { return Ok(()) };
-    let reading = reading(bench, folder, &import)?;
-    let (lake, dry_run) = (Lake::at(folder), import.dry_run);
+    let reading = reading(bench, uploads, &import)?;
+    let (lake, dry_run) = (Lake::open(lake)?, import.dry_run);
     let imported = spawn_blocking(move || {
         let imported = reading.run(&lake, |_, _| {});
         if !dry_run && imported.is_ok() {
@@ -127,17 +129,17 @@ async fn read_one(bench: &Workbench, folder: &Path, id: ImportId) -> anyhow::Res
     };
     let now = bench.intake.clock.now();
     imports::conclude(&mut *bench.intake.pool.acquire().await?, id, &outcome, now).await?;
-    remove(&place(folder, &import))?;
+    remove(&place(uploads, &import))?;
     tracing::info!(import = %id, rows = outcome.rows, rejected = outcome.rejected, "the import {id} is finished");
     Ok(())
 }
 
-fn reading(bench: &Workbench, folder: &Path, import: &Import) -> anyhow::Result<Reading> {
+fn reading(bench: &Workbench, uploads: &Path, import: &Import) -> anyhow::Result<Reading> {
     let pairs = |pairs: &std::collections::BTreeMap<String, String>| {
         pairs.iter().map(|(one, other)| (one.clone(), other.clone())).collect()
     };
     Ok(Reading {
-        file: place(folder, import),
+        file: place(uploads, import),
         format: Some(import.format.parse()?),
         rows: import.rows.parse()?,
         mapping: Mapping { columns: pairs(&import.columns), constants: pairs(&import.constants) },

@@ -77,7 +77,7 @@ impl Partitions {
     /// # Errors
     /// When another process writes partitions there, or the folder cannot be made.
     pub fn create(folder: &Path) -> Result<Self> {
-        Ok(Self(Lake::at(folder).rewrite()?))
+        Ok(Self(Lake::open(folder)?.rewrite()?))
     }
 }
 

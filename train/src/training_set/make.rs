@@ -28,8 +28,8 @@ pub(super) struct Make {
     #[arg(long, required = true, value_name = "NAME", value_parser = set)]
     set: Option<&'static FeatureSet>,
 
-    /// Folder of the event lake
-    #[arg(long, required = true, env = "TRIBUTARY_LAKE", value_name = "FOLDER")]
+    /// Folder, or s3://BUCKET/FOLDER, of the event lake
+    #[arg(long, required = true, env = "TRIBUTARY_LAKE", value_name = "LAKE")]
     lake: Option<PathBuf>,
 
     /// The rows: `events` for each conversion when it became known, `events:clicks` (or another kind) for those, or a CSV

@@ -49,7 +49,7 @@ impl Job for Export {
     fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
         async {
             let Some(folder) = &bench.choices.lake else { return Ok(0) };
-            let lake = Lake::at(folder);
+            let lake = Lake::open(folder)?;
             let begun_at = bench.intake.clock.now();
             let exported = export(&mut *bench.intake.pool.acquire().await?, &lake).await?;
             if compact(lake).await? {
