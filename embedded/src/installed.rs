@@ -32,6 +32,9 @@ pub enum FindError {
         .0.what, .0.component, .0.package, .0.variable
     )]
     Nowhere(&'static Wanted),
+    /// What only `cargo xtask native` brings was not brought.
+    #[error("{0} is not here; run `cargo xtask native {0}`")]
+    NotBrought(&'static str),
 }
 
 /// What is looked for, and where.

