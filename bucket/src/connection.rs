@@ -1,27 +1,51 @@
-//! HTTP for the object store: the connections and the TLS that the rest of Tributary has, and no second client.
+//! HTTP for the object store: the connections and the TLS that the rest of Tributary has, no second client, and no wait
+//! without an end.
 
-use std::{error::Error, io, time::Duration};
+use std::{
+    error::Error,
+    io,
+    pin::Pin,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector as Tcp},
+    client::legacy::{self, Client, connect::HttpConnector as Tcp},
     rt::TokioExecutor,
 };
 use object_store::{
-    ClientOptions,
+    BackoffConfig, ClientOptions, RetryConfig,
     client::{
         HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse,
         HttpResponseBody, HttpService,
     },
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
-const CONNECTING: Duration = Duration::from_secs(10);
-/// How long an answer may take to begin, and for each of so many bytes that are sent.
+const CONNECTING: Duration = Duration::from_secs(5);
+/// How long an answer may take to begin, or its next piece, and for each of so many bytes that are sent.
 const ANSWERING: Duration = Duration::from_secs(60);
 const BYTES_A_SECOND: u64 = 256 << 10;
+/// The same for a store that has never answered. Whatever is wrong then is more likely the address than the moment.
+const FIRST_ANSWERING: Duration = Duration::from_secs(15);
+/// How long a store that has never answered is tried.
+const UNHEARD: Duration = Duration::from_secs(5);
+/// How long one that has answered before is tried.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What fails for a moment is tried again until the patience is at its end, not a number of times.
+pub(crate) fn retries() -> RetryConfig {
+    let backoff = BackoffConfig { max_backoff: Duration::from_secs(5), ..BackoffConfig::default() };
+    RetryConfig { backoff, max_retries: 10_000, retry_timeout: PATIENCE }
+}
 
 /// Makes clients that speak HTTP/1.1 with ring and the system's certificates.
 #[derive(Debug)]
@@ -36,53 +60,130 @@ impl HttpConnector for Connector {
         let tls = HttpsConnectorBuilder::new().with_native_roots();
         let tls = tls.map_err(|error| object_store::Error::Generic { store: "S3", source: error.into() })?;
         let client = Client::builder(TokioExecutor::new());
-        Ok(HttpClient::new(Hyper(client.build(tls.https_or_http().enable_http1().wrap_connector(tcp)))))
+        let client = client.build(tls.https_or_http().enable_http1().wrap_connector(tcp));
+        Ok(HttpClient::new(Hyper {
+            client,
+            has_answered: AtomicBool::new(false),
+            first_try: OnceLock::new(),
+        }))
     }
 }
 
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    #[error("{at} cannot be reached ({})", innermost(source))]
+    Unreachable { at: String, source: legacy::Error },
+    #[error("{at} does not answer")]
+    Silent { at: String },
+    #[error("{at} broke the connection ({})", innermost(source.as_ref()))]
+    Broken { at: String, source: Box<dyn Error + Send + Sync> },
+}
+
+/// The first cause, which says most.
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
 #[derive(Debug)]
-struct Hyper(Client<HttpsConnector<Tcp>, HttpRequestBody>);
+struct Hyper {
+    client: Client<HttpsConnector<Tcp>, HttpRequestBody>,
+    has_answered: AtomicBool,
+    first_try: OnceLock<Instant>,
+}
 
 #[async_trait]
 impl HttpService for Hyper {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let patience =
-            ANSWERING + Duration::from_secs(request.body().content_length() as u64 / BYTES_A_SECOND);
-        let answer = timeout(patience, self.0.request(request)).await;
-        let answer = answer.map_err(|late| HttpError::new(HttpErrorKind::Timeout, late))?;
-        let answer = answer.map_err(|error| {
-            let kind = if error.is_connect() { HttpErrorKind::Connect } else { kind_of(&error) };
-            HttpError::new(kind, error)
-        })?;
-        let (head, body) = answer.into_parts();
-        let body = body.map_err(|error| HttpError::new(kind_of(&error), error));
-        Ok(HttpResponse::from_parts(head, HttpResponseBody::new(body)))
+        let at = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let first_try = *self.first_try.get_or_init(Instant::now);
+        let has_answered = self.has_answered.load(Ordering::Relaxed);
+        let begins = if has_answered { ANSWERING } else { FIRST_ANSWERING };
+        let sending = Duration::from_secs(request.body().content_length() as u64 / BYTES_A_SECOND);
+        let why = match timeout(begins + sending, self.client.request(request)).await {
+            Ok(Ok(answer)) => {
+                self.has_answered.store(true, Ordering::Relaxed);
+                let (head, body) = answer.into_parts();
+                let body = Patient { at, body, late: Box::pin(sleep(ANSWERING)) };
+                return Ok(HttpResponse::from_parts(head, HttpResponseBody::new(body)));
+            }
+            Ok(Err(source)) if source.is_connect() => Unanswered::Unreachable { at, source },
+            Ok(Err(source)) => Unanswered::Broken { at, source: source.into() },
+            Err(_) => Unanswered::Silent { at },
+        };
+        // Whatever we ask may be asked twice: `Bucket::put` recognises what it wrote before.
+        let is_worth_it = has_answered || first_try.elapsed() < UNHEARD;
+        let kind =
+            if is_worth_it && is_momentary(&why) { HttpErrorKind::Request } else { HttpErrorKind::Unknown };
+        Err(HttpError::new(kind, why))
     }
 }
 
-/// What went wrong, for whoever decides whether to try again.
-fn kind_of(error: &(dyn Error + 'static)) -> HttpErrorKind {
-    let mut cause = Some(error);
+/// Whether it may go well when it is tried again.
+fn is_momentary(why: &Unanswered) -> bool {
+    let Unanswered::Broken { source, .. } = why else { return true };
+    let mut cause: Option<&(dyn Error + 'static)> = Some(source.as_ref());
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            if error.is_closed() || error.is_incomplete_message() || error.is_body_write_aborted() {
-                return HttpErrorKind::Request;
-            }
-            if error.is_timeout() {
-                return HttpErrorKind::Timeout;
+            let is_broken =
+                error.is_closed() || error.is_incomplete_message() || error.is_body_write_aborted();
+            if is_broken || error.is_timeout() {
+                return true;
             }
         }
-        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-            Some(io::ErrorKind::TimedOut) => return HttpErrorKind::Timeout,
-            Some(
-                io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::BrokenPipe
-                | io::ErrorKind::UnexpectedEof,
-            ) => return HttpErrorKind::Interrupted,
-            _ => {}
+        if let Some(
+            io::ErrorKind::TimedOut
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof,
+        ) = error.downcast_ref::<io::Error>().map(io::Error::kind)
+        {
+            return true;
         }
         cause = error.source();
     }
-    HttpErrorKind::Unknown
+    false
+}
+
+/// An answer whose next piece is not awaited forever.
+struct Patient {
+    at: String,
+    body: Incoming,
+    late: Pin<Box<Sleep>>,
+}
+
+impl Body for Patient {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let this = &mut *self;
+        let at = || this.at.clone();
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+            let silent = |()| Err(HttpError::new(HttpErrorKind::Timeout, Unanswered::Silent { at: at() }));
+            return this.late.as_mut().poll(context).map(silent).map(Some);
+        };
+        this.late.as_mut().reset(Instant::now() + ANSWERING);
+        let broken = |source: hyper::Error| {
+            let why = Unanswered::Broken { at: at(), source: source.into() };
+            HttpError::new(HttpErrorKind::Interrupted, why)
+        };
+        Poll::Ready(frame.map(|frame| frame.map_err(broken)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
