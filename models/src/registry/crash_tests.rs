@@ -173,13 +173,13 @@ impl Disk for FailingDisk {
 
 /// What a writer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Work {
+pub(super) enum Work {
     Publish,
     Promote,
 }
 
 impl Work {
-    fn do_it(self, registry: &Registry) -> Result<(), String> {
+    pub(super) fn do_it(self, registry: &Registry) -> Result<(), String> {
         match self {
             Self::Publish => registry
                 .publish(&fraud(), &publication(3.0, 0.93))
@@ -196,16 +196,15 @@ fn failing(root: &Path, disk: &FailingDisk) -> Registry {
     Registry::over(Arc::new(Folder { disk: Arc::new(disk.clone()), ..Folder::at(root) }))
 }
 
-/// A registry with a champion, 1, and a better version, 2.
-fn prepared(root: &Path) -> Registry {
-    let registry = Registry::in_folder(root);
+/// With a champion, 1, and a better version, 2.
+pub(super) fn prepared(registry: Registry) -> Registry {
     registry.publish(&fraud(), &publication(1.0, 0.9)).unwrap();
     registry.publish(&fraud(), &publication(2.0, 0.91)).unwrap();
     promote(&registry, Version(1), Force::No).unwrap();
     registry
 }
 
-fn serving(registry: &Registry) -> Serving {
+pub(super) fn serving(registry: &Registry) -> Serving {
     let alias = (fraud(), super::Alias::Champion);
     let serving = Serving::new(runtime(), registry.clone(), alias, schema(), Settings::default());
     assert_eq!(serving.poll().unwrap(), Polled::Swapped { from: None, to: Version(1) });
@@ -213,7 +212,7 @@ fn serving(registry: &Registry) -> Serving {
 }
 
 /// What must hold whatever happened to a writer: the champion serves, and every version and alias is whole.
-fn check(registry: &Registry, serving: &Serving, work: Work, is_done: bool, says: &str) {
+pub(super) fn check(registry: &Registry, serving: &Serving, work: Work, is_done: bool, says: &str) {
     serving.poll().unwrap();
     let version = serving.version().unwrap();
     let row = [0.25, -1.0];
@@ -245,7 +244,7 @@ fn check(registry: &Registry, serving: &Serving, work: Work, is_done: bool, says
 fn check_every_step(work: Work, end: End) {
     for step in 0.. {
         let folder = tempfile::tempdir().unwrap();
-        let registry = prepared(folder.path());
+        let registry = prepared(Registry::in_folder(folder.path()));
         let serving = serving(&registry);
         let disk = FailingDisk::new(step, end);
         let outcome = work.do_it(&failing(folder.path(), &disk));
@@ -286,10 +285,11 @@ fn a_promotion_on_a_full_disk_says_so_and_leaves_nothing_half() {
 const CHILD: &str = "TRIBUTARY_REGISTRY_WRITER";
 
 /// This very program as a writer on its own.
-fn writer(what: &str, root: &Path) -> Child {
+fn writer(what: &str, address: &Path, variables: &[(&str, String)]) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     command.args(["registry::crash_tests::a_writer_in_a_process_of_its_own", "--exact", "--nocapture"]);
-    command.env(CHILD, format!("{what} {}", root.display())).stdout(Stdio::null()).spawn().unwrap()
+    command.env(CHILD, format!("{what} {}", address.display())).stdout(Stdio::null()).spawn().unwrap()
 }
 
 /// What [`writer`] starts; among the tests it has nothing to do.
@@ -298,7 +298,7 @@ fn a_writer_in_a_process_of_its_own() {
     let Ok(task) = env::var(CHILD) else { return };
     let (what, rest) = task.split_once(' ').unwrap();
     if what == "both" {
-        return publish_and_promote(&Registry::in_folder(rest), 5);
+        return publish_and_promote(&Registry::at(Path::new(rest)).unwrap(), 5);
     }
     let (step, root) = rest.split_once(' ').unwrap();
     let disk = FailingDisk::new(step.parse().unwrap(), End::Killed);
@@ -309,9 +309,9 @@ fn a_writer_in_a_process_of_its_own() {
 fn check_every_kill(work: Work, what: &str) {
     for step in 0.. {
         let folder = tempfile::tempdir().unwrap();
-        let registry = prepared(folder.path());
+        let registry = prepared(Registry::in_folder(folder.path()));
         let serving = serving(&registry);
-        let ended = writer(&format!("{what} {step}"), folder.path()).wait().unwrap();
+        let ended = writer(&format!("{what} {step}"), folder.path(), &[]).wait().unwrap();
         let is_killed = ended.signal() == Some(Signal::KILL.as_raw());
         assert!(is_killed || ended.success(), "step {step}: {ended}");
         check(&registry, &serving, work, !is_killed, &format!("{work:?}, killed at step {step}"));
@@ -340,14 +340,12 @@ fn publish_and_promote(registry: &Registry, times: u32) {
     }
 }
 
-#[test]
-fn threads_and_processes_that_write_together_lose_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let registry = Registry::in_folder(folder.path());
-    let processes = [(); 2].map(|()| writer("both", folder.path()));
+/// Threads and processes that write together lose nothing. The variables say how a process finds the address.
+pub(super) fn check_together(registry: &Registry, address: &Path, variables: &[(&str, String)]) {
+    let processes = [(); 2].map(|()| writer("both", address, variables));
     thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| publish_and_promote(&registry, 5));
+            scope.spawn(|| publish_and_promote(registry, 5));
         }
     });
     for mut process in processes {
@@ -356,11 +354,17 @@ fn threads_and_processes_that_write_together_lose_nothing() {
     let versions = registry.versions(&fraud()).unwrap();
     assert_eq!(versions, (1..=20).map(Version).collect::<Vec<_>>());
     for version in versions {
-        examine(&registry, &runtime(), &fraud(), version).unwrap();
+        examine(registry, &runtime(), &fraud(), version).unwrap();
     }
     // Reading them checks that each move begins where the one before ended.
     let aliases = registry.aliases(&fraud()).unwrap();
     let mut promoted: Vec<_> = aliases.history.iter().map(|step| step.to.unwrap()).collect();
     promoted.sort();
     assert_eq!(promoted, (1..=20).map(Version).collect::<Vec<_>>());
+}
+
+#[test]
+fn threads_and_processes_that_write_together_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    check_together(&Registry::in_folder(folder.path()), folder.path(), &[]);
 }

@@ -11,13 +11,12 @@ use std::{
 use super::{
     disk::{Disk, LocalDisk},
     name::{ModelName, Version},
-    storage::{Storage, StorageError, Tag, Tagged, Written},
+    storage::{ALIASES, Storage, StorageError, Tag, Tagged, Written},
 };
 use crate::fingerprint::Fingerprint;
 
 /// A new version until it is whole. One writer at a time has the lock, so one name is enough.
 const BESIDE: &str = "_new";
-const ALIASES: &str = "aliases.json";
 const NEW_ALIASES: &str = "_aliases.json";
 
 /// A registry in a folder. Writers take turns, also across processes; readers never wait.
@@ -147,7 +146,8 @@ impl Storage for Folder {
             self.write(&beside.join(name), bytes)?;
         }
         self.disk.sync_folder(&beside).map_err(StorageError::io("syncing", &beside))?;
-        self.put(&beside, &place, &folder).map(|()| Written::Done)
+        let manifest = files.last().map_or(&[][..], |(_, bytes)| bytes);
+        self.put(&beside, &place, &folder).map(|()| Written::Done(tag(manifest)))
     }
 
     fn aliases(&self, model: &ModelName) -> Result<Option<Tagged>, StorageError> {
@@ -169,7 +169,7 @@ impl Storage for Folder {
         let folder = self.of(model);
         let beside = folder.join(NEW_ALIASES);
         self.write(&beside, bytes)?;
-        self.put(&beside, &folder.join(ALIASES), &folder).map(|()| Written::Done)
+        self.put(&beside, &folder.join(ALIASES), &folder).map(|()| Written::Done(tag(bytes)))
     }
 }
 

@@ -4,6 +4,7 @@
 //! never lose each other's work, and whoever is killed leaves what was there or what was to come, and nothing between.
 
 mod alias;
+mod bucket;
 mod card;
 mod diff;
 mod disk;
@@ -17,10 +18,15 @@ mod read;
 mod storage;
 
 #[cfg(test)]
+mod bucket_tests;
+#[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod tests;
 
+pub use ::bucket::AddressError;
 pub use alias::{Action, Aliases, Decision, Move};
 pub use diff::{Change, Diff, MetricChange};
 pub use folder::Folder;
@@ -31,7 +37,12 @@ pub use publish::{Publication, PublishError};
 pub use read::{Entry, ReadError};
 pub use storage::{Storage, StorageError, Tag, Tagged, Written};
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use ::bucket::Bucket;
 
 /// The graph.
 pub const MODEL: &str = "model.onnx";
@@ -55,6 +66,18 @@ impl Registry {
     #[must_use]
     pub fn in_folder(root: impl Into<PathBuf>) -> Self {
         Self::over(Arc::new(Folder::at(root)))
+    }
+
+    /// The registry at an address: `s3://BUCKET/FOLDER` for one in a bucket (who we are and where that is, the environment
+    /// says: [`Bucket`]), else a folder's path. Neither need be there yet, but the bucket itself.
+    ///
+    /// # Errors
+    /// When it is no address of a bucket though it looks like one, or the environment says too little.
+    pub fn at(address: &Path) -> Result<Self, AddressError> {
+        match address.to_str().filter(|address| address.contains("://")) {
+            Some(address) => Bucket::at(address).map(|bucket| Self::over(Arc::new(bucket))),
+            None => Ok(Self::in_folder(address)),
+        }
     }
 
     /// The registry that a storage keeps.

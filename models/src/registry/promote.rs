@@ -166,7 +166,7 @@ impl Registry {
             decide(&mut aliases)?;
             let text =
                 serde_json::to_string_pretty(&aliases).expect("aliases are text and whole numbers") + "\n";
-            if self.storage.swap_aliases(model, tag.as_ref(), text.as_bytes())? == Written::Done {
+            if self.storage.swap_aliases(model, tag.as_ref(), text.as_bytes())? != Written::Late {
                 return Ok(aliases);
             }
         }

@@ -51,7 +51,7 @@ impl Registry {
         let mut version = self.storage.versions(model)?.last().copied().unwrap_or(Version(0)).next();
         loop {
             match self.storage.create(model, version, &files(model, version, publication).listed())? {
-                Written::Done => return Ok(version),
+                Written::Done(_) => return Ok(version),
                 Written::Late => version = version.next(),
             }
         }

@@ -228,13 +228,8 @@ impl Registry {
 
     /// The hashes that were written beside a version's files.
     fn sums(&self, model: &ModelName, version: Version) -> Result<BTreeMap<String, Fingerprint>, ReadError> {
-        let Some(bytes) = self.storage.read(model, version, SUMS)? else {
-            let known = self.versions(model)?;
-            if known.contains(&version) {
-                return Err(damaged(model, version, SUMS, "it is not there".to_owned()));
-            }
-            return Err(ReadError::UnknownVersion { model: model.clone(), version, known });
-        };
+        let bytes = self.storage.read(model, version, SUMS)?;
+        let bytes = bytes.ok_or_else(|| self.missing(model, version, SUMS))?;
         let text = String::from_utf8_lossy(&bytes);
         let line =
             |line: &str| Some((line.split_once("  ")?.1.to_owned(), line.split_once("  ")?.0.parse().ok()?));
@@ -253,12 +248,23 @@ impl Registry {
         let expected =
             expected.ok_or_else(|| damaged("nothing says what its SHA-256 should be".to_owned()))?;
         let bytes = self.storage.read(model, version, file)?;
-        let bytes = bytes.ok_or_else(|| damaged("it is not there".to_owned()))?;
+        let bytes = bytes.ok_or_else(|| self.missing(model, version, file))?;
         let found = Fingerprint::of(&bytes);
         if found != *expected {
             return Err(damaged(format!("its SHA-256 is {found} and should be {expected}")));
         }
         Ok(bytes)
+    }
+
+    /// Why a file is not there: the version may not be, or not yet, or its writer may have been killed.
+    fn missing(&self, model: &ModelName, version: Version, file: &str) -> ReadError {
+        match self.versions(model) {
+            Ok(known) if known.contains(&version) => {
+                damaged(model, version, file, "it is not there".to_owned())
+            }
+            Ok(known) => ReadError::UnknownVersion { model: model.clone(), version, known },
+            Err(error) => error,
+        }
     }
 }
 

@@ -2,14 +2,20 @@
 
 use std::{fmt, io, path::PathBuf};
 
+pub use ::bucket::{Tag, Written};
+
 use super::name::{ModelName, Version};
 
-/// A place that keeps a registry: a folder ([`super::Folder`]), or an object store.
+/// The file of a model that says which version is for what.
+pub(super) const ALIASES: &str = "aliases.json";
+
+/// A place that keeps a registry: a folder ([`super::Folder`]), or a bucket ([`::bucket::Bucket`]).
 ///
-/// Its operations are those that an object store has too. There is no lock in it: a writer that comes second is told so
-/// and decides anew. An S3-compatible store would claim a version's number by writing an object unless it exists
-/// (`If-None-Match: *`), write the version's files, and the manifest last, which is what makes the version be there; and it
-/// would swap aliases by writing them if they are unchanged (`If-Match` with the tag that was read).
+/// There is no lock in it: a writer that comes second is told so and decides anew. A bucket claims a version's number by
+/// writing an object unless it exists (`If-None-Match: *`), writes the version's files, and the manifest last, which is
+/// what makes the version be there; and it swaps aliases by writing them if they are unchanged (`If-Match` with the tag
+/// that was read). Whoever is killed in between leaves a number that is claimed and no version, and nobody waits for it:
+/// the next one takes the next number.
 pub trait Storage: fmt::Debug + Send + Sync {
     /// The models that have a version, by name.
     ///
@@ -29,7 +35,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// When the place cannot be read.
     fn read(&self, model: &ModelName, version: Version, file: &str) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// Writes all files of a version, so that it is there whole or not at all, and for good once this returns.
+    /// Writes all files of a version, the manifest as the last of them, so that it is there whole or not at all, and for
+    /// good once this returns. A number that was given once is [`Written::Late`] for everybody after.
     ///
     /// # Errors
     /// When the place cannot be written.
@@ -58,20 +65,6 @@ pub trait Storage: fmt::Debug + Send + Sync {
         bytes: &[u8],
     ) -> Result<Written, StorageError>;
 }
-
-/// Whether a writer was the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Written {
-    /// It was, and what it wrote lasts.
-    Done,
-    /// Another was first: nothing was changed.
-    Late,
-}
-
-/// Marks what a file's content was when it was read; an object store's ETag.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag(pub String);
 
 /// A content with its tag.
 #[derive(Clone, Debug)]
