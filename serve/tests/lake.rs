@@ -124,3 +124,25 @@ fn the_tables_are_printed_as_the_manual_has_them() {
     let told = Folder::new().told("lake tables");
     assert!(include_str!("../../docs/lake.md").trim_end().ends_with(told.trim_start_matches("0 ")));
 }
+
+#[test]
+fn a_lake_in_a_bucket_is_used_as_one_in_a_folder_is() {
+    let (folder, store) = (Folder::new(), embedded::objects::S3::start().unwrap());
+    let told = |machine: &str, words: &str| {
+        let mut command = folder.command(words);
+        command.envs(store.variables()).env("TRIBUTARY_LAKE", store.address("events"));
+        let output = command.env("TRIBUTARY_LAKE_CACHE", machine).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap().trim().to_owned()
+    };
+    assert!(told("one", IMPORT).starts_with("2 of 3 rows were imported"));
+    assert!(told("two", IMPORT).starts_with("all 3 rows were imported before"));
+    let summary = told("two", "lake summary");
+    let conversions = summary.lines().find(|line| line.starts_with("conversions")).unwrap();
+    assert_eq!(conversions.split_whitespace().nth(2), Some("2"), "{summary}");
+    assert_eq!(told("two", "lake check"), "all is well: 2 events are whole, sorted and there once");
+    assert!(!folder.0.path().join("lake").exists());
+    let nowhere =
+        folder.command("lake summary --lake s3://nobody/events").envs(store.variables()).output().unwrap();
+    let refused = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(refused.contains("there is no bucket"), "{refused}");
+}

@@ -20,12 +20,12 @@ use models::{
 /// Looks into the registry of models, and moves champions.
 #[derive(Debug, Args)]
 pub struct Models {
-    /// Folder of the registry
+    /// Folder, or s3://BUCKET/FOLDER, of the registry
     #[arg(
         long,
         global = true,
         env = "TRIBUTARY_REGISTRY",
-        value_name = "FOLDER",
+        value_name = "REGISTRY",
         default_value = "registry"
     )]
     registry: PathBuf,
@@ -108,7 +108,7 @@ impl Why {
 impl Models {
     /// Does it; says whether all is well.
     pub fn run(self) -> Result<bool> {
-        let registry = Registry::in_folder(&self.registry);
+        let registry = Registry::at(&self.registry)?;
         match self.command {
             Command::List { model } => list(&registry, model.as_ref(), &self.registry)?,
             Command::Show { model, version } => show(&registry, &model, version)?,

@@ -162,3 +162,23 @@ fn what_is_wrong_is_said_and_nothing_is_left_behind() {
         refusal(&world.train(&["fraud", "--input", "rows.csv", "--label", "fraud", "--out", "out"]));
     assert!(refusal.contains("row 1 of column fraud says maybe, where a label is 0 or 1"), "{refusal}");
 }
+
+#[test]
+fn a_model_becomes_a_version_in_a_bucket_and_its_champion() {
+    let (world, store) = (World::new(Kind::Shift(8.0)), embedded::objects::S3::start().unwrap());
+    let registry = store.address("registry");
+    let told = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
+        command.current_dir(world.folder.path()).envs(store.variables()).env("TRIBUTARY_REGISTRY", &registry);
+        said(&command.args(words).output().unwrap())
+    };
+    told(&[
+        "fraud", "--input", "rows.csv", "--label", "fraud", "--time", "when", "--model", "iforest", "--out",
+        "out",
+    ]);
+    told(&["models", "promote", "fraud", "1", "--by", "Ana", "--why", "it is the first"]);
+    let list = told(&["models", "list"]);
+    assert!(list.contains("champion"), "{list}");
+    assert!(told(&["models", "verify"]).contains("fraud"), "{list}");
+    assert!(!world.path("registry").exists());
+}

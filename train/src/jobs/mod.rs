@@ -163,8 +163,8 @@ pub struct Order<J: Job> {
     /// Overwrite the folder that --out names
     #[arg(long)]
     replace: bool,
-    /// Folder of the registry that the model becomes a version in
-    #[arg(long, env = "TRIBUTARY_REGISTRY", value_name = "FOLDER", default_value = "registry")]
+    /// Folder, or s3://BUCKET/FOLDER, of the registry that the model becomes a version in
+    #[arg(long, env = "TRIBUTARY_REGISTRY", value_name = "REGISTRY", default_value = "registry")]
     registry: PathBuf,
     /// What the model is called there [default: the name of the job]
     #[arg(long, value_name = "NAME")]

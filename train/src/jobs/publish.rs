@@ -45,7 +45,7 @@ pub(super) fn publish<J: Job>(
         licence: env!("CARGO_PKG_LICENSE").to_owned(),
         created_at: clock.now(),
     };
-    let registry = Registry::in_folder(&order.registry);
+    let registry = Registry::at(&order.registry)?;
     let version = registry.publish(&name, &Publication { about, model: export.onnx, report })?;
     Ok(format!(
         "{name} version {version} is in {}; `tributary-train models promote {name} {version} --why …` makes it champion",
