@@ -96,3 +96,14 @@ fn run(command: Command) -> Result<()> {
         Command::Load => bench::load::serve(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    /// clap looks only at the command that is asked for, and only in builds like this.
+    #[test]
+    fn every_command_can_be_asked_for() {
+        super::Xtask::command().debug_assert();
+    }
+}

@@ -22,6 +22,7 @@ const HUNDRED_AT_MOST_US: f64 = 100.0;
 
 /// How many events
 #[derive(Args)]
+#[group(id = "online_size")]
 pub struct Size {
     /// How many events the state is told; half of them before it is measured
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(10_000..=2_000_000))]

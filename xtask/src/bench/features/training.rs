@@ -26,6 +26,7 @@ const CLICKS: u64 = 10_000_000;
 
 /// How much
 #[derive(Args)]
+#[group(id = "training_size")]
 pub struct Size {
     /// Rows of the join, and of each of its ten views
     #[arg(long, default_value_t = ROWS, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
