@@ -16,6 +16,9 @@ mod dice;
 pub mod doors;
 mod fraud;
 pub mod glance;
+pub mod judge;
+#[cfg(test)]
+mod judge_tests;
 mod patterns;
 mod rhythm;
 mod run;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use client::Client;
 use domain::{Clock, event::Kind};
 use features::lake::{Lake, is_in_bucket};
@@ -20,6 +20,7 @@ use sim::{
     Losses, Settings, World, descriptions,
     doors::{self, Haste, Notes},
     glance,
+    judge::{Case, Columns, judge},
     sink::{self, Names, Sink},
 };
 
@@ -29,8 +30,15 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// Simulates an affiliate network in which everything is known: who is a fraudster, who caused which order, what a
 /// customer is worth. The same seed and flags write the same bytes.
 #[derive(Parser)]
-#[command(name = "tributary-sim", version)]
+#[command(
+    name = "tributary-sim",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How many affiliates take part
     #[arg(long, default_value_t = 300)]
     affiliates: u32,
@@ -106,6 +114,70 @@ struct CommandLine {
     list: bool,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Says what a detector's flags are worth: held against the truth of the worlds it looked at, pattern by pattern.
+    ///
+    /// `--world` and `--scores` are given together, as often as there are worlds. The scores are a CSV file with a line
+    /// for each event, such as the fraud job writes with `--id conversion_id --id affiliate_id`.
+    Judge(Judge),
+}
+
+#[derive(Args)]
+struct Judge {
+    /// A folder that --out named
+    #[arg(long, required = true, value_name = "DIR")]
+    world: Vec<PathBuf>,
+    /// What was said of that world's events
+    #[arg(long, required = true, value_name = "FILE")]
+    scores: Vec<PathBuf>,
+    /// The column with the event's id
+    #[arg(long, default_value = "conversion_id", value_name = "COLUMN")]
+    id: String,
+    /// The column with 1 for what was flagged
+    #[arg(long, default_value = "flagged", value_name = "COLUMN")]
+    flagged: String,
+    /// The column that says whose event it is
+    #[arg(long, default_value = "affiliate_id", value_name = "COLUMN")]
+    affiliate: String,
+    /// Only lines with this value in this column; all=all for every line
+    #[arg(long, default_value = "part=test", value_name = "COLUMN=VALUE")]
+    only: String,
+    /// One line of JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl Judge {
+    fn run(&self) -> Result<()> {
+        ensure!(
+            self.world.len() == self.scores.len(),
+            "{} worlds and {} files of scores: give --world and --scores together",
+            self.world.len(),
+            self.scores.len()
+        );
+        let pairs = self.world.iter().zip(&self.scores);
+        let cases: Vec<_> =
+            pairs.map(|(world, scores)| Case { world: world.clone(), scores: scores.clone() }).collect();
+        let only = self.only.split_once('=').context("--only wants COLUMN=VALUE, such as part=test")?;
+        let judged = judge(
+            &cases,
+            &Columns {
+                id: self.id.clone(),
+                flagged: self.flagged.clone(),
+                affiliate: self.affiliate.clone(),
+                only: (only != ("all", "all")).then(|| (only.0.to_owned(), only.1.to_owned())),
+            },
+        )?;
+        if self.json {
+            println!("{}", serde_json::to_string(&judged)?);
+        } else {
+            print!("{judged}");
+        }
+        Ok(())
+    }
+}
+
 fn intensity(text: &str) -> Result<(String, f64)> {
     let (name, share) = text.split_once('=').context("expected name=share, such as click_farm=0.05")?;
     let share = share.parse().with_context(|| format!("{share:?} is not a number such as 0.05"))?;
@@ -137,6 +209,9 @@ impl CommandLine {
 
 fn main() -> Result<()> {
     let asked = CommandLine::parse();
+    if let Some(Command::Judge(judge)) = &asked.command {
+        return judge.run();
+    }
     if asked.list {
         list();
         return Ok(());
@@ -266,4 +341,14 @@ fn list() {
 fn progress(days: u32) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} day {pos} of {len}, {eta} left");
     ProgressBar::new(u64::from(days)).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_can_be_asked_for() {
+        super::CommandLine::command().debug_assert();
+    }
 }

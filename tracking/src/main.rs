@@ -124,3 +124,13 @@ async fn ended() {
     }
     tracing::info!("ending: no new clicks are taken, and those that were are kept");
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_can_be_asked_for() {
+        super::Command::command().debug_assert();
+    }
+}

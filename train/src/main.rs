@@ -79,3 +79,13 @@ fn doctor() -> ExitCode {
     }
     ExitCode::SUCCESS
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_can_be_asked_for() {
+        super::CommandLine::command().debug_assert();
+    }
+}
