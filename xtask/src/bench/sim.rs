@@ -118,7 +118,7 @@ fn rate(said: &str) -> Result<f64> {
 
 /// The number before some words.
 fn before(said: &str, words: &str) -> Option<f64> {
-    let (number, _) = said.lines().last()?.split_once(words)?;
+    let (number, _) = said.lines().find(|line| line.contains(" events in "))?.split_once(words)?;
     number.rsplit(' ').next()?.parse().ok()
 }
 
@@ -127,8 +127,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_says_how_fast_it_was_and_how_large() {
-        let said = "clicks 7\n300 events in 1.50 s; at most 12 waited at a time, in 34 MiB of memory\n";
+    fn one_line_says_how_fast_it_was_and_how_large() {
+        let said = "clicks 7 MB\n300 events in 1.50 s; at most 12 waited at a time, in 34 MiB of memory\n\nand more\n";
         assert_eq!(rate(said).ok(), Some(200.0));
         assert_eq!(before(said, " MiB"), Some(34.0));
         assert!(rate("nothing\n").is_err());
