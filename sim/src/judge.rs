@@ -60,7 +60,7 @@ pub struct Share {
     pub pattern: String,
     /// Whether that is fraud.
     pub is_fraud: bool,
-    /// In how many occurrences; of ordinary events, of how many affiliates.
+    /// In how many occurrences; of ordinary events, of how many affiliates, and each that is nobody's for itself.
     pub occurrences: u64,
     /// How many events.
     pub events: u64,
@@ -81,8 +81,6 @@ pub struct Judgement {
     pub honest: Share,
     /// The affiliate with the largest share of flagged honest events, of those with twenty or more: who, events, flagged.
     pub worst: Option<(String, u64, u64)>,
-    /// How many lines named an event that the world does not label and no column says whose it is.
-    pub unknown: u64,
 }
 
 /// Holds flags against the truth.
@@ -148,7 +146,6 @@ struct Counts {
     by_pattern: BTreeMap<String, Tally>,
     /// Of honest events, by whose they are.
     by_affiliate: Tally,
-    unknown: u64,
 }
 
 impl Counts {
@@ -184,9 +181,10 @@ impl Counts {
             let is_flagged = matches!(cell(flagged), "1" | "true");
             let (pattern, occurrence) = match label {
                 Some(label) => (label.pattern.as_str(), label.group.to_string()),
+                // What is nobody's stands for itself.
+                None if whose.is_empty() => (ORDINARY, cell(id).to_owned()),
                 None => (ORDINARY, whose.clone()),
             };
-            self.unknown += u64::from(label.is_none() && whose.is_empty());
             add(self.by_pattern.entry(pattern.to_owned()).or_default(), (place, occurrence), is_flagged);
             if label.is_none_or(|label| !label.is_fraud) && !whose.is_empty() {
                 add(&mut self.by_affiliate, (place, whose), is_flagged);
@@ -222,7 +220,6 @@ impl Counts {
             fraud: share("all fraud", true, &fraud),
             honest: share("all honest", false, &honest),
             worst: worst.map(|((_, whose), counts)| (whose.clone(), counts.0, counts.1)),
-            unknown: self.unknown,
         }
     }
 }
@@ -306,13 +303,6 @@ impl fmt::Display for Judgement {
             writeln!(
                 f,
                 "\nThe worst affiliate: of {events} honest events of {who}, {flagged} were flagged ({often:.3})."
-            )?;
-        }
-        if 0 < self.unknown {
-            writeln!(
-                f,
-                "\n{} lines say neither which affiliate they are of nor have a label.",
-                self.unknown
             )?;
         }
         Ok(())

@@ -7,6 +7,7 @@ mod database;
 mod demo;
 mod external;
 mod fuzz;
+mod judge;
 mod native;
 mod onnx;
 mod query_data;
@@ -68,6 +69,12 @@ enum Command {
     ///
     /// Builds with --release, which takes minutes the first time.
     Bench(bench::Options),
+    /// Judges detectors of fraud in worlds whose truth is known, scheme by scheme
+    ///
+    /// Simulates the frozen worlds of xtask/src/judge/worlds.txt, lets the jobs learn from them, and holds what was
+    /// flagged against the truth; writes docs/fraud-evaluation.md. Builds with --release, which takes minutes the first
+    /// time.
+    Judge(judge::Options),
     /// Sends load to a server on this machine, for `bench`
     #[command(name = bench::load::SUBCOMMAND, hide = true)]
     Load,
@@ -92,6 +99,7 @@ fn run(command: Command) -> Result<()> {
         Command::Sqlx(options) => query_data::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Torture(options) => torture::run(&options),
+        Command::Judge(options) => judge::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Load => bench::load::serve(),
     }
