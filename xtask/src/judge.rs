@@ -147,9 +147,9 @@ fn head(options: &Options, worlds: &Worlds, machine: &Machine) -> String {
 `cargo xtask judge` writes this page. Worlds are [simulated](simulator.md) with known truth; the job
 (`tributary-train fraud --model {model}`, at most {rate} of ordinary conversions to be flagged) learns from the first 60 % of
 their conversions, takes its threshold from the next 20 %, and is judged on the last 20 %. It sees no label and no truth.
-Each table is of {worlds} worlds of other seeds ({seeds}). «flagged» is recall in a row of fraud, and the share of false
-alarms in a row of honest events. Intervals come from drawing occurrences (an attack, a crowd, an affiliate's orders) with
-replacement. The worlds were [written down](../xtask/src/judge/worlds.txt) before a detector was tuned, and no detector is
+Each table is of {worlds} worlds of other seeds ({seeds}). «flagged» is recall in a row of
+fraud, and the share of false alarms in a row of honest events. Intervals come from drawing occurrences (an attack, a crowd,
+an affiliate's orders) with replacement. The worlds were [written down](../xtask/src/judge/worlds.txt) before a detector was tuned, and no detector is
 tuned to them. A click farm or stuffed cookies that led to no conversion are not in these tables, which are of conversions.
 
 {facts}
