@@ -35,11 +35,12 @@ fn unit(row: usize, column: usize) -> f64 {
 /// Epoch seconds with parts of them, cents beyond what single precision holds, a number with holes, and categories.
 fn table() -> Matrix {
     let numbers = |of: &dyn Fn(usize) -> f64| Values::Numbers((0..ROWS).map(of).collect());
-    let country = |row: usize| (row % 17 != 0).then(|| format!("c{:02}", (30.0 * unit(row, 3)) as u32));
+    let country =
+        |row: usize| (!row.is_multiple_of(17)).then(|| format!("c{:02}", (30.0 * unit(row, 3)) as u32));
     let named = [
         ("second".to_owned(), numbers(&|row| 1_772_323_200.0 + (1e5 * unit(row, 0)).floor() / 4.0)),
         ("cents".to_owned(), numbers(&|row| (9e12 * unit(row, 1)).floor())),
-        ("rate".to_owned(), numbers(&|row| if row % 5 == 0 { f64::NAN } else { unit(row, 2) })),
+        ("rate".to_owned(), numbers(&|row| if row.is_multiple_of(5) { f64::NAN } else { unit(row, 2) })),
         ("country".to_owned(), Values::Categories((0..ROWS).map(country).collect())),
     ];
     Matrix::learn(&named).unwrap()

@@ -287,7 +287,7 @@ fn what_cannot_be_fitted_is_said() {
     says(&Settings { patience: Some(5), ..default.clone() }, learn, "no held-out rows");
     let monotone = |last| vec![Monotone::Free, Monotone::Falling, last];
     says(
-        &Settings { monotone: monotone(Monotone::Rising), ..default.clone() },
+        &Settings { monotone: monotone(Monotone::Rising), ..default },
         learn,
         "column country holds categories",
     );
