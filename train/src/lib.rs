@@ -2,6 +2,7 @@
 
 pub mod anomaly;
 pub mod doctor;
+pub mod gbdt;
 pub mod input;
 pub mod jobs;
 pub mod report;

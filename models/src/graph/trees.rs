@@ -73,6 +73,8 @@ pub enum Link {
     Identity,
     /// The chance of each target by itself: 1 / (1 + e⁻ˢ). With one target, that of the positive class.
     Logistic,
+    /// eˢ, the mean where the score is its logarithm.
+    Exponential,
     /// The chances of targets that exclude each other.
     Softmax,
 }
@@ -82,6 +84,7 @@ impl Link {
         match self {
             Self::Identity => Ok(score.clone()),
             Self::Logistic => graph.sigmoid(score),
+            Self::Exponential => graph.exp(score),
             Self::Softmax => graph.softmax(score),
         }
     }

@@ -8,7 +8,7 @@
 pub mod autoencoder;
 pub mod calibrate;
 pub mod conformal;
-mod dice;
+pub(crate) mod dice;
 pub mod ecod;
 pub mod ensemble;
 pub mod extended;
