@@ -23,7 +23,6 @@ use embedded::TestDatabase;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tracing::Level;
 use tracking::{
     intake::{Intake, seal::Sealer},
     secret::Secret,
@@ -66,8 +65,6 @@ impl Api {
     }
 
     pub async fn limited_by(limits: Limits) -> Self {
-        // A test that fails shows what its jobs have put off, and why.
-        drop(tracing_subscriber::fmt().with_max_level(Level::WARN).with_test_writer().try_init());
         let database = Arc::new(embedded::test_database(&tracking::MIGRATOR).await);
         let clock = Clock::standing_at(DateTime::from_timestamp(1_769_947_200, 0).unwrap());
         let app = App {
