@@ -1,8 +1,14 @@
 //! Whole partitions from events that come in order: what a generator and an export of history write through.
 
-use std::mem;
+use std::{
+    io, mem,
+    path::PathBuf,
+    sync::mpsc::{SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+};
 
 use domain::event::{Event, Kind, Known};
+use polars::frame::DataFrame;
 
 use super::{
     Lake,
@@ -30,8 +36,9 @@ pub struct Written {
 
 /// Writes partitions anew: every partition that is given an event is replaced by what it is given.
 ///
-/// Events of one kind come in the order in which they happened; kinds may be mixed. In memory are at most one row group
-/// of each kind (and the events of one microsecond).
+/// Events of one kind come in the order in which they happened; kinds may be mixed. In memory are at most three row groups
+/// of each kind (and the events of one microsecond): one that is filled, one that waits, one that is written. What cannot be
+/// written is said by one of the next events, or at the end.
 pub struct Rewriter {
     tables: Vec<TableWriter>,
     _lock: Lock,
@@ -72,19 +79,20 @@ struct TableWriter {
     lake: Lake,
     kind: Kind,
     rows: Filling,
-    /// The partition that is being written, and its file once a row group was.
-    open: Option<(Partition, Option<NewPart>)>,
+    /// The partition that rows are of, and what its file takes the place of, until it is begun.
+    open: Option<(Partition, Option<Naming>)>,
+    /// What writes rows while others are taken; there is none before the first are written.
+    press: Option<Press>,
     /// When the last event happened, and its id.
     last: Option<(i64, u128)>,
     /// Whether the rows that wait are in order and each there once.
     in_order: bool,
-    written: Written,
 }
 
 impl TableWriter {
     fn new(lake: Lake, kind: Kind) -> Self {
         let rows = Filling::new(Table::of(kind), 0);
-        Self { lake, kind, rows, open: None, last: None, in_order: true, written: Written::default() }
+        Self { lake, kind, rows, open: None, press: None, last: None, in_order: true }
     }
 
     fn push(&mut self, known: &Known<Event>) -> Result<(), LakeError> {
@@ -107,8 +115,10 @@ impl TableWriter {
         let same = self.open.as_ref().is_some_and(|(partition, _)| partition.holds(occurred_at_us));
         if !same {
             let next = Partition::of(self.kind, occurred_at_us)?;
-            self.close()?;
-            self.open = Some((next, None));
+            self.write_rows()?;
+            let path = self.lake.root.join(next.file());
+            let found = self.lake.disk.find(&path).map_err(|error| LakeError::io("reading", &path, error))?;
+            self.open = Some((next, Some(Naming::Place(found))));
         } else if GROUP_ROWS <= self.rows.rows() {
             self.write_rows()?;
         }
@@ -116,36 +126,121 @@ impl TableWriter {
     }
 
     fn write_rows(&mut self) -> Result<(), LakeError> {
-        let Some((partition, file)) = self.open.as_mut().filter(|_| 0 < self.rows.rows()) else {
+        let Some((partition, naming)) = self.open.as_mut().filter(|_| 0 < self.rows.rows()) else {
             return Ok(());
         };
-        let mut frame = self.rows.take().map_err(LakeError::computing("filling columns"))?;
-        if !mem::replace(&mut self.in_order, true) {
-            frame = in_order(&frame).map_err(LakeError::computing("sorting events"))?;
-        }
-        if file.is_none() {
-            let unfinished = self.lake.root.join(partition.folder()).join(UNFINISHED);
-            let path = self.lake.root.join(partition.file());
-            let found = self.lake.disk.find(&path).map_err(|error| LakeError::io("reading", &path, error))?;
-            let naming = Naming::Place(found);
-            *file = Some(NewPart::create(&self.lake.disk, unfinished, Table::of(self.kind), naming)?);
-        }
-        file.as_mut().map_or(Ok(()), |file| file.write(frame))
-    }
-
-    fn close(&mut self) -> Result<(), LakeError> {
-        self.write_rows()?;
-        if let Some((partition, Some(file))) = self.open.take() {
-            self.written.events += file.rows();
-            self.written.files += 1;
-            self.written.bytes += file.publish(|_| self.lake.root.join(partition.file()))?;
-        }
-        Ok(())
+        let (partition, naming) = (*partition, naming.take());
+        let frame = self.rows.take().map_err(LakeError::computing("filling columns"))?;
+        let in_order = mem::replace(&mut self.in_order, true);
+        let press = self.press.get_or_insert_with(|| Press::start(self.lake.clone()));
+        press.take(Rows { partition, naming, frame, in_order })
     }
 
     fn finish(mut self) -> Result<Written, LakeError> {
-        self.close()?;
-        Ok(self.written)
+        self.write_rows()?;
+        self.press.take().map_or_else(|| Ok(Written::default()), Press::finish)
+    }
+}
+
+/// Some rows of a partition.
+struct Rows {
+    partition: Partition,
+    /// With the first of them.
+    naming: Option<Naming>,
+    frame: DataFrame,
+    in_order: bool,
+}
+
+/// A thread that puts rows into files, because making columns Parquet takes as long as filling them. Dropped, it ends
+/// before anything else happens, and leaves no unfinished file.
+struct Press {
+    /// At most one row group waits.
+    rows: Option<SyncSender<Rows>>,
+    thread: Option<JoinHandle<Result<Written, LakeError>>>,
+    root: PathBuf,
+}
+
+impl Press {
+    fn start(lake: Lake) -> Self {
+        let (rows, taken) = sync_channel(1);
+        let root = lake.root.clone();
+        let thread = thread::spawn(move || write_all(&lake, taken.iter()));
+        Self { rows: Some(rows), thread: Some(thread), root }
+    }
+
+    fn take(&mut self, rows: Rows) -> Result<(), LakeError> {
+        let taken = self.rows.as_ref().is_some_and(|to| to.send(rows).is_ok());
+        // A thread that takes no more has ended, and says why.
+        if taken { Ok(()) } else { self.end().map(drop) }
+    }
+
+    fn finish(mut self) -> Result<Written, LakeError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Written, LakeError> {
+        drop(self.rows.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        match ended {
+            Some(Ok(written)) => written,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => {
+                let earlier = io::Error::other("an earlier event could not be written");
+                Err(LakeError::io("writing", &self.root, earlier))
+            }
+        }
+    }
+}
+
+impl Drop for Press {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            // Nobody waits for what it would say.
+            self.rows = None;
+            drop(self.thread.take().map(JoinHandle::join));
+        }
+    }
+}
+
+/// Puts rows into the files of their partitions, each of which is in its place before the next begins.
+fn write_all(lake: &Lake, all: impl Iterator<Item = Rows>) -> Result<Written, LakeError> {
+    let mut written = Written::default();
+    let mut open: Option<(Partition, NewPart)> = None;
+    for Rows { partition, naming, frame, in_order: is_in_order } in all {
+        if let Some((before, file)) = open.take_if(|(before, _)| *before != partition) {
+            written.add(lake, before, file)?;
+        }
+        let frame = if is_in_order {
+            frame
+        } else {
+            in_order(&frame).map_err(LakeError::computing("sorting events"))?
+        };
+        let (_, file) = match &mut open {
+            Some(open) => open,
+            none => none.insert((partition, begin(lake, partition, naming)?)),
+        };
+        file.write(frame)?;
+    }
+    if let Some((last, file)) = open {
+        written.add(lake, last, file)?;
+    }
+    Ok(written)
+}
+
+/// The file of a partition, empty and beside its place.
+fn begin(lake: &Lake, partition: Partition, naming: Option<Naming>) -> Result<NewPart, LakeError> {
+    let unfinished = lake.root.join(partition.folder()).join(UNFINISHED);
+    let naming = naming.unwrap_or(Naming::Place(None));
+    NewPart::create(&lake.disk, unfinished, Table::of(partition.kind), naming)
+}
+
+impl Written {
+    /// Puts a file in its place.
+    fn add(&mut self, lake: &Lake, partition: Partition, file: NewPart) -> Result<(), LakeError> {
+        self.events += file.rows();
+        self.files += 1;
+        self.bytes += file.publish(|_| lake.root.join(partition.file()))?;
+        Ok(())
     }
 }
 
