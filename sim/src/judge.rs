@@ -6,13 +6,13 @@
 //! not from counting events.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     fs::File,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use serde::Serialize;
 
@@ -169,7 +169,7 @@ impl Counts {
         let (id, flagged, affiliate) = (at(&columns.id)?, at(&columns.flagged)?, at(&columns.affiliate)?);
         let only = columns.only.as_ref().map(|(name, value)| Ok::<_, anyhow::Error>((at(name)?, value)));
         let only = only.transpose()?;
-        let mut taken = 0_u64;
+        let (mut taken, mut labelled, mut seen) = (0_u64, false, BTreeSet::new());
         for line in reader.records() {
             let line = line.with_context(cannot)?;
             let cell = |column: usize| line.get(column).unwrap_or_default();
@@ -178,7 +178,23 @@ impl Counts {
             }
             taken += 1;
             let (label, whose) = (labels.get(cell(id)), cell(affiliate).to_owned());
-            let is_flagged = matches!(cell(flagged), "1" | "true");
+            let is_flagged = match cell(flagged).to_ascii_lowercase().as_str() {
+                "1" | "1.0" | "true" => true,
+                "0" | "0.0" | "false" => false,
+                other => bail!(
+                    "{} line {}: {:?} is {other:?} and not 1 or 0",
+                    scores.display(),
+                    line.position().map_or(0, csv::Position::line),
+                    columns.flagged
+                ),
+            };
+            ensure!(
+                seen.insert(cell(id).to_owned()),
+                "{} says something of {} twice",
+                scores.display(),
+                cell(id)
+            );
+            labelled |= label.is_some();
             let (pattern, occurrence) = match label {
                 Some(label) => (label.pattern.as_str(), label.group.to_string()),
                 // What is nobody's stands for itself.
@@ -191,6 +207,11 @@ impl Counts {
             }
         }
         ensure!(0 < taken, "{} has no line that counts", scores.display());
+        ensure!(
+            labelled || labels.is_empty(),
+            "no line of {} names an event of a pattern: are these scores of that world?",
+            scores.display()
+        );
         Ok(())
     }
 

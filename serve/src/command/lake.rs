@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use chrono::DateTime;
 use clap::{Args, Subcommand};
 use features::lake::{Lake, LakeError, TableSummary, manual};
@@ -33,9 +33,20 @@ pub struct Place {
 }
 
 impl Place {
-    /// The lake there.
+    /// The lake there, whether there is anything yet or not.
     pub fn open(&self) -> Result<Lake, LakeError> {
         Lake::open(&self.lake)
+    }
+
+    /// The lake there, which somebody has written to.
+    fn find(&self) -> anyhow::Result<Lake> {
+        let lake = self.open()?;
+        ensure!(
+            lake.exists()?,
+            "there is no event lake in {}: correct the address, or bring something in with `tributary import` or the worker",
+            self.lake.display()
+        );
+        Ok(lake)
     }
 }
 
@@ -44,9 +55,9 @@ impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
         // The lake is files and computation: nothing of it may hold up the runtime.
         spawn_blocking(move || match self {
-            Self::Compact(place) => compact(&place.open()?),
-            Self::Check(place) => check(&place.open()?),
-            Self::Summary(place) => print(&table_of(&place.open()?.summary()?)),
+            Self::Compact(place) => compact(&place.find()?),
+            Self::Check(place) => check(&place.find()?),
+            Self::Summary(place) => print(&table_of(&place.find()?.summary()?)),
             Self::Tables => print(manual::tables().trim_end()),
         })
         .await?
@@ -73,7 +84,12 @@ fn check(lake: &Lake) -> anyhow::Result<()> {
     if !findings.is_empty() {
         bail!("{} files of the lake are not as they should be", findings.len());
     }
-    print(&format!("all is well: {} events are whole, sorted and there once", bar.position()))
+    print(&format!("all is well: {} events are whole, sorted and there once", bar.position()))?;
+    let waiting: u64 = lake.summary()?.iter().map(|table| table.events_waiting).sum();
+    if 0 < waiting {
+        print(&format!("{waiting} more wait to be merged: `tributary lake compact` does"))?;
+    }
+    Ok(())
 }
 
 /// A bar that counts what has no known end; it shows itself on a terminal only.

@@ -48,8 +48,9 @@ pub(super) fn publish<J: Job>(
     let registry = Registry::at(&order.registry)?;
     let version = registry.publish(&name, &Publication { about, model: export.onnx, report })?;
     Ok(format!(
-        "{name} version {version} is in {}; `tributary-train models promote {name} {version} --why …` makes it champion",
-        order.registry.display()
+        "{name} version {version} is in {registry}; `tributary-train models promote {name} {version} --registry {registry} \
+         --by … --why …` makes it champion",
+        registry = order.registry.display()
     ))
 }
 
