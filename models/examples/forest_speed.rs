@@ -1,5 +1,5 @@
 //! How fast a file of an isolation forest of 100 trees × 256 rows with 30 features loads and answers, with its reasons
-//! and without: `cargo run --release -p models --example forest_speed`.
+//! and without, as a line of JSON for each: `cargo run --release --example forest_speed`; `cargo xtask bench models` reads it.
 #![expect(clippy::print_stdout, reason = "a measurement speaks to whoever runs it")]
 
 use std::{env, error::Error, fmt::Debug, path::Path, thread, time::Instant};
@@ -28,9 +28,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows: Vec<f64> = (0..BATCH * FEATURES).map(|_| dice.normal()).collect();
     let forest = grow(&rows, &mut dice);
     let cores = thread::available_parallelism()?.get();
-    println!(
-        "isolation forest {TREES} × {SAMPLE}, {FEATURES} features, seed {SEED}, one thread where no more are named"
-    );
     for (element, name) in [(ElementType::F64, "double"), (ElementType::F32, "float")] {
         for (reasons, with) in [(Reasons::Without, "without reasons"), (Reasons::With, "with reasons")] {
             let bytes = file(&forest, element, reasons)?;
@@ -42,11 +39,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 _ => measure(&environment, &bytes, (&rows, cores))?,
             };
             let Figures { load_ms, p50_us, p99_us, rows_s } = figures;
-            let size = bytes.len() / 1024;
+            let (one, all) = (rows_s[0], rows_s[1]);
             println!(
-                "{name:6} {with:15} {size:4} KiB  load {load_ms:5.1} ms  batch 1 p50 {p50_us:5.1} µs p99 {p99_us:6.1} µs  \
-                 batch {BATCH} {:7.0} rows/s, {:7.0} on {cores} cores",
-                rows_s[0], rows_s[1]
+                "{{\"case\": \"{name}, {with}\", \"kib\": {}, \"load_ms\": {load_ms}, \"p50_us\": {p50_us}, \"p99_us\": {p99_us}, \
+                 \"rows_s\": {one}, \"rows_s_all\": {all}}}",
+                bytes.len() / 1024
             );
         }
     }

@@ -12,6 +12,7 @@ mod ingest;
 pub mod load;
 pub mod machine;
 mod memory;
+mod models;
 mod numbers;
 mod program;
 mod redirect;
@@ -60,6 +61,8 @@ enum Bench {
     Soak(soak::Options),
     /// The feature store: an event and a vector in memory, the lake, tables joined point in time, a training set
     Features(features::Options),
+    /// Forests grown, asked, and run from their ONNX files, beside scikit-learn and skl2onnx
+    Models(models::Options),
 }
 
 impl Bench {
@@ -79,6 +82,7 @@ impl Bench {
                 "features",
                 "The feature store: an event and a vector in memory, the lake, tables joined point in time, a training set.",
             ),
+            Self::Models(_) => ("models", "Forests grown, asked, and run from their ONNX files."),
         }
     }
 
@@ -87,7 +91,7 @@ impl Bench {
         match self {
             Self::Redirect(options) => options.is_complete(),
             Self::Features(options) => options.is_complete(),
-            Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) => true,
+            Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Models(_) => true,
         }
     }
 
@@ -99,6 +103,7 @@ impl Bench {
             Self::Sim(options) => sim::run(options),
             Self::Soak(options) => soak::run(options).await,
             Self::Features(options) => features::run(options),
+            Self::Models(options) => models::run(options),
         }
     }
 }

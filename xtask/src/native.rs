@@ -29,6 +29,7 @@ use clap::Args;
 pub use onnxpy::onnxpy;
 pub use readers::readers;
 pub use schemathesis::schemathesis;
+pub use wheel::run_pip;
 
 use crate::workspace;
 
