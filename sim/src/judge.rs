@@ -159,13 +159,7 @@ impl Counts {
         let cannot = || format!("cannot read the scores in {}", scores.display());
         let mut reader = csv::Reader::from_path(scores).with_context(cannot)?;
         let head = reader.headers().with_context(cannot)?.clone();
-        let at = |name: &str| {
-            let found = head.iter().position(|column| column == name);
-            found.with_context(|| {
-                let all: Vec<_> = head.iter().take(12).collect();
-                format!("{} has no column {name:?}; it has {}", scores.display(), all.join(", "))
-            })
-        };
+        let at = |name: &str| place_of(name, &head, scores);
         let (id, flagged, affiliate) = (at(&columns.id)?, at(&columns.flagged)?, at(&columns.affiliate)?);
         let only = columns.only.as_ref().map(|(name, value)| Ok::<_, anyhow::Error>((at(name)?, value)));
         let only = only.transpose()?;
@@ -178,16 +172,10 @@ impl Counts {
             }
             taken += 1;
             let (label, whose) = (labels.get(cell(id)), cell(affiliate).to_owned());
-            let is_flagged = match cell(flagged).to_ascii_lowercase().as_str() {
-                "1" | "1.0" | "true" => true,
-                "0" | "0.0" | "false" => false,
-                other => bail!(
-                    "{} line {}: {:?} is {other:?} and not 1 or 0",
-                    scores.display(),
-                    line.position().map_or(0, csv::Position::line),
-                    columns.flagged
-                ),
-            };
+            let is_flagged = yes_or_no(cell(flagged)).with_context(|| {
+                let at = line.position().map_or(0, csv::Position::line);
+                format!("{} line {at}: {:?} is {:?}", scores.display(), columns.flagged, cell(flagged))
+            })?;
             ensure!(
                 seen.insert(cell(id).to_owned()),
                 "{} says something of {} twice",
@@ -242,6 +230,23 @@ impl Counts {
             honest: share("all honest", false, &honest),
             worst: worst.map(|((_, whose), counts)| (whose.clone(), counts.0, counts.1)),
         }
+    }
+}
+
+/// Where a column stands.
+fn place_of(name: &str, head: &csv::StringRecord, scores: &Path) -> Result<usize> {
+    head.iter().position(|column| column == name).with_context(|| {
+        let all: Vec<_> = head.iter().take(12).collect();
+        format!("{} has no column {name:?}; it has {}", scores.display(), all.join(", "))
+    })
+}
+
+/// A flag, as programs write them.
+fn yes_or_no(text: &str) -> Result<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "1.0" | "true" => Ok(true),
+        "0" | "0.0" | "false" => Ok(false),
+        _ => bail!("a flag is 1 or 0"),
     }
 }
 
