@@ -14,6 +14,12 @@ use crate::connection::{Connector, retries};
 /// How an address of a bucket begins.
 pub const SCHEME: &str = "s3://";
 
+/// An address that is no folder's path: whatever has `://`, so that a slip of the pen is refused and makes no folder.
+#[must_use]
+pub fn remote(address: &std::path::Path) -> Option<&str> {
+    address.to_str().filter(|address| address.contains("://"))
+}
+
 /// Why an address names no bucket that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {

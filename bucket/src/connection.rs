@@ -116,11 +116,15 @@ impl HttpService for Hyper {
             Err(_) => Unanswered::Silent { at },
         };
         // Whatever we ask may be asked twice: `Bucket::put` recognises what it wrote before.
-        let is_worth_it = has_answered || first_try.elapsed() < UNHEARD;
-        let kind =
-            if is_worth_it && is_momentary(&why) { HttpErrorKind::Request } else { HttpErrorKind::Unknown };
+        let again = may_answer_yet(has_answered, first_try.elapsed()) && is_momentary(&why);
+        let kind = if again { HttpErrorKind::Request } else { HttpErrorKind::Unknown };
         Err(HttpError::new(kind, why))
     }
+}
+
+/// Whether a store that was tried for so long is worth another attempt.
+fn may_answer_yet(has_answered: bool, tried_for: Duration) -> bool {
+    has_answered || tried_for < UNHEARD
 }
 
 /// Whether it may go well when it is tried again.
@@ -185,5 +189,17 @@ impl Body for Patient {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_store_that_has_answered_before_is_waited_for_longer() {
+        assert!(may_answer_yet(true, UNHEARD * 10));
+        assert!(may_answer_yet(false, UNHEARD / 2));
+        assert!(!may_answer_yet(false, UNHEARD));
     }
 }

@@ -25,7 +25,7 @@ use object_store::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-pub use self::address::{AddressError, SCHEME};
+pub use self::address::{AddressError, SCHEME, remote};
 use self::failure::failure;
 
 /// How often a writer is tried again that the store refuses although nothing is in its way, and a list that breaks off;
@@ -146,13 +146,8 @@ impl Bucket {
     /// The address of an object, or of the folder for an empty name.
     #[must_use]
     pub fn address(&self, name: &str) -> String {
-        [SCHEME.trim_end_matches('/'), "", &self.name, &self.folder, name]
-            .iter()
-            .enumerate()
-            .filter(|(place, part)| *place == 1 || !part.is_empty())
-            .map(|(_, part)| *part)
-            .collect::<Vec<_>>()
-            .join("/")
+        let parts = [self.name.as_str(), &self.folder, name].into_iter().filter(|part| !part.is_empty());
+        format!("{SCHEME}{}", parts.collect::<Vec<_>>().join("/"))
     }
 
     /// All objects below a name (`clicks` has `clicks/a` and `clicks/b/c`, not `clicks2`), by name.
