@@ -54,8 +54,13 @@ fn make(folder: &Path) -> Outcome<()> {
     let history = History::of(&Lake::at(folder))?;
     let set = SETS.iter().find(|set| set.name == "fraud").ok_or("there is no such set")?;
     let range_us = i64::MIN..i64::MAX;
-    let order =
-        Order { set, labels: Source::Events(domain::event::Kind::Conversion), range_us, views: Vec::new() };
+    let order = Order {
+        set,
+        labels: Source::Events(domain::event::Kind::Conversion),
+        range_us,
+        views: Vec::new(),
+        verdicts: false,
+    };
     let begun = Instant::now();
     let mut made = TrainingSet::make(&history, &order, |_| {})?;
     let made_seconds = begun.elapsed().as_secs_f64();

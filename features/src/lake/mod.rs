@@ -37,7 +37,7 @@ use std::{
     sync::Arc,
 };
 
-use bucket::{Bucket, SCHEME};
+use bucket::Bucket;
 use domain::event::Kind;
 
 use self::{
@@ -56,10 +56,10 @@ pub use self::{
     writer::{Rewriter, Written},
 };
 
-/// Whether an address is that of a lake in a bucket.
+/// Whether an address is that of a lake in a bucket, and no folder's path.
 #[must_use]
 pub fn is_in_bucket(address: &Path) -> bool {
-    address.to_str().is_some_and(|address| address.starts_with(SCHEME))
+    bucket::remote(address).is_some()
 }
 
 /// A folder of events, on this machine or in a bucket.
@@ -83,7 +83,7 @@ impl Lake {
     /// When the address has another form, or the environment says too little to use it.
     pub fn open(address: impl AsRef<Path>) -> Result<Self, LakeError> {
         let address = address.as_ref();
-        match address.to_str().filter(|_| is_in_bucket(address)) {
+        match bucket::remote(address) {
             Some(text) => BucketDisk::open(Bucket::at(text)?).map(Self::on),
             None => Ok(Self::at(address)),
         }

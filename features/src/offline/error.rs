@@ -33,6 +33,11 @@ pub enum TrainingError {
         /// What is wrong.
         why: String,
     },
+    /// Verdicts about something else than conversions.
+    #[error(
+        "verdicts are about conversions, and these rows name none: leave --verdicts out, or name them in a column conversion_id"
+    )]
+    NoConversions,
     /// A column is missing.
     #[error("{path} has no column {wanted}: it has {columns}", path = path.display())]
     MissingColumn {

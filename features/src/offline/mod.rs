@@ -15,6 +15,7 @@ mod shard;
 mod subject;
 pub mod table;
 pub mod training;
+pub mod verdicts;
 pub mod view;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -27,6 +28,7 @@ pub use self::{
     column::{Column, Numbers},
     error::TrainingError,
     labels::Source,
+    subject::COLUMNS as SUBJECTS,
 };
 use crate::{
     definition::{Computed, Feature},

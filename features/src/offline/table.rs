@@ -81,26 +81,29 @@ pub(super) fn names(frame: &DataFrame) -> String {
 /// # Errors
 /// When it holds something else, or a value is missing or none of these.
 pub fn instants(path: &Path, column: &Column) -> Result<Vec<i64>, TrainingError> {
-    let name = column.name().to_string();
-    let missing = |row: usize, why: String| TrainingError::Value {
-        path: path.to_owned(),
-        row: row + 1,
-        column: name.clone(),
-        why,
-    };
+    let all = instants_if_any(path, column)?.into_iter().enumerate();
+    all.map(|(row, at)| at.ok_or_else(|| wrong_instant(path, column, row, "says nothing".to_owned())))
+        .collect()
+}
+
+/// The same, of a column that says nothing in some rows.
+///
+/// # Errors
+/// When it holds something else, or a value is none of these.
+pub fn instants_if_any(path: &Path, column: &Column) -> Result<Vec<Option<i64>>, TrainingError> {
     if let DataType::String = column.dtype() {
         let texts = column.str().map_err(TrainingError::computing("reading instants"))?.iter().enumerate();
         let read = |(row, text): (usize, Option<&str>)| {
-            let text = text.ok_or_else(|| missing(row, "says nothing".to_owned()))?;
-            let wrong = || format!("{text:?} is no instant: expected 2026-03-01T12:00:00Z, or a day");
-            instant(text).ok_or_else(|| missing(row, wrong()))
+            let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+            let why = || format!("{text:?} is no instant: expected 2026-03-01T12:00:00Z, or a day");
+            instant(text).map(Some).ok_or_else(|| wrong_instant(path, column, row, why()))
         };
         return texts.map(read).collect();
     }
     if !matches!(column.dtype(), DataType::Datetime(..) | DataType::Date) {
         return Err(TrainingError::WrongType {
             path: path.to_owned(),
-            column: name,
+            column: column.name().to_string(),
             expected: "timestamps (or texts such as 2026-03-01T12:00:00Z)",
             found: column.dtype().to_string(),
         });
@@ -112,8 +115,11 @@ pub fn instants(path: &Path, column: &Column) -> Result<Vec<i64>, TrainingError>
     let micros = column.cast(&DataType::Datetime(TimeUnit::Microseconds, zone));
     let micros = micros.map_err(TrainingError::computing("reading instants"))?.to_physical_repr();
     let micros = micros.i64().map_err(TrainingError::computing("reading instants"))?;
-    let all = micros.iter().enumerate();
-    all.map(|(row, at)| at.ok_or_else(|| missing(row, "says nothing".to_owned()))).collect()
+    Ok(micros.iter().collect())
+}
+
+fn wrong_instant(path: &Path, column: &Column, row: usize, why: String) -> TrainingError {
+    TrainingError::Value { path: path.to_owned(), row: row + 1, column: column.name().to_string(), why }
 }
 
 /// An instant, or the first of a day, in microseconds since the Unix epoch; without a time zone it is UTC.

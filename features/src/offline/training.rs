@@ -20,6 +20,7 @@ use super::{
     labels::{Labels, Source},
     profile::{self, Profile},
     table::printed,
+    verdicts,
     view::{Keyed, View, ViewFile},
 };
 use crate::{definition::Computed, set::FeatureSet};
@@ -35,6 +36,8 @@ pub struct Order<'a> {
     pub range_us: Range<i64>,
     /// Tables of one's own whose values are joined.
     pub views: Vec<ViewFile>,
+    /// Whether what reviewers found is told beside each row, in the columns of [`verdicts`].
+    pub verdicts: bool,
 }
 
 /// How far it is.
@@ -76,11 +79,11 @@ impl TrainingSet {
         let carried: Vec<String> = order.views.iter().flat_map(|view| view.keys.clone()).collect();
         let labels = Labels::read(history, &order.labels, &order.range_us, features, &carried)?;
         let Labels { mut frame, asked, facts, unknown, early } = labels;
-        for feature in features {
-            if let Source::File(path) = &order.labels
-                && frame.get_column_index(&feature.name).is_some()
-            {
-                return Err(TrainingError::Taken { path: path.clone(), column: feature.name.clone() });
+        if let Source::File(path) = &order.labels {
+            let verdicts = [verdicts::FRAUD, verdicts::FRAUD_KNOWN_AT].into_iter().filter(|_| order.verdicts);
+            let mut ours = features.iter().map(|feature| feature.name.as_str()).chain(verdicts);
+            if let Some(taken) = ours.find(|name| frame.get_column_index(name).is_some()) {
+                return Err(TrainingError::Taken { path: path.clone(), column: taken.to_owned() });
             }
         }
         let past = history.columns(features, &asked, |done, all| progress(Stage::Events(done, all)))?;
@@ -92,9 +95,12 @@ impl TrainingSet {
             columns.push(column.into_frame(&feature.name));
             named.push((feature.name.clone(), source_of(&feature.computed)));
         }
-        let computing = TrainingError::computing("joining columns");
+        let computing = || TrainingError::computing("joining columns");
         let rows = frame.clone();
-        frame.hstack_mut(&columns).map_err(computing)?;
+        if order.verdicts {
+            frame.hstack_mut(&verdicts::columns(history, &rows)?).map_err(computing())?;
+        }
+        frame.hstack_mut(&columns).map_err(computing())?;
         drop(columns);
         if !order.views.is_empty() {
             progress(Stage::Views);

@@ -9,7 +9,7 @@ use super::{
 use domain::{
     Chance,
     click::Click,
-    event::{Event, Known, Visit},
+    event::{Event, Known, Verdict, Visit},
     id::ClickId,
 };
 use features::{
@@ -35,8 +35,12 @@ fn fraud() -> &'static FeatureSet {
     SETS.iter().find(|set| set.name == "fraud").expect("there is one")
 }
 
+fn order(labels: &str, range_us: Range<i64>) -> Result<Order<'static>, String> {
+    Ok(Order { set: fraud(), labels: labels.parse()?, range_us, views: Vec::new(), verdicts: false })
+}
+
 fn make(lake: &Lake, labels: &str, range_us: Range<i64>) -> Result<TrainingSet, String> {
-    let order = Order { set: fraud(), labels: labels.parse()?, range_us, views: Vec::new() };
+    let order = order(labels, range_us)?;
     let history = History::of(lake).map_err(|error| error.to_string())?;
     TrainingSet::make(&history, &order, |_| {}).map_err(|error| error.to_string())
 }
@@ -132,6 +136,47 @@ fn each_conversion_has_what_was_known_when_it_was_known() {
     let middle = times[times.len() / 2];
     let later = make(&lake, labels.to_str().unwrap(), middle..i64::MAX).expect("it can be made");
     assert_eq!(later.frame.height(), times.iter().filter(|at_us| middle <= **at_us).count());
+}
+
+#[test]
+fn verdicts_are_told_with_the_moment_they_became_known() {
+    let world = World::new(34, 900);
+    let (_folder, lake) = lake_of(&world);
+    // Each review once, as it was known first; of several about a conversion, the one that was known last.
+    let mut found: HashMap<String, (i64, i64)> = HashMap::new();
+    let mut known: Vec<_> = first_known(&world).into_values().collect();
+    known.sort_by_key(|known| known.known_at_us);
+    for known in known {
+        if let (Event::Review(review), Some(from_us)) = (&known.event, counts_from_us(known)) {
+            let verdict = i64::from(review.verdict == Verdict::Fraud);
+            found.insert(review.conversion.to_string(), (verdict, from_us));
+        }
+    }
+    let reviewed = Order { verdicts: true, ..order("events", i64::MIN..i64::MAX).expect("it is one") };
+    let history = History::of(&lake).expect("it is there");
+    let made = TrainingSet::make(&history, &reviewed, |_| {}).expect("it can be made");
+    let (fraud, known_at) =
+        (made.frame.column("fraud").unwrap(), made.frame.column("fraud_known_at").unwrap());
+    let mut told = 0;
+    for row in 0..made.frame.height() {
+        let expected = found.get(&text(&made.frame, "conversion_id", row).expect("every row has one"));
+        let (fraud, known_at) = (fraud.get(row).unwrap(), known_at.get(row).unwrap());
+        match expected {
+            None => assert!(fraud.is_null() && known_at.is_null()),
+            Some((verdict, at_us)) => {
+                assert_eq!(fraud, AnyValue::Int8(*verdict as i8));
+                assert!(
+                    matches!(known_at, AnyValue::Datetime(at, _, _) if at == *at_us),
+                    "{known_at:?}, not {at_us}"
+                );
+                told += 1;
+            }
+        }
+    }
+    assert!(0 < told && told < made.frame.height());
+    let clicks = Order { verdicts: true, ..order("events:clicks", i64::MIN..i64::MAX).expect("it is one") };
+    let told = TrainingSet::make(&history, &clicks, |_| {}).expect_err("clicks are not reviewed").to_string();
+    assert!(told.contains("leave --verdicts out"), "{told}");
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Check {
             format!("the rows came from {}: name a file with those of the day (--labels)", profile.labels)
         })?;
         let to = self.day.saturating_add(self.days * DAY);
-        let order = Order { set, labels, range_us: self.day..to, views: self.views.clone() };
+        let order = Order { set, labels, range_us: self.day..to, views: self.views.clone(), verdicts: false };
         let bar = Bar::new();
         Ok(TrainingSet::make(&self.place.open()?, &order, |stage| bar.show(stage))?)
     }

@@ -52,6 +52,11 @@ pub(super) struct Make {
     #[arg(long = "view", value_name = "FILE[,key=COLUMN+COLUMN][,ttl=30d]")]
     views: Vec<ViewFile>,
 
+    /// Tell what reviewers found about each conversion, and when that became known, in the columns fraud (1, 0, or
+    /// nothing where nobody looked) and fraud_known_at
+    #[arg(long)]
+    verdicts: bool,
+
     /// Where to write the training set; the profile goes beside it, with .profile.json behind its name
     #[arg(long, required = true, value_name = "FILE.parquet")]
     out: Option<PathBuf>,
@@ -68,7 +73,13 @@ impl Make {
             bail!("there is no time between --from and --to");
         }
         let history = place.open()?;
-        let order = Order { set, labels: self.labels, range_us: from..to, views: self.views };
+        let order = Order {
+            set,
+            labels: self.labels,
+            range_us: from..to,
+            views: self.views,
+            verdicts: self.verdicts,
+        };
         let bar = Bar::new();
         let mut made = TrainingSet::make(&history, &order, |stage| bar.show(stage))?;
         drop(bar);
