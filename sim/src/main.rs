@@ -79,6 +79,9 @@ struct CommandLine {
     /// Which share of the fraud imitates honest habits
     #[arg(long, default_value_t = 0.35, value_name = "SHARE")]
     stealth: f64,
+    /// A scheme that reviewers do not know yet and take for honest; may be repeated
+    #[arg(long, value_name = "NAME")]
+    unknown: Vec<String>,
     /// For how many days the network has run before its first day; 0 opens it on that day, without customers
     #[arg(long, default_value_t = 45, value_name = "DAYS")]
     warm_up: u32,
@@ -197,6 +200,7 @@ impl CommandLine {
             stealth: self.stealth,
             warm_up_days: self.warm_up,
             budgets: self.budgets,
+            unknown: self.unknown.iter().cloned().collect(),
             ..usual
         };
         if self.honest {

@@ -1,6 +1,6 @@
 //! What a world is asked to be like, and what is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     dice::{Seed, real},
@@ -43,6 +43,8 @@ pub struct Settings {
     pub stealth: f64,
     /// How much of each pattern there is, by its name; what is not named has its usual share.
     pub intensities: BTreeMap<String, f64>,
+    /// Schemes that reviewers do not know yet, by name: they look at them as at anything honest, and take them for it.
+    pub unknown: BTreeSet<String>,
 }
 
 /// The first of January 2026.
@@ -118,6 +120,7 @@ impl Settings {
             told_late: 0.01,
             stealth: 0.35,
             intensities: BTreeMap::new(),
+            unknown: BTreeSet::new(),
         }
     }
 
@@ -197,11 +200,13 @@ impl Settings {
     }
 
     fn check_patterns(&self) -> Result<(), SettingsError> {
-        for (name, &value) in &self.intensities {
+        for name in self.intensities.keys().chain(&self.unknown) {
             if !patterns::all().any(|pattern| pattern.name == name) {
                 let known = patterns::all().map(|pattern| pattern.name).collect::<Vec<_>>().join(", ");
                 return Err(SettingsError::UnknownPattern { name: name.clone(), known });
             }
+        }
+        for (name, &value) in &self.intensities {
             check_share(&format!("the intensity of {name}"), value, patterns::Pattern::MOST)?;
         }
         let clicks = patterns::share_of_clicks(&self.intensities());
@@ -258,6 +263,8 @@ mod tests {
             refusal(|it| it.intensities = names.iter().map(share).collect())
         };
         assert!(planted(&["theft"]).contains("expected one of click_farm, "));
+        let unknown = refusal(|it| it.unknown.extend(["theft".to_owned()]));
+        assert!(unknown.contains("expected one of click_farm, "), "{unknown}");
         let all = planted(&["click_farm", "click_flooding"]);
         assert!(all.contains("leave a tenth to honest visitors"), "{all}");
     }

@@ -84,7 +84,8 @@ impl Play for Replay {
             stage.reveal(at_us, name.id, Truth::Credit(credit));
         }
         let paid = self.order.pay(world, stage);
-        let case = Case::opened(&self.order, booked.id, dice.bits(), Origin::Replayed, paid);
+        let case = Case::opened(&self.order, booked.id, dice.bits(), Origin::Replayed, paid)
+            .of_pattern(self.of.0, world);
         stage.call(booked.known_at_us + 1, Actor::Case(case));
         None
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::event::{Event, Kind};
+use domain::event::{Event, Kind, Verdict};
 
 use super::{Passed, small};
 use crate::{
@@ -72,6 +72,27 @@ fn orders_are_seized_as_often_as_it_was_planted() {
     let all = unlabelled + injected + bid - replayed;
     crate::test_counts::agrees(injected, all, 0.2);
     crate::test_counts::agrees(bid, all, 0.1);
+}
+
+#[test]
+fn what_reviewers_do_not_know_they_take_for_honest() {
+    let settings = busy(4).with("self_referral", 0.1).with("lead_fraud", 0.1);
+    let unknown = Settings { unknown: ["self_referral".to_owned()].into(), ..settings.clone() };
+    let of = |settings: Settings, scheme: &str| {
+        let passed = Passed::of(settings);
+        let labels: BTreeMap<_, _> = passed.labels.values().map(|it| (it.event.id, it.pattern)).collect();
+        let verdicts = passed.events.values().filter_map(|known| match &known.event {
+            Event::Review(it) if labels.get(&it.conversion.uuid()) == Some(&scheme) => Some(it.verdict),
+            _ => None,
+        });
+        let verdicts: Vec<_> = verdicts.collect();
+        (verdicts.len() as u64, verdicts.iter().filter(|it| **it == Verdict::Fraud).count() as u64)
+    };
+    let (looked_at, found) = of(settings.clone(), "self_referral");
+    crate::test_counts::agrees(found, looked_at, 0.92);
+    let (now, seen) = of(unknown.clone(), "self_referral");
+    assert!(now * 5 < looked_at && seen * 5 <= now, "{seen} of {now}, of {found} of {looked_at} before");
+    assert_eq!(of(settings, "lead_fraud"), of(unknown, "lead_fraud"));
 }
 
 #[test]

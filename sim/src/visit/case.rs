@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     dice::{Dice, micros, mixed, real, whole},
+    patterns,
     rhythm::{DAY, HOUR, MINUTE},
     world::World,
 };
@@ -42,6 +43,21 @@ pub(crate) enum Origin {
     Staged,
     /// A report that was sent again: there is nothing to give back.
     Replayed,
+    /// Staged by a scheme that reviewers do not know.
+    StagedUnseen,
+    /// Sent again by a scheme that reviewers do not know.
+    ReplayedUnseen,
+}
+
+impl Origin {
+    /// The same, of a scheme that reviewers do not know. A seized order then looks like any customer's.
+    fn unseen(self) -> Self {
+        match self {
+            Self::Honest | Self::Seized => Self::Honest,
+            Self::Staged | Self::StagedUnseen => Self::StagedUnseen,
+            Self::Replayed | Self::ReplayedUnseen => Self::ReplayedUnseen,
+        }
+    }
 }
 
 /// That an order will be given back: how long after it, which part, and why.
@@ -120,6 +136,12 @@ impl Case {
         }
     }
 
+    /// The same, of a pattern that reviewers may not know.
+    pub(crate) fn of_pattern(self, pattern: usize, world: &World) -> Self {
+        let is_known = !world.settings.unknown.contains(patterns::get(pattern).name);
+        Self { origin: if is_known { self.origin } else { self.origin.unseen() }, ..self }
+    }
+
     /// Everything that will be tried; what is not legal when its time has come is left out then. Times count from the
     /// order, which is not later than what is known of it; the first wake moves what is past to the present.
     fn agenda(&self, world: &World) -> Agenda {
@@ -146,7 +168,7 @@ impl Case {
 
     /// Whether somebody looks at it, and when they have judged.
     fn look(&self, booked_us: i64, agenda: &mut Agenda, dice: &mut Dice) -> Option<i64> {
-        let fraud = self.origin != Origin::Honest;
+        let fraud = matches!(self.origin, Origin::Seized | Origin::Staged | Origin::Replayed);
         let odd = if fraud { FRAUD_LOOKS_ODD } else { HONEST_LOOKS_ODD };
         if !dice.happens(odd + LOOKED_AT_ANYWAY) {
             return None;
@@ -169,8 +191,8 @@ impl Case {
         let campaign = world.campaign(self.campaign);
         let share = match self.origin {
             Origin::Honest | Origin::Seized => campaign.vertical.refunded,
-            Origin::Staged => 2.0 * campaign.vertical.refunded,
-            Origin::Replayed => 0.0,
+            Origin::Staged | Origin::StagedUnseen => 2.0 * campaign.vertical.refunded,
+            Origin::Replayed | Origin::ReplayedUnseen => 0.0,
         };
         let Some(returns) = Returns::of(share, self.key) else { return };
         let at_us = self.order_us + returns.after_us;

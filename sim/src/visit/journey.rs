@@ -230,7 +230,11 @@ impl Journey {
             stage.reveal(order.at_us, name.id, Truth::Credit(credit.clone()));
         }
         let paid = order.pay(world, stage);
-        let case = Case::opened(&order, booked.id, key_of(self.key, Part::Case), origin, paid);
+        let mut case = Case::opened(&order, booked.id, key_of(self.key, Part::Case), origin, paid);
+        let pattern = by.map(|by| by.pattern).or(self.script.as_ref().map(|script| script.pattern));
+        if let Some(pattern) = pattern {
+            case = case.of_pattern(pattern, world);
+        }
         stage.call(booked.known_at_us + 1, Actor::Case(case));
         self.replay(&order, through, stage);
         if matches!(self.ending(), Ending::AsPersuaded | Ending::Organic) {
