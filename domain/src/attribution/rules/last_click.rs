@@ -1,11 +1,11 @@
 //! The last touch before the conversion gets all of the credit.
 
-use super::{AttributionModel, TouchPath};
+use crate::attribution::{Journey, Rule};
 
 /// All of the credit to the latest touch within the campaign's window (S87).
 pub struct LastClick;
 
-impl AttributionModel for LastClick {
+impl Rule for LastClick {
     fn name(&self) -> &'static str {
         "last_click"
     }
@@ -14,8 +14,10 @@ impl AttributionModel for LastClick {
         "The latest click within the campaign's window gets all of the credit."
     }
 
-    fn weigh(&self, path: &TouchPath) -> Vec<u64> {
-        let last = path.touches().len().saturating_sub(1);
-        (0..path.touches().len()).map(|touch| u64::from(touch == last)).collect()
+    fn weigh(&self, _: &Journey<'_>, weights: &mut [f64]) {
+        weights.fill(0.0);
+        if let Some(last) = weights.last_mut() {
+            *last = 1.0;
+        }
     }
 }
