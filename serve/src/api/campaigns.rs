@@ -3,6 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use domain::{
     AdvertiserId, CampaignId, Currency,
+    attribution::RuleName,
     campaign::{
         AllowedHost, CampaignStatus, DuplicatePolicy, EventKind, QualifyingEvent, WindowDays, check_events,
     },
@@ -65,6 +66,8 @@ pub struct NewCampaign {
     window_days: Option<WindowDays>,
     /// How many days the first-party cookie lives; 30 when absent.
     cookie_days: Option<WindowDays>,
+    /// How the credit for a conversion is divided among the clicks before it; `last_click` when absent.
+    attribution: Option<RuleName>,
     /// The first version of its commission plan; it can be given later.
     #[schema(min_items = 1)]
     rules: Option<Vec<Rule>>,
@@ -84,6 +87,8 @@ pub struct CampaignChange {
     events: Option<Vec<QualifyingEvent>>,
     window_days: Option<WindowDays>,
     cookie_days: Option<WindowDays>,
+    /// For conversions that are reported from now on; what was credited stays.
+    attribution: Option<RuleName>,
 }
 
 /// Which campaigns to list.
@@ -108,6 +113,7 @@ impl CampaignChange {
         set(&mut campaign.events, self.events);
         set(&mut campaign.window_days, self.window_days);
         set(&mut campaign.cookie_days, self.cookie_days);
+        set(&mut campaign.attribution, self.attribution);
     }
 }
 
@@ -150,6 +156,7 @@ async fn create(app: State<App>, once: Once<NewCampaign>) -> Result<Response, Fa
         events: new.events.unwrap_or_else(one_sale),
         window_days: new.window_days.unwrap_or(WindowDays::DEFAULT),
         cookie_days: new.cookie_days.unwrap_or(WindowDays::DEFAULT),
+        attribution: new.attribution.unwrap_or(RuleName::LastClick),
         created_at: now,
         updated_at: now,
     };
@@ -284,6 +291,7 @@ mod tests {
           "allowed_hosts": [
             "*.shop.example"
           ],
+          "attribution": "last_click",
           "cookie_days": 30,
           "created_at": "2026-02-01T12:00:00.001Z",
           "currency": "EUR",
@@ -351,6 +359,8 @@ mod tests {
         insta::assert_snapshot!(check(json!({"allowed_hosts": ["shop.example", "*"]})).await, @r#"422 unprocessable:  [/allowed_hosts/1: "*" is not a host such as shop.example or *.shop.example]"#);
         insta::assert_snapshot!(check(json!({"events": []})).await, @"422 unprocessable:  [/events: a campaign needs at least one event]");
         insta::assert_snapshot!(check(json!({"currency": "XAU"})).await, @r#"422 unprocessable:  [/currency: "XAU" is not an ISO 4217 currency code such as EUR or USD]"#);
+        let told = check(json!({"attribution": "coin_toss"})).await;
+        assert!(told.contains("/attribution") && told.contains("u_shaped"), "{told}");
         insta::assert_snapshot!(check(json!({"window_days": 91})).await, @"422 unprocessable:  [/window_days: a window of 91 days is outside 1 to 90 days]");
         insta::assert_snapshot!(check(json!({"advertiser_id": "adv_01JH0000000000000000000000"})).await, @"422 unknown_reference: no such advertiser [/advertiser_id: no such advertiser]");
         insta::assert_snapshot!(check(json!({"rules": [{"event": "lead", "terms": {"model": "percentage", "rate": "5"}}]})).await, @r#"422 unprocessable:  [/rules: the campaign has no event "lead"]"#);
@@ -388,6 +398,6 @@ mod tests {
         let events =
             json!([{"name": "sale", "kind": "sale", "min_amount": {"value": "5.00", "currency": "USD"}}]);
         insta::assert_snapshot!(api.patch(&path, json!({"events": events})).await.problem(), @r#"422 unprocessable:  [/events: the smallest amount of "sale" is 5.00 USD, which must be zero or more in EUR]"#);
-        insta::assert_snapshot!(api.patch(&path, json!({"currency": "USD"})).await.problem(), @"422 unprocessable:  [/currency: unknown field `currency`, expected one of `name`, `landing_url`, `allowed_hosts`, `fallback_url`, `events`, `window_days`, `cookie_days`]");
+        insta::assert_snapshot!(api.patch(&path, json!({"currency": "USD"})).await.problem(), @"422 unprocessable:  [/currency: unknown field `currency`, expected one of `name`, `landing_url`, `allowed_hosts`, `fallback_url`, `events`, `window_days`, `cookie_days`, `attribution`]");
     }
 }

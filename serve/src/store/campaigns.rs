@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, Currency, PlanId,
     affiliate::AffiliateStatus,
+    attribution::RuleName,
     campaign::{CampaignStatus, QualifyingEvent, WindowDays},
     commission::Rule,
 };
@@ -38,6 +39,8 @@ pub struct Campaign {
     pub window_days: WindowDays,
     /// How many days the first-party cookie lives.
     pub cookie_days: WindowDays,
+    /// How the credit for a conversion is divided among the clicks before it.
+    pub attribution: RuleName,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -84,9 +87,9 @@ pub async fn insert(tx: &mut PgConnection, campaign: &Campaign) -> sqlx::Result<
         "
         INSERT INTO campaigns (
             id, advertiser_id, name, status, currency, landing_url, allowed_hosts, fallback_url, events,
-            window_days, cookie_days, created_at, updated_at
+            window_days, cookie_days, attribution, created_at, updated_at
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ",
         campaign.id.uuid(),
         campaign.advertiser_id.uuid(),
@@ -99,6 +102,7 @@ pub async fn insert(tx: &mut PgConnection, campaign: &Campaign) -> sqlx::Result<
         Json(&campaign.events) as _,
         i32::from(campaign.window_days.days()),
         i32::from(campaign.cookie_days.days()),
+        campaign.attribution.name(),
         campaign.created_at,
         campaign.updated_at
     )
@@ -115,7 +119,8 @@ pub async fn list(db: &mut PgConnection, wanted: &Wanted, limit: i64) -> sqlx::R
         SELECT id, advertiser_id, name, status AS "status: Column<CampaignStatus>",
                currency AS "currency: Column<Currency>", landing_url, allowed_hosts, fallback_url,
                events AS "events: Column<Vec<QualifyingEvent>>", window_days AS "window_days: Column<WindowDays>",
-               cookie_days AS "cookie_days: Column<WindowDays>", created_at, updated_at
+               cookie_days AS "cookie_days: Column<WindowDays>", attribution AS "attribution: Column<RuleName>",
+               created_at, updated_at
         FROM campaigns
         WHERE ($1::uuid IS NULL OR id = $1)
           AND ($2::uuid IS NULL OR advertiser_id = $2)
@@ -164,7 +169,7 @@ pub async fn update(tx: &mut PgConnection, campaign: &Campaign) -> sqlx::Result<
         "
         UPDATE campaigns
         SET name = $2, status = $3, landing_url = $4, allowed_hosts = $5, fallback_url = $6, events = $7,
-            window_days = $8, cookie_days = $9, updated_at = $10
+            window_days = $8, cookie_days = $9, attribution = $10, updated_at = $11
         WHERE id = $1
         ",
         campaign.id.uuid(),
@@ -176,6 +181,7 @@ pub async fn update(tx: &mut PgConnection, campaign: &Campaign) -> sqlx::Result<
         Json(&campaign.events) as _,
         i32::from(campaign.window_days.days()),
         i32::from(campaign.cookie_days.days()),
+        campaign.attribution.name(),
         campaign.updated_at
     )
     .execute(tx)

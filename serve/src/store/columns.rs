@@ -9,6 +9,7 @@ use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
     Money, PlanId, Rate, SessionId,
     affiliate::{AffiliateStatus, PayoutMethod},
+    attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
     commission::{Rule, Trace},
     conversion::{CommissionStatus, ConversionStatus, ReversalReason},
@@ -81,7 +82,7 @@ columns! {
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, ConversionStatus, Currency, EventKind,
-        ImportStatus, PayoutMethod, Profile, ReversalReason,
+        ImportStatus, PayoutMethod, Profile, ReversalReason, RuleName,
     ];
     i32, |days| Ok(WindowDays::try_from(i64::from(days))?) => [WindowDays];
     i32, |ppm| Ok(Rate { ppm: ppm.try_into()? }) => [Rate];

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     ConversionId, Money,
-    attribution::{self, LastClick, Touch, TouchPath},
+    attribution::{self, Touch, TouchPath},
     campaign::QualifyingEvent,
     conversion::ConversionStatus,
 };
@@ -84,11 +84,11 @@ async fn share(
         Origin::Missing | Origin::Unnamed => Vec::new(),
     };
     let path = TouchPath::within(window, converted_at, touches);
-    let model: &dyn attribution::AttributionModel = &LastClick;
-    let shares = attribution::share(model, &path).into_iter().map(|share| {
+    let rule = campaign.attribution.rule();
+    let shares = attribution::share(rule, &path).into_iter().map(|share| {
         let touch = &path.touches()[share.touch];
         Share {
-            model: model.name().to_owned(),
+            model: rule.name().to_owned(),
             click: touch.click,
             link: touch.link,
             affiliate: touch.affiliate,

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, Currency,
     affiliate::AffiliateStatus,
+    attribution::RuleName,
     campaign::{QualifyingEvent, WindowDays},
     commission::{Plan, Rule, Upline},
     hierarchy::LEVELS,
@@ -25,12 +26,15 @@ pub struct Campaign {
     pub events: Vec<QualifyingEvent>,
     /// How long after a click a conversion counts.
     pub window: WindowDays,
+    /// How credit is divided.
+    pub attribution: RuleName,
 }
 
 /// The campaign, if there is one.
 pub async fn campaign(db: &mut PgConnection, id: CampaignId) -> Result<Option<Campaign>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT advertiser_id, currency, events AS "events: Json<Vec<QualifyingEvent>>", window_days
+        r#"SELECT advertiser_id, currency, events AS "events: Json<Vec<QualifyingEvent>>", window_days,
+                  attribution
            FROM campaigns
            WHERE id = $1"#,
         id.uuid(),
@@ -45,6 +49,7 @@ pub async fn campaign(db: &mut PgConnection, id: CampaignId) -> Result<Option<Ca
         currency: named(&row.currency)?,
         events: row.events.0,
         window: window.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        attribution: named(&row.attribution)?,
     }))
 }
 

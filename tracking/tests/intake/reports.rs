@@ -287,6 +287,35 @@ async fn a_session_stands_for_its_latest_click_in_the_window() {
 }
 
 #[tokio::test]
+async fn a_campaigns_rule_divides_credit_and_money_among_all_clicks() {
+    for (rule, expected) in [
+        ("first_click", "ann 0 accrued 1001 EUR, boss 1 accrued 200 EUR"),
+        ("linear", "ann 0 accrued 501 EUR, bob 0 accrued 500 EUR, boss 1 accrued 100 EUR"),
+        ("time_decay", "ann 0 accrued 334 EUR, bob 0 accrued 667 EUR, boss 1 accrued 67 EUR"),
+        ("u_shaped", "ann 0 accrued 501 EUR, bob 0 accrued 500 EUR, boss 1 accrued 100 EUR"),
+    ] {
+        let world = World::new().await;
+        world.seed().divide_by(world.campaign, rule).await;
+        let session = world.new_session();
+        world.arrive(world.new_click_id(), session, world.ann_link).await;
+        world.later(TimeDelta::days(7));
+        world.arrive(world.new_click_id(), session, world.bob_link).await;
+        let reply =
+            world.report(&format!("session_id={session}&amount=100.05&order_id=A&status=approved")).await;
+        let lines = world.lines(&reply).await.replace("payable", "accrued");
+        let mut lines: Vec<&str> = lines.split(", ").collect();
+        lines.sort_unstable();
+        assert_eq!(lines.join(", "), expected, "{rule}");
+        world.later(TimeDelta::days(1));
+        world.report("event=sale&order_id=A&status=refunded&amount=100.05").await;
+        for affiliate in [world.ann, world.bob, world.boss] {
+            assert_eq!(world.owed(affiliate).await, (0, 0), "{rule}: a refund takes back what was credited");
+        }
+        world.audit().await;
+    }
+}
+
+#[tokio::test]
 async fn a_coupon_without_a_click_credits_whose_code_it_is() {
     let world = World::new().await;
     world.seed().coupon(world.advertiser, "SAVE10", world.bob_link).await;

@@ -69,6 +69,15 @@ impl Seed<'_> {
         .unwrap();
     }
 
+    pub async fn divide_by(&self, campaign: CampaignId, rule: &str) {
+        sqlx::query("UPDATE campaigns SET attribution = $2 WHERE id = $1")
+            .bind(campaign.uuid())
+            .bind(rule)
+            .execute(self.pool)
+            .await
+            .unwrap();
+    }
+
     pub async fn plan(&self, id: PlanId, campaign: CampaignId, affiliate: Option<AffiliateId>, rules: Value) {
         sqlx::query(
             "INSERT INTO commission_plans
