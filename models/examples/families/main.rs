@@ -26,6 +26,8 @@ pub enum Given {
     F32(usize, Vec<f32>),
     /// A number for each row.
     I64(Vec<i64>),
+    /// Integers, row by row; as wide as it is said.
+    I64Rows(usize, Vec<i64>),
     /// A text for each row.
     Text(Vec<&'static str>),
 }
@@ -50,6 +52,9 @@ impl Given {
                 Tensor::from_array(([values.len() / width, *width], values.clone()))?.into()
             }
             Self::I64(values) => Tensor::from_array(([values.len()], values.clone()))?.into(),
+            Self::I64Rows(width, values) => {
+                Tensor::from_array(([values.len() / width, *width], values.clone()))?.into()
+            }
             Self::Text(values) => Tensor::from_string_array(([values.len(), 1], values.as_slice()))?.into(),
         })
     }
@@ -64,6 +69,9 @@ impl Given {
                 json!({"type": "float32", "shape": [values.len() / width, width], "data": values})
             }
             Self::I64(values) => json!({"type": "int64", "shape": [values.len()], "data": values}),
+            Self::I64Rows(width, values) => {
+                json!({"type": "int64", "shape": [values.len() / width, width], "data": values})
+            }
             Self::Text(values) => json!({"type": "object", "shape": [values.len(), 1], "data": values}),
         }
     }
@@ -120,6 +128,10 @@ fn answer(value: &DynValue) -> ort::Result<Value> {
         Some(TensorElementType::Float32) => {
             let (dims, data) = value.try_extract_tensor::<f32>()?;
             json!({"type": "float32", "shape": shape(dims), "data": data})
+        }
+        Some(TensorElementType::Bool) => {
+            let (dims, data) = value.try_extract_tensor::<bool>()?;
+            json!({"type": "bool", "shape": shape(dims), "data": data})
         }
         _ => {
             let (dims, data) = value.try_extract_tensor::<i64>()?;

@@ -2,6 +2,7 @@
 
 use models::graph::{
     Dim, ElementType, Graph, GraphError, TensorType, Value,
+    attribution::{AdditiveHazard, Rule, Touches},
     calibration::{Isotonic, Platt},
     dense::{Activation, Autoencoder, Dense, Layer, Network},
     extended_forest::ExtendedForest,
@@ -43,6 +44,7 @@ pub fn samples() -> Vec<Sample> {
         sample("histogram", histogram),
         sample("tails", tails),
         best,
+        Sample { name: "attribution", build: attribution, given: journeys() },
         sample("calibration", calibration),
         Sample { name: "preprocess", build: preprocess, given: raw },
         sample("composition", composition),
@@ -243,6 +245,43 @@ fn best(graph: &mut Graph) -> Result<(), GraphError> {
     let best = factors.add_best(graph, &users, 3)?;
     graph.output("items", &best.items, "best first")?;
     graph.output("scores", &best.scores, "how well they fit")
+}
+
+/// Journeys of two touches, one of an unknown channel, of none, and one that is too old for any effect.
+fn journeys() -> Vec<(&'static str, Given)> {
+    let day_s = 86_400.0;
+    let ages = vec![2.0 * day_s, 60.0, 0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1e9, 0.0, 0.0];
+    vec![
+        ("channel", Given::I64Rows(3, vec![0, 0, -1, 7, 1, 0, -1, -1, -1, 0, -1, -1])),
+        ("age", Given::F64(3, ages)),
+        ("campaign", Given::I64(vec![0, 9, 0, 0])),
+        ("device", Given::I64Rows(3, vec![0, 1, -1, -1, 1, 0, 0, 0, 0, 0, 0, 0])),
+    ]
+}
+
+fn attribution(graph: &mut Graph) -> Result<(), GraphError> {
+    let numbers = |graph: &mut Graph, name| {
+        graph.input(name, TensorType::rows(ElementType::I64, 3), "numbers, below zero where there is none")
+    };
+    let channel = numbers(graph, "channel")?;
+    let age = graph.input("age", TensorType::rows(ElementType::F64, 3), "seconds before the conversion")?;
+    let campaign = graph.input("campaign", TensorType::new(ElementType::I64, &[Dim::Batch]), "a number")?;
+    let device = numbers(graph, "device")?;
+    let hazard = AdditiveHazard {
+        organic: vec![0.01, 0.02],
+        effect: vec![0.5, 0.3],
+        later: vec![1.5, 1.0],
+        repeat: vec![1.0, 0.5],
+        factors: vec![("device".to_owned(), vec![1.0, 0.8, 0.9])],
+        channel: vec![1.0, 2.0, 1.5],
+        decay_per_day: Some(vec![0.5, 3.0, 1.0]),
+        nothing: 1e-9,
+        rule: Rule::LastClick,
+    };
+    let credit = hazard.add(graph, &Touches { channel, age, campaign, factors: vec![device] })?;
+    graph.output("weights", &credit.weights, "of each touch")?;
+    graph.output("organic", &credit.organic, "of nobody")?;
+    graph.output("fallback", &credit.by_rule, "whether a rule divided the credit")
 }
 
 fn line() -> Segments {

@@ -3,6 +3,7 @@
 //! A family is a table with a method `add`, which puts its operators into a [`Graph`] and gives their values back; so
 //! families compose: preprocessing, a scorer, a calibration. Nothing here learns.
 
+pub mod attribution;
 pub mod calibration;
 pub mod dense;
 pub mod extended_forest;

@@ -74,7 +74,7 @@ impl Registry {
     /// # Errors
     /// When it is no address of a bucket though it looks like one, or the environment says too little.
     pub fn at(address: &Path) -> Result<Self, AddressError> {
-        match address.to_str().filter(|address| address.contains("://")) {
+        match ::bucket::remote(address) {
             Some(address) => Bucket::at(address).map(|bucket| Self::over(Arc::new(bucket))),
             None => Ok(Self::in_folder(address)),
         }

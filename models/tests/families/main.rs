@@ -1,6 +1,7 @@
 //! Every family of graphs, run by ONNX Runtime, says what a plain reading of its table says.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod attribution;
 mod calibration;
 mod composition;
 mod dense;

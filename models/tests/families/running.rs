@@ -15,6 +15,7 @@ pub enum Given {
     F64(usize, Vec<f64>),
     F32(usize, Vec<f32>),
     I64(Vec<i64>),
+    I64Rows(usize, Vec<i64>),
     Text(Vec<String>),
 }
 
@@ -39,6 +40,9 @@ impl Given {
                 Tensor::from_array(([values.len() / width, width], values)).unwrap().into()
             }
             Self::I64(values) => Tensor::from_array(([values.len()], values)).unwrap().into(),
+            Self::I64Rows(width, values) => {
+                Tensor::from_array(([values.len() / width, width], values)).unwrap().into()
+            }
             Self::Text(values) => {
                 Tensor::from_string_array(([values.len(), 1], values.as_slice())).unwrap().into()
             }
@@ -62,7 +66,12 @@ pub fn run(bytes: &[u8], given: &[(&str, Given)]) -> Answers {
             };
             let integers =
                 || value.try_extract_tensor::<i64>().map(|(_, it)| it.iter().map(|it| *it as f64).collect());
-            (name.to_owned(), doubles.or_else(|_| floats()).or_else(|_| integers()).unwrap())
+            let bools = || {
+                let bools = value.try_extract_tensor::<bool>();
+                bools.map(|(_, it)| it.iter().map(|it| f64::from(u8::from(*it))).collect())
+            };
+            let numbers = doubles.or_else(|_| floats()).or_else(|_| integers());
+            (name.to_owned(), numbers.or_else(|_| bools()).unwrap())
         })
         .collect()
 }
