@@ -67,21 +67,3 @@ fn version() -> String {
 fn libtorch() -> Result<String> {
     anyhow::bail!("this program was built without its feature `torch`; build it with default features")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_library_is_said_with_what_mends_it() {
-        let wrong =
-            onnx_runtime(Path::new("/nowhere/libonnxruntime.so")).expect_err("there is nothing there");
-        let finding = Finding { subject: "ONNX Runtime", verdict: Err(format!("{wrong:#}")) };
-        let sentence = finding.to_string();
-        assert!(
-            sentence.starts_with("ONNX Runtime  is missing: ONNX Runtime cannot be loaded"),
-            "{sentence}"
-        );
-        assert!(sentence.contains("`cargo xtask native onnxruntime` brings it"), "{sentence}");
-    }
-}
