@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use features::{defs::sets::SETS, offline::table};
+use features::{
+    defs::sets::SETS,
+    offline::{SUBJECTS, table, verdicts},
+};
 use models::{fingerprint::Fingerprint, schema::FeatureSchema};
 use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader};
 
@@ -15,6 +18,9 @@ use crate::anomaly::{matrix::Values, npz};
 
 /// Where a training set says its feature set.
 const SET_KEY: &str = "tributary.set";
+
+/// How many rows may each have a text of its own without that being a name.
+const FEW: usize = 100;
 
 /// Which file, and what is in it.
 #[derive(Args, Clone, Debug)]
@@ -26,10 +32,15 @@ pub struct InputArgs {
     /// nothing where nobody has judged; in an .npz file y
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
+    /// The column that says since when a label is known; no model learns from a label that came later than the rows that
+    /// it learns from [default: the label's name with _known_at, where there is one]
+    #[arg(long, value_name = "COLUMN", requires = "label")]
+    pub label_known: Option<String>,
     /// The column that says when a row happened; rows are split by it [default: at, where there is one]
     #[arg(long, value_name = "COLUMN")]
     pub time: Option<String>,
-    /// A column that names rows and is repeated in what is written; may be repeated
+    /// A column that names rows and is repeated in what is written; may be repeated [default, of a training set: whose
+    /// conversion, click and affiliate it is]
     #[arg(long, value_name = "COLUMN")]
     pub id: Vec<String>,
     /// A column that nothing is learned from; may be repeated
@@ -45,14 +56,29 @@ pub struct Input {
     pub schema: FeatureSchema,
     /// Whether a row is what is looked for, where somebody has said so.
     pub labels: Option<Vec<Option<bool>>>,
+    /// Since when each label is known, where the file says that, in microseconds since the Unix epoch.
+    pub labels_known_us: Option<Vec<Option<i64>>>,
     /// When each row happened, in microseconds since the Unix epoch.
     pub times_us: Option<Vec<i64>>,
     /// The columns that name rows.
     pub ids: Vec<(String, Vec<String>)>,
+    /// Columns that nothing is learned from because they say whom rows are about, or what was found.
+    pub left_out: Vec<String>,
     /// How many rows there are.
     pub rows: usize,
     /// SHA-256 of the file.
     pub data: Fingerprint,
+}
+
+impl Input {
+    /// The labels that were known before an instant; all of them where nobody says since when they are.
+    #[must_use]
+    pub fn labels_known_before(&self, at_us: i64) -> Option<Vec<Option<bool>>> {
+        let labels = self.labels.as_ref()?;
+        let Some(known_us) = &self.labels_known_us else { return Some(labels.clone()) };
+        let known = known_us.iter().map(|known_us| known_us.is_some_and(|known_us| known_us < at_us));
+        Some(labels.iter().zip(known).map(|(label, is_known)| label.filter(|_| is_known)).collect())
+    }
 }
 
 impl InputArgs {
@@ -85,7 +111,17 @@ impl InputArgs {
             Some(other) => bail!("an .npz file has its labels in y, not in {other:?}: say --label y"),
         };
         let schema = self.schema_of(&features);
-        Ok(Input { schema, labels, times_us: None, ids: Vec::new(), rows: table.rows(), data, features })
+        Ok(Input {
+            schema,
+            labels,
+            labels_known_us: None,
+            times_us: None,
+            ids: Vec::new(),
+            left_out: Vec::new(),
+            rows: table.rows(),
+            data,
+            features,
+        })
     }
 
     fn read_table(&self, data: Fingerprint) -> Result<Input> {
@@ -95,22 +131,54 @@ impl InputArgs {
             self.time_column(&frame)?.map(|column| table::instants(&self.input, column)).transpose()?;
         let label = self.label.as_deref().map(|name| self.column(&frame, name)).transpose()?;
         let labels = label.map(labels_of).transpose()?;
-        let ids = self.id.iter().map(|name| Ok((name.clone(), texts_of(self.column(&frame, name)?)?)));
-        let ids = ids.collect::<Result<Vec<_>>>()?;
+        let labels_known_us = self.known_column(&frame)?;
+        let labels_known_us =
+            labels_known_us.map(|column| table::instants_if_any(&self.input, column)).transpose()?;
         self.drop.iter().try_for_each(|name| self.column(&frame, name).map(drop))?;
-        let (schema, names) = self.wanted(&frame)?;
+        let Wanted { schema, names, left_out } = self.wanted(&frame)?;
+        let ids = self.ids(&frame, schema.is_some());
+        let ids = ids.map(|name| Ok((name.to_owned(), texts_of(self.column(&frame, name)?)?)));
+        let ids = ids.collect::<Result<Vec<_>>>()?;
         let features = names.into_iter().map(|name| {
             let values = values_of(self.column(&frame, &name)?)?;
             Ok((name, values))
         });
         let features = features.collect::<Result<Vec<_>>>()?;
+        self.check(&features, frame.height())?;
+        let schema = schema.unwrap_or_else(|| self.schema_of(&features));
+        let rows = frame.height();
+        Ok(Input { schema, labels, labels_known_us, times_us, ids, left_out, rows, data, features })
+    }
+
+    /// That there is something to learn, and that no column is a name for each row.
+    fn check(&self, features: &[(String, Values)], rows: usize) -> Result<()> {
+        let path = self.input.display();
         ensure!(
             !features.is_empty(),
-            "{} has no column to learn from beside those of labels, times and ids",
-            self.input.display()
+            "{path} has no column to learn from beside those of labels, times and ids"
         );
-        let schema = schema.unwrap_or_else(|| self.schema_of(&features));
-        Ok(Input { schema, labels, times_us, ids, rows: frame.height(), data, features })
+        ensure!(
+            features.iter().any(|(_, values)| values.vary()),
+            "{path} has nothing to learn from: each of its {} columns says the same in all rows, or nothing",
+            features.len()
+        );
+        let is_name = |values: &Values| FEW < rows && rows < values.categories().saturating_mul(2);
+        match features.iter().find(|(_, values)| is_name(values)) {
+            Some((name, values)) => bail!(
+                "column {name} of {path} has {} different texts in {rows} rows, which is a name and no category: say \
+                 --id {name}, or --drop {name}",
+                values.categories()
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// The columns that name rows: those that were asked for, or the usual ones of a training set.
+    fn ids<'a>(&'a self, frame: &'a DataFrame, is_training_set: bool) -> impl Iterator<Item = &'a str> {
+        let usual = ["conversion_id", "click_id", "affiliate_id"].into_iter();
+        let is_usual = is_training_set && self.id.is_empty();
+        let usual = usual.filter(move |name| is_usual && frame.get_column_index(name).is_some());
+        self.id.iter().map(String::as_str).chain(usual)
     }
 
     fn column<'a>(&self, frame: &'a DataFrame, name: &str) -> Result<&'a Column> {
@@ -127,9 +195,18 @@ impl InputArgs {
         }
     }
 
+    /// The column that says since when labels are known: the one that was named, or else the one with the usual name.
+    fn known_column<'a>(&self, frame: &'a DataFrame) -> Result<Option<&'a Column>> {
+        match (&self.label_known, &self.label) {
+            (Some(name), _) => self.column(frame, name).map(Some),
+            (None, Some(label)) => Ok(frame.column(&known_at(label)).ok()),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// The columns to learn from: the features of the set that a training set was made of, or all that have no other
     /// part.
-    fn wanted(&self, frame: &DataFrame) -> Result<(Option<FeatureSchema>, Vec<String>)> {
+    fn wanted(&self, frame: &DataFrame) -> Result<Wanted> {
         if let Some(set) = self.made_of()? {
             let known = SETS.iter().find(|known| known.full_name() == set);
             let known = known.with_context(|| {
@@ -142,16 +219,24 @@ impl InputArgs {
             let names: Vec<String> = names.into_iter().filter(|name| !self.drop.contains(name)).collect();
             let fingerprint = Fingerprint(known.fingerprint());
             let schema = FeatureSchema { set, fingerprint, names: names.clone() };
-            return Ok((Some(schema).filter(|_| self.drop.is_empty()), names));
+            let schema = Some(schema).filter(|_| self.drop.is_empty());
+            return Ok(Wanted { schema, names, left_out: Vec::new() });
         }
         let time = self.time.as_deref().unwrap_or("at");
+        let known = self.label_known.clone().or_else(|| self.label.as_deref().map(known_at));
         let is_other = |name: &str| {
             name == time
                 || Some(name) == self.label.as_deref()
+                || Some(name) == known.as_deref()
                 || self.id.iter().chain(&self.drop).any(|other| other == name)
         };
+        // A training set that went through other hands has lost its name, but not those columns.
+        let is_told = |name: &str| {
+            SUBJECTS.contains(&name) || [verdicts::FRAUD, verdicts::FRAUD_KNOWN_AT].contains(&name)
+        };
         let names = frame.columns().iter().map(|column| column.name().to_string());
-        Ok((None, names.filter(|name| !is_other(name)).collect()))
+        let (left_out, names) = names.filter(|name| !is_other(name)).partition(|name| is_told(name));
+        Ok(Wanted { schema: None, names, left_out })
     }
 
     /// The feature set that the file says it was made of.
@@ -171,6 +256,21 @@ impl InputArgs {
         let set = self.input.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         FeatureSchema { set, fingerprint: Fingerprint::of(names.join("\n").as_bytes()), names }
     }
+}
+
+/// Columns by what becomes of them.
+struct Wanted {
+    /// Of a training set as it was made.
+    schema: Option<FeatureSchema>,
+    /// Those to learn from.
+    names: Vec<String>,
+    /// Those that say whom rows are about, or what was found.
+    left_out: Vec<String>,
+}
+
+/// What the column is usually called that says since when a label is known.
+fn known_at(label: &str) -> String {
+    format!("{label}_known_at")
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {

@@ -28,12 +28,18 @@ impl Watch {
         Self { bar, stopped }
     }
 
+    /// Whether the job was asked to stop.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     /// Begins a step.
     ///
     /// # Errors
     /// When the job was asked to stop.
     pub fn step(&self, what: impl Into<Cow<'static, str>>) -> Result<()> {
-        if self.stopped.load(Ordering::Relaxed) {
+        if self.is_stopped() {
             bail!("stopped when asked to; nothing was written");
         }
         self.bar.set_message(what);

@@ -89,7 +89,7 @@ fn planted_shifts_are_found_explained_and_proved_by_the_file() {
     let told = said(&world.fraud("out", &["--model", "all"]));
     assert!(told.contains("fraud version 1 is in registry"), "{told}");
     let measures = measures(&world.path("out"));
-    for model in ["iforest", "ensemble"] {
+    for model in ["iforest", "ensemble", "two_stages"] {
         let found = measures["models"][model]["roc_auc"].as_f64().unwrap();
         assert!(0.9 < found, "{model}: {found}");
     }
@@ -108,7 +108,7 @@ fn planted_shifts_are_found_explained_and_proved_by_the_file() {
     let verified = said(&world.train(&["models", "verify", "fraud"]));
     assert!(verified.contains("fraud"), "{verified}");
     let listed = said(&world.train(&["models", "list"]));
-    assert!(listed.contains("ensemble") && listed.contains("roc_auc"), "{listed}");
+    assert!(listed.contains("two_stages") && listed.contains("roc_auc"), "{listed}");
     said(&world.train(&["models", "promote", "fraud", "1", "--why", "first", "--by", "test"]));
 }
 
@@ -150,7 +150,7 @@ fn what_is_wrong_is_said_and_nothing_is_left_behind() {
     for (words, told) in [
         (vec!["--drop", "g"], "has no column \"g\"; it has order, when, a"),
         (vec!["--trees", "0"], "trees"),
-        (vec!["--false-positive-rate", "0.00001"], "raise --false-positive-rate"),
+        (vec!["--false-positive-rate", "0.00001"], "ask for a higher rate"),
         (vec!["--test", "0.9"], "together they must be below 1"),
     ] {
         let refusal = refusal(&world.fraud("out", &words));
@@ -173,8 +173,8 @@ fn a_model_becomes_a_version_in_a_bucket_and_its_champion() {
         said(&command.args(words).output().unwrap())
     };
     told(&[
-        "fraud", "--input", "rows.csv", "--label", "fraud", "--time", "when", "--model", "iforest", "--out",
-        "out",
+        "fraud", "--input", "rows.csv", "--label", "fraud", "--time", "when", "--id", "order", "--model",
+        "iforest", "--out", "out",
     ]);
     told(&["models", "promote", "fraud", "1", "--by", "Ana", "--why", "it is the first"]);
     let list = told(&["models", "list"]);

@@ -26,7 +26,9 @@ pub enum ConformalError {
     #[error("the target false-positive rate is {0}; it must be above 0 and below 1")]
     Rate(f64),
     /// Too few rows for such a rate.
-    #[error("{rows} rows cannot hold a false-positive rate of {target}; give at least {needed}")]
+    #[error(
+        "{rows} rows cannot hold a false-positive rate of {target}: give at least {needed}, or ask for a higher rate"
+    )]
     Window {
         /// The window's rows.
         rows: usize,

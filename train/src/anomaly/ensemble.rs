@@ -55,38 +55,58 @@ impl Ensemble {
     #[must_use]
     pub fn combine(&self, scores: &[Vec<f64>]) -> Vec<f64> {
         let rows = scores.first().map_or(0, Vec::len);
-        let combined = |row: usize| {
-            let nats =
-                self.members.iter().zip(scores).map(|(member, scores)| member.surprise.nats(scores[row]));
-            log_mean_exp(nats)
-        };
+        let combined =
+            |row: usize| self.score_of(&scores.iter().map(|scores| scores[row]).collect::<Vec<_>>());
         (0..rows).into_par_iter().with_min_len(1024).map(combined).collect()
     }
 
-    /// The member that a row surprises most, and how much: whose reasons to give for it. `scores` are the members' for
-    /// this row.
+    /// The score of one row from the scores that the members gave to it.
     #[must_use]
-    pub fn most_surprised(&self, scores: &[f64]) -> (&Member, f64) {
-        let mut most = (&self.members[0], f64::NEG_INFINITY);
-        for (member, &score) in self.members.iter().zip(scores) {
-            let nats = member.surprise.nats(score);
-            if most.1 < nats {
-                most = (member, nats);
+    pub fn score_of(&self, scores: &[f64]) -> f64 {
+        log_sum_exp(&self.parts(scores))
+    }
+
+    /// What the members score one row.
+    pub(super) fn scores_of(&self, row: &[f64]) -> Vec<f64> {
+        let alone = Matrix::from_rows(row.len(), row.to_vec());
+        let score = |member: &Member| Some(member.detector.scores(alone.as_ref().ok()?).ok()?[0]);
+        self.members.iter().map(|member| score(member).unwrap_or(f64::NAN)).collect()
+    }
+
+    /// How much of a row's score each member stands for; they sum to one. `scores` are the members' for this row.
+    #[must_use]
+    pub fn voices(&self, scores: &[f64]) -> Vec<f64> {
+        let parts = self.parts(scores);
+        let whole = log_sum_exp(&parts);
+        parts.into_iter().map(|part| libm::exp(part - whole)).collect()
+    }
+
+    /// What each feature adds to the strangeness of a row that the members gave these scores to.
+    #[must_use]
+    pub fn blame_of(&self, row: &[f64], scores: &[f64]) -> Vec<f64> {
+        let mut blame = vec![0.0; row.len()];
+        for (member, voice) in self.members.iter().zip(self.voices(scores)) {
+            let of_member = member.detector.blame(row);
+            let whole: f64 = of_member.iter().map(|part| part.max(0.0)).sum();
+            if 0.0 < whole {
+                blame.iter_mut().zip(of_member).for_each(|(sum, part)| *sum += voice * part.max(0.0) / whole);
             }
         }
-        most
+        blame
+    }
+
+    /// ln of each member's part of the mean of 1/p.
+    fn parts(&self, scores: &[f64]) -> Vec<f64> {
+        let count = libm::log(self.members.len() as f64);
+        let part = |(member, score): (&Member, &f64)| member.surprise.nats(*score) - count;
+        self.members.iter().zip(scores).map(part).collect()
     }
 }
 
-/// ln of the mean of exp, which does not overflow.
-fn log_mean_exp(nats: impl Iterator<Item = f64> + Clone) -> f64 {
-    let most = nats.clone().fold(f64::NEG_INFINITY, f64::max);
-    let (mut sum, mut count) = (0.0, 0.0);
-    for nats in nats {
-        sum += libm::exp(nats - most);
-        count += 1.0;
-    }
-    most + libm::log(sum / count)
+/// ln of the sum of exp, which does not overflow.
+fn log_sum_exp(parts: &[f64]) -> f64 {
+    let most = parts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    most + libm::log(parts.iter().map(|part| libm::exp(part - most)).sum())
 }
 
 impl Detector for Ensemble {
@@ -100,18 +120,9 @@ impl Detector for Ensemble {
         Ok(self.combine(&scores))
     }
 
-    /// The mean of the members' blame, each as shares of what it blames in all.
+    /// The members' blame, each as shares of what it blames in all, by how much of the score is theirs.
     fn blame(&self, row: &[f64]) -> Vec<f64> {
-        let mut blame = vec![0.0; row.len()];
-        for member in &self.members {
-            let of_member = member.detector.blame(row);
-            let whole: f64 = of_member.iter().map(|part| part.max(0.0)).sum();
-            if 0.0 < whole {
-                let count = self.members.len() as f64;
-                blame.iter_mut().zip(of_member).for_each(|(sum, part)| *sum += part.max(0.0) / whole / count);
-            }
-        }
-        blame
+        self.blame_of(row, &self.scores_of(row))
     }
 }
 
@@ -122,10 +133,10 @@ mod tests {
     #[test]
     fn p_values_are_combined_by_their_harmonic_mean() {
         let p = [0.5_f64, 0.01, 0.2];
-        let combined = log_mean_exp(p.iter().map(|p| -p.ln()));
+        let parts = p.map(|p| -p.ln() - 3.0_f64.ln());
         let harmonic = 3.0 / p.iter().map(|p| 1.0 / p).sum::<f64>();
-        assert!((combined + harmonic.ln()).abs() < 1e-12);
-        let far = log_mean_exp([5_000.0, 10.0].into_iter());
-        assert!((far - (5_000.0 - 2.0_f64.ln())).abs() < 1e-9);
+        assert!((log_sum_exp(&parts) + harmonic.ln()).abs() < 1e-12);
+        let far = log_sum_exp(&[5_000.0, 10.0]);
+        assert!((far - 5_000.0).abs() < 1e-9);
     }
 }

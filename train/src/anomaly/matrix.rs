@@ -1,7 +1,7 @@
 //! A table of numbers as detectors read it: rows after another, missing values as NaN, categories as codes that rise
 //! with rarity.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One column: what it is called and, for a category, which values it may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,32 @@ pub enum MatrixError {
 }
 
 impl Values {
+    /// Whether there are two rows that do not say the same; one that says nothing says the same as all others.
+    #[must_use]
+    pub fn vary(&self) -> bool {
+        match self {
+            Self::Numbers(values) => {
+                let mut said = values.iter().filter(|value| !value.is_nan());
+                let first = said.next();
+                said.any(|value| Some(value) != first)
+            }
+            Self::Categories(values) => {
+                let mut said = values.iter().flatten();
+                let first = said.next();
+                said.any(|value| Some(value) != first)
+            }
+        }
+    }
+
+    /// How many different texts there are.
+    #[must_use]
+    pub fn categories(&self) -> usize {
+        match self {
+            Self::Numbers(_) => 0,
+            Self::Categories(values) => values.iter().flatten().collect::<BTreeSet<_>>().len(),
+        }
+    }
+
     /// The values of some rows.
     ///
     /// # Panics

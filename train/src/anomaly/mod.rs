@@ -20,9 +20,13 @@ pub mod npz;
 pub mod planted;
 pub mod reasons;
 pub mod steps;
+pub mod supervised;
 pub mod surprise;
+pub mod two_stages;
 
 use matrix::{Matrix, MatrixError};
+
+use crate::gbdt::GbdtError;
 
 /// Why a detector could not be fitted or cannot score.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -49,6 +53,9 @@ pub enum DetectorError {
     /// A table that is not like the one that was learned from.
     #[error(transparent)]
     Matrix(#[from] MatrixError),
+    /// Trees could not be boosted.
+    #[error(transparent)]
+    Trees(#[from] GbdtError),
     /// The library that trains networks failed.
     #[error("libtorch failed: {0}")]
     Torch(String),

@@ -8,6 +8,7 @@
 mod bins;
 mod block;
 mod boost;
+mod credits;
 mod grow;
 mod histogram;
 pub mod losses;

@@ -6,7 +6,7 @@ use models::graph::{
 };
 use rayon::prelude::*;
 
-use super::{Round, shap};
+use super::{Round, credits, shap};
 use crate::anomaly::matrix::{Column, Matrix, MatrixError};
 
 /// Rows that go down all trees before the next ones.
@@ -99,6 +99,22 @@ impl Boosted {
     #[must_use]
     pub fn contributions(&self, row: &[f64]) -> Contributions {
         shap::contributions(self, row)
+    }
+
+    /// How the score of one row came about, question by question: each is credited with the change in what is expected.
+    /// Cheaper than [`Self::contributions`], and what [`Self::add_with_credits`] says; of features that are asked together
+    /// it credits the one lower in the trees more.
+    #[must_use]
+    pub fn credits(&self, row: &[f64]) -> Contributions {
+        credits::credits(self, row)
+    }
+
+    /// Adds the trees to a graph: the scores before the link, batch × 1, and their credits, batch × features.
+    ///
+    /// # Errors
+    /// When the rows have another width than the ones that were learned from.
+    pub fn add_with_credits(&self, graph: &mut Graph, rows: &Value) -> Result<[Value; 2], GraphError> {
+        credits::add(self, graph, rows)
     }
 
     /// Adds the trees to a graph: the scores before the link, and the predictions; each batch × 1.

@@ -252,6 +252,18 @@ fn a_tree_asks_only_for_the_features_that_it_drew() {
 }
 
 #[test]
+fn credits_and_base_add_up_to_the_score() {
+    let (table, targets) = example(600, 3);
+    let boosted = grown(&Settings { trees: 30, ..Settings::default() }, "squared", &table, &targets);
+    let scores = boosted.scores(&table).unwrap();
+    for row in (0..table.rows()).step_by(37) {
+        let credits = boosted.credits(table.row(row));
+        let told = credits.base + credits.features.iter().sum::<f64>();
+        assert!((told - scores[row]).abs() < 1e-9, "{told} and {}", scores[row]);
+    }
+}
+
+#[test]
 fn nothing_to_learn_leaves_the_first_score() {
     let table = Matrix::from_rows(2, vec![1.0; 60]).unwrap();
     let targets: Vec<f64> = (0..30).map(|row| f64::from(row % 5)).collect();

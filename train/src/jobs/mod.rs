@@ -2,16 +2,15 @@
 //!
 //! To add a job: a folder here that implements [`Job`], and its line in [`Jobs`].
 
+pub mod attribution;
 mod folder;
 pub mod fraud;
 mod publish;
+mod run;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use domain::Clock;
 use features::defs::sets::SETS;
@@ -21,9 +20,7 @@ use models::registry::{
     manifest::{Calibration, Metric, ParityVector, Signature, Threshold},
 };
 
-use signal_hook::consts::SIGINT;
-
-use self::{folder::Folder, fraud::Fraud};
+use self::{attribution::Attribution, fraud::Fraud, run::RunArgs};
 use crate::{
     input::{Input, InputArgs},
     report::Report,
@@ -36,6 +33,8 @@ use crate::{
 pub enum Jobs {
     /// Anomalies among conversions, clicks or anything else that is rows of numbers: scores, reasons, and a threshold
     Fraud(Box<Order<Fraud>>),
+    /// Who is to be credited with conversions: rules, Markov chains and Shapley values side by side, with intervals
+    Attribution(Box<Attribution>),
 }
 
 impl Jobs {
@@ -46,6 +45,7 @@ impl Jobs {
     pub fn run(self, clock: &Clock) -> Result<String> {
         match self {
             Self::Fraud(order) => order.run(clock),
+            Self::Attribution(job) => job.run(clock),
         }
     }
 }
@@ -151,18 +151,8 @@ pub struct Order<J: Job> {
     split: SplitArgs,
     #[command(flatten)]
     settings: J::Settings,
-    /// What all chance follows from: the same data and seed give the same bytes
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// How many threads work; results do not depend on it [default: as many as there are cores]
-    #[arg(long)]
-    threads: Option<usize>,
-    /// The folder to write into, which must not exist
-    #[arg(long, value_name = "FOLDER")]
-    out: PathBuf,
-    /// Overwrite the folder that --out names
-    #[arg(long)]
-    replace: bool,
+    #[command(flatten)]
+    run: RunArgs,
     /// Folder, or s3://BUCKET/FOLDER, of the registry that the model becomes a version in
     #[arg(long, env = "TRIBUTARY_REGISTRY", value_name = "REGISTRY", default_value = "registry")]
     registry: PathBuf,
@@ -174,25 +164,30 @@ pub struct Order<J: Job> {
     no_publish: bool,
 }
 
+/// Says which columns were not learned from though nobody had said so.
+fn left_out(names: &[String]) -> String {
+    format!(
+        "not learned from, because of their names: {}; another name makes a feature of a column",
+        names.join(", ")
+    )
+}
+
 impl<J: Job> Order<J> {
     fn run(&self, clock: &Clock) -> Result<String> {
-        ensure!(self.threads != Some(0), "--threads is 0, and must be at least 1");
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0));
-        threads.build_global().context("threads cannot be started")?;
-        let stopped = Arc::new(AtomicBool::new(false));
-        // Asked once it stops at the next step, asked again at once.
-        signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stopped))
-            .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&stopped)))
-            .context("Ctrl-C cannot be waited for")?;
-        let folder = Folder::prepare(&self.out, self.replace)?;
+        let (folder, stopped) = self.run.begin()?;
         // Reading, judging, exporting and publishing are steps, too.
         let watch = Watch::new(J::steps(&self.settings) + 4, stopped);
         watch.step("reading rows")?;
         let input = self.input.read()?;
         let split = self.split.part(input.times_us.as_deref(), input.rows)?;
         watch.done();
-        let work =
-            Work { settings: &self.settings, input: &input, split: &split, seed: self.seed, watch: &watch };
+        let work = Work {
+            settings: &self.settings,
+            input: &input,
+            split: &split,
+            seed: self.run.seed,
+            watch: &watch,
+        };
         let model = J::fit(&work)?;
         watch.step("judging it")?;
         let evaluation = J::evaluate(&work, &model)?;
@@ -208,17 +203,24 @@ impl<J: Job> Order<J> {
         folder.put("model.onnx", &export.onnx)?;
         folder.put("report.html", report.as_bytes())?;
         let mut told = evaluation.summary.clone();
+        if !input.left_out.is_empty() {
+            told = format!("{}\n{told}", left_out(&input.left_out));
+        }
         let set = &input.schema.set;
         if set != J::FEATURE_SET && SETS.iter().any(|known| known.full_name() == *set) {
             told =
                 format!("the rows are of the set {set}, and this job is made for {}\n{told}", J::FEATURE_SET);
         }
+        // First what cannot be lost any more: a registry may be far away.
+        folder.keep()?;
         if !self.no_publish {
-            let version = publish::publish::<J>(self, &work, &evaluation, export, (report, clock))?;
+            let version = publish::publish::<J>(self, &work, &evaluation, export, (report, clock));
+            let version = version.with_context(|| {
+                format!("all files are in {}, but no version came of them", self.run.out.display())
+            })?;
             told = format!("{told}\n{version}");
         }
-        folder.keep()?;
         watch.done();
-        Ok(format!("{told}\nscores, measures and the report are in {}", self.out.display()))
+        Ok(format!("{told}\nscores, measures and the report are in {}", self.run.out.display()))
     }
 }

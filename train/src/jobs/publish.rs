@@ -35,7 +35,7 @@ pub(super) fn publish<J: Job>(
         features: work.input.schema.clone(),
         signature: export.signature,
         training: training(work, clock),
-        seed: order.seed,
+        seed: order.run.seed,
         metrics: evaluation.metrics.clone(),
         gates,
         calibration: evaluation.calibration.clone(),

@@ -7,10 +7,13 @@ use models::registry::manifest::{self, Interval, Metric};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{Settings, fitted::Fitted, pages};
+use super::{
+    Settings,
+    fitted::{Fitted, Scored},
+    pages,
+};
 use crate::{
     anomaly::{
-        Detector,
         calibrate::Calibration,
         conformal,
         metrics::{Estimate, Ranked},
@@ -48,7 +51,7 @@ pub(super) struct Told {
 pub(super) fn evaluate(work: &Work<'_, Settings>, model: &Fitted) -> Result<Evaluation> {
     let judged = judge(work, model)?;
     let told: Vec<Told> = (0..work.input.rows).into_par_iter().map(|row| told(model, row)).collect();
-    let published = judged.iter().find(|it| it.name == model.published().name());
+    let published = judged.iter().find(|it| it.name == model.published.detector().name());
     let mut metrics = Vec::new();
     if let Some(judged) = published {
         metrics.push(metric("roc_auc", judged.roc_auc));
@@ -85,15 +88,14 @@ fn judge(work: &Work<'_, Settings>, model: &Fitted) -> Result<Vec<Judged>> {
         return Ok(Vec::new());
     }
     let labels: Vec<bool> = rows.iter().map(|(_, label)| *label).collect();
-    let together = model.ensemble.iter().map(|ensemble| (ensemble.name(), &model.scores));
-    let alone = model.members.iter().zip(&model.each).map(|(member, scores)| (member.name(), scores));
-    alone
-        .chain(together)
-        .map(|(name, scores)| {
+    model
+        .each
+        .iter()
+        .map(|Scored { name, scores }| {
             let of_rows: Vec<f64> = rows.iter().map(|(row, _)| scores[*row]).collect();
             let ranked = Ranked::new(&of_rows, &labels)?;
             Ok(Judged {
-                name: name.to_owned(),
+                name: (*name).to_owned(),
                 roc_auc: ranked.roc_auc_interval(),
                 average_precision: ranked.average_precision_interval(RESAMPLES, work.seed),
                 recall: ranked.at_false_positive_rate(work.settings.false_positive_rate).recall,
@@ -111,11 +113,11 @@ fn honest(work: &Work<'_, Settings>) -> Vec<usize> {
 }
 
 fn told(model: &Fitted, row: usize) -> Told {
-    let blame = model.published().blame(model.table.row(row));
+    let blame = model.blame(row);
     let whole: f64 = blame.iter().map(|part| part.max(0.0)).sum();
     let share = |blame: f64| if 0.0 < whole { blame / whole } else { 0.0 };
     let reasons = guiltiest(&blame, REASONS).into_iter().map(|reason| (reason.feature, share(reason.blame)));
-    Told { row, flagged: model.threshold.flags(model.scores[row]), reasons: reasons.collect() }
+    Told { row, flagged: model.threshold.flags(model.scores()[row]), reasons: reasons.collect() }
 }
 
 fn metric(name: &str, estimate: Estimate) -> Metric {
@@ -171,8 +173,7 @@ fn scores(work: &Work<'_, Settings>, model: &Fitted, told: &[Told]) -> Result<Ve
     let probability = if model.calibration.is_probability() { "probability" } else { "rank" };
     let mut head = vec!["row".to_owned()];
     head.extend(work.input.ids.iter().map(|(name, _)| name.clone()));
-    head.extend(model.members.iter().map(|member| member.name().to_owned()));
-    head.extend(model.ensemble.iter().map(|ensemble| ensemble.name().to_owned()));
+    head.extend(model.each.iter().map(|it| it.name.to_owned()));
     head.extend([probability, "flagged", "part"].map(str::to_owned));
     for place in 1..=REASONS {
         head.extend([format!("reason_{place}"), format!("value_{place}"), format!("share_{place}")]);
@@ -187,9 +188,8 @@ fn scores(work: &Work<'_, Settings>, model: &Fitted, told: &[Told]) -> Result<Ve
         let row = told.row;
         let mut line = vec![(row + 1).to_string()];
         line.extend(work.input.ids.iter().map(|(_, names)| names[row].clone()));
-        line.extend(model.each.iter().map(|scores| scores[row].to_string()));
-        line.extend(model.ensemble.iter().map(|_| model.scores[row].to_string()));
-        line.push(model.calibration.apply(model.scores[row]).to_string());
+        line.extend(model.each.iter().map(|it| it.scores[row].to_string()));
+        line.push(model.calibration.apply(model.scores()[row]).to_string());
         line.push(u8::from(told.flagged).to_string());
         line.push(parts[row].to_owned());
         for place in 0..REASONS {
@@ -236,8 +236,18 @@ fn measures(work: &Work<'_, Settings>, model: &Fitted, judged: &[Judged], metric
         })
         .collect();
     let split = work.split;
+    let second_stage = model.supervised().map(|it| {
+        let growing = &it.growing;
+        json!({
+            "found_guilty": model.learned_guilty, "log_loss_unseen": it.loss, "trials": work.settings.search,
+            "trees": growing.trees, "leaves": growing.leaves, "learning_rate": growing.learning_rate,
+            "min_rows": growing.min_rows, "l2": growing.l2, "row_fraction": growing.row_fraction,
+            "feature_fraction": growing.feature_fraction,
+        })
+    });
     json!({
-        "published": model.published().name(),
+        "second_stage": second_stage,
+        "published": model.published.detector().name(),
         "models": models,
         "metrics": metrics,
         "threshold": {"score": model.threshold.score, "target": model.threshold.target,
@@ -249,14 +259,34 @@ fn measures(work: &Work<'_, Settings>, model: &Fitted, judged: &[Judged], metric
     })
 }
 
+/// Says so when more is flagged than the threshold promises, and than chance would do.
+fn drift(work: &Work<'_, Settings>, model: &Fitted, flagged: usize) -> Option<String> {
+    let share = conformal::share(flagged, work.split.test.len());
+    let expected = model.threshold.rate.high;
+    (work.split.by_time && expected < share.low).then(|| {
+        format!(
+            "\nthat is {:.1} %, and at most {:.1} % were to be expected: these rows are unlike those that gave the threshold, \
+             by fraud or because everybody has changed; `features check` says which features have moved",
+            100.0 * share.value,
+            100.0 * expected
+        )
+    })
+}
+
 fn summary(work: &Work<'_, Settings>, model: &Fitted, judged: &[Judged], flagged: usize) -> String {
     let test = work.split.test.len();
     let mut told = format!(
         "{}: {flagged} of {test} rows {} are flagged, for at most {} of ordinary ones",
-        model.published().name(),
+        model.published.detector().name(),
         if work.split.by_time { "that came last" } else { "(all of which it has seen)" },
         work.settings.false_positive_rate
     );
+    if let Some(guilty) = model.learned_guilty {
+        told.push_str(&format!(
+            "\nthe second stage learned from {guilty} rows that had been found guilty in time"
+        ));
+    }
+    told.extend(drift(work, model, flagged));
     for it in judged {
         told.push_str(&format!(
             "\n{:12} ROC-AUC {:.4} ({:.4} to {:.4}), average precision {:.4} ({:.4} to {:.4})",

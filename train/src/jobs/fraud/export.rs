@@ -23,12 +23,14 @@ use models::{
 
 use super::{
     Settings,
-    fitted::{Fitted, Kind, Shared},
+    fitted::{Fitted, Kind, Published, Shared},
 };
 #[cfg(feature = "torch")]
 use crate::anomaly::autoencoder::{Autoencoder, NormalScores};
 use crate::{
-    anomaly::{calibrate::Calibration, steps, surprise::Surprise},
+    anomaly::{
+        calibrate::Calibration, ensemble::Ensemble, steps, surprise::Surprise, two_stages::STRANGENESS,
+    },
     jobs::{Export, Work},
 };
 
@@ -55,13 +57,14 @@ pub(super) fn export(work: &Work<'_, Settings>, model: &Fitted) -> Result<Export
     let mut graph = Graph::new("fraud");
     let kind = TensorType::rows(ElementType::F64, names.len());
     let rows = graph.input("features", kind, &names.join(", "))?;
-    let said = match &model.ensemble {
-        Some(ensemble) => {
-            let together = model.members.iter().take(ensemble.members().len());
-            let scales = ensemble.members().iter().map(|member| &member.surprise);
-            several(&mut graph, &rows, &together.zip(scales).collect::<Vec<_>>())?
+    let said = match &model.published {
+        Published::One(it) => one(&mut graph, &rows, it)?,
+        Published::Ensemble(it) => several(&mut graph, &rows, &model.members, it)?,
+        Published::TwoStages(it) => {
+            let first = several(&mut graph, &rows, &model.members, &it.first)?;
+            let second = one(&mut graph, &rows, &it.second)?;
+            both(&mut graph, &first, &second, &it.surprise)?
         }
-        None => one(&mut graph, &rows, &model.members[0])?,
     };
     let probability = calibrated(&mut graph, &said.score, &model.calibration)?;
     graph.output("score", &said.score, "how strange a row is; comparable within this version only")?;
@@ -73,7 +76,7 @@ pub(super) fn export(work: &Work<'_, Settings>, model: &Fitted) -> Result<Export
             properties.insert(format!("levels.{}", column.name), serde_json::to_string(levels)?);
         }
     }
-    let family = model.published().name().to_owned();
+    let family = model.published.detector().name().to_owned();
     let metadata = Metadata {
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         doc: format!("{family}: how strange a row of features is, and which of them make it so"),
@@ -142,6 +145,10 @@ fn one(graph: &mut Graph, rows: &Value, member: &Shared) -> Result<Said, GraphEr
         }
         Kind::Ecod(ecod) => summed(graph, rows, ecod.features()),
         Kind::Hbos(hbos) => summed(graph, rows, hbos.features()),
+        Kind::Supervised(supervised) => {
+            let [score, reasons] = supervised.model.add_with_credits(graph, rows)?;
+            Ok(Said { score, reasons })
+        }
         #[cfg(feature = "torch")]
         Kind::Autoencoder(autoencoder) => repaired(graph, rows, autoencoder),
     }
@@ -168,16 +175,21 @@ fn summed(graph: &mut Graph, rows: &Value, features: &[steps::Steps]) -> Result<
     Ok(Said { score: sums.score, reasons: sums.parts })
 }
 
-/// Several as one: their scores as surprise, the log of the mean of its exponentials, and the mean of their reasons as
-/// shares.
-fn several(graph: &mut Graph, rows: &Value, members: &[(&Shared, &Surprise)]) -> Result<Said, GraphError> {
+/// Several as one: their scores as surprise, the log of the mean of its exponentials, and their reasons as shares, by how
+/// much of that mean each stands for.
+fn several(
+    graph: &mut Graph,
+    rows: &Value,
+    members: &[Shared],
+    ensemble: &Ensemble,
+) -> Result<Said, GraphError> {
     let (mut nats, mut shares) = (Vec::new(), Vec::new());
-    for (member, surprise) in members {
-        let said = one(graph, rows, member)?;
-        nats.push(surprised(graph, &said.score, surprise)?);
+    for (shared, member) in members.iter().zip(ensemble.members()) {
+        let said = one(graph, rows, shared)?;
+        nats.push(surprised(graph, &said.score, &member.surprise)?);
         shares.push(shares_of(graph, &said.reasons)?);
     }
-    let count = number(graph, "members", members.len() as f64)?;
+    let count = number(graph, "members", shares.len() as f64)?;
     let nats = graph.concat(&nats.iter().collect::<Vec<_>>(), 1)?;
     let most = graph.largest(&nats, 1)?;
     let apart = graph.sub(&nats, &most)?;
@@ -186,11 +198,31 @@ fn several(graph: &mut Graph, rows: &Value, members: &[(&Shared, &Surprise)]) ->
     let mean = graph.div(&sum, &count)?;
     let log = graph.log(&mean)?;
     let score = graph.add(&most, &log)?;
-    let mut reasons = shares[0].clone();
-    for share in &shares[1..] {
-        reasons = graph.add(&reasons, share)?;
+    let voices = graph.div(&exp, &sum)?;
+    let mut reasons: Option<Value> = None;
+    for (place, share) in shares.iter().enumerate() {
+        let voice = graph.columns(&voices, &[place])?;
+        let part = graph.mul(share, &voice)?;
+        reasons = Some(match reasons {
+            Some(reasons) => graph.add(&reasons, &part)?,
+            None => part,
+        });
     }
-    Ok(Said { score, reasons: graph.div(&reasons, &count)? })
+    Ok(Said { score, reasons: reasons.ok_or(GraphError::NoOutput)? })
+}
+
+/// Both stages as one: their parts of the score, and their reasons as shares, by those parts.
+fn both(graph: &mut Graph, first: &Said, second: &Said, surprise: &Surprise) -> Result<Said, GraphError> {
+    let strangeness = number(graph, "strangeness", STRANGENESS)?;
+    let of_first = graph.mul(&first.score, &strangeness)?;
+    let of_second = surprised(graph, &second.score, surprise)?;
+    let score = graph.add(&of_first, &of_second)?;
+    let shares = shares_of(graph, &second.reasons)?;
+    let blamed = [graph.mul(&first.reasons, &of_first)?, graph.mul(&shares, &of_second)?];
+    let blamed = graph.add(&blamed[0], &blamed[1])?;
+    let least = number(graph, "least", f64::MIN_POSITIVE)?;
+    let whole = graph.max(&score, &least)?;
+    Ok(Said { score, reasons: graph.div(&blamed, &whole)? })
 }
 
 /// What is above zero, as shares of its sum; nothing where nothing is.
@@ -295,7 +327,8 @@ fn parity(model: &Fitted) -> Result<Vec<ParityVector>> {
     let (width, count) = (model.table.width(), rows.len());
     let doubles = |width: usize, values: Vec<f64>| Tensor::new(vec![count, width], Values::Float64(values));
     let inputs = rows.iter().flat_map(|row| model.table.row(*row).iter().copied()).collect();
-    let scores: Vec<f64> = rows.iter().map(|row| model.scores[*row]).collect();
+    // What the file will say, also of rows that were scored by other trees because these have seen them.
+    let scores = model.published.detector().scores(&model.table.select(&rows))?;
     let probabilities = scores.iter().map(|score| model.calibration.apply(*score)).collect();
     let reasons = rows.iter().flat_map(|row| model.reasons(model.table.row(*row))).collect();
     let outputs = [
@@ -303,12 +336,10 @@ fn parity(model: &Fitted) -> Result<Vec<ParityVector>> {
         (probability_name(model), doubles(1, probabilities)?),
         ("reasons", doubles(width, reasons)?),
     ];
-    let published = model.ensemble.as_ref().map_or(1, |ensemble| ensemble.members().len());
-    let has_network = model.members.iter().take(published).any(Shared::is_network);
-    let tolerance = match (has_network, published) {
-        (true, _) => SINGLE,
-        (false, 1) => EXACT,
-        (false, _) => TOGETHER,
+    let tolerance = match &model.published {
+        Published::One(it) if it.is_network() => SINGLE,
+        Published::One(_) => EXACT,
+        Published::Ensemble(_) | Published::TwoStages(_) => TOGETHER,
     };
     Ok(vec![ParityVector {
         inputs: BTreeMap::from([("features".to_owned(), doubles(width, inputs)?)]),

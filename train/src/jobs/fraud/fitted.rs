@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
-use super::{Choice, Settings};
+use super::{Choice, SecondStage, Settings};
 #[cfg(feature = "torch")]
 use crate::anomaly::autoencoder::{self, Autoencoder, Device};
 use crate::{
@@ -18,6 +18,9 @@ use crate::{
         forest::{self, IsolationForest},
         hbos::{Bins, Hbos},
         matrix::Matrix,
+        supervised::{self, Supervised},
+        surprise::Surprise,
+        two_stages::TwoStages,
     },
     jobs::Work,
 };
@@ -32,6 +35,8 @@ pub(super) enum Kind {
     Ecod(Ecod),
     /// By histograms.
     Hbos(Hbos),
+    /// By likeness to what reviewers found.
+    Supervised(Supervised),
     /// By what does not go together.
     #[cfg(feature = "torch")]
     Autoencoder(Autoencoder),
@@ -48,6 +53,7 @@ impl Shared {
             Kind::Extended(it) => it,
             Kind::Ecod(it) => it,
             Kind::Hbos(it) => it,
+            Kind::Supervised(it) => it,
             #[cfg(feature = "torch")]
             Kind::Autoencoder(it) => it,
         }
@@ -89,26 +95,55 @@ impl Detector for Shared {
     }
 }
 
+/// What is published.
+pub(super) enum Published {
+    /// The only one.
+    One(Shared),
+    /// Those that learned without labels.
+    Ensemble(Ensemble),
+    /// The same, and the one that learned from labels.
+    TwoStages(TwoStages<Shared>),
+}
+
+impl Published {
+    /// What scores rows.
+    pub(super) fn detector(&self) -> &dyn Detector {
+        match self {
+            Self::One(it) => it,
+            Self::Ensemble(it) => it,
+            Self::TwoStages(it) => it,
+        }
+    }
+}
+
+/// Scores of one detector.
+pub(super) struct Scored {
+    pub(super) name: &'static str,
+    /// Those of rows that labels were learned from are by trees that have not seen them.
+    pub(super) scores: Vec<f64>,
+}
+
 /// What the job has learned.
 pub struct Fitted {
     /// All rows, categories as codes.
     pub(super) table: Matrix,
-    /// Every detector that was fitted.
+    /// Every detector that was fitted; those of an ensemble come first, and then its second stage.
     pub(super) members: Vec<Shared>,
-    /// Those that are published as one; none when a single one is.
-    pub(super) ensemble: Option<Ensemble>,
-    /// What the published one scores all rows.
-    pub(super) scores: Vec<f64>,
-    /// What each member scores them, in their order.
-    pub(super) each: Vec<Vec<f64>>,
+    /// What is published.
+    pub(super) published: Published,
+    /// What each detector scores all rows: the members in their order, and then what they make together. The last one is
+    /// published.
+    pub(super) each: Vec<Scored>,
     /// How its scores become probabilities, or places in an order.
     pub(super) calibration: Calibration,
     /// From which score on a row is flagged.
     pub(super) threshold: Threshold,
+    /// How many rows had been found guilty that a second stage learned from; none without one.
+    pub(super) learned_guilty: Option<usize>,
 }
 
 impl Fitted {
-    /// Learns from the rows that are for that, without their labels, and then calibrates on the others.
+    /// Learns from the rows that are for that, and then calibrates on the others. Only the second stage learns from labels.
     ///
     /// # Errors
     /// When a detector cannot be fitted, or too few rows are left to calibrate on.
@@ -124,47 +159,153 @@ impl Fitted {
             members.push(Shared(Arc::new(fit_one(choice, &learned_from, work)?)));
             work.watch.done();
         }
-        work.watch.step("scoring rows")?;
-        let each: Vec<Vec<f64>> =
-            members.iter().map(|member| member.scores(&table)).collect::<Result<_, DetectorError>>()?;
-        let together = Choice::Ensemble.members().len();
-        let ensemble = settings
-            .model
-            .is_several()
-            .then(|| {
-                let boxed =
-                    members.iter().take(together).cloned().map(|it| Box::new(it) as Box<dyn Detector>);
-                let of_past = |scores: &Vec<f64>| split.fit.iter().map(|row| scores[*row]).collect();
-                let past: Vec<Vec<f64>> = each.iter().take(together).map(of_past).collect();
-                Ensemble::scaled_by(boxed.collect(), &past)
-            })
-            .transpose()?;
-        let scores = match &ensemble {
-            Some(ensemble) => ensemble.combine(&each[..together]),
-            None => each.first().cloned().context("a model was chosen")?,
-        };
-        let calibration = calibration(work, &scores)?;
-        let threshold = threshold(work, &scores)?;
+        let reviewed = Reviewed::of(work)?;
+        if let Some(reviewed) = &reviewed {
+            work.watch.step("fitting supervised")?;
+            let at = if settings.model.is_several() { Choice::Ensemble.members().len() } else { 0 };
+            members.insert(at, Shared(Arc::new(Kind::Supervised(reviewed.fit(&table, work)?))));
+        }
         work.watch.done();
-        Ok(Self { table, members, ensemble, scores, each, calibration, threshold })
+        work.watch.step("scoring rows")?;
+        let mut each = scored(&members, &table, reviewed.as_ref())?;
+        let published = published(work, &members, &mut each)?;
+        let scores = &each.last().context("a model was chosen")?.scores;
+        let calibration = calibration(work, scores)?;
+        let threshold = threshold(work, scores)?;
+        work.watch.done();
+        let learned_guilty = reviewed.map(|reviewed| reviewed.guilty());
+        Ok(Self { table, members, published, each, calibration, threshold, learned_guilty })
+    }
+
+    /// What the published one scores all rows.
+    pub(super) fn scores(&self) -> &[f64] {
+        self.each.last().map_or(&[], |it| &it.scores)
+    }
+
+    /// The detector that learned from labels, where one did.
+    pub(super) fn supervised(&self) -> Option<&Supervised> {
+        self.members.iter().find_map(|member| match &*member.0 {
+            Kind::Supervised(it) => Some(it),
+            _ => None,
+        })
     }
 
     /// What each feature adds to the strangeness of a row, as the published graph says it.
     pub(super) fn reasons(&self, row: &[f64]) -> Vec<f64> {
-        match &self.ensemble {
-            Some(ensemble) => ensemble.blame(row),
-            None => self.members[0].reasons(row),
+        match &self.published {
+            Published::One(it) => it.reasons(row),
+            several => several.detector().blame(row),
         }
     }
 
-    /// The one that is published.
-    pub(super) fn published(&self) -> &dyn Detector {
-        match &self.ensemble {
-            Some(ensemble) => ensemble,
-            None => &self.members[0],
+    /// What each feature adds to the strangeness of a row of the table, by the scores that it was given.
+    pub(super) fn blame(&self, row: usize) -> Vec<f64> {
+        let values = self.table.row(row);
+        let scores =
+            |count: usize| -> Vec<f64> { self.each[..count].iter().map(|it| it.scores[row]).collect() };
+        match &self.published {
+            Published::One(it) => it.blame(values),
+            Published::Ensemble(it) => it.blame_of(values, &scores(it.members().len())),
+            Published::TwoStages(it) => {
+                let first = it.first.members().len();
+                it.blame_of(values, &scores(first), self.each[first].scores[row])
+            }
         }
     }
 }
+
+/// What each member scores all rows.
+fn scored(members: &[Shared], table: &Matrix, reviewed: Option<&Reviewed>) -> Result<Vec<Scored>> {
+    let of_member = |member: &Shared| {
+        let mut scores = member.scores(table)?;
+        if let (Kind::Supervised(supervised), Some(reviewed)) = (&*member.0, reviewed) {
+            let unseen = reviewed.rows.iter().zip(&supervised.unseen);
+            unseen.for_each(|(row, score)| scores[*row] = *score);
+        }
+        Ok(Scored { name: member.name(), scores })
+    };
+    members.iter().map(of_member).collect()
+}
+
+/// What is published, and what it scores, which is added to what each member does. An ensemble is on the scale of the rows
+/// that it learned from, the second stage on that of those among them that nobody found guilty.
+fn published(work: &Work<'_, Settings>, members: &[Shared], each: &mut Vec<Scored>) -> Result<Published> {
+    if !work.settings.model.is_several() {
+        return Ok(Published::One(members.first().context("a model was chosen")?.clone()));
+    }
+    let first = Choice::Ensemble.members().len();
+    let boxed = members.iter().take(first).map(|member| Box::new(member.clone()) as Box<dyn Detector>);
+    let of_first: Vec<Vec<f64>> = each.iter().take(first).map(|it| it.scores.clone()).collect();
+    let of_past = |scores: &Vec<f64>| work.split.fit.iter().map(|row| scores[*row]).collect();
+    let past: Vec<Vec<f64>> = of_first.iter().map(of_past).collect();
+    let ensemble = Ensemble::scaled_by(boxed.collect(), &past)?;
+    each.push(Scored { name: ensemble.name(), scores: ensemble.combine(&of_first) });
+    let second = members.get(first).filter(|member| matches!(&*member.0, Kind::Supervised(_)));
+    let Some(second) = second else { return Ok(Published::Ensemble(ensemble)) };
+    let is_guilty = |row: usize| work.input.labels.as_ref().is_some_and(|labels| labels[row] == Some(true));
+    let others = work.split.fit.iter().filter(|row| !is_guilty(**row));
+    let surprise = Surprise::fit(&others.map(|row| each[first].scores[*row]).collect::<Vec<_>>());
+    let stages = TwoStages { first: ensemble, second: second.clone(), surprise };
+    let scores = stages.combine(&each[each.len() - 1].scores, &each[first].scores);
+    each.push(Scored { name: stages.name(), scores });
+    Ok(Published::TwoStages(stages))
+}
+
+/// Rows to learn from with what was found of them in time.
+struct Reviewed {
+    /// In the order of time.
+    rows: Vec<usize>,
+    labels: Vec<Option<bool>>,
+}
+
+impl Reviewed {
+    /// The labels of the rows to learn from that were known before the first row that calibrates, where a second stage is
+    /// wanted and they are enough.
+    fn of(work: &Work<'_, Settings>) -> Result<Option<Self>> {
+        let (model, split) = (work.settings.model, work.split);
+        let is_asked_for = model == Choice::Supervised;
+        let is_second = model.is_several() && work.settings.second_stage == SecondStage::Auto;
+        if !is_asked_for && !is_second {
+            return Ok(None);
+        }
+        let times_us = work.input.times_us.as_ref().filter(|_| split.by_time);
+        let Some(times_us) = times_us else {
+            ensure!(!is_asked_for, "{NEEDS}: name the column that says when a row happened with --time");
+            return Ok(None);
+        };
+        let until_us = split.calibrate.iter().map(|row| times_us[*row]).min().unwrap_or(i64::MAX);
+        let Some(labels) = work.input.labels_known_before(until_us) else {
+            ensure!(!is_asked_for, "{NEEDS}: name the column that says what was found with --label");
+            return Ok(None);
+        };
+        let mut rows = split.fit.clone();
+        rows.sort_by_key(|row| times_us[*row]);
+        let reviewed = Self { labels: rows.iter().map(|row| labels[*row]).collect(), rows };
+        if Supervised::is_possible(&reviewed.labels) {
+            return Ok(Some(reviewed));
+        }
+        ensure!(
+            !is_asked_for,
+            "{} of the rows to learn from had been found guilty in time, and a model that learns from labels needs {} of \
+             them, and others: give more rows, or name another --model",
+            reviewed.guilty(),
+            supervised::LEAST
+        );
+        Ok(None)
+    }
+
+    fn guilty(&self) -> usize {
+        self.labels.iter().filter(|label| **label == Some(true)).count()
+    }
+
+    fn fit(&self, table: &Matrix, work: &Work<'_, Settings>) -> Result<Supervised> {
+        let is_wanted = || !work.watch.is_stopped();
+        let chance = (work.seed, work.settings.search);
+        Ok(Supervised::fit(&table.select(&self.rows), &self.labels, chance, &is_wanted)?)
+    }
+}
+
+const NEEDS: &str = "a model that learns from labels needs rows that are parted by time";
 
 fn fit_one(choice: Choice, table: &Matrix, work: &Work<'_, Settings>) -> Result<Kind> {
     let settings = work.settings;
@@ -186,7 +327,9 @@ fn fit_one(choice: Choice, table: &Matrix, work: &Work<'_, Settings>) -> Result<
         Choice::Autoencoder => {
             bail!("this build has no libtorch: build with the feature `torch`, or name another --model")
         }
-        Choice::Ensemble | Choice::All => bail!("{} is no detector of its own", choice.name()),
+        Choice::Supervised | Choice::Ensemble | Choice::All => {
+            bail!("{} is no detector that learns without labels", choice.name())
+        }
     })
 }
 
@@ -211,6 +354,5 @@ fn threshold(work: &Work<'_, Settings>, scores: &[f64]) -> Result<Threshold> {
     let window: Vec<f64> =
         work.split.calibrate.iter().filter(|row| !is_guilty(**row)).map(|row| scores[*row]).collect();
     let rate = work.settings.false_positive_rate;
-    Threshold::fit(&window, rate)
-        .context("no threshold can be found: give more rows, or raise --false-positive-rate")
+    Threshold::fit(&window, rate).context("no threshold can be found in the rows that calibrate")
 }

@@ -29,12 +29,28 @@ pub struct Settings {
     /// How many rows each tree is grown from
     #[arg(long, default_value_t = 256, value_name = "ROWS")]
     pub sample_size: usize,
+    /// Whether an ensemble also learns from labels, where there are enough: labels alone say how good a model is, too
+    #[arg(long, value_enum, default_value_t = SecondStage::Auto)]
+    pub second_stage: SecondStage,
+    /// How many settings of the boosted trees are tried beside the usual ones; those that cost least on rows that the trees
+    /// have not seen are taken
+    #[arg(long, default_value_t = 0, value_name = "TRIALS")]
+    pub search: u64,
     /// Which share of ordinary rows may be flagged
     #[arg(long, default_value_t = 0.02, value_name = "SHARE")]
     pub false_positive_rate: f64,
     /// Train the autoencoder on a GPU where there is one; results are those of that kind of device
     #[arg(long)]
     pub gpu: bool,
+}
+
+/// Whether an ensemble learns from labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SecondStage {
+    /// Where rows have times and enough of them were found guilty before the rows that calibrate.
+    Auto,
+    /// Never: labels judge and calibrate, and that is all.
+    Never,
 }
 
 /// What learns.
@@ -50,6 +66,8 @@ pub enum Choice {
     Ecod,
     /// Histograms: values where few others are.
     Hbos,
+    /// Boosted trees: rows like those that reviewers found guilty. It needs labels and times.
+    Supervised,
     /// Several of them as one, by their p-values.
     Ensemble,
     /// Each of them, and the ensemble.
@@ -57,7 +75,7 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// The detectors that are fitted.
+    /// The detectors that are fitted without labels.
     fn members(self) -> Vec<Self> {
         match self {
             Self::Ensemble => vec![Self::Iforest, Self::Ecod, Self::Hbos],
@@ -69,6 +87,7 @@ impl Choice {
                 }
                 all
             }
+            Self::Supervised => Vec::new(),
             one => vec![one],
         }
     }
@@ -91,7 +110,7 @@ impl Job for Fraud {
     const FEATURE_SET: &'static str = "fraud_v1";
 
     fn steps(settings: &Settings) -> u64 {
-        settings.model.members().len() as u64 + 1
+        settings.model.members().len() as u64 + 2
     }
 
     fn fit(work: &Work<'_, Settings>) -> Result<Fitted> {

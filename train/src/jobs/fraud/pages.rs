@@ -52,10 +52,14 @@ fn intro(work: &Work<'_, Settings>, model: &Fitted) -> String {
             work.input.rows
         )
     };
+    let learned = match model.learned_guilty {
+        None => "without labels".to_owned(),
+        Some(guilty) => format!("with a second stage that learned from {guilty} rows found guilty"),
+    };
     format!(
-        "{} over {} features, without labels; seed {}. {rows} A row is flagged above a score of {:.6}, which is meant for \
+        "{} over {} features, {learned}; seed {}. {rows} A row is flagged above a score of {:.6}, which is meant for \
          at most {} of ordinary rows; {} of them gave it, and the rate to expect is {:.4} ({:.4} to {:.4}).",
-        model.published().name(),
+        model.published.detector().name(),
         model.table.width(),
         work.seed,
         model.threshold.score,
@@ -91,7 +95,8 @@ fn quality(judged: &[Judged]) -> Section {
     }
     Section {
         heading: "How well rows are told apart".to_owned(),
-        text: "The scores of the rows that judge, held against their labels, which no detector has seen."
+        text: "The scores of the rows that judge, held against their labels, which no detector has learned from. Where reviewers \
+               choose what they look at, these are not all rows, and the measures are of those they looked at."
             .to_owned(),
         tables: vec![table],
         plots: vec![roc, precision],
@@ -105,7 +110,7 @@ fn thinned(points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
 }
 
 fn distribution(work: &Work<'_, Settings>, model: &Fitted) -> Section {
-    let scores: Vec<f64> = work.split.test.iter().map(|row| model.scores[*row]).collect();
+    let scores: Vec<f64> = work.split.test.iter().map(|row| model.scores()[*row]).collect();
     let labels = work.input.labels.as_deref();
     let is = |row: usize, label: bool| labels.is_some_and(|labels| labels[row] == Some(label));
     let range = (
@@ -113,7 +118,7 @@ fn distribution(work: &Work<'_, Settings>, model: &Fitted) -> Section {
         scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
     );
     let part = |wanted: &dyn Fn(usize) -> bool| -> Vec<f64> {
-        work.split.test.iter().filter(|row| wanted(**row)).map(|row| model.scores[*row]).collect()
+        work.split.test.iter().filter(|row| wanted(**row)).map(|row| model.scores()[*row]).collect()
     };
     let mut plot = Plot::new("Scores", ("score", "share of its rows"));
     let (guilty, honest) = (part(&|row| is(row, true)), part(&|row| is(row, false)));
@@ -146,7 +151,7 @@ fn histogram(values: &[f64], (least, greatest): (f64, f64)) -> Vec<[f64; 2]> {
 /// What was said and what came, on rows that judge.
 fn reliability(work: &Work<'_, Settings>, model: &Fitted) -> Option<Section> {
     let labels = work.input.labels.as_ref().filter(|_| model.calibration.is_probability())?;
-    let rows = work.split.test.iter().filter_map(|row| Some((model.scores[*row], labels[*row]?)));
+    let rows = work.split.test.iter().filter_map(|row| Some((model.scores()[*row], labels[*row]?)));
     let (said, came): (Vec<f64>, Vec<bool>) =
         rows.map(|(score, label)| (model.calibration.apply(score), label)).unzip();
     let bins = metrics::reliability(&said, &came, 10).ok()?;
