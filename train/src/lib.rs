@@ -1,6 +1,7 @@
 //! Jobs for data scientists: a table goes in, and a version of a model comes out, with what there is to know about it.
 
 pub mod anomaly;
+pub mod attribution;
 pub mod doctor;
 pub mod gbdt;
 pub mod input;

@@ -1,0 +1,148 @@
+//! A file of journeys, column by column.
+
+use std::{collections::BTreeMap, fs::File, path::Path};
+
+use anyhow::{Context, Result, bail, ensure};
+use features::offline::table;
+use models::fingerprint::Fingerprint;
+use polars::prelude::{Column, DataFrame, DataType, StringChunked};
+
+/// A file with columns that may have other names than those that they are asked for by.
+pub(super) struct Table {
+    frame: DataFrame,
+    /// How columns are called in the file, where not by their own names.
+    renamed: BTreeMap<String, String>,
+    source: String,
+    pub(super) data: Fingerprint,
+    /// What a row's number in a message begins at: in CSV the head is line 1.
+    first: usize,
+}
+
+/// Numbers of a column; a row that says nothing has none.
+pub(super) struct Numbers(Vec<f64>);
+
+impl Table {
+    pub(super) fn read(path: &Path, renamed: &BTreeMap<String, String>) -> Result<Self> {
+        let data = File::open(path).and_then(Fingerprint::of_all);
+        let data = data.with_context(|| format!("{} cannot be read", path.display()))?;
+        let frame = table::read(path)?;
+        let is_parquet = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("parquet"));
+        let source = path.display().to_string();
+        ensure!(0 < frame.height(), "{source} has no rows");
+        Ok(Self { frame, renamed: renamed.clone(), source, data, first: if is_parquet { 1 } else { 2 } })
+    }
+
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.frame.height()
+    }
+
+    pub(super) fn names(&self) -> String {
+        self.frame.columns().iter().map(|column| column.name().as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Where a row is, for a message.
+    pub(super) fn place(&self, row: usize, field: &str) -> String {
+        let what = if self.first == 2 { "line" } else { "row" };
+        format!("{}, {what} {}, column {}", self.source, row + self.first, self.name(field))
+    }
+
+    /// What a field is called in the file.
+    pub(super) fn name<'a>(&'a self, field: &'a str) -> &'a str {
+        self.renamed.get(field).map_or(field, String::as_str)
+    }
+
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.frame.get_column_index(self.name(field)).is_some()
+    }
+
+    fn column(&self, field: &str) -> Result<&Column> {
+        self.frame.column(self.name(field)).ok().with_context(|| {
+            let (name, names) = (self.name(field), self.names());
+            format!("{} has no column {name:?}; it has {names}: say --column {field}=NAME", self.source)
+        })
+    }
+
+    /// A column as text, whatever it holds.
+    pub(super) fn texts(&self, field: &str) -> Result<StringChunked> {
+        let texts = self.column(field)?.cast(&DataType::String);
+        let texts = texts.with_context(|| format!("column {field} of {} is no text", self.source))?;
+        Ok(texts.str()?.clone())
+    }
+
+    /// A column of numbers from zero up, where there is one; it must be there when it was given another name.
+    pub(super) fn numbers(&self, field: &str) -> Result<Option<Numbers>> {
+        if !self.has(field) && !self.renamed.contains_key(field) {
+            return Ok(None);
+        }
+        let column = self.column(field)?;
+        if let DataType::String = column.dtype() {
+            let texts = column.str()?;
+            let wrong = texts.iter().enumerate().find_map(|(row, text)| {
+                let text = text.filter(|text| text.trim().parse::<f64>().is_err())?;
+                Some(format!("{}: {text:?} is no number", self.place(row, field)))
+            });
+            bail!(wrong.unwrap_or_else(|| format!(
+                "column {} of {} holds texts",
+                self.name(field),
+                self.source
+            )));
+        }
+        let numbers = column.strict_cast(&DataType::Float64);
+        let numbers = numbers
+            .with_context(|| format!("column {} of {} holds no numbers", self.name(field), self.source))?;
+        let numbers: Vec<f64> = numbers.f64()?.iter().map(|number| number.unwrap_or(f64::NAN)).collect();
+        let wrong = numbers.iter().position(|number| *number < 0.0 || number.is_infinite());
+        if let Some(row) = wrong {
+            bail!("{}: {} is not a number from zero up", self.place(row, field), numbers[row]);
+        }
+        Ok(Some(Numbers(numbers)))
+    }
+
+    /// A column of yes or no: 1 or true, 0 or false; a row that says nothing says no.
+    pub(super) fn flags(&self, field: &str) -> Result<Option<Vec<bool>>> {
+        if !self.has(field) {
+            return Ok(None);
+        }
+        let texts = self.texts(field)?;
+        let flag = |(row, text): (usize, Option<&str>)| match text.map(str::trim) {
+            None | Some("" | "0" | "0.0" | "false" | "False" | "no") => Ok(false),
+            Some("1" | "1.0" | "true" | "True" | "yes") => Ok(true),
+            Some(other) => bail!("{}: {other:?} is neither 1 nor 0", self.place(row, field)),
+        };
+        texts.iter().enumerate().map(flag).collect::<Result<_>>().map(Some)
+    }
+
+    /// A column of instants, in microseconds: timestamps, texts of such, or numbers of seconds.
+    pub(super) fn instants(&self, field: &str) -> Result<Vec<i64>> {
+        let all = self.instants_if_any(field)?.into_iter().enumerate();
+        all.map(|(row, at_us)| at_us.with_context(|| format!("{}: says no time", self.place(row, field))))
+            .collect()
+    }
+
+    /// The same, of a column that says nothing in some rows.
+    pub(super) fn instants_if_any(&self, field: &str) -> Result<Vec<Option<i64>>> {
+        let column = self.column(field)?;
+        if column.dtype().is_primitive_numeric() {
+            let seconds = column.strict_cast(&DataType::Float64)?;
+            let second = |(row, second): (usize, Option<f64>)| {
+                let Some(second) = second else { return Ok(None) };
+                let is_time = second.is_finite() && second.abs() < 1e12;
+                ensure!(is_time, "{}: {second} is no number of seconds", self.place(row, field));
+                Ok(Some((second * 1e6).round() as i64))
+            };
+            return seconds.f64()?.iter().enumerate().map(second).collect();
+        }
+        Ok(table::instants_if_any(Path::new(&self.source), column)?)
+    }
+}
+
+impl Numbers {
+    /// What a row says.
+    pub(super) fn at(&self, row: usize) -> Option<f64> {
+        Some(self.0[row]).filter(|number| !number.is_nan())
+    }
+}

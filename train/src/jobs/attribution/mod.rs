@@ -1,0 +1,218 @@
+//! `tributary-train attribution`: who is to be credited with conversions, by every model, side by side.
+
+mod bootstrap;
+mod input;
+mod kept;
+mod model;
+mod pages;
+mod paths;
+mod written;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use domain::{
+    Clock,
+    attribution::{Channels, Credit, Statistics},
+};
+
+use self::{
+    bootstrap::Sampled,
+    input::{Input, JourneyArgs},
+    kept::Kept,
+    model::{Model, Players, Way, credited, fold},
+};
+use super::run::RunArgs;
+use crate::watch::Watch;
+
+/// From so many conversions on a model that learns is worth deciding by (10,000 is what platforms ask for).
+const ENOUGH: f64 = 10_000.0;
+/// The most channels that a Markov chain numbers.
+const MOST_CHANNELS: usize = 65_535;
+
+/// What the job is told.
+#[derive(Args, Clone, Debug)]
+pub struct Attribution {
+    #[command(flatten)]
+    input: JourneyArgs,
+    #[command(flatten)]
+    settings: Settings,
+    /// What divides credit
+    #[arg(long, value_enum, default_value_t = Model::All)]
+    model: Model,
+    /// Statistics of earlier days, of which these journeys are the next: statistics.json in the folder of another run
+    #[arg(long, value_name = "FILE")]
+    merge: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// How models divide.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// How many channels a Markov chain remembers, 1 to 7
+    #[arg(long, default_value_t = 1, value_name = "CHANNELS")]
+    pub(super) order: u32,
+    /// How a Markov chain's removal effects become credit
+    #[arg(long, value_enum, default_value_t = Way::Global)]
+    pub(super) definition: Way,
+    /// Which game Shapley values are of
+    #[arg(long, value_enum, default_value_t = Players::Sum)]
+    pub(super) shapley: Players,
+    /// Pairs of orders to sample where a game has too many channels for an exact solution
+    #[arg(long, default_value_t = 1_000, value_name = "PAIRS")]
+    pub(super) samples: u64,
+    /// After how many days a touch counts half as much, for time-decay
+    #[arg(long, default_value_t = 7.0, value_name = "DAYS")]
+    pub(super) half_life: f64,
+    /// Samples that intervals come from; 0 for none
+    #[arg(long, default_value_t = 100, value_name = "SAMPLES")]
+    pub(super) bootstrap: u64,
+}
+
+impl Settings {
+    pub(super) fn half_life_seconds(&self) -> u32 {
+        (self.half_life * 86_400.0).round() as u32
+    }
+
+    pub(super) fn is_usual_half_life(&self) -> bool {
+        self.half_life_seconds() == 7 * 86_400
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(
+            self.half_life.is_finite() && 1 <= self.half_life_seconds(),
+            "--half-life is {} days, and must be a second at least",
+            self.half_life
+        );
+        ensure!(2 <= self.samples, "--samples is {}, and must be at least 2", self.samples);
+        Ok(())
+    }
+}
+
+/// What a model says.
+pub(super) struct Told {
+    model: Model,
+    /// By the number of the channel.
+    credit: Vec<Credit>,
+    /// Half the width of 95 % intervals, where credit was sampled.
+    margin: Option<Vec<Credit>>,
+    /// Intervals from samples of the journeys, where there are any.
+    sampled: Option<Sampled>,
+    /// What would be lost without each channel, for a Markov chain.
+    removal: Option<Vec<f64>>,
+}
+
+/// All that is said.
+pub(super) struct Said {
+    input: Input,
+    /// The names of channels by their numbers.
+    channels: Channels,
+    told: Vec<Told>,
+    /// Conversions and value of all journeys, also those of earlier days.
+    total: Credit,
+    nulls: f64,
+    /// The model to decide by, and why.
+    decide_by: (Model, String),
+}
+
+impl Attribution {
+    /// Does the job; says what came of it.
+    ///
+    /// # Errors
+    /// When it cannot be done; nothing is written then.
+    pub fn run(&self, _clock: &Clock) -> Result<String> {
+        self.settings.check()?;
+        let (folder, stopped) = self.run.begin()?;
+        let models = self.models();
+        let watch = Watch::new(self.settings.bootstrap + models.len() as u64 + 2, stopped);
+        watch.step("reading journeys")?;
+        let kept = self.merge.as_deref().map(Kept::read).transpose()?;
+        let input = self.input.read(kept.as_ref().map(|kept| kept.channels.clone()).unwrap_or_default())?;
+        watch.done();
+        let (said, now) = self.say(input, kept, &models, &watch)?;
+        watch.step("writing files")?;
+        written::write(&folder, &said, self)?;
+        now.write(&folder)?;
+        folder.keep()?;
+        watch.done();
+        Ok(format!("{}\ncredit and the report are in {}", pages::summary(&said), self.run.out.display()))
+    }
+
+    /// The models that can be asked, the one that others are compared with first.
+    fn models(&self) -> Vec<Model> {
+        let mut models = self.model.each();
+        models.sort_by_key(|model| *model != Model::Last);
+        models
+    }
+
+    fn say(&self, input: Input, kept: Option<Kept>, models: &[Model], watch: &Watch) -> Result<(Said, Kept)> {
+        let (journeys, settings) = (&input.journeys, &self.settings);
+        let channels = input.channels.names().len();
+        let asks_markov = models.contains(&Model::Markov);
+        ensure!(
+            !asks_markov || channels <= MOST_CHANNELS,
+            "{} has {channels} channels, and a Markov chain takes at most {MOST_CHANNELS}: name another --model",
+            input.source
+        );
+        let per_journey = asks_markov && settings.definition == Way::PerJourney;
+        ensure!(
+            kept.is_none() || !per_journey,
+            "--definition per-journey divides each journey anew, and of earlier days only statistics are left: leave \
+             --merge out, or say --definition global"
+        );
+        let mut now = Kept::new(&input, settings);
+        let mut told = Vec::new();
+        for model in models {
+            watch.step(format!("asking {}", model.name()))?;
+            let mut folded = fold(journeys, None, &model.begin(settings, channels)?);
+            if let Some(before) = kept.as_ref() {
+                folded.merge(before.of(*model, &folded, settings)?);
+            }
+            let said = credited(&folded, (journeys, None), settings, self.run.seed);
+            let removal = folded.effects().map(|it| it.channels.iter().map(|it| it.conversions).collect());
+            told.push(Told {
+                model: *model,
+                credit: said.credit,
+                margin: said.margin,
+                sampled: None,
+                removal,
+            });
+            now.keep(*model, folded);
+            watch.done();
+        }
+        if let Some(before) = &kept {
+            now.add(before);
+        } else if 0 < settings.bootstrap {
+            // A game that was sampled says itself how sure it is.
+            let exact: Vec<Model> = told.iter().filter(|it| it.margin.is_none()).map(|it| it.model).collect();
+            let sampled = bootstrap::intervals(journeys, &exact, settings, (self.run.seed, watch))?;
+            let exact = told.iter_mut().filter(|it| it.margin.is_none());
+            exact.zip(sampled).for_each(|(told, sampled)| told.sampled = Some(sampled));
+        }
+        let (total, nulls) = now.totals();
+        let decide_by = decide_by(models, total.conversions, input.timed);
+        let channels = input.channels.clone();
+        Ok((Said { input, channels, told, total, nulls, decide_by }, now))
+    }
+}
+
+/// The model to decide by: one that learns, where there is enough to learn from, and a rule otherwise.
+fn decide_by(models: &[Model], conversions: f64, timed: bool) -> (Model, String) {
+    let rule = if timed { Model::TimeDecay } else { Model::Linear };
+    let learned = [Model::Markov, Model::Shapley].into_iter().find(|it| models.contains(it));
+    match learned {
+        Some(model) if ENOUGH <= conversions => {
+            (model, format!("{conversions:.0} conversions are enough to learn from ({ENOUGH:.0})"))
+        }
+        Some(_) => (
+            rule,
+            format!(
+                "{conversions:.0} conversions are fewer than the {ENOUGH:.0} from which on a model that learns is better \
+                 than a rule that knows nothing"
+            ),
+        ),
+        None => (models.first().copied().unwrap_or(rule), "it was asked for".to_owned()),
+    }
+}
