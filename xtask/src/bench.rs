@@ -3,6 +3,7 @@
 //! A benchmark is one file below `bench/` and one variant of [`Bench`]. It names its sizes in the case, builds what it
 //! measures as it runs in production, and is never a timed test.
 
+mod attribution;
 mod contestant;
 mod cores;
 mod disk;
@@ -63,6 +64,8 @@ enum Bench {
     Features(features::Options),
     /// Forests grown, asked, and run from their ONNX files, beside scikit-learn and skl2onnx
     Models(models::Options),
+    /// Credit divided by rules, Markov chains and Shapley values, beside ChannelAttribution
+    Attribution(attribution::Options),
 }
 
 impl Bench {
@@ -83,6 +86,9 @@ impl Bench {
                 "The feature store: an event and a vector in memory, the lake, tables joined point in time, a training set.",
             ),
             Self::Models(_) => ("models", "Forests grown, asked, and run from their ONNX files."),
+            Self::Attribution(_) => {
+                ("attribution", "Credit divided by rules, Markov chains and Shapley values.")
+            }
         }
     }
 
@@ -91,6 +97,7 @@ impl Bench {
         match self {
             Self::Redirect(options) => options.is_complete(),
             Self::Features(options) => options.is_complete(),
+            Self::Attribution(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Models(_) => true,
         }
     }
@@ -104,6 +111,7 @@ impl Bench {
             Self::Soak(options) => soak::run(options).await,
             Self::Features(options) => features::run(options),
             Self::Models(options) => models::run(options),
+            Self::Attribution(options) => attribution::run(options),
         }
     }
 }
