@@ -17,6 +17,7 @@ pub mod doors;
 mod fraud;
 pub mod glance;
 pub mod judge;
+pub mod judge_credit;
 #[cfg(test)]
 mod judge_tests;
 mod patterns;

@@ -21,7 +21,9 @@ use sim::{
     doors::{self, Haste, Notes},
     glance,
     judge::{Case, Columns, judge},
+    judge_credit,
     sink::{self, Names, Sink},
+    world::campaign::Together,
 };
 
 #[global_allocator]
@@ -88,6 +90,9 @@ struct CommandLine {
     /// How many times the expected commissions of a month campaigns can pay, in the middle; 0 for all of them
     #[arg(long, default_value_t = 2.0, value_name = "TIMES")]
     budgets: f64,
+    /// How visits work together in every campaign [default: each campaign has its own way]
+    #[arg(long, value_name = "WAY", value_parser = together)]
+    together: Option<Together>,
     /// Leave out all fraud; the honest crowds stay
     #[arg(long)]
     honest: bool,
@@ -124,6 +129,38 @@ enum Command {
     /// `--world` and `--scores` are given together, as often as there are worlds. The scores are a CSV file with a line
     /// for each event, such as the fraud job writes with `--id conversion_id --id affiliate_id`.
     Judge(Judge),
+    /// Says what a division of credit is worth: held against who really caused the conversions of the world that it divided.
+    ///
+    /// The credit is a folder that `tributary-train attribution --by affiliate` wrote, `--model all` or `learned`.
+    JudgeCredit(JudgeCredit),
+}
+
+#[derive(Args)]
+struct JudgeCredit {
+    /// A folder that --out named
+    #[arg(long, value_name = "DIR")]
+    world: PathBuf,
+    /// The folder of the attribution job
+    #[arg(long, value_name = "DIR")]
+    credit: PathBuf,
+    /// One line of JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl JudgeCredit {
+    fn run(&self) -> Result<()> {
+        let judged = judge_credit::judge(&judge_credit::Case {
+            world: self.world.clone(),
+            credit: self.credit.clone(),
+        })?;
+        if self.json {
+            println!("{}", serde_json::to_string(&judged)?);
+        } else {
+            print!("{judged}");
+        }
+        Ok(())
+    }
 }
 
 #[derive(Args)]
@@ -181,6 +218,11 @@ impl Judge {
     }
 }
 
+fn together(text: &str) -> Result<Together> {
+    let known = [Together::Additive, Together::Synergy, Together::Order];
+    known.into_iter().find(|it| it.name() == text).context("expected additive, synergy or order")
+}
+
 fn intensity(text: &str) -> Result<(String, f64)> {
     let (name, share) = text.split_once('=').context("expected name=share, such as click_farm=0.05")?;
     let share = share.parse().with_context(|| format!("{share:?} is not a number such as 0.05"))?;
@@ -201,6 +243,7 @@ impl CommandLine {
             warm_up_days: self.warm_up,
             budgets: self.budgets,
             unknown: self.unknown.iter().cloned().collect(),
+            together: self.together,
             ..usual
         };
         if self.honest {
@@ -213,8 +256,10 @@ impl CommandLine {
 
 fn main() -> Result<()> {
     let asked = CommandLine::parse();
-    if let Some(Command::Judge(judge)) = &asked.command {
-        return judge.run();
+    match &asked.command {
+        Some(Command::Judge(judge)) => return judge.run(),
+        Some(Command::JudgeCredit(judge)) => return judge.run(),
+        None => {}
     }
     if asked.list {
         list();

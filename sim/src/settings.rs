@@ -7,6 +7,7 @@ use crate::{
     patterns::{self, Nature},
     rhythm::DAY,
     visit::loss::Losses,
+    world::campaign::Together,
 };
 
 /// What a world is asked to be like; [`Settings::new`] chooses all but the four that always differ.
@@ -45,6 +46,8 @@ pub struct Settings {
     pub intensities: BTreeMap<String, f64>,
     /// Schemes that reviewers do not know yet, by name: they look at them as at anything honest, and take them for it.
     pub unknown: BTreeSet<String>,
+    /// How visits work together in every campaign; none for campaigns that each have their own way.
+    pub together: Option<Together>,
 }
 
 /// The first of January 2026.
@@ -121,6 +124,7 @@ impl Settings {
             stealth: 0.35,
             intensities: BTreeMap::new(),
             unknown: BTreeSet::new(),
+            together: None,
         }
     }
 

@@ -89,6 +89,18 @@ pub enum Together {
     Order,
 }
 
+impl Together {
+    /// Its name in files and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Additive => "additive",
+            Self::Synergy => "synergy",
+            Self::Order => "order",
+        }
+    }
+}
+
 /// Something that is advertised.
 #[derive(Clone, Debug, Serialize)]
 pub struct Campaign {

@@ -106,7 +106,10 @@ impl World {
         let people = People::new(seed, settings.people);
         let sellers = u64::from(settings.campaigns).div_ceil(3);
         let advertisers: Vec<_> = (0..sellers).map(|it| Advertiser::made(seed, it, founded_us)).collect();
-        let campaign = |it| Campaign::made(seed, it, &advertisers, founded_us);
+        let campaign = |it| {
+            let own = Campaign::made(seed, it, &advertisers, founded_us);
+            Campaign { together: settings.together.unwrap_or(own.together), ..own }
+        };
         let campaigns = (0..u64::from(settings.campaigns)).map(campaign).collect();
         let affiliate = |it| Affiliate::made(seed, it, settings.start_us, settings.days, &people);
         let affiliates = (0..u64::from(settings.affiliates)).map(affiliate).collect();

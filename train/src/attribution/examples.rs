@@ -41,8 +41,9 @@ pub struct Journey<'a> {
 }
 
 impl Journey<'_> {
-    /// When the last touch was.
-    pub(super) fn last_s(&self) -> f64 {
+    /// When the last touch was, in seconds since the observation began.
+    #[must_use]
+    pub fn last_s(&self) -> f64 {
         self.touches.last().map_or(0.0, |touch| touch.at_s)
     }
 

@@ -30,6 +30,17 @@ pub struct Fitted {
     pub strengths: Strengths,
     /// Everything that was tried, in its order.
     pub trials: Vec<Trial>,
+    parameters: Vec<f64>,
+}
+
+impl Fitted {
+    /// What other rows, each as often as it is named, would have taught with the same strengths. The search begins where it
+    /// ended before, so that a sample of the same journeys takes few steps.
+    #[must_use]
+    pub fn again(&self, settings: &Settings, examples: &Examples, rows: Vec<u32>) -> Learned {
+        let start = Some(self.parameters.clone());
+        learn(settings, examples, rows, (self.learned.timing(), self.strengths), start).0
+    }
 }
 
 /// Where the search for strengths begins: campaigns and channels that differ by a factor of about e^½.
@@ -56,8 +67,8 @@ pub fn fit(settings: &Settings, examples: &Examples) -> Result<Fitted, FitError>
     let best = choice.best();
     let rows = (0..examples.len()).map(row).collect();
     let start = choice.found.take().filter(|(of, _)| *of == best.timing).map(|(_, parameters)| parameters);
-    let learned = learn(settings, examples, rows, (best.timing, best.strengths), start).0;
-    Ok(Fitted { learned, strengths: best.strengths, trials: choice.trials })
+    let (learned, parameters) = learn(settings, examples, rows, (best.timing, best.strengths), start);
+    Ok(Fitted { learned, strengths: best.strengths, trials: choice.trials, parameters })
 }
 
 struct Choice<'a> {

@@ -8,19 +8,16 @@ pub mod fraud;
 mod publish;
 mod run;
 
-use std::path::PathBuf;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use domain::Clock;
 use features::defs::sets::SETS;
 use models::registry::{
-    ModelName,
     gate::Gate,
     manifest::{Calibration, Metric, ParityVector, Signature, Threshold},
 };
 
-use self::{attribution::Attribution, fraud::Fraud, run::RunArgs};
+use self::{attribution::Attribution, fraud::Fraud, publish::RegistryArgs, run::RunArgs};
 use crate::{
     input::{Input, InputArgs},
     report::Report,
@@ -153,15 +150,8 @@ pub struct Order<J: Job> {
     settings: J::Settings,
     #[command(flatten)]
     run: RunArgs,
-    /// Folder, or s3://BUCKET/FOLDER, of the registry that the model becomes a version in
-    #[arg(long, env = "TRIBUTARY_REGISTRY", value_name = "REGISTRY", default_value = "registry")]
-    registry: PathBuf,
-    /// What the model is called there [default: the name of the job]
-    #[arg(long, value_name = "NAME")]
-    name: Option<ModelName>,
-    /// Write files only, and no version into the registry
-    #[arg(long)]
-    no_publish: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 /// Says which columns were not learned from though nobody had said so.
@@ -213,11 +203,8 @@ impl<J: Job> Order<J> {
         }
         // First what cannot be lost any more: a registry may be far away.
         folder.keep()?;
-        if !self.no_publish {
-            let version = publish::publish::<J>(self, &work, &evaluation, export, (report, clock));
-            let version = version.with_context(|| {
-                format!("all files are in {}, but no version came of them", self.run.out.display())
-            })?;
+        let publication = publish::publication::<J>(&work, &evaluation, export, (report, clock));
+        if let Some(version) = self.registry.publish(&publication, &self.run.out)? {
             told = format!("{told}\n{version}");
         }
         watch.done();

@@ -1,57 +1,89 @@
 //! What was learned becomes a version in the registry, once its own file says what it should.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
+use clap::Args;
 use domain::Clock;
 use models::registry::{
     ModelName, Publication, Registry,
     manifest::{About, Training},
 };
 
-use super::{Evaluation, Export, Job, Order, Work};
+use super::{Evaluation, Export, Job, Work};
 
 /// The code that trained it: a release, or the commit that a build was told.
-const COMMIT: &str = match option_env!("TRIBUTARY_COMMIT") {
+pub(super) const COMMIT: &str = match option_env!("TRIBUTARY_COMMIT") {
     Some(commit) => commit,
     None => concat!("v", env!("CARGO_PKG_VERSION")),
 };
+/// Under which licence what was trained may be used.
+pub(super) const LICENCE: &str = env!("CARGO_PKG_LICENSE");
 
-/// Publishes a version, and says which.
-pub(super) fn publish<J: Job>(
-    order: &Order<J>,
+/// Where what was learned is published.
+#[derive(Args, Clone, Debug)]
+pub struct RegistryArgs {
+    /// Folder, or s3://BUCKET/FOLDER, of the registry that the model becomes a version in
+    #[arg(long, env = "TRIBUTARY_REGISTRY", value_name = "REGISTRY", default_value = "registry")]
+    registry: PathBuf,
+    /// What the model is called there [default: the name of the job]
+    #[arg(long, value_name = "NAME")]
+    name: Option<ModelName>,
+    /// Write files only, and no version into the registry
+    #[arg(long)]
+    no_publish: bool,
+}
+
+impl RegistryArgs {
+    /// Publishes a version, if that is wanted, and says which; all other files of the run are in `out` by then.
+    pub(super) fn publish(&self, publication: &Publication, out: &Path) -> Result<Option<String>> {
+        if self.no_publish {
+            return Ok(None);
+        }
+        let told = self.version(publication);
+        told.map(Some)
+            .with_context(|| format!("all files are in {}, but no version came of them", out.display()))
+    }
+
+    fn version(&self, publication: &Publication) -> Result<String> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => publication.about.job.parse::<ModelName>().context("a job's name is a model's name")?,
+        };
+        let version = Registry::at(&self.registry)?.publish(&name, publication)?;
+        Ok(format!(
+            "{name} version {version} is in {registry}; `tributary-train models promote {name} {version} --registry {registry} \
+             --by … --why …` makes it champion",
+            registry = self.registry.display()
+        ))
+    }
+}
+
+/// What a job says of itself as a version.
+pub(super) fn publication<J: Job>(
     work: &Work<'_, J::Settings>,
     evaluation: &Evaluation,
     export: Export,
     (report, clock): (String, &Clock),
-) -> Result<String> {
-    let name = match &order.name {
-        Some(name) => name.clone(),
-        None => J::NAME.parse::<ModelName>().context("a job's name is a model's name")?,
-    };
-    let gates = J::gates(evaluation);
+) -> Publication {
     let about = About {
         family: export.family,
         job: J::NAME.to_owned(),
         features: work.input.schema.clone(),
         signature: export.signature,
         training: training(work, clock),
-        seed: order.run.seed,
+        seed: work.seed,
         metrics: evaluation.metrics.clone(),
-        gates,
+        gates: J::gates(evaluation),
         calibration: evaluation.calibration.clone(),
         thresholds: evaluation.thresholds.clone(),
         parity: export.parity,
         commit: COMMIT.to_owned(),
-        licence: env!("CARGO_PKG_LICENSE").to_owned(),
+        licence: LICENCE.to_owned(),
         created_at: clock.now(),
     };
-    let registry = Registry::at(&order.registry)?;
-    let version = registry.publish(&name, &Publication { about, model: export.onnx, report })?;
-    Ok(format!(
-        "{name} version {version} is in {registry}; `tributary-train models promote {name} {version} --registry {registry} \
-         --by … --why …` makes it champion",
-        registry = order.registry.display()
-    ))
+    Publication { about, model: export.onnx, report }
 }
 
 /// The time and the data of what it learned from; without times the moment of training stands for it.

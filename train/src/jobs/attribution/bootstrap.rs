@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     Settings,
+    learned::Lesson,
     model::{Model, credited, fold},
 };
 use crate::{anomaly::dice::Dice, watch::Watch};
@@ -86,7 +87,7 @@ pub(super) struct Sampled {
 /// The intervals of each model.
 pub(super) fn intervals(
     journeys: &Journeys,
-    models: &[Model],
+    (models, lesson): (&[Model], Option<&Lesson>),
     settings: &Settings,
     (seed, watch): (u64, &Watch),
 ) -> Result<Vec<Sampled>> {
@@ -95,6 +96,10 @@ pub(super) fn intervals(
         watch.step(format!("drawing sample {} of {}", sample + 1, settings.bootstrap))?;
         let drawn = Drawn::new(journeys, seed, sample + 1);
         for (model, samples) in models.iter().zip(&mut samples) {
+            if let Some(lesson) = lesson.filter(|_| *model == Model::Learned) {
+                samples.push(lesson.again(journeys, drawn.weights()).credit);
+                continue;
+            }
             let begin = model.begin(settings, journeys.channels())?;
             let folded = fold(journeys, Some(drawn.weights()), &begin);
             samples.push(credited(&folded, (journeys, Some(drawn.weights())), settings, seed).credit);

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod input;
 mod kept;
+mod learned;
 mod model;
 mod pages;
 mod paths;
@@ -14,17 +15,19 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use domain::{
     Clock,
-    attribution::{Channels, Credit, Statistics},
+    attribution::{Channels, Credit, Journeys, Statistics},
 };
+use models::registry::Publication;
 
 use self::{
     bootstrap::Sampled,
     input::{Input, JourneyArgs},
     kept::Kept,
+    learned::{LearnArgs, Lesson},
     model::{Model, Players, Way, credited, fold},
 };
-use super::run::RunArgs;
-use crate::watch::Watch;
+use super::{publish::RegistryArgs, run::RunArgs};
+use crate::{attribution::FitError, watch::Watch};
 
 /// From so many conversions on a model that learns is worth deciding by (10,000 is what platforms ask for).
 const ENOUGH: f64 = 10_000.0;
@@ -46,6 +49,8 @@ pub struct Attribution {
     merge: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 /// How models divide.
@@ -69,6 +74,8 @@ pub struct Settings {
     /// Samples that intervals come from; 0 for none
     #[arg(long, default_value_t = 100, value_name = "SAMPLES")]
     pub(super) bootstrap: u64,
+    #[command(flatten)]
+    pub(super) learn: LearnArgs,
 }
 
 impl Settings {
@@ -87,7 +94,7 @@ impl Settings {
             self.half_life
         );
         ensure!(2 <= self.samples, "--samples is {}, and must be at least 2", self.samples);
-        Ok(())
+        self.learn.check()
     }
 }
 
@@ -96,6 +103,8 @@ pub(super) struct Told {
     model: Model,
     /// By the number of the channel.
     credit: Vec<Credit>,
+    /// What is nobody's, where the model says that something is.
+    organic: Option<Credit>,
     /// Half the width of 95 % intervals, where credit was sampled.
     margin: Option<Vec<Credit>>,
     /// Intervals from samples of the journeys, where there are any.
@@ -115,6 +124,8 @@ pub(super) struct Said {
     nulls: f64,
     /// The model to decide by, and why.
     decide_by: (Model, String),
+    /// What was learned, where something was.
+    lesson: Option<Lesson>,
 }
 
 impl Attribution {
@@ -122,22 +133,61 @@ impl Attribution {
     ///
     /// # Errors
     /// When it cannot be done; nothing is written then.
-    pub fn run(&self, _clock: &Clock) -> Result<String> {
+    pub fn run(&self, clock: &Clock) -> Result<String> {
         self.settings.check()?;
         let (folder, stopped) = self.run.begin()?;
-        let models = self.models();
-        let watch = Watch::new(self.settings.bootstrap + models.len() as u64 + 2, stopped);
+        let mut models = self.models();
+        let watch = Watch::new(self.settings.bootstrap + models.len() as u64 + 3, stopped);
         watch.step("reading journeys")?;
         let kept = self.merge.as_deref().map(Kept::read).transpose()?;
-        let input = self.input.read(kept.as_ref().map(|kept| kept.channels.clone()).unwrap_or_default())?;
+        let channels = kept.as_ref().map(|kept| kept.channels.clone()).unwrap_or_default();
+        let mut input = self.input.read(channels, models.contains(&Model::Learned))?;
         watch.done();
-        let (said, now) = self.say(input, kept, &models, &watch)?;
+        let lesson = self.lesson(&mut input, &mut models, &watch)?;
+        let (said, now) = self.say(input, kept, (&models, lesson), &watch)?;
         watch.step("writing files")?;
-        written::write(&folder, &said, self)?;
+        let report = written::write(&folder, &said, self)?;
         now.write(&folder)?;
+        let publication = said.publication(self.run.seed, report, clock)?;
+        if let Some(publication) = &publication {
+            folder.put("model.onnx", &publication.model)?;
+        }
         folder.keep()?;
+        let version = publication.map(|it| self.registry.publish(&it, &self.run.out)).transpose()?.flatten();
         watch.done();
-        Ok(format!("{}\ncredit and the report are in {}", pages::summary(&said), self.run.out.display()))
+        let version = version.map_or_else(String::new, |version| format!("\n{version}"));
+        Ok(format!(
+            "{}{version}\ncredit and the report are in {}",
+            pages::summary(&said),
+            self.run.out.display()
+        ))
+    }
+
+    /// What there is to learn. Where there is nothing, and all models were asked, the one that learns is not among them;
+    /// where it was asked for by name, its rule stands in if there is too little.
+    fn lesson(&self, input: &mut Input, models: &mut Vec<Model>, watch: &Watch) -> Result<Option<Lesson>> {
+        if !models.contains(&Model::Learned) {
+            return Ok(None);
+        }
+        watch.step("learning")?;
+        let is_named = self.model == Model::Learned;
+        let refusal = match &input.watched {
+            None => "journeys that are counted together say too little to learn from: it takes a file of touches, or a lake".to_owned(),
+            Some(_) if self.merge.is_some() => "of earlier days only statistics are left, and it learns from journeys".to_owned(),
+            Some(watched) => match Lesson::learn(input, watched, &self.settings.learn)? {
+                Ok(lesson) => return Ok(Some(lesson)),
+                Err(refused @ FitError::TooFew { .. }) if is_named => {
+                    input.notes.push(format!("the model says nothing: {refused}; that rule divided"));
+                    return Ok(None);
+                }
+                Err(refused) => refused.to_string(),
+            },
+        };
+        ensure!(!is_named, "--model learned cannot be: {refusal}");
+        input.notes.push(format!("learned is not among the models: {refusal}"));
+        models.retain(|model| *model != Model::Learned);
+        watch.done();
+        Ok(None)
     }
 
     /// The models that can be asked, the one that others are compared with first.
@@ -147,8 +197,7 @@ impl Attribution {
         models
     }
 
-    fn say(&self, input: Input, kept: Option<Kept>, models: &[Model], watch: &Watch) -> Result<(Said, Kept)> {
-        let (journeys, settings) = (&input.journeys, &self.settings);
+    fn check(&self, input: &Input, models: &[Model]) -> Result<()> {
         let channels = input.channels.names().len();
         let asks_markov = models.contains(&Model::Markov);
         ensure!(
@@ -156,16 +205,34 @@ impl Attribution {
             "{} has {channels} channels, and a Markov chain takes at most {MOST_CHANNELS}: name another --model",
             input.source
         );
-        let per_journey = asks_markov && settings.definition == Way::PerJourney;
+        let per_journey = asks_markov && self.settings.definition == Way::PerJourney;
         ensure!(
-            kept.is_none() || !per_journey,
+            self.merge.is_none() || !per_journey,
             "--definition per-journey divides each journey anew, and of earlier days only statistics are left: leave \
              --merge out, or say --definition global"
         );
+        Ok(())
+    }
+
+    fn say(
+        &self,
+        input: Input,
+        kept: Option<Kept>,
+        (models, lesson): (&[Model], Option<Lesson>),
+        watch: &Watch,
+    ) -> Result<(Said, Kept)> {
+        self.check(&input, models)?;
+        let (journeys, settings) = (&input.journeys, &self.settings);
+        let channels = input.channels.names().len();
         let mut now = Kept::new(&input, settings);
         let mut told = Vec::new();
         for model in models {
             watch.step(format!("asking {}", model.name()))?;
+            if let Some(lesson) = lesson.as_ref().filter(|_| *model == Model::Learned) {
+                told.push(Told::learned(lesson, journeys));
+                watch.done();
+                continue;
+            }
             let mut folded = fold(journeys, None, &model.begin(settings, channels)?);
             if let Some(before) = kept.as_ref() {
                 folded.merge(before.of(*model, &folded, settings)?);
@@ -175,11 +242,14 @@ impl Attribution {
             told.push(Told {
                 model: *model,
                 credit: said.credit,
+                organic: None,
                 margin: said.margin,
                 sampled: None,
                 removal,
             });
-            now.keep(*model, folded);
+            if *model != Model::Learned {
+                now.keep(*model, folded);
+            }
             watch.done();
         }
         if let Some(before) = &kept {
@@ -187,21 +257,45 @@ impl Attribution {
         } else if 0 < settings.bootstrap {
             // A game that was sampled says itself how sure it is.
             let exact: Vec<Model> = told.iter().filter(|it| it.margin.is_none()).map(|it| it.model).collect();
-            let sampled = bootstrap::intervals(journeys, &exact, settings, (self.run.seed, watch))?;
+            let sampled =
+                bootstrap::intervals(journeys, (&exact, lesson.as_ref()), settings, (self.run.seed, watch))?;
             let exact = told.iter_mut().filter(|it| it.margin.is_none());
             exact.zip(sampled).for_each(|(told, sampled)| told.sampled = Some(sampled));
         }
         let (total, nulls) = now.totals();
         let decide_by = decide_by(models, total.conversions, input.timed);
         let channels = input.channels.clone();
-        Ok((Said { input, channels, told, total, nulls, decide_by }, now))
+        Ok((Said { input, channels, told, total, nulls, decide_by, lesson }, now))
+    }
+}
+
+impl Told {
+    fn learned(lesson: &Lesson, journeys: &Journeys) -> Self {
+        let divided = lesson.credit(journeys);
+        Self {
+            model: Model::Learned,
+            credit: divided.credit,
+            organic: Some(divided.organic),
+            margin: None,
+            sampled: None,
+            removal: None,
+        }
+    }
+}
+
+impl Said {
+    /// What was learned, as a version of a model.
+    fn publication(&self, seed: u64, report: String, clock: &Clock) -> Result<Option<Publication>> {
+        let (Some(lesson), Some(watched)) = (&self.lesson, &self.input.watched) else { return Ok(None) };
+        let told = (&self.input, watched, &self.channels);
+        learned::publication(lesson, told, (seed, report, clock)).map(Some)
     }
 }
 
 /// The model to decide by: one that learns, where there is enough to learn from, and a rule otherwise.
 fn decide_by(models: &[Model], conversions: f64, timed: bool) -> (Model, String) {
     let rule = if timed { Model::TimeDecay } else { Model::Linear };
-    let learned = [Model::Markov, Model::Shapley].into_iter().find(|it| models.contains(it));
+    let learned = [Model::Learned, Model::Markov, Model::Shapley].into_iter().find(|it| models.contains(it));
     match learned {
         Some(model) if ENOUGH <= conversions => {
             (model, format!("{conversions:.0} conversions are enough to learn from ({ENOUGH:.0})"))

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
+use crate::attribution::Fallback;
 
 /// Chunks have at least so many journeys, and there are at most so many chunks: each has statistics of its own.
 const CHUNK: usize = 1 << 16;
@@ -47,6 +48,8 @@ pub enum Model {
     Markov,
     /// What a channel adds on average, whichever others were there before it.
     Shapley,
+    /// What a touch adds to the hazard of a conversion, learned from journeys that converted and that did not.
+    Learned,
     /// Each of them.
     All,
 }
@@ -133,6 +136,8 @@ impl Model {
                 Players::Ordered => Folded::Ordered(OrderedStatistics::default()),
                 Players::Rate => Folded::Coalitions(CoalitionStatistics::default()),
             },
+            // Asked only where there is too little to learn from.
+            Self::Learned => rule(Fallback::default().rule()),
             Self::All => bail!("{} is several models", self.name()),
         })
     }

@@ -4,10 +4,15 @@ use domain::attribution::Credit;
 
 use super::{
     Attribution, Said, Told,
+    learned::{Foretold, Lesson, ORGANIC},
     paths::{Paths, To},
     written::interval,
 };
-use crate::report::{Line, Plot, Report, Section, Table};
+use crate::{
+    anomaly::metrics::Estimate,
+    attribution::Trust,
+    report::{Line, Plot, Report, Section, Table},
+};
 
 /// How many channels a table shows at most: those with the most credit.
 const ROWS: usize = 40;
@@ -44,6 +49,10 @@ pub(super) fn report(said: &Said, paths: &Paths, asked: &Attribution) -> Report 
         side_by_side(said, "Value", |credit| credit.value),
     ];
     sections.extend(differences(said));
+    if let Some(lesson) = &said.lesson {
+        sections.extend(foretold(lesson));
+        sections.push(what_was_learned(said, lesson));
+    }
     sections.push(steps(said, paths));
     sections.push(top(said, paths));
     sections.push(shapes(said, paths));
@@ -98,7 +107,11 @@ fn side_by_side(said: &Said, heading: &str, of: fn(&Credit) -> f64) -> Section {
         cells.extend(said.told.iter().map(|told| format!("{:.2}", of(&at(&told.credit, *channel)))));
         cells
     };
-    let rows: Vec<Vec<String>> = channels.iter().take(ROWS).map(row).collect();
+    let mut rows: Vec<Vec<String>> = channels.iter().take(ROWS).map(row).collect();
+    if said.told.iter().any(|told| told.organic.is_some()) {
+        let organic = |told: &Told| told.organic.map_or_else(String::new, |it| format!("{:.2}", of(&it)));
+        rows.push([ORGANIC.to_owned()].into_iter().chain(said.told.iter().map(organic)).collect());
+    }
     let text = if ROWS < channels.len() {
         format!("The {ROWS} channels with the most credit, of {}; all are in credit.csv.", channels.len())
     } else {
@@ -135,6 +148,72 @@ fn differences(said: &Said) -> Option<Section> {
         tables: vec![table],
         plots: Vec::new(),
     })
+}
+
+/// How well the model foretold what it had not seen.
+fn foretold(lesson: &Lesson) -> Option<Section> {
+    let held_out = lesson.held_out.as_ref()?;
+    let span = |it: Estimate| format!("{:.4} ({:.4} to {:.4})", it.value, it.low, it.high);
+    let row = |told: &Foretold| vec![told.by.to_owned(), span(told.roc_auc), span(told.log_loss)];
+    let learned = held_out.told.first()?;
+    let curve = learned.reliability.iter().map(|bin| [bin.said, bin.came]).collect();
+    let most = learned.reliability.iter().map(|bin| bin.said.max(bin.came)).fold(0.0, f64::max);
+    let plot = Plot::new("Calibration", ("probability that was said", "share that converted"))
+        .with(Line::new("learned", curve))
+        .with(Line::new("perfect", vec![[0.0, 0.0], [most, most]]));
+    Some(Section {
+        heading: "What learned foretells".to_owned(),
+        text: format!(
+            "It learned once more from what was known when four fifths of the journeys had begun, and said of the {} that \
+             began since, of which {} converted, whether they convert after the last touch that they had. That a journey \
+             goes on tells of itself that it did not convert, so that this says less of who causes conversions than of how \
+             well the model fits.",
+            held_out.journeys, held_out.conversions
+        ),
+        tables: vec![Table {
+            head: ["foretold by", "ROC-AUC", "log loss, nats"].map(str::to_owned).to_vec(),
+            rows: held_out.told.iter().map(row).collect(),
+        }],
+        plots: vec![plot],
+    })
+}
+
+/// What a touch of each channel does, as the model has it, and what its file is.
+fn what_was_learned(said: &Said, lesson: &Lesson) -> Section {
+    let learned = lesson.learned();
+    let table = learned.table();
+    let channels = leading(said).map_or_else(Vec::new, |told| order(said, told));
+    let mut head = vec!["channel".to_owned(), "effect of a first touch".to_owned()];
+    let fades = table.decay_per_day.is_some();
+    if fades {
+        head.push("half of it gone after".to_owned());
+    }
+    let row = |channel: &usize| {
+        let effect = table.channel.get(*channel).copied().unwrap_or(f64::NAN);
+        let usual = table.effect.last().copied().unwrap_or(f64::NAN);
+        let mut cells = vec![said.channels.names()[*channel].clone(), format!("{:.6}", effect * usual)];
+        if fades {
+            let days = u32::try_from(*channel).ok().and_then(|channel| learned.half_life_days(channel));
+            cells.push(days.map_or_else(String::new, |days| format!("{days:.2} days")));
+        }
+        cells
+    };
+    let trust = match learned.trust {
+        Trust::Full => "enough to trust",
+        Trust::Limited => "too few for full trust",
+    };
+    Section {
+        heading: "What was learned".to_owned(),
+        text: format!(
+            "{} From {} conversions after a touch, which is {trust}. An effect is the expected number of conversions that a \
+             touch adds in a usual campaign. The model's file takes a journey's touches and gives each one's share; the \
+             registry's manifest says what goes in and out, and has journeys that prove it.",
+            lesson.doc(),
+            learned.conversions
+        ),
+        tables: vec![Table { head, rows: channels.iter().take(ROWS).map(row).collect() }],
+        plots: Vec::new(),
+    }
 }
 
 fn steps(said: &Said, paths: &Paths) -> Section {

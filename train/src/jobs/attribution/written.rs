@@ -1,20 +1,33 @@
 //! What the job writes: credit as CSV, JSON and Parquet, and the report.
 
 use anyhow::Result;
+use chrono::{DateTime, Utc};
 use domain::attribution::Credit;
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, ParquetCompression, ParquetWriter, Series};
 use serde_json::{Map, Value, json};
 
-use super::{Attribution, Said, Told, bootstrap::LEVEL, model::word, pages, paths::Paths};
-use crate::jobs::folder::Folder;
+use super::{
+    Attribution, Said, Told,
+    bootstrap::LEVEL,
+    learned::{self, Lesson, ORGANIC},
+    model::word,
+    pages,
+    paths::Paths,
+};
+use crate::{anomaly::metrics::Estimate, jobs::folder::Folder};
 
-/// Writes them.
-pub(super) fn write(folder: &Folder, said: &Said, asked: &Attribution) -> Result<()> {
+/// Writes them; the report is also returned.
+pub(super) fn write(folder: &Folder, said: &Said, asked: &Attribution) -> Result<String> {
     let paths = Paths::of(&said.input.journeys, said.input.timed);
     folder.put("credit.csv", &csv(said)?)?;
     folder.put("credit.json", &serde_json::to_vec_pretty(&json(said, asked))?)?;
     folder.put("credit.parquet", &parquet(said)?)?;
-    folder.put("report.html", pages::report(said, &paths, asked).render()?.as_bytes())
+    if let Some(lesson) = &said.lesson {
+        folder.put("shares.parquet", &learned::parquet(lesson, &said.input, &said.channels)?)?;
+    }
+    let report = pages::report(said, &paths, asked).render()?;
+    folder.put("report.html", report.as_bytes())?;
+    Ok(report)
 }
 
 /// The channels of a model with their names and credit.
@@ -34,6 +47,10 @@ fn csv(said: &Said) -> Result<Vec<u8>> {
         for (_, name, credit) in rows(said, told) {
             let numbers = [credit.conversions.to_string(), credit.value.to_string()];
             writer.write_record([&told.model.name(), name, &numbers[0], &numbers[1]])?;
+        }
+        if let Some(organic) = told.organic {
+            let numbers = [organic.conversions.to_string(), organic.value.to_string()];
+            writer.write_record([told.model.name().as_str(), ORGANIC, &numbers[0], &numbers[1]])?;
         }
     }
     Ok(writer.into_inner()?)
@@ -69,7 +86,11 @@ fn json(said: &Said, asked: &Attribution) -> Value {
                     (name.to_owned(), of)
                 })
                 .collect();
-            (told.model.name(), json!({"channels": channels, "sampled": told.margin.is_some()}))
+            let mut of = json!({"channels": channels, "sampled": told.margin.is_some()});
+            if let Some(organic) = told.organic {
+                of["organic"] = json!({"conversions": organic.conversions, "value": organic.value});
+            }
+            (told.model.name(), of)
         })
         .collect();
     let settings = &asked.settings;
@@ -83,6 +104,7 @@ fn json(said: &Said, asked: &Attribution) -> Value {
         "models": models,
         "decide_by": {"model": said.decide_by.0.name(), "why": said.decide_by.1},
         "notes": said.input.notes,
+        "learned": said.lesson.as_ref().map(of_lesson),
         "interval_level": LEVEL,
         "settings": {
             "order": settings.order,
@@ -90,9 +112,33 @@ fn json(said: &Said, asked: &Attribution) -> Value {
             "shapley": word(settings.shapley),
             "half_life_days": settings.half_life,
             "bootstrap": settings.bootstrap,
+            "timing": word(settings.learn.timing),
+            "organic_share": settings.learn.organic_share,
         },
         "seed": asked.run.seed,
     })
+}
+
+/// How well what comes was foretold, and what the model was told.
+fn of_lesson(lesson: &Lesson) -> Value {
+    let number = |it: Estimate| json!({"value": it.value, "interval": [it.low, it.high]});
+    let held_out = lesson.held_out.as_ref().map(|it| {
+        let told: Map<String, Value> = it
+            .told
+            .iter()
+            .map(|told| {
+                let measures = json!({"roc_auc": number(told.roc_auc), "log_loss": number(told.log_loss)});
+                (told.by.to_owned(), measures)
+            })
+            .collect();
+        json!({
+            "from": DateTime::<Utc>::from_timestamp_micros(it.from_us),
+            "journeys": it.journeys,
+            "conversions": it.conversions,
+            "foretold": told,
+        })
+    });
+    json!({"held_out": held_out, "conversions": lesson.learned().conversions})
 }
 
 fn parquet(said: &Said) -> Result<Vec<u8>> {
@@ -110,6 +156,13 @@ fn parquet(said: &Said) -> Result<Vec<u8>> {
             bounds[1].push(interval.map(|it| it[1].conversions));
             bounds[2].push(interval.map(|it| it[0].value));
             bounds[3].push(interval.map(|it| it[1].value));
+        }
+        if let Some(organic) = told.organic {
+            names[0].push(told.model.name());
+            names[1].push(ORGANIC.to_owned());
+            numbers[0].push(organic.conversions);
+            numbers[1].push(organic.value);
+            bounds.iter_mut().for_each(|bounds| bounds.push(None));
         }
     }
     let height = names[0].len();

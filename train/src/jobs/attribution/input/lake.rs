@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use domain::{
+    CampaignId, ConversionId,
     attribution::{CLOCK_TOLERANCE, Channels, Journeys, journeys::Row},
     conversion::ConversionStatus,
     event::{Conversion, Event, Kind, Visit},
@@ -18,24 +19,31 @@ use features::{
 };
 use models::fingerprint::Fingerprint;
 
-use super::{By, Input, JourneyArgs};
+use super::{
+    By, Input, JourneyArgs,
+    watched::{Watch, Watched},
+};
+use crate::attribution::UNKNOWN;
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
 
 /// Who travels: a visit, and what it was about; all campaigns together where campaigns are credited.
-type Traveller = (u128, u128);
+type Traveller = (u128, Option<CampaignId>);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Touch {
     at_us: i64,
     channel: u32,
+    /// By the numbers of [`Watched`], where it was asked for.
+    device: u32,
 }
 
 #[derive(Clone, Copy)]
 struct Order {
     at_us: i64,
     value: f64,
+    id: ConversionId,
 }
 
 /// What was told of visits.
@@ -50,26 +58,25 @@ struct Visits {
     coupons: Vec<(u32, Order)>,
     currencies: BTreeSet<Currency>,
     unvisited: usize,
+    watched: Option<Watched>,
+    /// The last instant that the lake tells of.
+    last_us: i64,
 }
 
 /// Reads them.
-pub(super) fn read(asked: &JourneyArgs, address: &Path, channels: Channels) -> Result<Input> {
+pub(super) fn read(
+    asked: &JourneyArgs,
+    address: &Path,
+    channels: Channels,
+    is_watched: bool,
+) -> Result<Input> {
     let lake = Lake::open(address)?;
     ensure!(lake.exists()?, "there is no event lake in {}", address.display());
     let range = asked.from.unwrap_or(i64::MIN)..asked.to.unwrap_or(i64::MAX);
     ensure!(range.start < range.end, "there is no time between --from and --to");
     let rejected = rejected(&lake)?;
-    let mut told = Visits {
-        by: asked.by,
-        channels,
-        touches: BTreeMap::new(),
-        sessions: HashMap::new(),
-        orders: BTreeMap::new(),
-        coupons: Vec::new(),
-        currencies: BTreeSet::new(),
-        unvisited: 0,
-    };
-    let clicks = ["session_id", "affiliate_id", "campaign_id", "source"];
+    let mut told = Visits::new(asked.by, channels, is_watched);
+    let clicks = ["session_id", "affiliate_id", "campaign_id", "source", "device"];
     each(&lake, Kind::Click, &clicks, &range, |event| {
         if let Event::Click(visit) = event {
             told.click(visit);
@@ -141,8 +148,23 @@ fn rejected(lake: &Lake) -> Result<HashSet<u128>> {
 }
 
 impl Visits {
-    fn traveller(&self, session: u128, campaign: u128) -> Traveller {
-        (session, if self.by == By::Campaign { 0 } else { campaign })
+    fn new(by: By, channels: Channels, is_watched: bool) -> Self {
+        Self {
+            by,
+            channels,
+            touches: BTreeMap::new(),
+            sessions: HashMap::new(),
+            orders: BTreeMap::new(),
+            coupons: Vec::new(),
+            currencies: BTreeSet::new(),
+            unvisited: 0,
+            watched: is_watched.then(Watched::default),
+            last_us: i64::MIN,
+        }
+    }
+
+    fn traveller(&self, session: u128, campaign: CampaignId) -> Traveller {
+        (session, (self.by != By::Campaign).then_some(campaign))
     }
 
     fn click(&mut self, visit: &Visit<domain::click::Click>) {
@@ -155,19 +177,23 @@ impl Visits {
             By::Channel if seen.tags.source.is_empty() => self.channels.number("(no source)"),
             By::Channel => self.channels.number(&seen.tags.source),
         };
-        let traveller = self.traveller(session, seen.campaign.uuid().as_u128());
-        self.touches.entry(traveller).or_default().push(Touch { at_us: seen.occurred_at_us, channel });
+        let traveller = self.traveller(session, seen.campaign);
+        let device = self.watched.as_mut().map_or(UNKNOWN, |it| it.device(Some(seen.device.name())));
+        let touch = Touch { at_us: seen.occurred_at_us, channel, device };
+        self.touches.entry(traveller).or_default().push(touch);
+        self.last_us = self.last_us.max(touch.at_us);
     }
 
     fn order(&mut self, order: &Conversion) {
         let places = i32::from(order.amount.currency.places());
         let value = (order.amount.minor.max(0) as f64) / libm::pow(10.0, f64::from(places));
-        let told = Order { at_us: order.occurred_at_us, value };
+        let told = Order { at_us: order.occurred_at_us, value, id: order.id };
+        self.last_us = self.last_us.max(told.at_us);
         let of_click = self.sessions.get(&order.click.map_or(0, |click| click.uuid().as_u128())).copied();
         let session = order.session.map(|session| session.uuid().as_u128()).or(of_click);
         match (session, order.affiliate) {
             (Some(session), _) => {
-                let traveller = self.traveller(session, order.campaign.uuid().as_u128());
+                let traveller = self.traveller(session, order.campaign);
                 self.orders.entry(traveller).or_default().push(told);
             }
             (None, Some(affiliate)) if !order.coupon.is_empty() => {
@@ -187,30 +213,13 @@ impl Visits {
     }
 
     fn input(mut self, address: &Path, window_us: i64, mut notes: Vec<String>) -> Result<Input> {
-        let (mut journeys, mut bytes, mut nobodys) = (Journeys::default(), Vec::new(), 0_usize);
-        let mut push = |touches: &[Touch], end: Option<Order>| -> Result<()> {
-            let end_us = end.map_or(touches[touches.len() - 1].at_us, |order| order.at_us);
-            let seconds =
-                |touch: &Touch| u32::try_from((end_us - touch.at_us).max(0) / SECOND_US).unwrap_or(u32::MAX);
-            let row = Row {
-                touches: &touches.iter().map(|touch| touch.channel).collect::<Vec<_>>(),
-                seconds_before: &touches.iter().map(seconds).collect::<Vec<_>>(),
-                lead: None,
-                conversions: f64::from(u8::from(end.is_some())),
-                value: end.map_or(0.0, |order| order.value),
-                nulls: f64::from(u8::from(end.is_none())),
-            };
-            for touch in touches {
-                bytes.extend(touch.at_us.to_le_bytes());
-                bytes.extend(touch.channel.to_le_bytes());
-            }
-            bytes.extend(end_us.to_le_bytes());
-            journeys.push(row).context("a journey of the lake makes no sense")
-        };
+        let mut written = Written::new(&mut self, window_us);
+        let (touches, mut orders) = (std::mem::take(&mut self.touches), std::mem::take(&mut self.orders));
         let tolerance_us = CLOCK_TOLERANCE.num_seconds() * SECOND_US;
-        for (traveller, touches) in &mut self.touches {
+        let mut nobodys = 0_usize;
+        for (traveller, mut touches) in touches {
             touches.sort_unstable();
-            let mut orders = self.orders.remove(traveller).unwrap_or_default();
+            let (mut orders, campaign) = (orders.remove(&traveller).unwrap_or_default(), traveller.1);
             orders.sort_by_key(|order| order.at_us);
             let mut after_us = i64::MIN;
             for order in orders {
@@ -221,26 +230,98 @@ impl Visits {
                 if of_order.is_empty() {
                     nobodys += 1;
                 } else {
-                    push(&of_order, Some(order))?;
+                    let end = Some(order);
+                    written.push(&Travelled { touches: &of_order, campaign, end, is_coupon: false })?;
                     after_us = until_us;
                 }
             }
             let rest: Vec<Touch> = touches.iter().filter(|touch| after_us < touch.at_us).copied().collect();
             if !rest.is_empty() {
-                push(&rest, None)?;
+                written.push(&Travelled { touches: &rest, campaign, end: None, is_coupon: false })?;
             }
         }
         for (channel, order) in &self.coupons {
-            push(&[Touch { at_us: order.at_us, channel: *channel }], Some(*order))?;
+            let touches = &[Touch { at_us: order.at_us, channel: *channel, device: UNKNOWN }];
+            written.push(&Travelled { touches, campaign: None, end: Some(*order), is_coupon: true })?;
         }
-        nobodys += self.orders.values().map(Vec::len).sum::<usize>();
+        nobodys += orders.values().map(Vec::len).sum::<usize>();
         if 0 < nobodys {
             notes.push(format!(
                 "{nobodys} conversions had no click of their visit before them, and are nobody's"
             ));
         }
-        let data = Fingerprint::of(&bytes);
-        let source = address.display().to_string();
-        Ok(Input { journeys, channels: self.channels, timed: true, notes, data, source })
+        Ok(Input {
+            journeys: written.journeys,
+            channels: self.channels,
+            timed: true,
+            watched: written.watched,
+            notes,
+            data: Fingerprint::of(&written.bytes),
+            source: address.display().to_string(),
+        })
+    }
+}
+
+/// A journey to an order, or to nothing.
+struct Travelled<'a> {
+    touches: &'a [Touch],
+    /// None where it was on all campaigns together.
+    campaign: Option<CampaignId>,
+    end: Option<Order>,
+    is_coupon: bool,
+}
+
+/// Journeys, written one after the other.
+struct Written {
+    journeys: Journeys,
+    /// All that was told, for its fingerprint.
+    bytes: Vec<u8>,
+    watched: Option<Watched>,
+    window_us: i64,
+    last_us: i64,
+}
+
+impl Written {
+    fn new(told: &mut Visits, window_us: i64) -> Self {
+        Self {
+            journeys: Journeys::default(),
+            bytes: Vec::new(),
+            watched: told.watched.take(),
+            window_us,
+            last_us: told.last_us,
+        }
+    }
+
+    fn push(&mut self, journey: &Travelled<'_>) -> Result<()> {
+        let Travelled { touches, campaign, end, is_coupon } = *journey;
+        let last_us = touches[touches.len() - 1].at_us;
+        let end_us = end.map_or(last_us, |order| order.at_us);
+        let seconds = |span_us: i64| u32::try_from(span_us.max(0) / SECOND_US).unwrap_or(u32::MAX);
+        let row = Row {
+            touches: &touches.iter().map(|touch| touch.channel).collect::<Vec<_>>(),
+            seconds_before: &touches.iter().map(|it| seconds(end_us - it.at_us)).collect::<Vec<_>>(),
+            lead: None,
+            conversions: f64::from(u8::from(end.is_some())),
+            value: end.map_or(0.0, |order| order.value),
+            nulls: f64::from(u8::from(end.is_none())),
+        };
+        for touch in touches {
+            self.bytes.extend(touch.at_us.to_le_bytes());
+            self.bytes.extend(touch.channel.to_le_bytes());
+        }
+        self.bytes.extend(end_us.to_le_bytes());
+        if let Some(watched) = &mut self.watched {
+            // What converts after the window is nobody's, so that nobody sees it.
+            let until_us = self.last_us.min(last_us.saturating_add(self.window_us));
+            let watch = Watch {
+                began_us: touches[0].at_us,
+                watched_s: seconds(until_us - end_us),
+                campaign: watched.campaign(campaign.map(|it| it.to_string()).as_deref()),
+                is_coupon,
+            };
+            let devices = touches.iter().map(|touch| touch.device);
+            watched.push(watch, devices, end.map(|order| order.id.to_string()));
+        }
+        self.journeys.push(row).context("a journey of the lake makes no sense")
     }
 }

@@ -4,6 +4,7 @@ mod lake;
 mod paths;
 mod table;
 mod touches;
+mod watched;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -12,6 +13,8 @@ use clap::{Args, ValueEnum};
 use domain::attribution::{Channels, Journeys};
 use features::offline::table as tables;
 use models::fingerprint::Fingerprint;
+
+pub(super) use self::watched::Watched;
 
 /// Which file, or which lake, and what is in it.
 #[derive(Args, Clone, Debug)]
@@ -53,7 +56,7 @@ pub struct JourneyArgs {
 pub enum Format {
     /// Each row a path, with how often it was taken: path, conversions, value, nulls.
     Paths,
-    /// Each row a touch: journey_id, ts, channel, and perhaps converted, value and lead.
+    /// Each row a touch: journey_id, ts, channel, converted, and perhaps converted_at, value, lead, campaign and device.
     Touches,
 }
 
@@ -85,6 +88,8 @@ pub(super) struct Input {
     pub(super) channels: Channels,
     /// Whether touches have times.
     pub(super) timed: bool,
+    /// What models that learn must know besides, where it was asked for and is known.
+    pub(super) watched: Option<Watched>,
     /// What was left out and why, for whoever asked.
     pub(super) notes: Vec<String>,
     /// SHA-256 of the file, or of what the lake said.
@@ -94,8 +99,8 @@ pub(super) struct Input {
 }
 
 impl JourneyArgs {
-    /// Reads them; `channels` are those that have a number already.
-    pub(super) fn read(&self, channels: Channels) -> Result<Input> {
+    /// Reads them; `channels` are those that have a number already, and `is_watched` asks for what models that learn need.
+    pub(super) fn read(&self, channels: Channels, is_watched: bool) -> Result<Input> {
         let mut input = match (&self.input, &self.lake) {
             (Some(path), _) => {
                 let table = table::Table::read(path, &self.columns())?;
@@ -105,10 +110,10 @@ impl JourneyArgs {
                         ensure!(by_channel, "a file of paths says channels only: leave --by out");
                         paths::read(&table, &self.separator, channels)?
                     }
-                    Format::Touches => touches::read(&table, self.by, channels)?,
+                    Format::Touches => touches::read(&table, self.by, channels, is_watched)?,
                 }
             }
-            (None, Some(lake)) => lake::read(self, lake, channels)?,
+            (None, Some(lake)) => lake::read(self, lake, channels, is_watched)?,
             (None, None) => bail!("say which file (--input) or which lake (--lake) journeys come from"),
         };
         ensure!(!input.journeys.is_empty(), "{} has no journey with a touch", input.source);

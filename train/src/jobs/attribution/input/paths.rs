@@ -49,5 +49,5 @@ pub(super) fn read(table: &Table, separator: &str, mut channels: Channels) -> Re
         notes.push(format!("{empty} rows name no channel and are left out"));
     }
     let source = table.source().to_owned();
-    Ok(Input { journeys, channels, timed: false, notes, data: table.data, source })
+    Ok(Input { journeys, channels, timed: false, watched: None, notes, data: table.data, source })
 }

@@ -3,10 +3,24 @@
 use anyhow::{Context, Result, ensure};
 use domain::attribution::{Channels, Journeys, journeys::Row};
 
-use super::{By, Input, table::Table};
+use super::{
+    By, Input,
+    table::Table,
+    watched::{Watch, Watched},
+};
 
-pub(super) const FIELDS: &[&str] =
-    &["journey_id", "ts", "channel", "affiliate", "campaign", "converted", "converted_at", "value", "lead"];
+pub(super) const FIELDS: &[&str] = &[
+    "journey_id",
+    "ts",
+    "channel",
+    "affiliate",
+    "campaign",
+    "converted",
+    "converted_at",
+    "value",
+    "lead",
+    "device",
+];
 
 /// A touch of a journey, by numbers.
 #[derive(Clone, Copy)]
@@ -27,7 +41,7 @@ struct End {
 
 /// Reads them. A journey converts where one of its rows says so, at that row's instant, or at `converted_at`; what comes
 /// later does not count. Its value is what the last of these rows says.
-pub(super) fn read(table: &Table, by: By, mut channels: Channels) -> Result<Input> {
+pub(super) fn read(table: &Table, by: By, mut channels: Channels, is_watched: bool) -> Result<Input> {
     ensure!(u32::try_from(table.rows()).is_ok(), "{} has more than four billion rows", table.source());
     let mut ids = Channels::default();
     let (names, players) = (table.texts("journey_id")?, table.texts(by.column())?);
@@ -44,6 +58,7 @@ pub(super) fn read(table: &Table, by: By, mut channels: Channels) -> Result<Inpu
     }
     let ends = ends(table, &touches, ids.names().len())?;
     let leads = table.flags("lead")?;
+    let mut told = if is_watched { Some(Seen::of(table, by, &touches, &ends)?) } else { None };
     touches.sort_unstable_by_key(|touch| (touch.journey, touch.at_us, touch.row));
     let mut journeys = Journeys::with_capacity(ids.names().len(), touches.len());
     let (mut late, mut nobodys) = (0_usize, 0_usize);
@@ -69,6 +84,10 @@ pub(super) fn read(table: &Table, by: By, mut channels: Channels) -> Result<Inpu
             nulls: f64::from(u8::from(end.converted_us.is_none())),
         };
         journeys.push(row).with_context(|| table.place(last.row as usize, "journey_id"))?;
+        if let Some(told) = &mut told {
+            let name = || ids.names()[last.journey as usize].clone();
+            told.push(before, end_us, end.converted_us.map(|_| name()));
+        }
     }
     let mut notes = Vec::new();
     if 0 < late {
@@ -77,7 +96,60 @@ pub(super) fn read(table: &Table, by: By, mut channels: Channels) -> Result<Inpu
     if 0 < nobodys {
         notes.push(format!("{nobodys} journeys have no touch before their conversion and are left out"));
     }
-    Ok(Input { journeys, channels, timed: true, notes, data: table.data, source: table.source().to_owned() })
+    Ok(Input {
+        journeys,
+        channels,
+        timed: true,
+        watched: told.map(|told| told.watched),
+        notes,
+        data: table.data,
+        source: table.source().to_owned(),
+    })
+}
+
+/// What rows say for models that learn.
+struct Seen {
+    watched: Watched,
+    /// Of each row of the table.
+    campaigns: Vec<u32>,
+    devices: Vec<u32>,
+    /// The last instant that the table tells of: until then a conversion would have been seen.
+    last_us: i64,
+}
+
+impl Seen {
+    fn of(table: &Table, by: By, touches: &[Touch], ends: &[End]) -> Result<Self> {
+        let mut watched = Watched::default();
+        let unknown = || vec![crate::attribution::UNKNOWN; table.rows()];
+        let has_campaign = by != By::Campaign && table.has(By::Campaign.column());
+        let campaigns = if has_campaign {
+            let texts = table.texts(By::Campaign.column())?;
+            texts.iter().map(|text| watched.campaign(text)).collect()
+        } else {
+            unknown()
+        };
+        let devices = if table.has("device") {
+            table.texts("device")?.iter().map(|text| watched.device(text)).collect()
+        } else {
+            unknown()
+        };
+        let instants = touches.iter().map(|touch| touch.at_us);
+        let last_us = instants.chain(ends.iter().filter_map(|end| end.converted_us)).max();
+        Ok(Self { watched, campaigns, devices, last_us: last_us.unwrap_or_default() })
+    }
+
+    /// Appends a journey, whose campaign is that of its last touch.
+    fn push(&mut self, touches: &[Touch], end_us: i64, conversion: Option<String>) {
+        let (Some(first), Some(last)) = (touches.first(), touches.last()) else { return };
+        let watch = Watch {
+            began_us: first.at_us,
+            watched_s: u32::try_from((self.last_us - end_us).max(0) / 1_000_000).unwrap_or(u32::MAX),
+            campaign: self.campaigns[last.row as usize],
+            is_coupon: false,
+        };
+        let devices = touches.iter().map(|touch| self.devices[touch.row as usize]);
+        self.watched.push(watch, devices, conversion);
+    }
 }
 
 /// What came of each journey.

@@ -2,6 +2,8 @@
 //! and what is said of files that make no sense.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod learned;
+
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -37,9 +39,12 @@ impl Place {
     }
 
     fn run(&self, words: &str) -> Output {
+        self.run_any(&format!("attribution {words}"))
+    }
+
+    fn run_any(&self, words: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
-        let words = words.split_whitespace();
-        command.current_dir(self.0.path()).arg("attribution").args(words).output().unwrap()
+        command.current_dir(self.0.path()).args(words.split_whitespace()).output().unwrap()
     }
 
     fn told(&self, words: &str) -> String {
@@ -91,6 +96,7 @@ search > social > email,5,100,40
 fn every_model_divides_a_file_of_paths() {
     let place = Place::with("paths.csv", PATHS);
     let told = place.told("--input paths.csv --out out");
+    assert!(told.contains("learned is not among the models: journeys that are counted together"), "{told}");
     assert!(
         told.contains("10 conversions worth 150.00 and 45 journeys without one, over 4 channels"),
         "{told}"

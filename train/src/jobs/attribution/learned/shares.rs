@@ -1,0 +1,80 @@
+//! Each conversion's division among its touches in whole parts per million: what a commission is divided by.
+
+use anyhow::Result;
+use domain::{attribution::Channels, money::largest_remainder};
+use polars::prelude::{
+    Column, DataFrame, DataType, IntoColumn, NamedFrom, ParquetCompression, ParquetWriter, Series, TimeUnit,
+    TimeZone,
+};
+
+use super::{super::input::Input, Lesson};
+
+/// What nobody is called.
+pub(in super::super) const ORGANIC: &str = "(organic)";
+/// Parts of a conversion.
+const WHOLE: u64 = 1_000_000;
+const SECOND_US: i64 = 1_000_000;
+
+#[derive(Default)]
+struct Columns {
+    conversion: Vec<String>,
+    place: Vec<Option<u32>>,
+    channel: Vec<String>,
+    touched_us: Vec<Option<i64>>,
+    ppm: Vec<u32>,
+    rule: Vec<Option<&'static str>>,
+}
+
+/// A row for each touch of a conversion, oldest first, and one for what is organic; the parts of a conversion sum to a
+/// million.
+pub(in super::super) fn parquet(lesson: &Lesson, input: &Input, channels: &Channels) -> Result<Vec<u8>> {
+    let Some(watched) = &input.watched else { return frame(Columns::default()) };
+    let mut columns = Columns::default();
+    for (row, name) in watched.conversions() {
+        let (Some(counted), Some(watch)) =
+            (input.journeys.slice(*row..row + 1).iter().next(), watched.rows().get(*row))
+        else {
+            continue;
+        };
+        let (touches, before) = (counted.journey.touches, counted.journey.seconds_before);
+        let shares = lesson.shares(lesson.learned(), *row, touches.len());
+        // Fine enough that no part per million is decided by it.
+        let weight = |share: &f64| (share.max(0.0) * 1e12) as u64;
+        let weights: Vec<u64> = shares.touches.iter().chain([&shares.organic]).map(weight).collect();
+        let parts = largest_remainder(WHOLE, &weights);
+        let first_s = i64::from(before.first().copied().unwrap_or(0));
+        for (place, part) in parts.iter().enumerate() {
+            let channel = touches.get(place);
+            let touched = channel.map(|_| watch.began_us + (first_s - i64::from(before[place])) * SECOND_US);
+            columns.conversion.push(name.clone());
+            columns.place.push(channel.map(|_| place as u32 + 1));
+            let named = channel.map_or(ORGANIC, |channel| &channels.names()[*channel as usize]);
+            columns.channel.push(named.to_owned());
+            columns.touched_us.push(touched);
+            columns.ppm.push(u32::try_from(*part)?);
+            columns.rule.push(shares.rule);
+        }
+    }
+    frame(columns)
+}
+
+fn frame(columns: Columns) -> Result<Vec<u8>> {
+    let height = columns.ppm.len();
+    let instants = Series::new("touched_at".into(), columns.touched_us);
+    let instants = instants.cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))?;
+    let columns: Vec<Column> = [
+        Series::new("conversion".into(), columns.conversion),
+        Series::new("place".into(), columns.place),
+        Series::new("channel".into(), columns.channel),
+        instants,
+        Series::new("ppm".into(), columns.ppm),
+        Series::new("rule".into(), columns.rule),
+    ]
+    .into_iter()
+    .map(IntoColumn::into_column)
+    .collect();
+    let mut bytes = Vec::new();
+    let writer = ParquetWriter::new(&mut bytes).with_compression(ParquetCompression::Zstd(None));
+    writer.finish(&mut DataFrame::new(height, columns)?)?;
+    Ok(bytes)
+}
