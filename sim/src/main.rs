@@ -1,10 +1,11 @@
 //! `tributary-sim`: makes a world with known truth.
-#![expect(clippy::print_stdout, reason = "a command speaks to whoever runs it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever runs it")]
 
 use std::{
     collections::BTreeMap,
     fmt, fs,
     path::PathBuf,
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
@@ -254,13 +255,23 @@ impl CommandLine {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let asked = CommandLine::parse();
-    match &asked.command {
-        Some(Command::Judge(judge)) => return judge.run(),
-        Some(Command::JudgeCredit(judge)) => return judge.run(),
-        None => {}
+    let outcome = match &asked.command {
+        Some(Command::Judge(judge)) => judge.run(),
+        Some(Command::JudgeCredit(judge)) => judge.run(),
+        None => simulate(asked),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn simulate(asked: CommandLine) -> Result<()> {
     if asked.list {
         list();
         return Ok(());

@@ -69,11 +69,10 @@ enum Command {
     ///
     /// Builds with --release, which takes minutes the first time.
     Bench(bench::Options),
-    /// Judges detectors of fraud in worlds whose truth is known, scheme by scheme
+    /// Judges models in worlds whose truth is known
     ///
-    /// Simulates the frozen worlds of xtask/src/judge/worlds.txt, lets the jobs learn from them, and holds what was
-    /// flagged against the truth; writes docs/fraud-evaluation.md. Builds with --release, which takes minutes the first
-    /// time.
+    /// Simulates the frozen worlds below xtask/src/judge/, lets the jobs learn from them, holds what they said against the
+    /// truth, and writes the pages docs/*-evaluation.md.
     Judge(judge::Options),
     /// Sends load to a server on this machine, for `bench`
     #[command(name = bench::load::SUBCOMMAND, hide = true)]

@@ -44,18 +44,7 @@ struct End {
 pub(super) fn read(table: &Table, by: By, mut channels: Channels, is_watched: bool) -> Result<Input> {
     ensure!(u32::try_from(table.rows()).is_ok(), "{} has more than four billion rows", table.source());
     let mut ids = Channels::default();
-    let (names, players) = (table.texts("journey_id")?, table.texts(by.column())?);
-    let at_us = table.instants("ts")?;
-    let said = |row: usize, text: Option<&str>, field: &str| {
-        let text = text.map(str::to_owned).filter(|text| !text.is_empty());
-        text.with_context(|| format!("{}: says nothing", table.place(row, field)))
-    };
-    let mut touches = Vec::with_capacity(table.rows());
-    for (row, (name, player)) in names.iter().zip(players.iter()).enumerate() {
-        let journey = ids.number(&said(row, name, "journey_id")?);
-        let channel = channels.number(&said(row, player, by.column())?);
-        touches.push(Touch { journey, at_us: at_us[row], row: row as u32, channel });
-    }
+    let mut touches = numbered(table, by, &mut ids, &mut channels)?;
     let ends = ends(table, &touches, ids.names().len())?;
     let leads = table.flags("lead")?;
     let mut told = if is_watched { Some(Seen::of(table, by, &touches, &ends)?) } else { None };
@@ -105,6 +94,23 @@ pub(super) fn read(table: &Table, by: By, mut channels: Channels, is_watched: bo
         data: table.data,
         source: table.source().to_owned(),
     })
+}
+
+/// Each row by the numbers of its journey and channel.
+fn numbered(table: &Table, by: By, ids: &mut Channels, channels: &mut Channels) -> Result<Vec<Touch>> {
+    let (names, players) = (table.texts("journey_id")?, table.texts(by.column())?);
+    let at_us = table.instants("ts")?;
+    let said = |row: usize, text: Option<&str>, field: &str| {
+        let text = text.map(str::to_owned).filter(|text| !text.is_empty());
+        text.with_context(|| format!("{}: says nothing", table.place(row, field)))
+    };
+    let mut touches = Vec::with_capacity(table.rows());
+    for (row, (name, player)) in names.iter().zip(players.iter()).enumerate() {
+        let journey = ids.number(&said(row, name, "journey_id")?);
+        let channel = channels.number(&said(row, player, by.column())?);
+        touches.push(Touch { journey, at_us: at_us[row], row: row as u32, channel });
+    }
+    Ok(touches)
 }
 
 /// What rows say for models that learn.
