@@ -14,6 +14,7 @@ mod two_tier;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use dynamic::Dynamic;
 pub use flat::Flat;
 pub use percentage::Percentage;
 pub use reversal::take_back;
@@ -145,6 +146,8 @@ terms! {
     Percentage,
     /// A reward for the affiliate and another for the one above it.
     TwoTier,
+    /// A part of the order's amount that follows what the partner's customers are worth.
+    Dynamic,
 }
 
 /// One rule of a plan: which event, and what it pays.
