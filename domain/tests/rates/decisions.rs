@@ -23,6 +23,7 @@ pub(crate) fn policy() -> Policy {
     Policy {
         version: "third-1".to_owned(),
         target: rate("33.3333"),
+        best_share: rate("100"),
         grain: rate("0.1"),
         dead_band: rate("0.5"),
         reversal_band: rate("1"),
@@ -165,6 +166,11 @@ fn who_brings_no_more_for_more_is_not_paid_more() {
     check(
         |_, _, evidence| evidence.elasticity = Some(0.5),
         "10% → 11.9%: value +49999, uncertainty -30000, rounding -999",
+    );
+    // At most three quarters of the best rate, where a budget binds: 36.00 / 100.00 / 3 · 3 / 4.
+    check(
+        |policy, _, evidence| (policy.best_share, evidence.elasticity) = (rate("75"), Some(0.5)),
+        "10% → 8.9%: value +49999, uncertainty -30000, elasticity -30001, rounding -998",
     );
 }
 

@@ -47,6 +47,7 @@ pub fn policy(chance: &mut impl Rng) -> Policy {
     Policy {
         version: "policy-1".to_owned(),
         target: up_to(chance, 1_000_000),
+        best_share: up_to(chance, 1_000_000),
         grain: rate(chance.random_range(1..=5_000)),
         dead_band,
         reversal_band: rate(dead_band.ppm + chance.random_range(0..20_000)),

@@ -111,12 +111,14 @@ impl Policy {
         path.at
     }
 
-    /// Which part of the target's rate pays for itself: ε / (1 + ε) of the value, if that is less than the target.
+    /// Which part of the target's rate pays for itself: ε / (1 + ε) of the value, or the part of that which the policy
+    /// pays, if that is less than the target.
     fn worth_paying(&self, scores: &Scores) -> i64 {
         let (Some(elasticity), target) = (scores.elasticity_ppm, i64::from(self.target.ppm)) else {
             return WHOLE;
         };
-        let of_value = WHOLE * elasticity / (WHOLE + elasticity);
+        let best = WHOLE * elasticity / (WHOLE + elasticity);
+        let of_value = best * i64::from(self.best_share.ppm) / WHOLE;
         if target <= of_value { WHOLE } else { WHOLE * of_value / target }
     }
 

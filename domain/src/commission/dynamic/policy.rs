@@ -13,6 +13,9 @@ pub struct Policy {
     pub version: String,
     /// Which part of a customer's value may be paid for the customer: CAC:LTV, a third for 1:3.
     pub target: Rate,
+    /// Of the rate at which a partner's profit is greatest, which its elasticity tells, at most this part is paid: 100 %
+    /// where money is not short; less where a budget binds, because what one partner is paid another is not.
+    pub best_share: Rate,
     /// Rates are rounded down to multiples of this, so that people can read them; at least 0.0001 %.
     pub grain: Rate,
     /// A change smaller than this is not made.
@@ -129,6 +132,7 @@ impl Policy {
     pub fn check(&self) -> Result<(), PolicyError> {
         let parts = [
             ("the target of CAC:LTV", self.target),
+            ("the share of the best rate", self.best_share),
             ("the grain", self.grain),
             ("the dead band", self.dead_band),
             ("the reversal band", self.reversal_band),
