@@ -9,6 +9,7 @@ mod judge;
 mod linear;
 mod log;
 mod outcome;
+pub mod simulation;
 mod surrogate;
 
 #[cfg(test)]
