@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 use domain::{
     Money, Rate,
     commission::dynamic::{
-        Churn, ChurnAction, Contract, Decision, Direction, Evidence, Exploring, Mode, Policy, Standing,
+        Churn, ChurnAction, Contract, Direction, Evidence, Exploring, Policy, RateDecision, RateMode,
+        Standing,
     },
 };
 
@@ -31,7 +32,7 @@ pub(crate) fn policy() -> Policy {
         quality_weight: rate("20"),
         churn: Churn { from_ppm: 2_000_000, then: ChurnAction::Flag },
         exploring: Exploring::NEVER,
-        mode: Mode::Live,
+        mode: RateMode::Live,
     }
 }
 
@@ -63,8 +64,8 @@ pub(crate) fn evidence() -> Evidence {
     }
 }
 
-fn told(decision: &Decision) -> String {
-    let part = |part: &domain::commission::dynamic::Part| format!("{} {:+}", part.reason, part.ppm);
+fn told(decision: &RateDecision) -> String {
+    let part = |part: &domain::commission::dynamic::RatePart| format!("{} {:+}", part.reason, part.ppm);
     let parts: Vec<_> = decision.parts.iter().map(part).collect();
     let flags: Vec<_> = decision.flags.iter().map(|flag| format!(" !{flag}")).collect();
     format!("{} → {}: {}{}", decision.previous, decision.next, parts.join(", "), flags.concat())
@@ -246,9 +247,9 @@ fn a_change_is_announced_and_the_next_one_waits_for_it() {
 
 #[test]
 fn what_is_decided_in_the_shadow_changes_nothing() {
-    let policy = Policy { mode: Mode::Shadow, ..policy() };
+    let policy = Policy { mode: RateMode::Shadow, ..policy() };
     let decision = policy.decide(&standing(), &evidence(), 0, noon()).unwrap();
-    assert_eq!((decision.mode, decision.next), (Mode::Shadow, rate("11.9")));
+    assert_eq!((decision.mode, decision.next), (RateMode::Shadow, rate("11.9")));
     assert_eq!(standing().after(&decision), standing());
     assert_eq!(decision.terms(), None);
 }

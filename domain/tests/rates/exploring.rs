@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     Rate,
-    commission::dynamic::{Exploring, Policy, Reason, Standing},
+    commission::dynamic::{Exploring, Policy, RateReason, Standing},
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -40,7 +40,7 @@ fn who_did_not_agree_is_not_tried() {
     for draw in [0, 500_000, 999_999] {
         let decision = exploring().decide(&standing, &evidence(), draw, histories::noon()).unwrap();
         assert_eq!((decision.next, decision.propensity_ppm), (rate("11.9"), 1_000_000));
-        assert!(decision.parts.iter().all(|part| part.reason != Reason::Exploration));
+        assert!(decision.parts.iter().all(|part| part.reason != RateReason::Exploration));
     }
 }
 

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Money, Rate,
     commission::dynamic::{
-        Churn, ChurnAction, Contract, Decision, Direction, Evidence, Exploring, Flag, Mode, Pending, Policy,
-        Standing,
+        Churn, ChurnAction, Contract, Direction, Evidence, Exploring, Pending, Policy, RateDecision,
+        RateFlag, RateMode, Standing,
     },
 };
 use rand::{Rng, RngExt};
@@ -55,7 +55,7 @@ pub fn policy(chance: &mut impl Rng) -> Policy {
         quality_weight: up_to(chance, 1_000_000),
         churn: Churn { from_ppm: 2_000_000, then },
         exploring,
-        mode: Mode::Live,
+        mode: RateMode::Live,
     }
 }
 
@@ -141,11 +141,11 @@ fn holds(what: &str, holds: bool) -> Checked {
 }
 
 impl Moment<'_> {
-    fn decide(&self, evidence: &Evidence) -> Result<Decision, String> {
+    fn decide(&self, evidence: &Evidence) -> Result<RateDecision, String> {
         self.policy.decide(self.standing, evidence, self.draw, self.now).map_err(|error| error.to_string())
     }
 
-    fn check(&self, decision: &Decision, chance: &mut impl Rng) -> Checked {
+    fn check(&self, decision: &RateDecision, chance: &mut impl Rng) -> Checked {
         let sum: i64 = decision.parts.iter().map(|part| part.ppm).sum();
         holds("reasons sum to the change", sum == decision.change_ppm())?;
         holds("no reason is idle", decision.parts.iter().all(|part| part.ppm != 0))?;
@@ -159,7 +159,7 @@ impl Moment<'_> {
         self.check_direction(decision, chance)
     }
 
-    fn check_time(&self, decision: &Decision) -> Checked {
+    fn check_time(&self, decision: &RateDecision) -> Checked {
         let Contract { notice_days, period_days, .. } = self.standing.contract;
         if let Some(Pending { rate, final_after_days, .. }) = self.standing.pending {
             let stays = decision.next == rate && decision.final_after_days == final_after_days;
@@ -178,7 +178,7 @@ impl Moment<'_> {
         holds("changes are a period apart", apart)
     }
 
-    fn check_bounds(&self, decision: &Decision) -> Checked {
+    fn check_bounds(&self, decision: &RateDecision) -> Checked {
         let Contract { floor, cap, step, exploring, .. } = self.standing.contract;
         let (next, present) = (decision.next, self.standing.rate);
         holds("floor and cap", floor <= next && next <= cap)?;
@@ -193,7 +193,7 @@ impl Moment<'_> {
         holds("what was chosen had a probability", possible)
     }
 
-    fn check_bands(&self, decision: &Decision) -> Checked {
+    fn check_bands(&self, decision: &RateDecision) -> Checked {
         let (next, present, policy) = (decision.next, self.standing.rate, self.policy);
         let Contract { floor, cap, .. } = self.standing.contract;
         let is_costly = |left: Money| (left.minor as f64) < cost(self.standing, self.evidence, present);
@@ -210,17 +210,17 @@ impl Moment<'_> {
         holds("a change back is wide", !is_back || policy.reversal_band.ppm <= moved)
     }
 
-    fn check_budget(&self, decision: &Decision) -> Checked {
+    fn check_budget(&self, decision: &RateDecision) -> Checked {
         let Some(left) = self.standing.budget_left else { return Ok(()) };
         let Contract { floor, cap, step, .. } = self.standing.contract;
         let lowest = rate(self.standing.rate.ppm.saturating_sub(step.ppm)).clamp(floor, cap);
         let fits =
             cost(self.standing, self.evidence, decision.next) <= left.minor as f64 * (1.0 + 1e-9) + 1e-6;
-        let told = decision.flags.contains(&Flag::Budget) && decision.next == lowest;
+        let told = decision.flags.contains(&RateFlag::Budget) && decision.next == lowest;
         holds("the budget holds, or the lowest rate is paid and a person is told", fits || told)
     }
 
-    fn check_direction(&self, decision: &Decision, chance: &mut impl Rng) -> Checked {
+    fn check_direction(&self, decision: &RateDecision, chance: &mut impl Rng) -> Checked {
         let mut better = self.evidence.clone();
         let room = better.value.minor - better.value_lower.minor;
         better.value_lower.minor += chance.random_range(0..=room);

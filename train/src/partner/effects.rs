@@ -52,6 +52,11 @@ impl Effects {
         Self { within, sources }
     }
 
+    /// How much a measurement says of its source.
+    pub(super) fn weight(&self, variance: f64) -> f64 {
+        1.0 / (self.within + variance)
+    }
+
     /// The partner's number, from its measurement if there is one.
     pub(super) fn posterior(&self, source: usize, measured: Option<(f64, f64)>) -> Moment {
         let prior = self.sources[source];

@@ -7,6 +7,7 @@
 //! partner with three customers is near its source, and one with three thousand stands for itself.
 
 mod effects;
+mod profile;
 mod shares;
 mod tiers;
 mod worth;

@@ -9,6 +9,8 @@ pub(super) const SOURCES: usize = 8;
 /// A partner and the truth of it.
 pub(super) struct Planted {
     pub(super) source: usize,
+    /// Two numbers, of which the first tells of the level of values and the second of nothing.
+    pub(super) profile: [f64; 2],
     pub(super) clicks: u64,
     pub(super) values: Vec<f64>,
     /// The logarithm of the mean value of a conversion.
@@ -34,7 +36,11 @@ pub(super) fn normal(dice: &mut impl Rng) -> f64 {
 
 impl Planted {
     pub(super) fn partner(&self) -> Partner<'_> {
-        Partner { source: self.source, clicks: self.clicks, values: &self.values }
+        Partner { source: self.source, profile: &[], clicks: self.clicks, values: &self.values }
+    }
+
+    pub(super) fn with_profile(&self) -> Partner<'_> {
+        Partner { profile: &self.profile, ..self.partner() }
     }
 
     pub(super) fn convert(&mut self, count: usize, shape: Shape, dice: &mut impl Rng) {
@@ -54,7 +60,8 @@ impl Planted {
 }
 
 /// Partners whose worth differs within a source by 0.43 of its logarithm and between sources by 0.33, with about six
-/// customers in ten who pay, and values whose logarithms spread by 1.25.
+/// customers in ten who pay, and values whose logarithms spread by 1.25. Profiles tell four tenths of how partners of a source
+/// differ.
 pub(super) fn plant(partners: usize, shape: Shape, dice: &mut impl Rng) -> Vec<Planted> {
     // Not drawn: eight draws would make sources as different as luck has it.
     let sources = [-1.53, -0.89, -0.49, -0.16, 0.16, 0.49, 0.89, 1.53].map(|apart: f64| 0.33 / 0.93 * apart);
@@ -62,9 +69,11 @@ pub(super) fn plant(partners: usize, shape: Shape, dice: &mut impl Rng) -> Vec<P
         let source = dice.random_range(0..SOURCES);
         let odds = libm::exp(0.4 + 0.3 * normal(dice));
         let (paying, spread) = (odds / (1.0 + odds), 1.56 * libm::exp(0.1 * normal(dice)));
-        let level = 3.0 + sources[source] + 0.4 * normal(dice);
+        let (told, untold) = (0.25 * normal(dice), 0.312 * normal(dice));
+        let level = 3.0 + sources[source] + told + untold;
         let mut planted = Planted {
             source,
+            profile: [told / 0.25, normal(dice)],
             clicks: 0,
             values: Vec::new(),
             log_worth: libm::log(paying) + level + spread / 2.0,

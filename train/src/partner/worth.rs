@@ -4,14 +4,19 @@ use statrs::function::erf::{erfc, erfc_inv};
 
 use super::{
     effects::{Effects, Measured, Moment},
+    profile::Profiles,
     shares::{Seen, Shares},
 };
+use crate::linear::SingularError;
 
 /// What is known of a partner.
 #[derive(Clone, Debug)]
 pub struct Partner<'a> {
     /// The number of its traffic source.
     pub source: usize,
+    /// What else is known of it, as many numbers for each partner: content, audience, whatever an applicant tells. Numbers of
+    /// like size are best; none where nothing is known.
+    pub profile: &'a [f64],
     /// How many clicks it sent.
     pub clicks: u64,
     /// What each of its conversions brought: one number each, zero or below for customers who brought nothing.
@@ -76,8 +81,21 @@ pub enum WorthError {
         sources: usize,
     },
     /// Not a number.
-    #[error("partner {0} has a value that is not a finite number")]
+    #[error("partner {0} has a value or a number in its profile that is not finite")]
     NotANumber(usize),
+    /// Profiles of different length.
+    #[error("the profile of partner {partner} has {found} numbers where that of others has {expected}")]
+    Profile {
+        /// Which partner.
+        partner: usize,
+        /// How many its profile has.
+        found: usize,
+        /// How many it should have.
+        expected: usize,
+    },
+    /// A number of the profile says the same as others.
+    #[error("of partners' profiles, {0}")]
+    Same(#[from] SingularError),
     /// More conversions than clicks.
     #[error("partner {0} has more conversions than clicks; count the clicks of all its conversions")]
     Clicks(usize),
@@ -103,12 +121,13 @@ pub struct Worths {
     converting: Shares,
     paying: Shares,
     spreads: Effects,
-    levels: Effects,
+    levels: Profiles,
     /// The variance of logarithms within a partner, over all.
     spread: f64,
     /// What the shape of values adds to every logarithm, so that totals are right.
     misfit: f64,
     sources: usize,
+    profile: usize,
 }
 
 /// Learns from `partners` of `sources` traffic sources.
@@ -116,8 +135,9 @@ pub struct Worths {
 /// # Errors
 /// When a number cannot be meant, or hardly any customer brought anything.
 pub fn fit(partners: &[Partner<'_>], sources: usize) -> Result<Worths, WorthError> {
+    let profile = partners.first().map_or(0, |partner| partner.profile.len());
     for (place, partner) in partners.iter().enumerate() {
-        check(partner, sources, place)?;
+        check(partner, (sources, profile), place)?;
     }
     let paid: Vec<Paid> = partners.iter().map(Paid::of).collect();
     let found = paid.iter().map(|paid| paid.count).sum::<f64>();
@@ -136,37 +156,44 @@ pub fn fit(partners: &[Partner<'_>], sources: usize) -> Result<Worths, WorthErro
     let squares: f64 = paid.iter().map(|paid| paid.squares).sum();
     let freedom: f64 = paid.iter().map(|paid| (paid.count - 1.0).max(0.0)).sum();
     let spread = squares / freedom.max(1.0);
-    let measured = |number: &dyn Fn(&Paid) -> Option<(f64, f64)>| {
+    let measured = |number: &dyn Fn(&Paid) -> Option<(f64, f64)>| -> Vec<(Measured, &[f64])> {
         let of = |(partner, paid): (&Partner<'_>, &Paid)| {
             number(paid).map(|(value, variance)| Measured { source: partner.source, value, variance })
         };
-        Effects::fit(&partners.iter().zip(&paid).filter_map(of).collect::<Vec<_>>(), sources)
+        let both = partners.iter().zip(&paid);
+        both.filter_map(|both| of(both).map(|measured| (measured, both.0.profile))).collect()
     };
-    let spreads = measured(&|paid| paid.spread(spread));
-    let levels = measured(&|paid| paid.level(spread));
-    let mut worths = Worths { converting, paying, spreads, levels, spread, misfit: 0.0, sources };
+    let spreads: Vec<Measured> = measured(&|paid| paid.spread(spread)).iter().map(|one| one.0).collect();
+    let spreads = Effects::fit(&spreads, sources);
+    let levels = Profiles::fit(&measured(&|paid| paid.level(spread)), sources)?;
+    let mut worths = Worths { converting, paying, spreads, levels, spread, misfit: 0.0, sources, profile };
     worths.misfit = worths.misfit(partners);
     Ok(worths)
 }
 
-fn check(partner: &Partner<'_>, sources: usize, place: usize) -> Result<(), WorthError> {
+fn check(partner: &Partner<'_>, (sources, profile): (usize, usize), place: usize) -> Result<(), WorthError> {
     match () {
         () if sources <= partner.source => {
             Err(WorthError::Source { partner: place, source_number: partner.source, sources })
         }
-        () if partner.values.iter().any(|value| !value.is_finite()) => Err(WorthError::NotANumber(place)),
+        () if partner.profile.len() != profile => {
+            Err(WorthError::Profile { partner: place, found: partner.profile.len(), expected: profile })
+        }
+        () if partner.values.iter().chain(partner.profile).any(|number| !number.is_finite()) => {
+            Err(WorthError::NotANumber(place))
+        }
         () if partner.clicks < partner.values.len() as u64 => Err(WorthError::Clicks(place)),
         () => Ok(()),
     }
 }
 
 impl Worths {
-    /// What a partner is worth. One without any history is worth what its source lets expect.
+    /// What a partner is worth. An applicant without any history is worth what its source and its profile let expect.
     ///
     /// # Errors
     /// When its numbers cannot be meant; errors name it partner 0.
     pub fn worth(&self, partner: &Partner<'_>) -> Result<Worth, WorthError> {
-        check(partner, self.sources, 0)?;
+        check(partner, (self.sources, self.profile), 0)?;
         Ok(self.of(partner))
     }
 
@@ -175,7 +202,7 @@ impl Worths {
         let paid = Paid::of(partner);
         let paying = self.paying.log_posterior(source, paid.count, tries);
         let spread = self.spreads.posterior(source, paid.spread(self.spread));
-        let level = self.levels.posterior(source, paid.level(spread.mean));
+        let level = self.levels.posterior(source, partner.profile, paid.level(spread.mean));
         let value = Moment {
             mean: paying.mean + level.mean + spread.mean / 2.0 + self.misfit,
             variance: paying.variance + level.variance + spread.variance / 4.0,

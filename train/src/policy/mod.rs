@@ -6,7 +6,6 @@
 
 mod estimate;
 mod judge;
-mod linear;
 mod log;
 mod outcome;
 pub mod simulation;
@@ -19,7 +18,6 @@ mod tests;
 
 pub use estimate::{ESTIMATORS, Estimator};
 pub use judge::{Interval, Judgement, Settings, Small, Support, judge, judge_by_surrogate};
-pub use linear::SingularError;
 pub use log::{Candidate, Log, LogError};
 pub use outcome::{Contexts, cross_fitted};
 pub use surrogate::Surrogate;

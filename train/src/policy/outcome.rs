@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Log, SingularError,
-    linear::{Moments, dot},
-};
+use super::Log;
+use crate::linear::{Moments, SingularError, dot};
 
 /// What is known of each row before the decision: rows × `width`, best of mean zero and like size.
 #[derive(Clone, Copy, Debug)]

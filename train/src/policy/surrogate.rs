@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::linear::{Moments, SingularError, dot};
+use crate::linear::{Moments, SingularError, dot};
 
 /// A linear index of early outcomes that predicts the late reward, with the covariance of its coefficients.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    ChurnAction, Decision, Direction, Evidence, EvidenceError, Exploring, Flag, Part, Policy, PolicyError,
-    Reason, Standing, StandingError, evidence::Scores,
+    ChurnAction, Direction, Evidence, EvidenceError, Exploring, Policy, PolicyError, RateDecision, RateFlag,
+    RatePart, RateReason, Standing, StandingError, evidence::Scores,
 };
 use crate::money::Rate;
 
@@ -50,7 +50,7 @@ impl Policy {
         evidence: &Evidence,
         draw: u32,
         now: DateTime<Utc>,
-    ) -> Result<Decision, RateError> {
+    ) -> Result<RateDecision, RateError> {
         self.check()?;
         let standing = standing.clone().at(now);
         standing.check(now)?;
@@ -60,25 +60,25 @@ impl Policy {
         }
         let previous = standing.pending.map_or(standing.rate, |pending| pending.rate);
         let churns = i64::from(self.churn.from_ppm) <= scores.churn_ppm;
-        let mut flags = if churns { vec![Flag::Churn] } else { Vec::new() };
+        let mut flags = if churns { vec![RateFlag::Churn] } else { Vec::new() };
         let mut path = Path { at: previous.ppm.into(), parts: Vec::new() };
         let wanted = self.wanted(&scores, churns, &mut path);
         let (final_after_days, propensity_ppm) = if let Some(pending) = standing.pending {
-            path.to(Reason::Notice, previous.ppm.into());
+            path.to(RateReason::Notice, previous.ppm.into());
             (pending.final_after_days, Rate::ONE.ppm)
         } else {
             let bounds = Bounds::of(self, &standing, &scores, now);
             bounds.flag(&mut flags);
             let settled = bounds.tell(wanted, &mut path);
             let (explored, propensity_ppm) = self.explore(&standing, &bounds, settled, draw);
-            path.to(Reason::Exploration, explored);
+            path.to(RateReason::Exploration, explored);
             (self.churn.then.verifies(churns), propensity_ppm)
         };
         let next =
             Rate { ppm: u32::try_from(path.at).expect("bounds keep a rate between none and the whole") };
         let held = standing.pending.map_or(standing.final_after_days, |pending| pending.final_after_days);
         let changes = (previous, held) != (next, final_after_days);
-        Ok(Decision {
+        Ok(RateDecision {
             format: 1,
             previous,
             next,
@@ -100,14 +100,14 @@ impl Policy {
             let rate = i128::from(value) * i128::from(self.target.ppm) / i128::from(scores.base);
             i64::try_from(rate).unwrap_or(MOST_PPM).min(MOST_PPM)
         };
-        path.to(Reason::Value, affordable(scores.value));
-        path.to(Reason::Uncertainty, affordable(scores.value_lower));
-        path.to(Reason::FraudRisk, part(path.at, WHOLE - scores.fraud_ppm));
+        path.to(RateReason::Value, affordable(scores.value));
+        path.to(RateReason::Uncertainty, affordable(scores.value_lower));
+        path.to(RateReason::FraudRisk, part(path.at, WHOLE - scores.fraud_ppm));
         let better = (2 * scores.quality_ppm - WHOLE) * i64::from(self.quality_weight.ppm) / WHOLE;
-        path.to(Reason::Quality, part(path.at, WHOLE + better));
-        path.to(Reason::Elasticity, part(path.at, self.worth_paying(scores)));
-        path.to(Reason::Churn, part(path.at, self.churn.then.leaves(churns)));
-        path.to(Reason::Rounding, path.at - path.at % i64::from(self.grain.ppm));
+        path.to(RateReason::Quality, part(path.at, WHOLE + better));
+        path.to(RateReason::Elasticity, part(path.at, self.worth_paying(scores)));
+        path.to(RateReason::Churn, part(path.at, self.churn.then.leaves(churns)));
+        path.to(RateReason::Rounding, path.at - path.at % i64::from(self.grain.ppm));
         path.at
     }
 
@@ -170,13 +170,13 @@ fn part(rate: i64, ppm: i64) -> i64 {
 /// The rate on its way from the previous to the next, and what moved it.
 struct Path {
     at: i64,
-    parts: Vec<Part>,
+    parts: Vec<RatePart>,
 }
 
 impl Path {
-    fn to(&mut self, reason: Reason, rate: i64) {
+    fn to(&mut self, reason: RateReason, rate: i64) {
         if rate != self.at {
-            self.parts.push(Part { reason, ppm: rate - self.at });
+            self.parts.push(RatePart { reason, ppm: rate - self.at });
             self.at = rate;
         }
     }
@@ -254,20 +254,20 @@ impl Bounds {
 
     /// As [`Bounds::settled`], telling which bound did what.
     fn tell(&self, wanted: i64, path: &mut Path) -> i64 {
-        path.to(Reason::Step, wanted.clamp(self.previous - self.step, self.previous + self.step));
-        path.to(Reason::Floor, path.at.max(self.floor));
-        path.to(Reason::Cap, path.at.min(self.cap));
-        path.to(Reason::Budget, path.at.min(self.high));
-        path.to(Reason::Hysteresis, self.settled(wanted));
+        path.to(RateReason::Step, wanted.clamp(self.previous - self.step, self.previous + self.step));
+        path.to(RateReason::Floor, path.at.max(self.floor));
+        path.to(RateReason::Cap, path.at.min(self.cap));
+        path.to(RateReason::Budget, path.at.min(self.high));
+        path.to(RateReason::Hysteresis, self.settled(wanted));
         path.at
     }
 
-    fn flag(&self, flags: &mut Vec<Flag>) {
+    fn flag(&self, flags: &mut Vec<RateFlag>) {
         if self.is_short {
-            flags.push(Flag::Budget);
+            flags.push(RateFlag::Budget);
         }
         if self.previous != self.previous.clamp(self.floor, self.cap) {
-            flags.push(Flag::Contract);
+            flags.push(RateFlag::Contract);
         }
     }
 }

@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Dynamic, Mode};
+use super::{Dynamic, RateMode};
 use crate::{money::Rate, state::names};
 
 names! {
     /// Why a rate changed, or changed less than it would have.
-    Reason: "reason" {
+    RateReason: "reason" {
         /// What its customers are expected to be worth.
         Value = "value",
         /// How sure that is: the rate goes by the lower bound.
@@ -41,7 +41,7 @@ names! {
     }
 }
 
-impl Reason {
+impl RateReason {
     /// The reason as a partner reads it, in the middle of a sentence.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -66,7 +66,7 @@ impl Reason {
 
 names! {
     /// What a person should look at.
-    Flag: "flag" {
+    RateFlag: "flag" {
         /// Customers leave much faster than those of the program.
         Churn = "churn",
         /// Even the lowest rate that the contract admits would cost more than is left of the budget.
@@ -78,16 +78,16 @@ names! {
 
 /// What one reason did to the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Part {
+pub struct RatePart {
     /// Which reason.
-    pub reason: Reason,
+    pub reason: RateReason,
     /// By how many parts per million it moved the rate.
     pub ppm: i64,
 }
 
 /// One decision about one partner's rate, kept for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Decision {
+pub struct RateDecision {
     /// Version of this record's shape.
     pub format: u32,
     /// The rate that would hold without this decision.
@@ -95,9 +95,9 @@ pub struct Decision {
     /// The rate that was decided.
     pub next: Rate,
     /// Why, in the order in which the rate was computed; the parts sum exactly to the change.
-    pub parts: Vec<Part>,
+    pub parts: Vec<RatePart>,
     /// What a person should look at.
-    pub flags: Vec<Flag>,
+    pub flags: Vec<RateFlag>,
     /// Commissions are final only when the customer has stayed so many days; none if they are final when approved.
     pub final_after_days: Option<u16>,
     /// By which policy.
@@ -109,13 +109,13 @@ pub struct Decision {
     /// From when on it holds; none if neither the rate nor when commissions are final changes.
     pub effective_at: Option<DateTime<Utc>>,
     /// Whether it takes effect.
-    pub mode: Mode,
+    pub mode: RateMode,
     /// How probable this rate was among those that chance could have chosen, in parts per million; 1,000,000 where nothing
     /// was left to chance. Who judges other policies by what came of this one divides by it.
     pub propensity_ppm: u32,
 }
 
-impl Decision {
+impl RateDecision {
     /// By how many parts per million the rate changes.
     #[must_use]
     pub fn change_ppm(&self) -> i64 {
@@ -139,7 +139,7 @@ impl Decision {
     /// The terms that a plan takes up from the effective date on; none if nothing changes or the decision is a shadow.
     #[must_use]
     pub fn terms(&self) -> Option<Dynamic> {
-        let is_real = self.mode == Mode::Live && self.effective_at.is_some();
+        let is_real = self.mode == RateMode::Live && self.effective_at.is_some();
         is_real.then(|| Dynamic { rate: self.next, decision: Some(self.clone()) })
     }
 }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_decision_of_format_one_still_reads() {
         let frozen = include_str!("decision-1.json");
-        let decision: Decision = serde_json::from_str(frozen).unwrap();
+        let decision: RateDecision = serde_json::from_str(frozen).unwrap();
         let value: serde_json::Value = serde_json::from_str(frozen).unwrap();
         assert_eq!(serde_json::to_value(&decision).unwrap(), value);
     }

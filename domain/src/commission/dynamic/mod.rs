@@ -1,6 +1,6 @@
 //! A rate that follows what a partner's customers are worth.
 //!
-//! [`Policy::decide`] says the next rate, with reasons that sum to the change. [`Decision::terms`] are the terms of the plan's
+//! [`Policy::decide`] says the next rate, with reasons that sum to the change. [`RateDecision::terms`] are the terms of the plan's
 //! next version: an override for the partner, effective from the decision's date on, so that each conversion is paid the
 //! rate of its own time and each commission can say why the rate was what it was.
 
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use decide::RateError;
-pub use decision::{Decision, Flag, Part, Reason};
+pub use decision::{RateDecision, RateFlag, RatePart, RateReason};
 pub use evidence::{Evidence, EvidenceError};
-pub use policy::{Churn, ChurnAction, Exploring, Mode, Policy, PolicyError};
+pub use policy::{Churn, ChurnAction, Exploring, Policy, PolicyError, RateMode};
 pub use standing::{Contract, Direction, Pending, Standing, StandingError};
 
 use super::{CommissionModel, Earning, Sale, Step, TermsError, Upline};
@@ -29,7 +29,7 @@ pub struct Dynamic {
     pub rate: Rate,
     /// How it was decided; none for the first rate, which people agreed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<Decision>,
+    pub decision: Option<RateDecision>,
 }
 
 impl CommissionModel for Dynamic {
@@ -55,8 +55,8 @@ impl CommissionModel for Dynamic {
     }
 }
 
-fn why(decision: &Decision) -> String {
-    let Decision { policy_version, model_version, decided_at, final_after_days, .. } = decision;
+fn why(decision: &RateDecision) -> String {
+    let RateDecision { policy_version, model_version, decided_at, final_after_days, .. } = decision;
     let day = decided_at.format("%F");
     let stays =
         final_after_days.map(|days| format!(" It is final when the customer has stayed {days} days."));

@@ -31,7 +31,7 @@ pub struct Policy {
     /// What is left to chance, so that what other rates would have done can be learned.
     pub exploring: Exploring,
     /// Whether decisions take effect.
-    pub mode: Mode,
+    pub mode: RateMode,
 }
 
 /// What follows when a partner's customers leave faster than those of the program (S107).
@@ -73,7 +73,7 @@ impl Exploring {
 
 crate::state::names! {
     /// Whether a decision takes effect.
-    Mode: "mode" {
+    RateMode: "mode" {
         /// It is recorded and compared; nothing changes.
         Shadow = "shadow",
         /// It is paid by from its effective date on.

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Decision, Mode};
+use super::{RateDecision, RateMode};
 use crate::money::{Money, Rate};
 
 /// What a partner agreed to. No policy and no prediction passes it.
@@ -118,9 +118,9 @@ impl Standing {
 
     /// The same partner after a decision. What was decided in the shadow changes nothing.
     #[must_use]
-    pub fn after(mut self, decision: &Decision) -> Self {
-        if let (Mode::Live, Some(effective_at)) = (decision.mode, decision.effective_at) {
-            let Decision { next: rate, final_after_days, .. } = *decision;
+    pub fn after(mut self, decision: &RateDecision) -> Self {
+        if let (RateMode::Live, Some(effective_at)) = (decision.mode, decision.effective_at) {
+            let RateDecision { next: rate, final_after_days, .. } = *decision;
             self.pending = Some(Pending { rate, final_after_days, effective_at });
         }
         self

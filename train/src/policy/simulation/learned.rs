@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Money, Rate,
     commission::dynamic::{
-        Churn, ChurnAction, Contract, Decision, Evidence, Exploring, Mode, Policy, Standing,
+        Churn, ChurnAction, Contract, Evidence, Exploring, Policy, RateDecision, RateMode, Standing,
     },
 };
 use rand::RngExt;
@@ -65,7 +65,7 @@ impl Learned {
             quality_weight: rate(0),
             churn: Churn { from_ppm: 2_000_000, then: ChurnAction::Flag },
             exploring: Exploring { width: rate(10_000), share: rate(100_000) },
-            mode: Mode::Live,
+            mode: RateMode::Live,
         };
         let contract = Contract {
             floor: FLOOR,
@@ -97,6 +97,7 @@ impl Learned {
         let partners: Vec<_> = (0..values.len())
             .map(|partner| partner::Partner {
                 source: self.sources[partner],
+                profile: &[],
                 clicks: values[partner].len() as u64,
                 values: &values[partner],
             })
@@ -148,7 +149,7 @@ impl Learned {
     }
 
     /// Everybody's decision where the policy pays `part` of the best rate.
-    fn decide(&self, known: &[Known], part: f64, now: usize) -> Result<Vec<Decision>, SimulationError> {
+    fn decide(&self, known: &[Known], part: f64, now: usize) -> Result<Vec<RateDecision>, SimulationError> {
         let policy =
             Policy { best_share: Rate { ppm: libm::floor(1e6 * part) as u32 }, ..self.policy.clone() };
         let decide = |partner: usize| {

@@ -56,7 +56,12 @@ fn known(world: &World, months: &[Vec<Month>]) -> Vec<Known> {
     let partners: Vec<_> = values
         .iter()
         .zip(&world.truths)
-        .map(|(values, truth)| partner::Partner { source: truth.source, clicks: values.len() as u64, values })
+        .map(|(values, truth)| partner::Partner {
+            source: truth.source,
+            profile: &[],
+            clicks: values.len() as u64,
+            values,
+        })
         .collect();
     let worths = partner::fit(&partners, world.shape.sources).unwrap();
     let one = |place: usize| {

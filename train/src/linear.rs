@@ -10,14 +10,14 @@ pub struct SingularError(pub usize);
 
 /// A symmetric positive definite matrix, by its Cholesky factor.
 #[derive(Clone, Debug)]
-pub(super) struct Factor {
+pub(crate) struct Factor {
     width: usize,
     lower: Vec<f64>,
 }
 
 impl Factor {
     /// Factors `matrix`, `width` × `width`, row by row.
-    pub(super) fn new(matrix: &[f64], width: usize) -> Result<Self, SingularError> {
+    pub(crate) fn new(matrix: &[f64], width: usize) -> Result<Self, SingularError> {
         let mut lower = vec![0.0; width * width];
         for row in 0..width {
             for column in 0..=row {
@@ -36,7 +36,7 @@ impl Factor {
     }
 
     /// The solution of `matrix · x = right`.
-    pub(super) fn solve(&self, right: &[f64]) -> Vec<f64> {
+    pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
         let (width, lower) = (self.width, &self.lower);
         let mut x = right.to_vec();
         for row in 0..width {
@@ -53,7 +53,7 @@ impl Factor {
 
 /// Sums of products of rows: what least squares needs to know of them.
 #[derive(Clone, Debug)]
-pub(super) struct Moments {
+pub(crate) struct Moments {
     width: usize,
     matrix: Vec<f64>,
     right: Vec<f64>,
@@ -61,11 +61,11 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    pub(super) fn new(width: usize) -> Self {
+    pub(crate) fn new(width: usize) -> Self {
         Self { width, matrix: vec![0.0; width * width], right: vec![0.0; width], rows: 0.0 }
     }
 
-    pub(super) fn add(&mut self, row: &[f64], target: f64) {
+    pub(crate) fn add(&mut self, row: &[f64], target: f64) {
         for (i, one) in row.iter().enumerate() {
             for (j, other) in row[..=i].iter().enumerate() {
                 self.matrix[i * self.width + j] += one * other;
@@ -76,7 +76,7 @@ impl Moments {
     }
 
     /// The factor of the products, each diagonal entry but the first (the intercept's) raised by `ridge` of itself.
-    pub(super) fn factor(&self, ridge: f64) -> Result<Factor, SingularError> {
+    pub(crate) fn factor(&self, ridge: f64) -> Result<Factor, SingularError> {
         let mut matrix = self.matrix.clone();
         for place in 1..self.width {
             matrix[place * self.width + place] *= 1.0 + ridge;
@@ -84,12 +84,12 @@ impl Moments {
         Factor::new(&matrix, self.width)
     }
 
-    /// The coefficients.
-    pub(super) fn fit(&self, ridge: f64) -> Result<Vec<f64>, SingularError> {
+    /// The coefficients; the first column's is an intercept.
+    pub(crate) fn fit(&self, ridge: f64) -> Result<Vec<f64>, SingularError> {
         Ok(self.factor(ridge)?.solve(&self.right))
     }
 }
 
-pub(super) fn dot(one: &[f64], other: &[f64]) -> f64 {
+pub(crate) fn dot(one: &[f64], other: &[f64]) -> f64 {
     one.iter().zip(other).map(|(one, other)| one * other).sum()
 }
