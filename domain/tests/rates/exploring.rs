@@ -1,6 +1,6 @@
 //! What is left to chance: how often, how far, and that its probability is told.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use domain::{
     Rate,
@@ -23,7 +23,7 @@ fn exploring() -> Policy {
 fn a_fifth_of_the_draws_try_another_rate() {
     let tried = |draw: u32| {
         let decision = exploring().decide(&standing(), &evidence(), draw, histories::noon()).unwrap();
-        (decision.next.to_string(), decision.propensity_ppm)
+        (decision.next.to_string(), decision.propensity_ppm())
     };
     // 9.9 % would be hardly another rate than the 10 % of now; 10.5 % is the nearest that is.
     assert_eq!(tried(0), ("10.5%".to_owned(), 100_000));
@@ -39,7 +39,7 @@ fn who_did_not_agree_is_not_tried() {
     standing.contract.exploring = Rate { ppm: 0 };
     for draw in [0, 500_000, 999_999] {
         let decision = exploring().decide(&standing, &evidence(), draw, histories::noon()).unwrap();
-        assert_eq!((decision.next, decision.propensity_ppm), (rate("11.9"), 1_000_000));
+        assert_eq!((decision.next, decision.propensity_ppm()), (rate("11.9"), 1_000_000));
         assert!(decision.parts.iter().all(|part| part.reason != RateReason::Exploration));
     }
 }
@@ -49,7 +49,7 @@ fn a_rate_to_which_bounds_lead_two_ways_has_the_probability_of_both() {
     let mut standing = standing();
     standing.contract.cap = rate("11.9");
     let decision = exploring().decide(&standing, &evidence(), 999_999, histories::noon()).unwrap();
-    assert_eq!((decision.next, decision.propensity_ppm), (rate("11.9"), 900_000));
+    assert_eq!((decision.next, decision.propensity_ppm()), (rate("11.9"), 900_000));
 }
 
 proptest! {
@@ -59,11 +59,18 @@ proptest! {
         let (policy, contract) = (histories::policy(&mut chance), histories::contract(&mut chance));
         let (evidence, standing) = (histories::evidence(&mut chance), Standing::new(contract, contract.cap));
         let share = policy.exploring.share.ppm;
-        let mut rates = BTreeMap::new();
+        let mut chosen = BTreeSet::new();
         for draw in [0, share / 2, 999_999] {
             let decision = policy.decide(&standing, &evidence, draw, histories::noon()).unwrap();
-            rates.insert(decision.next, decision.propensity_ppm);
+            prop_assert_eq!(decision.choices.iter().map(|choice| choice.propensity_ppm).sum::<u32>(), 1_000_000);
+            prop_assert!(decision.choices.is_sorted_by(|one, other| one.rate < other.rate));
+            prop_assert!(decision.choices.iter().any(|choice| choice.rate == decision.next));
+            chosen.insert((decision.next, decision.propensity_ppm()));
+            // Whatever chance says, the choices are the same, and each of them is chosen by some throw.
+            prop_assert!(chosen.len() <= decision.choices.len());
         }
-        prop_assert_eq!(rates.values().sum::<u32>(), 1_000_000);
+        let decision = policy.decide(&standing, &evidence, 0, histories::noon()).unwrap();
+        let told: BTreeSet<_> = decision.choices.iter().map(|choice| (choice.rate, choice.propensity_ppm)).collect();
+        prop_assert_eq!(chosen, told);
     }
 }

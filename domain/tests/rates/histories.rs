@@ -119,7 +119,7 @@ pub fn check(periods: u32, chance: &mut impl Rng) -> Result<Tally, String> {
         moment.check(&decision, chance).map_err(|wrong| format!("{wrong}: {decision:?} of {moment:?}"))?;
         tally.decisions += 1;
         tally.changes += u64::from(decision.change_ppm() != 0);
-        tally.explored += u64::from(decision.propensity_ppm != 1_000_000);
+        tally.explored += u64::from(1 < decision.choices.len());
         standing = standing.after(&decision);
     }
     Ok(tally)
@@ -189,8 +189,9 @@ impl Moment<'_> {
         let trial = trial.map_or(0, |part| part.ppm.unsigned_abs());
         let agreed = exploring.min(self.policy.exploring.width);
         holds("exploration is inside what was agreed", trial <= agreed.ppm.into())?;
-        let possible = 0 < decision.propensity_ppm && decision.propensity_ppm <= 1_000_000;
-        holds("what was chosen had a probability", possible)
+        let total: u32 = decision.choices.iter().map(|choice| choice.propensity_ppm).sum();
+        let chosen = decision.choices.iter().any(|choice| choice.rate == next && 0 < choice.propensity_ppm);
+        holds("what was chosen had a probability", chosen && total == 1_000_000)
     }
 
     fn check_bands(&self, decision: &RateDecision) -> Checked {

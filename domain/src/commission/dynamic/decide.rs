@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    ChurnAction, Direction, Evidence, EvidenceError, Exploring, Policy, PolicyError, RateDecision, RateFlag,
-    RatePart, RateReason, Standing, StandingError, evidence::Scores,
+    ChurnAction, Direction, Evidence, EvidenceError, Exploring, Policy, PolicyError, RateChoice,
+    RateDecision, RateFlag, RatePart, RateReason, Standing, StandingError, evidence::Scores,
 };
 use crate::money::Rate;
 
@@ -63,19 +63,18 @@ impl Policy {
         let mut flags = if churns { vec![RateFlag::Churn] } else { Vec::new() };
         let mut path = Path { at: previous.ppm.into(), parts: Vec::new() };
         let wanted = self.wanted(&scores, churns, &mut path);
-        let (final_after_days, propensity_ppm) = if let Some(pending) = standing.pending {
+        let (final_after_days, choices) = if let Some(pending) = standing.pending {
             path.to(RateReason::Notice, previous.ppm.into());
-            (pending.final_after_days, Rate::ONE.ppm)
+            (pending.final_after_days, sure(previous))
         } else {
             let bounds = Bounds::of(self, &standing, &scores, now);
             bounds.flag(&mut flags);
             let settled = bounds.tell(wanted, &mut path);
-            let (explored, propensity_ppm) = self.explore(&standing, &bounds, settled, draw);
+            let (explored, choices) = self.explore(&standing, &bounds, settled, draw);
             path.to(RateReason::Exploration, explored);
-            (self.churn.then.verifies(churns), propensity_ppm)
+            (self.churn.then.verifies(churns), choices)
         };
-        let next =
-            Rate { ppm: u32::try_from(path.at).expect("bounds keep a rate between none and the whole") };
+        let next = admitted(path.at);
         let held = standing.pending.map_or(standing.final_after_days, |pending| pending.final_after_days);
         let changes = (previous, held) != (next, final_after_days);
         Ok(RateDecision {
@@ -90,7 +89,7 @@ impl Policy {
             decided_at: now,
             effective_at: changes.then(|| standing.effective_at(now)),
             mode: self.mode,
-            propensity_ppm,
+            choices,
         })
     }
 
@@ -122,26 +121,47 @@ impl Policy {
         if target <= of_value { WHOLE } else { WHOLE * of_value / target }
     }
 
-    /// The rate after chance, and how probable that rate was.
-    fn explore(&self, standing: &Standing, bounds: &Bounds, settled: i64, draw: u32) -> (i64, u32) {
+    /// The rate after chance, and among which rates chance chose.
+    fn explore(
+        &self,
+        standing: &Standing,
+        bounds: &Bounds,
+        settled: i64,
+        draw: u32,
+    ) -> (i64, Vec<RateChoice>) {
         let Exploring { width, share } = self.exploring;
         let width = i64::from(Rate::min(width, standing.contract.exploring).ppm);
-        if width == 0 || share.ppm == 0 {
-            return (settled, Rate::ONE.ppm);
+        if width == 0 {
+            return (settled, sure(admitted(settled)));
         }
         let (down, up) = (share.ppm / 2, share.ppm - share.ppm / 2);
-        let stay = Rate::ONE.ppm - share.ppm;
-        let arms = [(settled - width, down), (settled, stay), (settled + width, up)]
-            .map(|(rate, probability)| (bounds.tried(rate, settled), probability));
+        let arms = [(settled - width, down), (settled, Rate::ONE.ppm - share.ppm), (settled + width, up)];
+        let arms = arms.map(|(rate, probability)| (bounds.tried(rate, settled), probability));
+        let mut choices: Vec<RateChoice> = Vec::new();
+        for (rate, propensity_ppm) in arms.into_iter().filter(|(_, probability)| 0 < *probability) {
+            let rate = admitted(rate);
+            // Bounds may lead several arms to one rate; what is chosen is the rate. Arms come lowest first.
+            match choices.last_mut().filter(|last| last.rate == rate) {
+                Some(same) => same.propensity_ppm += propensity_ppm,
+                None => choices.push(RateChoice { rate, propensity_ppm }),
+            }
+        }
         let chosen = match draw {
             draw if draw < down => arms[0].0,
-            draw if draw < down + stay => arms[1].0,
+            draw if draw < Rate::ONE.ppm - up => arms[1].0,
             _ => arms[2].0,
         };
-        // Bounds may lead several arms to one rate; what was chosen is the rate.
-        let same = arms.iter().filter(|(rate, _)| *rate == chosen);
-        (chosen, same.map(|(_, probability)| probability).sum())
+        (chosen, choices)
     }
+}
+
+/// What is left to no chance.
+fn sure(rate: Rate) -> Vec<RateChoice> {
+    vec![RateChoice { rate, propensity_ppm: Rate::ONE.ppm }]
+}
+
+fn admitted(ppm: i64) -> Rate {
+    Rate { ppm: u32::try_from(ppm).expect("bounds keep a rate between none and the whole") }
 }
 
 impl ChurnAction {

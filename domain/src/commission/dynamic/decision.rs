@@ -85,6 +85,15 @@ pub struct RatePart {
     pub ppm: i64,
 }
 
+/// A rate that chance could have chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RateChoice {
+    /// Which rate.
+    pub rate: Rate,
+    /// How probable it was, in parts per million.
+    pub propensity_ppm: u32,
+}
+
 /// One decision about one partner's rate, kept for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RateDecision {
@@ -110,9 +119,9 @@ pub struct RateDecision {
     pub effective_at: Option<DateTime<Utc>>,
     /// Whether it takes effect.
     pub mode: RateMode,
-    /// How probable this rate was among those that chance could have chosen, in parts per million; 1,000,000 where nothing
-    /// was left to chance. Who judges other policies by what came of this one divides by it.
-    pub propensity_ppm: u32,
+    /// The rates among which chance chose, lowest first; their probabilities sum to 1,000,000. One rate where nothing was left
+    /// to chance. Who judges other policies by what came of this decision needs all of them.
+    pub choices: Vec<RateChoice>,
 }
 
 impl RateDecision {
@@ -120,6 +129,13 @@ impl RateDecision {
     #[must_use]
     pub fn change_ppm(&self) -> i64 {
         i64::from(self.next.ppm) - i64::from(self.previous.ppm)
+    }
+
+    /// How probable the rate was that was chosen, in parts per million: its propensity.
+    #[must_use]
+    pub fn propensity_ppm(&self) -> u32 {
+        let chosen = self.choices.iter().find(|choice| choice.rate == self.next);
+        chosen.map_or(Rate::ONE.ppm, |choice| choice.propensity_ppm)
     }
 
     /// What the partner is told: the change and its reasons, largest first.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use decide::RateError;
-pub use decision::{RateDecision, RateFlag, RatePart, RateReason};
+pub use decision::{RateChoice, RateDecision, RateFlag, RatePart, RateReason};
 pub use evidence::{Evidence, EvidenceError};
 pub use policy::{Churn, ChurnAction, Exploring, Policy, PolicyError, RateMode};
 pub use standing::{Contract, Direction, Pending, Standing, StandingError};
