@@ -2,6 +2,7 @@
 //!
 //! To add a model: a file here with its terms and what they earn, a variant in [`Terms`], a scenario in `scenarios.rs`.
 
+pub mod dynamic;
 mod flat;
 mod percentage;
 mod reversal;
@@ -13,6 +14,7 @@ mod two_tier;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use dynamic::Dynamic;
 pub use flat::Flat;
 pub use percentage::Percentage;
 pub use reversal::take_back;
@@ -97,6 +99,9 @@ pub enum TermsError {
     /// A rate above the whole order.
     #[error("a rate of {0} is more than the whole order")]
     AboveWhole(crate::money::Rate),
+    /// A dynamic rate with a record of another decision.
+    #[error("the rate of {0} is not what its decision says; take the terms as the decision gives them")]
+    NotDecided(crate::money::Rate),
     /// A plan without a rule pays nothing for anything.
     #[error("a plan needs at least one rule")]
     NoRules,
@@ -141,6 +146,8 @@ terms! {
     Percentage,
     /// A reward for the affiliate and another for the one above it.
     TwoTier,
+    /// A part of the order's amount that follows what the partner's customers are worth.
+    Dynamic,
 }
 
 /// One rule of a plan: which event, and what it pays.

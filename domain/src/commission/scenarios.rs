@@ -51,6 +51,7 @@ const FLAT_BY_EVENT: &str = r#"[
     {"event": "lead", "terms": {"model": "flat", "amount": {"value": "50", "currency": "USD"}}},
     {"terms": {"model": "flat", "amount": {"value": "100", "currency": "USD"}}}
 ]"#;
+const DYNAMIC: &str = r#"[{"terms": {"model": "dynamic", "rate": "12.5%"}}]"#;
 const TIERS: &str = r#"[{"terms": {"model": "two_tier", "first": {"rate": "10%"}, "second": {"amount": {"value": "5", "currency": "EUR"}}}}]"#;
 
 #[test]
@@ -107,8 +108,45 @@ fn a_trace_can_be_followed_by_hand() {
 }
 
 #[test]
+fn a_dynamic_rate_pays_its_part_of_an_order() {
+    check(DYNAMIC, "sale", "80 EUR", WHOLE, 1, &[], "0: 10.00 EUR");
+    check(DYNAMIC, "sale", "1.00 EUR", &[500_000, 500_000], 0, &[], "0: 0.07 EUR, 0: 0.06 EUR");
+}
+
+/// The terms of a decision, as a plan keeps them.
+fn decided() -> String {
+    let decision: serde_json::Value = serde_json::from_str(include_str!("dynamic/decision-1.json")).unwrap();
+    let terms = serde_json::json!({"model": "dynamic", "rate": decision["next"], "decision": decision});
+    serde_json::json!([{ "terms": terms }]).to_string()
+}
+
+#[test]
+fn a_dynamic_rate_says_by_which_decision_it_came_about() {
+    let lines = settled(&decided(), "sale", "49.99 EUR", WHOLE, 0, &[]);
+    let words: Vec<_> = lines[0].trace.steps.iter().map(|step| step.text.as_str()).collect();
+    insta::assert_debug_snapshot!(words, @r#"
+    [
+        "The sale is worth 49.99 EUR.",
+        "The rate goes from 10% to 8.9%: +4.9999 points for what customers are worth, −3 points for how sure that is, −3 points for risk of fraud, −0.0999 points for rounding. Policy third-1 decided it on 2026-02-01 with model ltv-7.",
+        "8.9% of 49.99 EUR is 4.45 EUR.",
+        "100% of the credit: the last click. The line is 4.45 EUR.",
+    ]
+    "#);
+}
+
+#[test]
+fn a_rate_that_its_decision_does_not_explain_is_refused() {
+    let refused = |from: &str, to: &str| {
+        let rules = decided().replacen(from, to, 1);
+        check_rules(&serde_json::from_str::<Vec<Rule>>(&rules).unwrap()).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(refused(r#""ppm":-999"#, r#""ppm":-998"#), @"the rate of 8.9% is not what its decision says; take the terms as the decision gives them");
+    insta::assert_snapshot!(refused(r#""mode":"live""#, r#""mode":"shadow""#), @"the rate of 8.9% is not what its decision says; take the terms as the decision gives them");
+}
+
+#[test]
 fn every_model_has_a_name_of_its_own_a_sentence_and_a_scenario() {
-    let scenarios = [TEN_PERCENT, FLAT_BY_EVENT, TIERS];
+    let scenarios = [TEN_PERCENT, FLAT_BY_EVENT, TIERS, DYNAMIC];
     for (position, (name, doc)) in Terms::MODELS.iter().enumerate() {
         assert!(Terms::MODELS[..position].iter().all(|(other, _)| other != name), "{name} is used twice");
         assert!(doc.ends_with('.') && 20 < doc.len(), "{name} says too little");

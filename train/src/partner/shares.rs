@@ -1,0 +1,131 @@
+//! Which share of a partner's tries succeeds, drawn towards its source's: a beta distribution updated by what was seen.
+
+use super::effects::Moment;
+
+/// How many of how many succeeded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) source: usize,
+    pub(super) successes: f64,
+    pub(super) tries: f64,
+}
+
+/// Each source's usual share, and how alike partners of a source are.
+#[derive(Clone, Debug)]
+pub(super) struct Shares {
+    sources: Vec<f64>,
+    /// As many tries as the source's share counts for.
+    strength: f64,
+}
+
+const ROUNDS: usize = 4;
+/// As many tries the share of all counts for in a source's.
+const TRIES_OF_ALL: f64 = 20.0;
+
+impl Shares {
+    /// Fits by the likelihood of the beta-binomial distribution (Skellam 1948).
+    pub(super) fn fit(seen: &[Seen], sources: usize) -> Self {
+        let mut shares = Self { sources: vec![0.5; sources], strength: 20.0 };
+        for _ in 0..ROUNDS {
+            shares.sources = usual(seen, sources, shares.strength);
+            let usual = shares.sources.clone();
+            let likelihood = |log: f64| {
+                let strength = libm::exp(log);
+                seen.iter().map(|one| one.log_likelihood(usual[one.source], strength)).sum::<f64>()
+            };
+            shares.strength = libm::exp(highest(likelihood, 0.0, 12.0));
+        }
+        shares
+    }
+
+    /// The logarithm of the partner's share: its mean and variance under the updated beta distribution.
+    pub(super) fn log_posterior(&self, source: usize, successes: f64, tries: f64) -> Moment {
+        let usual = self.sources[source];
+        let (yes, no) =
+            (successes + usual * self.strength, tries - successes + (1.0 - usual) * self.strength);
+        Moment { mean: digamma(yes) - digamma(yes + no), variance: trigamma(yes) - trigamma(yes + no) }
+    }
+}
+
+impl Seen {
+    fn log_likelihood(&self, usual: f64, strength: f64) -> f64 {
+        let (yes, no) = (usual * strength, (1.0 - usual) * strength);
+        log_beta(self.successes + yes, self.tries - self.successes + no) - log_beta(yes, no)
+    }
+}
+
+/// Each source's share, in which large partners count for no more than they are unlike others.
+fn usual(seen: &[Seen], sources: usize, strength: f64) -> Vec<f64> {
+    let mut sums = vec![(0.0, 0.0); sources];
+    let mut all = (1.0, 2.0);
+    for one in seen.iter().filter(|one| 0.0 < one.tries) {
+        let weight = strength / (strength + one.tries);
+        for sum in [&mut sums[one.source], &mut all] {
+            sum.0 += weight * one.successes;
+            sum.1 += weight * one.tries;
+        }
+    }
+    let of_all = all.0 / all.1;
+    sums.into_iter().map(|(yes, tries)| (yes + TRIES_OF_ALL * of_all) / (tries + TRIES_OF_ALL)).collect()
+}
+
+fn log_beta(one: f64, other: f64) -> f64 {
+    libm::lgamma(one) + libm::lgamma(other) - libm::lgamma(one + other)
+}
+
+/// Where the function, which has one hill, is highest (golden section, Kiefer 1953).
+fn highest(hill: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
+    let part = 0.618_033_988_749_894_9;
+    let (mut left, mut right) = (high - part * (high - low), low + part * (high - low));
+    let (mut of_left, mut of_right) = (hill(left), hill(right));
+    for _ in 0..40 {
+        if of_left < of_right {
+            (low, left, of_left) = (left, right, of_right);
+            right = low + part * (high - low);
+            of_right = hill(right);
+        } else {
+            (high, right, of_right) = (right, left, of_left);
+            left = high - part * (high - low);
+            of_left = hill(left);
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// The slope of the logarithm of the gamma function, above zero (Abramowitz and Stegun 1964, 6.3.5 and 6.3.18).
+fn digamma(mut at: f64) -> f64 {
+    let mut below = 0.0;
+    while at < 8.0 {
+        below -= 1.0 / at;
+        at += 1.0;
+    }
+    let square = 1.0 / (at * at);
+    let series = square * (1.0 / 12.0 - square * (1.0 / 120.0 - square * (1.0 / 252.0 - square / 240.0)));
+    below + libm::log(at) - 0.5 / at - series
+}
+
+/// The slope of [`digamma`] (Abramowitz and Stegun 1964, 6.4.6 and 6.4.12).
+fn trigamma(mut at: f64) -> f64 {
+    let mut below = 0.0;
+    while at < 8.0 {
+        below += 1.0 / (at * at);
+        at += 1.0;
+    }
+    let square = 1.0 / (at * at);
+    let series = square * (1.0 / 6.0 - square * (1.0 / 30.0 - square * (1.0 / 42.0 - square / 30.0)));
+    below + 1.0 / at + square / 2.0 + series / at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slopes_of_the_gamma_function_are_those_of_the_tables() {
+        // Euler's constant, π² / 6, and Abramowitz and Stegun's table 6.1.
+        assert!((digamma(1.0) + 0.577_215_664_901_532_9).abs() < 1e-10);
+        assert!((digamma(2.0) - 0.422_784_335_098_467_1).abs() < 1e-10);
+        assert!((trigamma(1.0) - std::f64::consts::PI * std::f64::consts::PI / 6.0).abs() < 1e-9);
+        assert!((trigamma(0.5) - std::f64::consts::PI * std::f64::consts::PI / 2.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,113 @@
+//! The policies that learn nothing, and the one that knows everything.
+
+use domain::Rate;
+
+use super::{
+    Contender, History, SimulationError, Spend, fraction,
+    world::{Truth, World},
+};
+
+/// Rates stay between these, whoever sets them.
+pub(super) const FLOOR: Rate = Rate { ppm: 20_000 };
+pub(super) const CAP: Rate = Rate { ppm: 300_000 };
+
+/// Pays everybody the same.
+pub(super) struct Flat {
+    rates: Vec<Rate>,
+}
+
+impl Flat {
+    pub(super) fn new(world: &World) -> Self {
+        Self { rates: vec![Rate { ppm: world.shape.flat_ppm }; world.truths.len()] }
+    }
+}
+
+impl Contender for Flat {
+    fn name(&self) -> &'static str {
+        "flat"
+    }
+
+    fn rates(&mut self, _: &History, _: usize) -> Result<Vec<Rate>, SimulationError> {
+        Ok(self.rates.clone())
+    }
+}
+
+/// Pays by the number of conversions in the month before: a fifth less below 10, a fifth more from 50 on.
+pub(super) struct Tiered {
+    flat_ppm: u32,
+}
+
+impl Tiered {
+    pub(super) fn new(world: &World) -> Self {
+        Self { flat_ppm: world.shape.flat_ppm }
+    }
+}
+
+impl Contender for Tiered {
+    fn name(&self) -> &'static str {
+        "tiers"
+    }
+
+    fn rates(&mut self, seen: &History, now: usize) -> Result<Vec<Rate>, SimulationError> {
+        let tier = |count: usize| match count {
+            0..10 => self.flat_ppm / 5 * 4,
+            10..50 => self.flat_ppm,
+            _ => self.flat_ppm / 5 * 6,
+        };
+        Ok(seen.months[now - 1].iter().map(|month| Rate { ppm: tier(month.conversions()) }).collect())
+    }
+}
+
+/// Pays what brings the most, as the truth says.
+pub(super) struct Oracle {
+    rates: Vec<Rate>,
+}
+
+impl Oracle {
+    /// The profit of a partner is greatest at `value / order · ε / (1 + ε)`; under a budget everybody gets the same part of
+    /// that, as large as the budget admits.
+    pub(super) fn new(world: &World, spend: Spend) -> Self {
+        let (shape, flat) = (&world.shape, world.shape.flat());
+        let rate = |truth: &Truth, part: f64| {
+            let best = truth.honest_value() / shape.order * truth.elasticity / (1.0 + truth.elasticity);
+            (part * best).clamp(fraction(FLOOR), fraction(CAP))
+        };
+        let cost = |part: f64| -> f64 {
+            world.truths.iter().map(|truth| truth.at(rate(truth, part), flat) * rate(truth, part)).sum()
+        };
+        let budget: f64 = world.truths.iter().map(|truth| truth.conversions * flat).sum();
+        let part = match spend {
+            Spend::Free => 1.0,
+            Spend::AsFlat => largest_within(budget, cost),
+        };
+        let ppm = |truth: &Truth| Rate { ppm: libm::round(1e6 * rate(truth, part)) as u32 };
+        Self { rates: world.truths.iter().map(ppm).collect() }
+    }
+}
+
+impl Contender for Oracle {
+    fn name(&self) -> &'static str {
+        "oracle"
+    }
+
+    fn rates(&mut self, _: &History, _: usize) -> Result<Vec<Rate>, SimulationError> {
+        Ok(self.rates.clone())
+    }
+}
+
+/// The largest part, up to one, whose cost is within the budget.
+pub(super) fn largest_within(budget: f64, cost: impl Fn(f64) -> f64) -> f64 {
+    if cost(1.0) <= budget {
+        return 1.0;
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..16 {
+        let middle = f64::midpoint(low, high);
+        if cost(middle) <= budget {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
