@@ -1,9 +1,10 @@
 //! Monotone calibration: predictions are bent, never reordered, so that groups of customers get what such groups spent.
 
-/// How many groups of equal size there are.
-const GROUPS: usize = 20;
+/// Where groups end, as parts of all customers, besides every twentieth: a few customers at the top are a large part of what
+/// is spent.
+const TOP: [f64; 1] = [0.98];
 /// Each group has at least this many customers.
-const LEAST: usize = 50;
+const LEAST: usize = 40;
 
 /// A rising curve through the origin, by points; beyond the last point it goes on in proportion.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,16 +19,17 @@ impl Calibration {
     /// there are too few customers to tell.
     #[must_use]
     pub fn learn(predicted: &[f64], actual: &[f64]) -> Option<Self> {
-        let groups = GROUPS.min(predicted.len() / LEAST);
+        let ends = ends(predicted.len());
         let [foretold, spent] = [predicted, actual].map(|it| it.iter().sum::<f64>());
-        if groups < 3 || foretold <= 0.0 || spent <= 0.0 {
+        if ends.len() < 3 || foretold <= 0.0 || spent <= 0.0 {
             return None;
         }
         let mut rows: Vec<usize> = (0..predicted.len()).collect();
         rows.sort_by(|one, other| predicted[*one].total_cmp(&predicted[*other]));
-        let mut pools: Vec<[f64; 3]> = Vec::with_capacity(groups);
-        for group in 0..groups {
-            let rows = &rows[group * rows.len() / groups..(group + 1) * rows.len() / groups];
+        let mut pools: Vec<[f64; 3]> = Vec::with_capacity(ends.len());
+        let mut begin = 0;
+        for end in ends {
+            let rows = &rows[std::mem::replace(&mut begin, end)..end];
             let sum = |of: &[f64]| rows.iter().map(|row| of[*row]).sum::<f64>();
             pools.push([rows.len() as f64, sum(predicted) / foretold, sum(actual) / spent]);
             while let [.., one, other] = pools[..]
@@ -54,6 +56,19 @@ impl Calibration {
         let (from_from, from) = if place == 0 { (0.0, 0.0) } else { self.points[place - 1] };
         from + (to - from) * (prediction - from_from) / (to_from - from_from)
     }
+}
+
+/// Where groups end, in a list of so many customers.
+fn ends(customers: usize) -> Vec<usize> {
+    let parts = (1..20).map(|part| f64::from(part) / 20.0).chain(TOP);
+    let mut ends: Vec<usize> = Vec::new();
+    for end in parts.map(|part| (part * customers as f64) as usize) {
+        if ends.last().unwrap_or(&0) + LEAST <= end && end + LEAST <= customers {
+            ends.push(end);
+        }
+    }
+    ends.push(customers);
+    ends
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Level {
         let cutoff = |back: i32| end - back * days as i32;
         let forecast = |back: i32| {
             let (cutoff, history) = (cutoff(back), f64::from(cutoff(back)) - f64::from(first));
-            (0.75 * f64::from(days) <= history).then(|| foretold(transactions, cutoff, days))?
+            (1.5 * f64::from(days) <= history).then(|| foretold(transactions, cutoff, days))?
         };
         let forecasts: Vec<(i32, f64)> =
             (1..=MOST_FORECASTS).filter_map(|back| Some((cutoff(back), forecast(back)?))).collect();
