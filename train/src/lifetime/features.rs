@@ -87,6 +87,15 @@ pub static FEATURES: &[Feature] = &[
     Feature { name: "frequency_trend", doc: "Purchases in the later half of the age less those in the earlier, as a part of all; the first purchase is not counted.", scale: Scale::Plain, of: |it| it.frequency_trend() },
 ];
 
+/// The features that linear scores may bend with: who buys most and who pays most.
+const CURVED: [&str; 2] = ["expected_purchases", "amount_mean"];
+
+impl Feature {
+    pub(super) fn is_curved(&self) -> bool {
+        CURVED.contains(&self.name)
+    }
+}
+
 impl Moment<'_> {
     fn since_last(&self) -> f64 {
         self.summary.age - self.summary.recency

@@ -42,7 +42,16 @@ pub enum Reads {
     Category(u32),
 }
 
-/// One summand: `weight · (reading − centre) / spread`.
+/// How a column becomes terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// The scale of numbers.
+    pub scale: Scale,
+    /// Whether there is a term for the square besides, so that the score may bend.
+    pub curved: bool,
+}
+
+/// One summand: the weight times `z = (reading − centre) / spread`, or times `(z² − 1) / bend` where there is a bend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Term {
     /// The column, by its place.
@@ -53,6 +62,8 @@ pub struct Term {
     pub centre: f64,
     /// Their standard deviation.
     pub spread: f64,
+    /// The standard deviation of z², of a term that is squared.
+    pub bend: Option<f64>,
     /// The weight.
     pub weight: f64,
 }
@@ -79,7 +90,7 @@ impl Scale {
 }
 
 impl Term {
-    /// What is read from a row, less its mean, in standard deviations.
+    /// What is read from a row, less its mean, in standard deviations; zero where a number is missing.
     #[must_use]
     pub fn reading(&self, row: &[f64]) -> f64 {
         let value = row[self.column];
@@ -89,17 +100,18 @@ impl Term {
             Reads::Missing => f64::from(u8::from(value.is_nan())),
             Reads::Category(code) => f64::from(u8::from(f64::from(code).total_cmp(&value).is_eq())),
         };
-        (read - self.centre) / self.spread
+        let z = (read - self.centre) / self.spread;
+        self.bend.map_or(z, |bend| (z * z - 1.0) / bend)
     }
 }
 
 impl Linear {
     /// The terms for a table, all without weight; what is the same in all rows has none.
     #[must_use]
-    pub fn over(table: &Matrix, scales: &[Scale], unit: f64) -> Self {
+    pub fn over(table: &Matrix, shapes: &[Shape], unit: f64) -> Self {
         let columns = table.columns().iter().enumerate();
         let terms =
-            columns.flat_map(|(at, column)| terms_of(table, at, (column, scales[at]), unit)).collect();
+            columns.flat_map(|(at, column)| terms_of(table, at, (column, shapes[at]), unit)).collect();
         Self { columns: table.columns().to_vec(), bias: 0.0, terms }
     }
 
@@ -144,7 +156,7 @@ impl Linear {
     }
 }
 
-fn terms_of(table: &Matrix, at: usize, (column, scale): (&Column, Scale), unit: f64) -> Vec<Term> {
+fn terms_of(table: &Matrix, at: usize, (column, shape): (&Column, Shape), unit: f64) -> Vec<Term> {
     let mut reads = Vec::new();
     if let Some(levels) = &column.levels {
         reads.extend((0..levels.len().min(MOST_CATEGORIES)).map(|code| Reads::Category(code as u32)));
@@ -153,18 +165,22 @@ fn terms_of(table: &Matrix, at: usize, (column, scale): (&Column, Scale), unit: 
         let (low, high) = seen().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
             (f64::min(low, value), f64::max(high, value))
         });
-        let unit = if scale == Scale::OnePlusAmount { unit } else { 1.0 };
+        let unit = if shape.scale == Scale::OnePlusAmount { unit } else { 1.0 };
         if low < high {
-            reads.push(Reads::Number { scale, unit, low, high });
+            reads.push(Reads::Number { scale: shape.scale, unit, low, high });
         }
     }
     reads.push(Reads::Missing);
-    reads.into_iter().filter_map(|reads| term(table, at, reads)).collect()
+    let mut terms: Vec<Term> = reads.into_iter().filter_map(|reads| term(table, at, reads)).collect();
+    if shape.curved {
+        terms.extend(terms.first().and_then(|straight| bent(table, straight)));
+    }
+    terms
 }
 
 /// The term with its centre and spread; None where all rows read alike.
 fn term(table: &Matrix, column: usize, reads: Reads) -> Option<Term> {
-    let mut term = Term { column, reads, centre: 0.0, spread: 1.0, weight: 0.0 };
+    let mut term = Term { column, reads, centre: 0.0, spread: 1.0, bend: None, weight: 0.0 };
     let is_number = matches!(reads, Reads::Number { .. });
     let rows = || (0..table.rows()).filter(|row| !(is_number && table.row(*row)[column].is_nan()));
     let count = rows().count() as f64;
@@ -173,6 +189,14 @@ fn term(table: &Matrix, column: usize, reads: Reads) -> Option<Term> {
     let spread = (squares / count).sqrt();
     (term.centre, term.spread) = (centre, spread);
     (1e-9 * (1.0 + centre.abs()) < spread).then_some(term)
+}
+
+/// The square of a term; None where that says nothing.
+fn bent(table: &Matrix, straight: &Term) -> Option<Term> {
+    let readings = (0..table.rows()).map(|row| straight.reading(table.row(row)));
+    let squares: f64 = readings.map(|z| (z * z - 1.0) * (z * z - 1.0)).sum();
+    let bend = (squares / table.rows() as f64).sqrt();
+    (1e-9 < bend).then(|| Term { bend: Some(bend), ..straight.clone() })
 }
 
 #[cfg(test)]
@@ -188,7 +212,9 @@ mod tests {
         let named = [("n", numbers), ("c", Values::Categories(words)), ("s", same)];
         let named = named.map(|(name, values)| (name.to_owned(), values));
         let table = Matrix::learn(&named).unwrap();
-        let linear = Linear::over(&table, &[Scale::OnePlusLogarithm, Scale::Plain, Scale::Plain], 1.0);
+        let shape = |scale| Shape { scale, curved: false };
+        let shapes = [Scale::OnePlusLogarithm, Scale::Plain, Scale::Plain].map(shape);
+        let linear = Linear::over(&table, &shapes, 1.0);
         let columns: Vec<usize> = linear.terms.iter().map(|term| term.column).collect();
         assert_eq!(columns, [0, 0, 1, 1]);
         let readings = linear.readings(&table);
@@ -202,7 +228,11 @@ mod tests {
     #[test]
     fn numbers_beyond_what_was_seen_read_as_the_farthest_that_was() {
         let table = Matrix::from_rows(1, vec![0.0, 1.0, 2.0]).unwrap();
-        let linear = Linear::over(&table, &[Scale::Plain], 1.0).weighted(0.5, &[2.0]);
+        let shape = Shape { scale: Scale::Plain, curved: true };
+        let linear = Linear::over(&table, &[shape], 1.0).weighted(0.5, &[2.0, 0.25]);
+        let readings = linear.readings(&table);
+        assert_eq!(linear.terms.len(), 2);
+        assert!(readings.iter().skip(1).step_by(2).sum::<f64>().abs() < 1e-12 && readings[3] < readings[1]);
         let beyond = Matrix::from_rows(1, vec![2.0, 99.0]).unwrap();
         let scores = linear.scores(&beyond);
         assert!((scores[0] - scores[1]).abs() < f64::MIN_POSITIVE && 0.5 < scores[0]);

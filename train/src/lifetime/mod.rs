@@ -28,7 +28,7 @@ pub use gamma_gamma::GammaGamma;
 pub use interval::{Group, Intervals, LEVEL};
 pub use isotonic::Calibration;
 pub use learn::{Fitted, Learned, Plan, learn};
-pub use linear::{Linear, Reads, Scale, Term};
+pub use linear::{Linear, Reads, Scale, Shape, Term};
 pub use metrics::{Decile, Measures, Metrics, judge};
 pub use shift::{Level, Moved};
 pub use transactions::{Purchase, Segment, Summary, Transactions};

@@ -95,14 +95,14 @@ fn edges(learned: &[f64], now: &[f64]) -> Vec<f64> {
     edges
 }
 
-/// How much each row counts, so that ages which predictions are needed for count more: the root of the ratio of the two
-/// densities (half-way between none and all of the correction of Shimodaira 2000), in bounds.
+/// How much each row counts, so that ages which predictions are needed for count more: the fourth root of the ratio of the
+/// two densities (Shimodaira 2000, with an exponent near none, as short windows are the ones with old customers), in bounds.
 pub(super) fn age_weights(learned: &[f64], now: &[f64]) -> Vec<f64> {
     let [seen, needed] = shares(learned, now);
     let edges = edges(learned, now);
     let weight = |age: &f64| {
         let group = edges.partition_point(|edge| edge < age);
-        (needed[group] / seen[group]).sqrt().clamp(WEIGHTS.0, WEIGHTS.1)
+        (needed[group] / seen[group]).sqrt().sqrt().clamp(WEIGHTS.0, WEIGHTS.1)
     };
     let mut weights: Vec<f64> = learned.iter().map(weight).collect();
     let mean = weights.iter().sum::<f64>() / weights.len() as f64;
@@ -178,7 +178,7 @@ mod tests {
         let learned: Vec<f64> = (0..1000).map(f64::from).collect();
         let now: Vec<f64> = (500..1000).map(f64::from).collect();
         let weights = age_weights(&learned, &now);
-        assert!(weights[100] < 0.5 && 1.2 < weights[900], "{} and {}", weights[100], weights[900]);
+        assert!(weights[100] < 0.7 && 1.1 < weights[900], "{} and {}", weights[100], weights[900]);
         assert!((age_weights(&learned, &learned)[7] - 1.0).abs() < 1e-9);
     }
 

@@ -98,7 +98,8 @@ fn kinds(with: bool) -> (Transactions, Learned) {
         }
     }
     let told = Transactions::of_days(&customers, &days, &amounts).unwrap();
-    let kind = |customer: usize| (!customer.is_multiple_of(7)).then(|| ["even", "odd"][customer % 2].to_owned());
+    let kind =
+        |customer: usize| (!customer.is_multiple_of(7)).then(|| ["even", "odd"][customer % 2].to_owned());
     let kind = Values::Categories((0..told.customers()).map(kind).collect());
     let attributes = if with { vec![("kind".to_owned(), kind)] } else { Vec::new() };
     let told = told.with_attributes(attributes).unwrap();

@@ -6,8 +6,8 @@
 
 use super::{
     LifetimeError, Segment, Transactions,
-    features::{Anchor, FEATURES, Snapshot},
-    linear::Scale,
+    features::{Anchor, FEATURES, Feature, Snapshot},
+    linear::{Scale, Shape},
     shift,
 };
 use crate::anomaly::{
@@ -52,7 +52,7 @@ pub struct Training {
     /// What was known of each; columns whose values have mostly left what was seen are not among them.
     pub table: Matrix,
     /// How linear models read each column.
-    pub scales: Vec<Scale>,
+    pub shapes: Vec<Shape>,
     /// What each spent.
     pub actual: Vec<f64>,
     /// What was expected of each, brought to the total of its window.
@@ -99,12 +99,14 @@ impl Training {
         let moved = shift::Moved::between(&rows.columns, (&rows.ages, now), &ages(now));
         let columns = kept_columns(transactions, now, &moved)?;
         let table = Matrix::like(&columns, &rows.columns)?;
-        let of_column = |column: &Column| {
-            FEATURES.iter().find(|feature| feature.name == column.name).map_or(Scale::Plain, |it| it.scale)
+        let shape = |column: &Column| {
+            let feature = FEATURES.iter().find(|feature| feature.name == column.name);
+            let scale = feature.map_or(Scale::Plain, |feature| feature.scale);
+            Shape { scale, curved: feature.is_some_and(Feature::is_curved) }
         };
         let is_held_out = |customer: &usize| Dice::new(seed ^ STREAM, *customer as u64).unit() < HELD_OUT;
         Ok(Self {
-            scales: columns.iter().map(of_column).collect(),
+            shapes: columns.iter().map(shape).collect(),
             weights: shift::age_weights(&rows.ages, &ages(now)),
             held_out: rows.customers.iter().map(is_held_out).collect(),
             table,

@@ -23,7 +23,7 @@ pub(super) static CANDIDATE: Candidate = Candidate {
 };
 
 fn fit(training: &Training) -> Result<Model, LifetimeError> {
-    let linear = Linear::over(&training.table, &training.scales, training.unit);
+    let linear = Linear::over(&training.table, &training.shapes, training.unit);
     let readings = linear.readings(&training.table);
     let (seen, held_out) = (training.rows(false), training.rows(true));
     let width = linear.terms.len();

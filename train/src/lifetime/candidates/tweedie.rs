@@ -24,7 +24,7 @@ pub(super) static CANDIDATE: Candidate = Candidate {
 };
 
 fn fit(training: &Training) -> Result<Model, LifetimeError> {
-    let linear = Linear::over(&training.table, &training.scales, training.unit);
+    let linear = Linear::over(&training.table, &training.shapes, training.unit);
     let design = Design::of(training, &linear);
     let (seen, held_out) = (training.rows(false), training.rows(true));
     let mut start = vec![0.0; design.width + 1];
