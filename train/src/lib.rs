@@ -6,6 +6,8 @@ pub mod doctor;
 pub mod gbdt;
 pub mod input;
 pub mod jobs;
+mod lbfgs;
+pub mod lifetime;
 pub mod report;
 pub mod split;
 pub mod watch;

@@ -5,10 +5,10 @@ use super::{
     examples::Journey,
     hazard::DAY_S,
     layout::{EFFECT, Layout, ORGANIC},
-    lbfgs::minimum,
     likelihood::Likelihood,
     settings::{FitError, Strengths},
 };
+use crate::lbfgs::{Limits, minimum};
 
 /// One thing that was tried while something was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,7 +145,8 @@ pub(super) fn learn(
     let strengths = layout.strengths(strengths);
     let likelihood = Likelihood::new(layout, examples, rows, (strengths, centres));
     let scales = likelihood.scales(&start);
-    let parameters = minimum(|at| likelihood.loss(at), start, &scales, settings.most_steps);
+    let limits = Limits { steps: settings.most_steps, flat: 1e-9 };
+    let parameters = minimum(|at| likelihood.loss(at), start, &scales, limits);
     let rates = likelihood.rates(&parameters);
     (Learned::new(rates, examples.factors(), examples.conversions(), settings), parameters)
 }

@@ -9,6 +9,7 @@ use super::{
     layout::{DECAY, Layout, ORGANIC},
     pace::Pace,
 };
+use crate::lbfgs::Loss;
 
 /// Journeys are summed in chunks of this many, and the chunks in their order.
 const CHUNK: usize = 4096;
@@ -21,12 +22,6 @@ pub(super) struct Likelihood<'a> {
     strengths: Vec<f64>,
     centres: Vec<f64>,
     pub(super) pace: Pace,
-}
-
-/// The negative logarithm of the likelihood, and its derivatives.
-pub(super) struct Loss {
-    pub(super) value: f64,
-    pub(super) gradient: Vec<f64>,
 }
 
 impl<'a> Likelihood<'a> {
@@ -49,6 +44,7 @@ impl<'a> Likelihood<'a> {
         Rates::of(&self.layout, parameters, &self.pace)
     }
 
+    /// The negative logarithm of the likelihood, and its derivatives.
     pub(super) fn loss(&self, parameters: &[f64]) -> Loss {
         let rates = self.rates(parameters);
         let chunk = |rows: &[u32]| {

@@ -13,7 +13,6 @@ mod examples;
 mod fit;
 mod hazard;
 mod layout;
-mod lbfgs;
 mod learned;
 mod likelihood;
 mod pace;

@@ -3,16 +3,29 @@
 
 use std::collections::VecDeque;
 
-use super::likelihood::Loss;
-
 /// How many steps are remembered.
 const MEMORY: usize = 12;
 /// The part of the promised descent that a step must keep.
 const KEPT: f64 = 1e-4;
 /// The farthest that one step moves any parameter: they are logarithms.
 const FARTHEST: f64 = 2.0;
-/// The relative descent of the loss that is not worth another step.
-const FLAT: f64 = 1e-9;
+
+/// What is minimised, at one place.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    pub(crate) value: f64,
+    /// Its derivative by each parameter.
+    pub(crate) gradient: Vec<f64>,
+}
+
+/// When the search ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// After how many steps at the latest.
+    pub(crate) steps: usize,
+    /// The relative descent of the loss that is not worth another step; three such steps end the search.
+    pub(crate) flat: f64,
+}
 
 /// A step and the change of the gradient along it.
 struct Step {
@@ -22,16 +35,16 @@ struct Step {
 }
 
 /// Where the loss is least, from `start`; `scales` are about its second derivatives there.
-pub(super) fn minimum(
+pub(crate) fn minimum(
     loss: impl Fn(&[f64]) -> Loss,
     start: Vec<f64>,
     scales: &[f64],
-    most_steps: usize,
+    limits: Limits,
 ) -> Vec<f64> {
     let (mut at, mut here) = (start.clone(), loss(&start));
     let mut memory: VecDeque<Step> = VecDeque::new();
     let mut flat = 0;
-    for _ in 0..most_steps {
+    for _ in 0..limits.steps {
         let direction = downhill(&here.gradient, scales, &memory);
         let slope = dot(&direction, &here.gradient);
         let Some((there, next)) = descend(&loss, (&at, &here), (&direction, slope)) else { break };
@@ -45,7 +58,7 @@ pub(super) fn minimum(
             memory.pop_front();
         }
         let gained = here.value - next.value;
-        flat = if gained <= FLAT * here.value.abs() { flat + 1 } else { 0 };
+        flat = if gained <= limits.flat * here.value.abs() { flat + 1 } else { 0 };
         (at, here) = (there, next);
         if 2 < flat {
             break;

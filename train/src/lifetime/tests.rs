@@ -1,0 +1,166 @@
+//! What is learned from planted customers.
+
+use super::{
+    candidates::{CANDIDATES, Model},
+    planted::World,
+    *,
+};
+use crate::anomaly::matrix::Values;
+
+const END: i32 = 540;
+const HORIZON: u32 = 120;
+
+fn plan(candidates: &[&str]) -> Plan {
+    let candidates = candidates.iter().map(|name| (*name).to_owned()).collect();
+    Plan { calibration_end: END, horizon_days: HORIZON, candidates, seed: 3 }
+}
+
+fn world() -> World {
+    World { customers: 6000, joining_days: 520.0, ..World::default() }
+}
+
+/// What a candidate of a plan turns out to be worth.
+fn judged(transactions: &Transactions, learned: &Learned, name: &str) -> Metrics {
+    let now = learned.snapshot(transactions, END);
+    let fitted = learned.fitted.iter().find(|it| it.name == name).unwrap();
+    let predictions = learned.predict_by(fitted, &now).unwrap();
+    judge(&predictions, &transactions.spent(&now.customers, END, HORIZON)).unwrap()
+}
+
+#[test]
+fn every_candidate_learns_totals_ranks_and_intervals_of_a_planted_world() {
+    let drawn = world().draw(21);
+    let learned = learn(&drawn, &plan(&[])).unwrap();
+    assert_eq!(learned.fitted.len(), CANDIDATES.len());
+    let truth = judged(&drawn, &learned, "bgnbd").all;
+    for fitted in &learned.fitted {
+        let metrics = judged(&drawn, &learned, fitted.name);
+        let found = metrics.all;
+        assert!((found.total_ratio - 1.0).abs() < 0.1, "{}: {found:?}", fitted.name);
+        assert!(
+            truth.gini - 0.03 < found.gini && truth.spearman - 0.03 < found.spearman,
+            "{}: {found:?}",
+            fitted.name
+        );
+        assert!((found.coverage - LEVEL).abs() < 0.02, "{}: {found:?}", fitted.name);
+        for (segment, found) in metrics.segments {
+            assert!((found.coverage - LEVEL).abs() < 0.04, "{} {segment:?}: {found:?}", fitted.name);
+        }
+    }
+    let now = learned.snapshot(&drawn, END);
+    for prediction in learned.predict(&drawn).unwrap() {
+        let Prediction { mean, lower, upper, p_active, .. } = prediction;
+        assert!(
+            0.0 < mean && 0.0 <= lower && lower <= upper && (0.0..=1.0).contains(&p_active),
+            "{prediction:?}"
+        );
+    }
+    assert!(learned.predict(&drawn).unwrap().iter().map(|it| it.customer).eq(now.customers));
+}
+
+#[test]
+fn what_comes_after_calibration_is_not_looked_at() {
+    let (mut short, long) = (world(), world());
+    short.days = END + 1;
+    let learned = [short, long].map(|world| {
+        let drawn = world.draw(8);
+        let learned = learn(&drawn, &plan(&["bgnbd", "tweedie"])).unwrap();
+        (learned.predict(&drawn).unwrap(), learned.fitted)
+    });
+    assert_eq!(learned[0], learned[1]);
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let drawn = World { customers: 2500, ..world() }.draw(9);
+    let predictions = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let learned = pool.install(|| learn(&drawn, &plan(&[]))).unwrap();
+        let bits = |it: &Fitted| {
+            let predicted = learned.predict_by(it, &learned.snapshot(&drawn, END)).unwrap();
+            predicted.iter().map(|it| [it.mean, it.lower, it.upper].map(f64::to_bits)).collect::<Vec<_>>()
+        };
+        learned.fitted.iter().map(bits).collect::<Vec<_>>()
+    };
+    assert_eq!(predictions(1), predictions(3));
+}
+
+/// Customers whose next purchases are worth more or less than their first ones by what kind of customer they are.
+fn kinds(with: bool) -> (Transactions, Learned) {
+    let drawn = world().draw(13);
+    let (mut customers, mut days, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
+    for customer in 0..drawn.customers() {
+        for (place, bought) in drawn.of(customer).iter().enumerate() {
+            let times = if customer.is_multiple_of(2) && 0 < place { 4.0 } else { 1.0 };
+            customers.push(customer as u32);
+            days.push(bought.day);
+            amounts.push(times * bought.amount);
+        }
+    }
+    let told = Transactions::of_days(&customers, &days, &amounts).unwrap();
+    let kind =
+        |customer: usize| (!customer.is_multiple_of(7)).then(|| ["even", "odd"][customer % 2].to_owned());
+    let kind = Values::Categories((0..told.customers()).map(kind).collect());
+    let attributes = if with { vec![("kind".to_owned(), kind)] } else { Vec::new() };
+    let told = told.with_attributes(attributes).unwrap();
+    let learned = learn(&told, &plan(&["tweedie", "elasticnet", "forest", "gbdt"])).unwrap();
+    (told, learned)
+}
+
+#[test]
+fn attributes_tell_what_first_purchases_do_not() {
+    let ((told, with), (untold, without)) = (kinds(true), kinds(false));
+    for fitted in &with.fitted {
+        let [one, other] = [(&told, &with), (&untold, &without)].map(|(drawn, learned)| {
+            let metrics = judged(drawn, learned, fitted.name);
+            metrics.segments.iter().find(|(segment, _)| *segment == Segment::OnePurchase).unwrap().1.gini
+        });
+        assert!(other + 0.02 < one, "{}: {one} with and {other} without", fitted.name);
+    }
+    let now = with.snapshot(&told, END);
+    let tweedie = &with.fitted[0];
+    let Some((columns, reasons)) = tweedie.model.contributions(&now.columns, 5).unwrap() else {
+        panic!("a linear model has reasons")
+    };
+    let ratio = tweedie.model.ratios(&now.columns).unwrap()[5];
+    let score = reasons.base + reasons.features.iter().sum::<f64>();
+    assert!((libm::exp(score) - ratio).abs() < 1e-9 && columns.iter().any(|column| column.name == "kind"));
+}
+
+#[test]
+fn reasons_of_trees_add_up_to_what_they_say() {
+    let drawn = World { customers: 2500, ..world() }.draw(2);
+    let learned = learn(&drawn, &plan(&["forest", "gbdt", "stack"])).unwrap();
+    let now = learned.snapshot(&drawn, END);
+    for fitted in &learned.fitted {
+        let told = fitted.model.contributions(&now.columns, 40).unwrap();
+        let Model::Trees(trees) = &fitted.model else {
+            assert!(told.is_none() && fitted.name == "stack");
+            continue;
+        };
+        let (columns, reasons) = told.unwrap();
+        let score = reasons.base + reasons.features.iter().sum::<f64>();
+        let table = crate::anomaly::matrix::Matrix::like(&trees.columns, &now.columns).unwrap();
+        assert!(
+            (score - trees.scores(&table).unwrap()[40]).abs() < 1e-9 && columns.len() == trees.columns.len()
+        );
+    }
+}
+
+#[test]
+fn too_little_is_refused_with_what_to_do() {
+    let drawn = World { customers: 60, ..world() }.draw(1);
+    let error = learn(&drawn, &plan(&[])).unwrap_err().to_string();
+    assert!(error.contains("choose a later end of calibration or a shorter horizon"), "{error}");
+    let error = learn(&world().draw(1), &plan(&["lstm"])).unwrap_err().to_string();
+    assert!(error.ends_with("there are bgnbd, tweedie, elasticnet, forest, gbdt, stack"), "{error}");
+    assert_eq!(learn(&drawn, &plan(&["stack"])).unwrap_err(), LifetimeError::NothingToStack);
+}
+
+#[test]
+fn names_of_features_are_unique_and_docs_are_sentences() {
+    for (place, feature) in FEATURES.iter().enumerate() {
+        assert!(FEATURES[..place].iter().all(|other| other.name != feature.name));
+        assert!(feature.doc.ends_with('.') && 10 < feature.doc.len());
+    }
+}
