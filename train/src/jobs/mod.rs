@@ -5,8 +5,10 @@
 pub mod attribution;
 mod folder;
 pub mod fraud;
+pub mod ltv;
 mod publish;
 mod run;
+mod table;
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -17,7 +19,7 @@ use models::registry::{
     manifest::{Calibration, Metric, ParityVector, Signature, Threshold},
 };
 
-use self::{attribution::Attribution, fraud::Fraud, publish::RegistryArgs, run::RunArgs};
+use self::{attribution::Attribution, fraud::Fraud, ltv::Ltv, publish::RegistryArgs, run::RunArgs};
 use crate::{
     input::{Input, InputArgs},
     report::Report,
@@ -32,6 +34,8 @@ pub enum Jobs {
     Fraud(Box<Order<Fraud>>),
     /// Who is to be credited with conversions: rules, Markov chains and Shapley values side by side, with intervals
     Attribution(Box<Attribution>),
+    /// What customers will spend: probability models, regressions and trees, compared on what was held out in time
+    Ltv(Box<Ltv>),
 }
 
 impl Jobs {
@@ -43,6 +47,7 @@ impl Jobs {
         match self {
             Self::Fraud(order) => order.run(clock),
             Self::Attribution(job) => job.run(clock),
+            Self::Ltv(job) => job.run(),
         }
     }
 }

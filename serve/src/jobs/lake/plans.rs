@@ -45,6 +45,7 @@ fn event(plan: &StoredPlan) -> Option<Known<Event>> {
 fn rate_of(rules: &[Rule]) -> Option<Rate> {
     let rate = |rule: &Rule| match &rule.terms {
         Terms::Percentage(terms) => Some(terms.rate),
+        Terms::Dynamic(terms) => Some(terms.rate),
         Terms::TwoTier(terms) => match terms.first {
             Reward::Rate(rate) => Some(rate),
             Reward::Amount(_) => None,

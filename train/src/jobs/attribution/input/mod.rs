@@ -2,7 +2,6 @@
 
 mod lake;
 mod paths;
-mod table;
 mod touches;
 mod watched;
 
@@ -15,6 +14,7 @@ use features::offline::table as tables;
 use models::fingerprint::Fingerprint;
 
 pub(super) use self::watched::Watched;
+use crate::jobs::table::Table;
 
 /// Which file, or which lake, and what is in it.
 #[derive(Args, Clone, Debug)]
@@ -103,7 +103,7 @@ impl JourneyArgs {
     pub(super) fn read(&self, channels: Channels, is_watched: bool) -> Result<Input> {
         let mut input = match (&self.input, &self.lake) {
             (Some(path), _) => {
-                let table = table::Table::read(path, &self.columns())?;
+                let table = Table::read(path, &self.columns())?;
                 match self.format_of(&table)? {
                     Format::Paths => {
                         let by_channel = self.by == By::Channel;
@@ -127,7 +127,7 @@ impl JourneyArgs {
         self.column.iter().cloned().collect()
     }
 
-    fn format_of(&self, table: &table::Table) -> Result<Format> {
+    fn format_of(&self, table: &Table) -> Result<Format> {
         match self.format {
             Some(format) => Ok(format),
             None if table.has("path") => Ok(Format::Paths),

@@ -4,7 +4,8 @@
 use anyhow::{Context, Result};
 use domain::attribution::{Channels, Journeys, journeys::Row};
 
-use super::{Input, table::Table};
+use super::Input;
+use crate::jobs::table::Table;
 
 pub(super) const FIELDS: &[&str] = &["path", "conversions", "value", "nulls"];
 

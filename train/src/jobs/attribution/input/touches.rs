@@ -5,9 +5,9 @@ use domain::attribution::{Channels, Journeys, journeys::Row};
 
 use super::{
     By, Input,
-    table::Table,
     watched::{Watch, Watched},
 };
+use crate::jobs::table::Table;
 
 pub(super) const FIELDS: &[&str] = &[
     "journey_id",

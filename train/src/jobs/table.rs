@@ -1,4 +1,4 @@
-//! A file of journeys, column by column.
+//! A file of somebody's own, column by column; what is wrong in it is told with its line and column.
 
 use std::{collections::BTreeMap, fs::File, path::Path};
 
@@ -78,6 +78,25 @@ impl Table {
         if !self.has(field) && !self.renamed.contains_key(field) {
             return Ok(None);
         }
+        let numbers = self.any_numbers(field)?;
+        let wrong = numbers.iter().position(|number| *number < 0.0 || number.is_infinite());
+        if let Some(row) = wrong {
+            bail!("{}: {} is not a number from zero up", self.place(row, field), numbers[row]);
+        }
+        Ok(Some(Numbers(numbers)))
+    }
+
+    /// A column of finite numbers, one in each row.
+    pub(super) fn amounts(&self, field: &str) -> Result<Vec<f64>> {
+        let numbers = self.any_numbers(field)?;
+        if let Some(row) = numbers.iter().position(|number| !number.is_finite()) {
+            bail!("{}: says no amount", self.place(row, field));
+        }
+        Ok(numbers)
+    }
+
+    /// Numbers of a column; not a number where a row says nothing.
+    fn any_numbers(&self, field: &str) -> Result<Vec<f64>> {
         let column = self.column(field)?;
         if let DataType::String = column.dtype() {
             let texts = column.str()?;
@@ -94,12 +113,20 @@ impl Table {
         let numbers = column.strict_cast(&DataType::Float64);
         let numbers = numbers
             .with_context(|| format!("column {} of {} holds no numbers", self.name(field), self.source))?;
-        let numbers: Vec<f64> = numbers.f64()?.iter().map(|number| number.unwrap_or(f64::NAN)).collect();
-        let wrong = numbers.iter().position(|number| *number < 0.0 || number.is_infinite());
-        if let Some(row) = wrong {
-            bail!("{}: {} is not a number from zero up", self.place(row, field), numbers[row]);
+        Ok(numbers.f64()?.iter().map(|number| number.unwrap_or(f64::NAN)).collect())
+    }
+
+    /// A column of whole numbers, one in each row; none where it holds something else.
+    pub(super) fn whole_numbers(&self, field: &str) -> Result<Option<Vec<i64>>> {
+        let column = self.column(field)?;
+        if !column.dtype().is_integer() {
+            return Ok(None);
         }
-        Ok(Some(Numbers(numbers)))
+        let numbers = column.strict_cast(&DataType::Int64)?;
+        let number = |(row, number): (usize, Option<i64>)| {
+            number.with_context(|| format!("{}: says nothing", self.place(row, field)))
+        };
+        numbers.i64()?.iter().enumerate().map(number).collect::<Result<_>>().map(Some)
     }
 
     /// A column of yes or no: 1 or true, 0 or false; a row that says nothing says no.

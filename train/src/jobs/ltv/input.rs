@@ -1,0 +1,116 @@
+//! A file of transactions, and what is known of customers from their first one on.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context, Result, bail, ensure};
+use chrono::{Days, NaiveDate};
+use domain::attribution::Channels;
+
+use crate::{anomaly::matrix::Values, jobs::table::Table, lifetime::Transactions};
+
+const CUSTOMER: &str = "customer_id";
+const DATE: &str = "date";
+const AMOUNT: &str = "amount";
+/// What a transaction may say of where its customer came from; the first one counts.
+const ATTRIBUTES: [&str; 2] = ["partner", "campaign"];
+const DAY_US: i64 = 86_400_000_000;
+const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day");
+
+/// Customers and their transactions.
+pub(super) struct Customers {
+    /// By the number that transactions call them.
+    pub(super) names: Vec<String>,
+    pub(super) transactions: Transactions,
+    pub(super) source: String,
+}
+
+impl Customers {
+    pub(super) fn read(path: &Path, renamed: &[(String, String)]) -> Result<Self> {
+        let table = Table::read(path, &renamed.iter().cloned().collect::<BTreeMap<_, _>>())?;
+        let mut numbers = Channels::default();
+        let mut customers = Vec::with_capacity(table.rows());
+        for (row, name) in table.texts(CUSTOMER)?.iter().enumerate() {
+            let name = name.filter(|name| !name.trim().is_empty());
+            let name = name.with_context(|| format!("{}: says nothing", table.place(row, CUSTOMER)))?;
+            customers.push(numbers.number(name));
+        }
+        let (days, amounts) = (days(&table)?, table.amounts(AMOUNT)?);
+        let transactions = Transactions::of_days(&customers, &days, &amounts)
+            .with_context(|| table.source().to_owned())?
+            .with_attributes(attributes(&table, (&customers, &days), numbers.names().len())?)?;
+        Ok(Self { names: numbers.names().to_vec(), transactions, source: table.source().to_owned() })
+    }
+}
+
+/// The days of a column: dates or instants as such or as texts, or whole numbers such as 19971231. Numbers of seconds are
+/// refused, as a file of days is more likely to hold something else in them.
+fn days(table: &Table) -> Result<Vec<i32>> {
+    if let Some(numbers) = table.whole_numbers(DATE)? {
+        let day = |(row, number): (usize, i64)| {
+            let date = i32::try_from(number / 10_000)
+                .ok()
+                .zip(u32::try_from(number / 100 % 100).ok().zip(u32::try_from(number % 100).ok()))
+                .and_then(|(year, (month, day))| NaiveDate::from_ymd_opt(year, month, day))
+                .filter(|_| (19_000_000..30_000_000).contains(&number));
+            let date = date.with_context(|| {
+                format!("{}: {number} is no date; expected 19971231, or 1997-12-31", table.place(row, DATE))
+            })?;
+            Ok(day_of(date))
+        };
+        return numbers.into_iter().enumerate().map(day).collect();
+    }
+    let instants = table.instants(DATE)?.into_iter().enumerate();
+    let day = |(row, at_us): (usize, i64)| {
+        i32::try_from(at_us.div_euclid(DAY_US))
+            .with_context(|| format!("{}: is thousands of years away", table.place(row, DATE)))
+    };
+    instants.map(day).collect()
+}
+
+/// What each customer's first transaction says of where they came from.
+fn attributes(
+    table: &Table,
+    (customers, days): (&[u32], &[i32]),
+    count: usize,
+) -> Result<Vec<(String, Values)>> {
+    let mut first: Vec<Option<usize>> = vec![None; count];
+    for (row, customer) in customers.iter().enumerate() {
+        let known = &mut first[*customer as usize];
+        if known.is_none_or(|known| days[row] < days[known]) {
+            *known = Some(row);
+        }
+    }
+    let mut attributes = Vec::new();
+    for name in ATTRIBUTES.into_iter().filter(|name| table.has(name)) {
+        let texts = table.texts(name)?;
+        let said = first.iter().map(|row| row.and_then(|row| texts.get(row)).map(str::to_owned));
+        let said: Vec<Option<String>> = said.collect();
+        // A column that is the same everywhere says nothing.
+        if said.iter().any(|it| *it != said[0]) {
+            attributes.push((name.to_owned(), Values::Categories(said)));
+        }
+    }
+    Ok(attributes)
+}
+
+/// The number of a day.
+pub(super) fn day_of(date: NaiveDate) -> i32 {
+    i32::try_from(date.signed_duration_since(EPOCH).num_days()).unwrap_or(i32::MAX)
+}
+
+/// The day of a number.
+pub(super) fn date_of(day: i32) -> NaiveDate {
+    let days = Days::new(u64::from(day.unsigned_abs()));
+    let date = if day < 0 { EPOCH.checked_sub_days(days) } else { EPOCH.checked_add_days(days) };
+    date.unwrap_or(NaiveDate::MAX)
+}
+
+pub(super) fn renamed(text: &str) -> Result<(String, String)> {
+    let (field, name) = text.split_once('=').context("expected FIELD=NAME, such as amount=total")?;
+    let known = [&[CUSTOMER, DATE, AMOUNT][..], &ATTRIBUTES].concat();
+    ensure!(known.contains(&field), "there is no field {field:?}: expected one of {}", known.join(", "));
+    if name.is_empty() {
+        bail!("the field {field} has no name");
+    }
+    Ok((field.to_owned(), name.to_owned()))
+}
