@@ -50,8 +50,8 @@ pub struct Misplaced {
     /// off, either way.
     pub share: f64,
     /// The same when only affiliates are compared and each model's credit is scaled to what they caused: what is left of
-    /// the error of a model that knows nothing of organic conversions.
-    pub among_affiliates: f64,
+    /// the error of a model that knows nothing of organic conversions. None where nobody was credited, or nobody was to be.
+    pub among_affiliates: Option<f64>,
     /// By how much its share of nobody is too high.
     pub organic: f64,
 }
@@ -65,6 +65,12 @@ pub fn judge(case: &Case) -> Result<Judgement> {
     let truth = Truth::read(&case.world, &said)?;
     let all = said.len() as f64;
     let models = credit(&case.credit.join("credit.csv"))?;
+    let mut channels = models.iter().flat_map(|(_, credit)| credit.keys()).filter(|name| *name != ORGANIC);
+    ensure!(
+        channels.any(|name| truth.of.contains_key(name)),
+        "no channel of {} is an affiliate of that world: divide credit with --by affiliate",
+        case.credit.display()
+    );
     let models = models.into_iter().map(|(model, credit)| truth.misplaced(model, &credit, all)).collect();
     let in_one = said.iter().map(|(conversion, shares)| truth.misplaced_in(conversion, shares)).sum::<f64>();
     Ok(Judgement {
@@ -93,20 +99,19 @@ impl Truth {
         let credits = Table::read(&folder.join("credits.parquet"))?;
         let names = credits.texts("conversion")?;
         let (organic, real) = (credits.numbers("organic_ppm")?, credits.flags("real")?);
-        for row in 0..credits.0.height() {
-            let Some(name) = names.get(row).filter(|name| asked.contains_key(*name)) else { continue };
+        for ((name, organic), is_real) in names.iter().zip(organic.iter()).zip(real) {
+            let Some(name) = name.filter(|name| asked.contains_key(*name)) else { continue };
             // An order that is invented has nobody who could be credited.
-            let part = if real[row] { organic.get(row).unwrap_or(0) as f64 / WHOLE } else { 1.0 };
+            let part = if is_real { organic.unwrap_or(0) as f64 / WHOLE } else { 1.0 };
             by_conversion.entry(name.to_owned()).or_default().insert(ORGANIC.to_owned(), part);
         }
         let visits = Table::read(&folder.join("credit_visits.parquet"))?;
         let (names, whose) = (visits.texts("conversion")?, visits.texts("affiliate")?);
         let parts = visits.numbers("ppm")?;
-        for row in 0..visits.0.height() {
-            let (Some(name), Some(affiliate)) = (names.get(row), whose.get(row)) else { continue };
+        for ((name, affiliate), part) in names.iter().zip(whose.iter()).zip(parts.iter()) {
+            let (Some(name), Some(affiliate)) = (name, affiliate) else { continue };
             if let Some(shares) = by_conversion.get_mut(name) {
-                *shares.entry(affiliate.to_owned()).or_default() +=
-                    parts.get(row).unwrap_or(0) as f64 / WHOLE;
+                *shares.entry(affiliate.to_owned()).or_default() += part.unwrap_or(0) as f64 / WHOLE;
             }
         }
         let stranger = asked.keys().find(|name| !by_conversion.contains_key(*name));
@@ -134,7 +139,7 @@ impl Truth {
         Misplaced {
             model,
             share: apart(&self.of, credit) / all,
-            among_affiliates: apart(&truly, &scaled) / caused,
+            among_affiliates: (0.0 < caused && 0.0 < given).then(|| apart(&truly, &scaled) / caused),
             organic: (organic(credit) - organic(&self.of)) / all,
         }
     }
@@ -156,9 +161,9 @@ fn said(path: &Path) -> Result<BTreeMap<String, Shares>> {
     let table = Table::read(path)?;
     let (names, whose, parts) = (table.texts("conversion")?, table.texts("channel")?, table.numbers("ppm")?);
     let mut said: BTreeMap<String, Shares> = BTreeMap::new();
-    for row in 0..table.0.height() {
-        let (Some(name), Some(channel)) = (names.get(row), whose.get(row)) else { continue };
-        let part = parts.get(row).unwrap_or(0) as f64 / WHOLE;
+    for ((name, channel), part) in names.iter().zip(whose.iter()).zip(parts.iter()) {
+        let (Some(name), Some(channel)) = (name, channel) else { continue };
+        let part = part.unwrap_or(0) as f64 / WHOLE;
         *said.entry(name.to_owned()).or_default().entry(channel.to_owned()).or_default() += part;
     }
     ensure!(!said.is_empty(), "{} divides no conversion", path.display());
@@ -222,10 +227,10 @@ impl fmt::Display for Judgement {
         for it in &self.models {
             writeln!(
                 f,
-                "{:16} {:>8.1} % {:>15.1} % {:>+15.1}",
+                "{:16} {:>8.1} % {:>17} {:>+15.1}",
                 it.model,
                 100.0 * it.share,
-                100.0 * it.among_affiliates,
+                it.among_affiliates.map_or_else(String::new, |share| format!("{:.1} %", 100.0 * share)),
                 100.0 * it.organic
             )?;
         }

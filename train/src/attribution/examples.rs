@@ -1,6 +1,6 @@
 //! The journeys to learn from, as columns.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use super::layout::REPEATS;
 
@@ -125,10 +125,7 @@ impl Examples {
     /// When its times are out of order, or a number in it is not one of those declared.
     pub fn push(&mut self, journey: Journey<'_>) -> Result<(), ExampleError> {
         self.check(&journey)?;
-        for place in 0..journey.touches.len() {
-            let repeats = repeats_before(journey.touches, place).min(REPEATS);
-            self.repeats.push(u8::try_from(repeats).unwrap_or(u8::MAX));
-        }
+        self.repeats.extend(repeats(journey.touches));
         self.touches.extend_from_slice(journey.touches);
         self.categories.extend_from_slice(journey.categories);
         self.offsets.push(self.touches.len());
@@ -238,10 +235,16 @@ impl Examples {
     }
 }
 
-/// How many of the touches before this one are of its channel.
-pub(super) fn repeats_before(touches: &[Touch], place: usize) -> usize {
-    let channel = touches[place].channel;
-    touches[..place].iter().filter(|touch| touch.channel == channel).count()
+/// For each touch, how many of those before it are of its channel, at most [`REPEATS`].
+pub(super) fn repeats(touches: &[Touch]) -> Vec<u8> {
+    let mut seen: HashMap<u32, u8> = HashMap::new();
+    let mut repeat = |touch: &Touch| {
+        let times = seen.entry(touch.channel).or_default();
+        let before = *times;
+        *times = before.saturating_add(1).min(REPEATS as u8);
+        before
+    };
+    touches.iter().map(&mut repeat).collect()
 }
 
 fn known(number: u32, of: usize) -> bool {

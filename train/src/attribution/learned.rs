@@ -4,7 +4,7 @@ use models::graph::attribution::{self, AdditiveHazard};
 
 use super::{
     Settings, Timing,
-    examples::{Factor, Journey, repeats_before},
+    examples::{Factor, Journey, repeats},
     hazard::{Rates, Term},
     likelihood::terms_of,
     settings::Fallback,
@@ -106,10 +106,7 @@ impl Learned {
     }
 
     fn terms(&self, journey: &Journey<'_>, terms: &mut Vec<Term>) -> f64 {
-        let places = 0..journey.touches.len();
-        let repeats = places.map(|place| repeats_before(journey.touches, place));
-        let repeats: Vec<u8> = repeats.map(|times| u8::try_from(times).unwrap_or(u8::MAX)).collect();
-        terms_of(&self.rates, journey, &repeats, terms)
+        terms_of(&self.rates, journey, &repeats(journey.touches), terms)
     }
 
     /// The tables of its ONNX file.

@@ -29,7 +29,10 @@ impl Table {
         let is_parquet = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("parquet"));
         let source = path.display().to_string();
         ensure!(0 < frame.height(), "{source} has no rows");
-        Ok(Self { frame, renamed: renamed.clone(), source, data, first: if is_parquet { 1 } else { 2 } })
+        let table =
+            Self { frame, renamed: renamed.clone(), source, data, first: if is_parquet { 1 } else { 2 } };
+        renamed.keys().try_for_each(|field| table.column(field).map(drop))?;
+        Ok(table)
     }
 
     pub(super) fn source(&self) -> &str {
@@ -66,9 +69,16 @@ impl Table {
         })
     }
 
-    /// A column as text, whatever it holds.
+    /// A column of names as text. Whole numbers name things, too; real numbers do not, as two of them may be written as one.
     pub(super) fn texts(&self, field: &str) -> Result<StringChunked> {
-        let texts = self.column(field)?.cast(&DataType::String);
+        let column = self.column(field)?;
+        ensure!(
+            !column.dtype().is_float(),
+            "column {} of {} holds real numbers, which do not name anything: put a letter before each",
+            self.name(field),
+            self.source
+        );
+        let texts = column.cast(&DataType::String);
         let texts = texts.with_context(|| format!("column {field} of {} is no text", self.source))?;
         Ok(texts.str()?.clone())
     }
@@ -86,11 +96,12 @@ impl Table {
         Ok(Some(Numbers(numbers)))
     }
 
-    /// A column of finite numbers, one in each row.
+    /// A column of amounts of money, one in each row, from −10¹² to 10¹².
     pub(super) fn amounts(&self, field: &str) -> Result<Vec<f64>> {
         let numbers = self.any_numbers(field)?;
-        if let Some(row) = numbers.iter().position(|number| !number.is_finite()) {
-            bail!("{}: says no amount", self.place(row, field));
+        let is_amount = |number: &f64| (-1e12..=1e12).contains(number);
+        if let Some(row) = numbers.iter().position(|number| !is_amount(number)) {
+            bail!("{}: says no amount from -1e12 to 1e12", self.place(row, field));
         }
         Ok(numbers)
     }
@@ -119,6 +130,12 @@ impl Table {
     /// A column of whole numbers, one in each row; none where it holds something else.
     pub(super) fn whole_numbers(&self, field: &str) -> Result<Option<Vec<i64>>> {
         let column = self.column(field)?;
+        ensure!(
+            !column.dtype().is_float(),
+            "column {} of {} holds real numbers, and whole ones are expected",
+            self.name(field),
+            self.source
+        );
         if !column.dtype().is_integer() {
             return Ok(None);
         }

@@ -254,7 +254,7 @@ fn files_that_make_no_sense_are_refused_with_line_and_column() {
             "line 2, column path: a journey without conversions cannot have a value",
         ),
         ("journey,n\na,1\n", "", "has neither a column path nor journey_id; it has journey, n"),
-        ("path\na\n", "--column path=way", "has neither a column way nor journey_id; it has path"),
+        ("path\na\n", "--column path=way", "has no column \"way\"; it has path"),
         (
             "journey_id,ts,channel,converted\n1,2026-03-01,a,maybe\n",
             "",
@@ -354,7 +354,7 @@ fn journeys_of_a_lake_are_the_clicks_of_a_visit_before_a_conversion() {
     batch.finish().unwrap();
     lake.compact(|_| {}).unwrap();
     let told = place.told("--lake lake --by affiliate --model all --out out");
-    assert!(told.contains("1 conversions worth 10.50 and 2 journeys without one"), "{told}");
+    assert!(told.contains("1 conversions worth 10.50 and 3 journeys without one"), "{told}");
     assert!(told.contains("1 conversions had no click of their visit before them"), "{told}");
     let (first, second) = (AffiliateId::from(id(4, 1)).to_string(), AffiliateId::from(id(4, 2)).to_string());
     place.check("out", "linear", &[(&first, 0.5), (&second, 0.5)]);

@@ -50,7 +50,7 @@ struct Judgement {
 struct Misplaced {
     model: String,
     share: f64,
-    among_affiliates: f64,
+    among_affiliates: Option<f64>,
     organic: f64,
 }
 
@@ -60,10 +60,7 @@ pub fn run(options: &Options) -> Result<()> {
     let built = |name: &str| cluster::build(&["--bin", name], cluster::Profile::Dev, name);
     let programs = Programs { sim: built("tributary-sim")?, train: built("tributary-train")? };
     let mut sections = String::new();
-    for (name, flags) in &worlds.worlds {
-        if !options.only.is_empty() && !options.only.contains(name) {
-            continue;
-        }
+    for (name, flags) in worlds.only(&options.only)? {
         let judged: Result<Vec<Judgement>> =
             worlds.seeds.iter().map(|seed| programs.judge(seed, worlds.days, flags)).collect();
         let judged = judged.with_context(|| format!("in the world «{name}»"))?;
@@ -143,7 +140,7 @@ fn section(name: &str, flags: &[String], days: u64, judged: &[Judgement]) -> Str
             "| {} | {} | {} | {} |\n",
             model.model,
             spread(&of(|it| it.share), percent),
-            spread(&of(|it| it.among_affiliates), percent),
+            spread(&of(|it| it.among_affiliates.unwrap_or(f64::NAN)), percent),
             spread(&of(|it| it.organic), |it| format!("{:+.1}", 100.0 * it)),
         ));
     }

@@ -52,10 +52,7 @@ pub fn run(options: &Options) -> Result<()> {
     let release = |name: &str| cluster::build(&["--bin", name], cluster::Profile::Release, name);
     let programs = Programs { sim: release("tributary-sim")?, train: release("tributary-train")? };
     let mut sections = String::new();
-    for (name, flags) in &worlds.worlds {
-        if !options.only.is_empty() && !options.only.contains(name) {
-            continue;
-        }
+    for (name, flags) in worlds.only(&options.only)? {
         let judged = programs.judge(&worlds, flags, options);
         let section = judged.with_context(|| format!("in the world «{name}»"))?.section(name, flags, &worlds);
         print!("{section}");

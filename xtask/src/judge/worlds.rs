@@ -28,6 +28,15 @@ impl Worlds {
         }
         Ok(worlds)
     }
+
+    /// Those that were asked for, or all.
+    pub(super) fn only(&self, asked: &[String]) -> Result<Vec<&(String, Vec<String>)>> {
+        let known: Vec<&str> = self.worlds.iter().map(|(name, _)| name.as_str()).collect();
+        if let Some(stranger) = asked.iter().find(|name| !known.contains(&name.as_str())) {
+            bail!("there is no world {stranger:?}: expected one of {}", known.join(", "));
+        }
+        Ok(self.worlds.iter().filter(|(name, _)| asked.is_empty() || asked.contains(name)).collect())
+    }
 }
 
 #[cfg(test)]

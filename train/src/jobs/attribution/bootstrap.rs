@@ -38,7 +38,7 @@ impl Drawn {
         let blocks = rows.par_chunks(BLOCK).enumerate();
         let drawn: Vec<(Vec<f64>, Vec<f64>)> = blocks
             .map(|(block, rows)| {
-                let mut dice = Dice::new(seed ^ sample, block as u64);
+                let mut dice = Dice::new(seed, (sample << 32) | block as u64);
                 rows.iter()
                     .map(|(conversions, nulls)| (factor(*conversions, &mut dice), factor(*nulls, &mut dice)))
                     .unzip()
@@ -92,18 +92,20 @@ pub(super) fn intervals(
     (seed, watch): (u64, &Watch),
 ) -> Result<Vec<Sampled>> {
     let mut samples: Vec<Vec<Vec<Credit>>> = vec![Vec::new(); models.len()];
+    let begins: Vec<_> =
+        models.iter().map(|model| model.begin(settings, journeys.channels())).collect::<Result<_>>()?;
     for sample in 0..settings.bootstrap {
         watch.step(format!("drawing sample {} of {}", sample + 1, settings.bootstrap))?;
         let drawn = Drawn::new(journeys, seed, sample + 1);
-        for (model, samples) in models.iter().zip(&mut samples) {
+        for ((model, begin), samples) in models.iter().zip(&begins).zip(&mut samples) {
             if let Some(lesson) = lesson.filter(|_| *model == Model::Learned) {
                 samples.push(lesson.again(journeys, drawn.weights()).credit);
                 continue;
             }
-            let begin = model.begin(settings, journeys.channels())?;
-            let folded = fold(journeys, Some(drawn.weights()), &begin);
+            let folded = fold(journeys, Some(drawn.weights()), begin);
             samples.push(credited(&folded, (journeys, Some(drawn.weights())), settings, seed).credit);
         }
+        watch.done();
     }
     let channels = journeys.channels();
     let first = samples.first().cloned().unwrap_or_default();

@@ -7,14 +7,13 @@ use domain::attribution::{Channels, Credit};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Settings,
     input::Input,
     model::{Folded, Model},
 };
 use crate::jobs::folder::Folder;
 
 /// The form of the file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 pub(super) const FILE: &str = "statistics.json";
 
 /// All that is remembered.
@@ -33,11 +32,11 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Of these journeys, and of no model yet.
-    pub(super) fn new(input: &Input, settings: &Settings) -> Self {
+    pub(super) fn new(input: &Input, settings: String) -> Self {
         let mut kept = Self {
             version: VERSION,
             channels: input.channels.clone(),
-            settings: told(settings),
+            settings,
             conversions: 0.0,
             value: 0.0,
             nulls: 0.0,
@@ -67,19 +66,24 @@ impl Kept {
         (Credit { conversions: self.conversions, value: self.value }, self.nulls)
     }
 
+    /// What is remembered of a model.
+    pub(super) fn like(&self, model: Model) -> Option<&Folded> {
+        self.models.get(&model.name())
+    }
+
     /// What is remembered of a model, if it fits what it is to be merged with.
-    pub(super) fn of(&self, model: Model, like: &Folded, settings: &Settings) -> Result<Folded> {
+    pub(super) fn of(&self, model: Model, like: &Folded, now: &Self) -> Result<Folded> {
         let name = model.name();
         let kept = self.models.get(&name).with_context(|| {
             let known: Vec<&str> = self.models.keys().map(String::as_str).collect();
             format!("the statistics of earlier days know nothing of {name}, but of {}", known.join(", "))
         })?;
         ensure!(
-            kept.is_like(like) && self.settings == told(settings),
+            kept.is_like(like) && self.settings == now.settings,
             "the statistics of earlier days were made with {}, and these are with {}: ask for the same, or fold those days \
              again",
             self.settings,
-            told(settings)
+            now.settings
         );
         Ok(kept.clone())
     }
@@ -100,13 +104,4 @@ impl Kept {
     pub(super) fn write(&self, folder: &Folder) -> Result<()> {
         folder.put(FILE, &serde_json::to_vec(self)?)
     }
-}
-
-fn told(settings: &Settings) -> String {
-    format!(
-        "--order {} --shapley {} --half-life {}",
-        settings.order,
-        super::model::word(settings.shapley),
-        settings.half_life
-    )
 }

@@ -24,7 +24,7 @@ use self::{
     input::{Input, JourneyArgs},
     kept::Kept,
     learned::{LearnArgs, Lesson},
-    model::{Model, Players, Way, credited, fold},
+    model::{Folded, Model, Players, Way, credited, fold},
 };
 use super::{publish::RegistryArgs, run::RunArgs};
 use crate::{attribution::FitError, watch::Watch};
@@ -72,7 +72,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 7.0, value_name = "DAYS")]
     pub(super) half_life: f64,
     /// Samples that intervals come from; 0 for none
-    #[arg(long, default_value_t = 100, value_name = "SAMPLES")]
+    #[arg(long, default_value_t = 100, value_name = "SAMPLES", value_parser = clap::value_parser!(u64).range(..=100_000))]
     pub(super) bootstrap: u64,
     #[command(flatten)]
     pub(super) learn: LearnArgs,
@@ -85,6 +85,12 @@ impl Settings {
 
     pub(super) fn is_usual_half_life(&self) -> bool {
         self.half_life_seconds() == 7 * 86_400
+    }
+
+    /// What statistics depend on, as flags.
+    fn words(&self) -> String {
+        let shapley = model::word(self.shapley);
+        format!("--order {} --shapley {shapley} --half-life {}", self.order, self.half_life)
     }
 
     fn check(&self) -> Result<()> {
@@ -175,7 +181,11 @@ impl Attribution {
             None => "journeys that are counted together say too little to learn from: it takes a file of touches, or a lake".to_owned(),
             Some(_) if self.merge.is_some() => "of earlier days only statistics are left, and it learns from journeys".to_owned(),
             Some(watched) => match Lesson::learn(input, watched, &self.settings.learn)? {
-                Ok(lesson) => return Ok(Some(lesson)),
+                Ok(lesson) => {
+                    watch.done();
+                    input.notes.extend(lesson.note(&input.journeys));
+                    return Ok(Some(lesson));
+                }
                 Err(refused @ FitError::TooFew { .. }) if is_named => {
                     input.notes.push(format!("the model says nothing: {refused}; that rule divided"));
                     return Ok(None);
@@ -195,6 +205,11 @@ impl Attribution {
         let mut models = self.model.each();
         models.sort_by_key(|model| *model != Model::Last);
         models
+    }
+
+    /// What statistics depend on, in words: those of two days are merged only where it is the same.
+    fn made_of(&self) -> String {
+        format!("{} {}", self.settings.words(), self.input.words())
     }
 
     fn check(&self, input: &Input, models: &[Model]) -> Result<()> {
@@ -224,7 +239,7 @@ impl Attribution {
         self.check(&input, models)?;
         let (journeys, settings) = (&input.journeys, &self.settings);
         let channels = input.channels.names().len();
-        let mut now = Kept::new(&input, settings);
+        let mut now = Kept::new(&input, self.made_of());
         let mut told = Vec::new();
         for model in models {
             watch.step(format!("asking {}", model.name()))?;
@@ -233,9 +248,13 @@ impl Attribution {
                 watch.done();
                 continue;
             }
-            let mut folded = fold(journeys, None, &model.begin(settings, channels)?);
+            let begin = match kept.as_ref().and_then(|before| before.like(*model)) {
+                Some(Folded::FirstOrder(_)) => Folded::FirstOrder(Default::default()),
+                _ => model.begin(settings, channels)?,
+            };
+            let mut folded = fold(journeys, None, &begin);
             if let Some(before) = kept.as_ref() {
-                folded.merge(before.of(*model, &folded, settings)?);
+                folded.merge(before.of(*model, &folded, &now)?);
             }
             let said = credited(&folded, (journeys, None), settings, self.run.seed);
             let removal = folded.effects().map(|it| it.channels.iter().map(|it| it.conversions).collect());
@@ -263,7 +282,7 @@ impl Attribution {
             exact.zip(sampled).for_each(|(told, sampled)| told.sampled = Some(sampled));
         }
         let (total, nulls) = now.totals();
-        let decide_by = decide_by(models, total.conversions, input.timed);
+        let decide_by = decide_by(models, lesson.as_ref(), total.conversions, input.timed);
         let channels = input.channels.clone();
         Ok((Said { input, channels, told, total, nulls, decide_by, lesson }, now))
     }
@@ -292,21 +311,26 @@ impl Said {
     }
 }
 
-/// The model to decide by: one that learns, where there is enough to learn from, and a rule otherwise.
-fn decide_by(models: &[Model], conversions: f64, timed: bool) -> (Model, String) {
-    let rule = if timed { Model::TimeDecay } else { Model::Linear };
-    let learned = [Model::Learned, Model::Markov, Model::Shapley].into_iter().find(|it| models.contains(it));
-    match learned {
-        Some(model) if ENOUGH <= conversions => {
+/// The model to decide by, of those that were asked: one that learns, where there is enough to learn from, and a rule
+/// otherwise. What nothing was learned from does not count.
+fn decide_by(models: &[Model], lesson: Option<&Lesson>, conversions: f64, timed: bool) -> (Model, String) {
+    let asked = |model: &Model| models.contains(model);
+    let is_learned = |model: &Model| *model != Model::Learned || lesson.is_some();
+    let learns = [Model::Learned, Model::Markov, Model::Shapley].into_iter().filter(is_learned).find(asked);
+    let rules = if timed { [Model::TimeDecay, Model::Linear] } else { [Model::Linear, Model::TimeDecay] };
+    let rule = rules.into_iter().find(asked);
+    let few = format!("{conversions:.0} conversions are fewer than the {ENOUGH:.0}");
+    match (learns, rule) {
+        (Some(model), _) if ENOUGH <= conversions => {
             (model, format!("{conversions:.0} conversions are enough to learn from ({ENOUGH:.0})"))
         }
-        Some(_) => (
+        (Some(_), Some(rule)) => (
             rule,
-            format!(
-                "{conversions:.0} conversions are fewer than the {ENOUGH:.0} from which on a model that learns is better \
-                 than a rule that knows nothing"
-            ),
+            format!("{few} from which on a model that learns is better than a rule that knows nothing"),
         ),
-        None => (models.first().copied().unwrap_or(rule), "it was asked for".to_owned()),
+        (Some(model), None) => {
+            (model, format!("no rule was asked for; but {few} from which on it is better than a rule"))
+        }
+        (None, _) => (models.first().copied().unwrap_or(Model::Last), "it was asked for".to_owned()),
     }
 }

@@ -121,7 +121,7 @@ impl Model {
             Self::LastNonDirect => rule(&LastNonDirect),
             Self::Linear => rule(&Linear),
             Self::TimeDecay if settings.is_usual_half_life() => rule(&TimeDecay::WEEK),
-            // Once a run.
+            // Once or twice a run.
             Self::TimeDecay => {
                 rule(Box::leak(Box::new(TimeDecay::new("time_decay", settings.half_life_seconds()))))
             }
@@ -259,7 +259,8 @@ pub(super) fn credited(
     settings: &Settings,
     seed: u64,
 ) -> Credited {
-    match folded.effects().filter(|_| settings.definition == Way::PerJourney) {
+    let is_divided = settings.definition == Way::PerJourney;
+    match is_divided.then(|| folded.effects()).flatten() {
         Some(effects) => {
             let divided = fold(journeys, weights, &PerJourneyStatistics::new(&effects));
             Credited { credit: divided.credit(), margin: None }

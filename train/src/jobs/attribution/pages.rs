@@ -36,7 +36,9 @@ pub(super) fn summary(said: &Said) -> String {
             let credit = at(&model.credit, channel);
             format!("{} {:.1}", said.channels.names()[channel], credit.conversions)
         });
-        told.push_str(&format!("\n{:16} {}", model.model.name(), most.collect::<Vec<_>>().join(", ")));
+        let organic = model.organic.map(|it| format!("{ORGANIC} {:.1}", it.conversions));
+        let most = most.chain(organic).collect::<Vec<_>>().join(", ");
+        told.push_str(&format!("\n{:16} {most}", model.model.name()));
     }
     told.push_str(&format!("\ndecide by {}: {}", said.decide_by.0.name(), said.decide_by.1));
     told
@@ -164,7 +166,7 @@ fn foretold(lesson: &Lesson) -> Option<Section> {
     Some(Section {
         heading: "What learned foretells".to_owned(),
         text: format!(
-            "It learned once more from what was known when four fifths of the journeys had begun, and said of the {} that \
+            "It learned once more from what had happened when four fifths of the journeys had begun, and said of the {} that \
              began since, of which {} converted, whether they convert after the last touch that they had. That a journey \
              goes on tells of itself that it did not convert, so that this says less of who causes conversions than of how \
              well the model fits.",

@@ -6,22 +6,22 @@ mod written;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 
 use self::input::Customers;
 use super::run::RunArgs;
 use crate::{
-    lifetime::{Learned, Metrics, Plan, Prediction, judge, learn},
+    lifetime::{Learned, LifetimeError, Metrics, Plan, Prediction, judge, learn},
     watch::Watch,
 };
 
 /// What the job is told.
 #[derive(Args, Clone, Debug)]
 pub struct Ltv {
-    /// A file with a row for each transaction, as CSV or Parquet: customer_id, date, amount, and perhaps partner, campaign and
-    /// other things that are known of a customer from their first transaction on
+    /// A file with a row for each transaction, as CSV or Parquet: customer_id, date, amount, and perhaps partner and campaign,
+    /// of which those of the customer's first transaction count
     #[arg(long, value_name = "FILE")]
     transactions: PathBuf,
     /// Another name of a column: amount=total; may be repeated
@@ -105,7 +105,15 @@ impl Ltv {
             candidates: self.model.candidates(),
             seed: self.run.seed,
         };
-        let learned = learn(&customers.transactions, &plan)?;
+        let learned = learn(&customers.transactions, &plan).map_err(|error| match error {
+            LifetimeError::NoWindow { horizon_days, end } => anyhow!(
+                "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} \
+                 days after as long a history, with 100 customers, 20 who came back and 20 buyers; choose a later end of \
+                 calibration, or a shorter horizon",
+                input::date_of(end)
+            ),
+            other => other.into(),
+        })?;
         watch.done();
         watch.step("judging")?;
         let said = Said::of(customers, learned)?;
@@ -140,6 +148,11 @@ impl Said {
         }
         let snapshot = said.learned.snapshot(&said.customers.transactions, end);
         let spent = said.customers.transactions.spent(&snapshot.customers, end, days);
+        if spent.iter().sum::<f64>() <= 0.0 {
+            said.unjudged =
+                Some("nobody spent anything within the horizon, so that nothing is judged".to_owned());
+            return Ok(said);
+        }
         for fitted in &said.learned.fitted {
             let predictions = said.learned.predict_by(fitted, &snapshot)?;
             said.judged.push(Judged { name: fitted.name, metrics: judge(&predictions, &spent)? });

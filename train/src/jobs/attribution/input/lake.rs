@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use domain::{
     CampaignId, ConversionId,
     attribution::{CLOCK_TOLERANCE, Channels, Journeys, journeys::Row},
+    click::Device,
     conversion::ConversionStatus,
     event::{Conversion, Event, Kind, Visit},
     money::Currency,
@@ -178,7 +179,9 @@ impl Visits {
             By::Channel => self.channels.number(&seen.tags.source),
         };
         let traveller = self.traveller(session, seen.campaign);
-        let device = self.watched.as_mut().map_or(UNKNOWN, |it| it.device(Some(seen.device.name())));
+        let device = self.watched.as_mut().map_or(UNKNOWN, |it| {
+            it.device(Some(seen.device.name()).filter(|_| seen.device != Device::Unknown))
+        });
         let touch = Touch { at_us: seen.occurred_at_us, channel, device };
         self.touches.entry(traveller).or_default().push(touch);
         self.last_us = self.last_us.max(touch.at_us);
@@ -221,23 +224,25 @@ impl Visits {
             touches.sort_unstable();
             let (mut orders, campaign) = (orders.remove(&traveller).unwrap_or_default(), traveller.1);
             orders.sort_by_key(|order| order.at_us);
-            let mut after_us = i64::MIN;
+            let mut used = vec![false; touches.len()];
             for order in orders {
                 let until_us = order.at_us + tolerance_us;
                 let within =
                     |touch: &&Touch| order.at_us - window_us <= touch.at_us && touch.at_us <= until_us;
                 let of_order: Vec<Touch> = touches.iter().filter(within).copied().collect();
+                used.iter_mut().zip(&touches).for_each(|(used, touch)| *used |= within(&touch));
                 if of_order.is_empty() {
                     nobodys += 1;
                 } else {
                     let end = Some(order);
                     written.push(&Travelled { touches: &of_order, campaign, end, is_coupon: false })?;
-                    after_us = until_us;
                 }
             }
-            let rest: Vec<Touch> = touches.iter().filter(|touch| after_us < touch.at_us).copied().collect();
-            if !rest.is_empty() {
-                written.push(&Travelled { touches: &rest, campaign, end: None, is_coupon: false })?;
+            // What came too early for an order led to nothing, as what came after the last one has so far.
+            let unused: Vec<(bool, Touch)> = used.into_iter().zip(touches).collect();
+            for part in unused.chunk_by(|one, other| one.0 == other.0).filter(|part| !part[0].0) {
+                let touches: Vec<Touch> = part.iter().map(|(_, touch)| *touch).collect();
+                written.push(&Travelled { touches: &touches, campaign, end: None, is_coupon: false })?;
             }
         }
         for (channel, order) in &self.coupons {
@@ -250,6 +255,7 @@ impl Visits {
                 "{nobodys} conversions had no click of their visit before them, and are nobody's"
             ));
         }
+        self.channels.names().iter().for_each(|name| written.bytes.extend(name.as_bytes()));
         Ok(Input {
             journeys: written.journeys,
             channels: self.channels,
@@ -305,11 +311,16 @@ impl Written {
             value: end.map_or(0.0, |order| order.value),
             nulls: f64::from(u8::from(end.is_none())),
         };
+        self.bytes.extend(touches.len().to_le_bytes());
         for touch in touches {
             self.bytes.extend(touch.at_us.to_le_bytes());
             self.bytes.extend(touch.channel.to_le_bytes());
+            self.bytes.extend(touch.device.to_le_bytes());
         }
+        self.bytes.extend(campaign.map_or(0, |it| it.uuid().as_u128()).to_le_bytes());
+        self.bytes.extend(end.map_or(0, |it| it.id.uuid().as_u128()).to_le_bytes());
         self.bytes.extend(end_us.to_le_bytes());
+        self.bytes.extend(row.value.to_le_bytes());
         if let Some(watched) = &mut self.watched {
             // What converts after the window is nobody's, so that nobody sees it.
             let until_us = self.last_us.min(last_us.saturating_add(self.window_us));
@@ -319,8 +330,8 @@ impl Written {
                 campaign: watched.campaign(campaign.map(|it| it.to_string()).as_deref()),
                 is_coupon,
             };
-            let devices = touches.iter().map(|touch| touch.device);
-            watched.push(watch, devices, end.map(|order| order.id.to_string()));
+            let touches = touches.iter().map(|touch| (touch.at_us, touch.device));
+            watched.push(watch, touches, end.map(|order| order.id.to_string()));
         }
         self.journeys.push(row).context("a journey of the lake makes no sense")
     }

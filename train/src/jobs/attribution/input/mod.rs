@@ -13,7 +13,7 @@ use domain::attribution::{Channels, Journeys};
 use features::offline::table as tables;
 use models::fingerprint::Fingerprint;
 
-pub(super) use self::watched::Watched;
+pub(super) use self::watched::{Watch, Watched};
 use crate::jobs::table::Table;
 
 /// Which file, or which lake, and what is in it.
@@ -44,7 +44,7 @@ pub struct JourneyArgs {
     #[arg(long, value_name = "TIME", value_parser = instant, requires = "lake")]
     pub to: Option<i64>,
     /// Of a lake: for how many days before a conversion a touch counts
-    #[arg(long, default_value_t = 30, value_name = "DAYS", requires = "lake")]
+    #[arg(long, default_value_t = 30, value_name = "DAYS", requires = "lake", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub window: u32,
     /// Of touches and lakes: who is credited
     #[arg(long, value_enum, default_value_t = By::Channel)]
@@ -121,6 +121,13 @@ impl JourneyArgs {
         let direct = names.iter().enumerate().filter(|(_, name)| self.direct.contains(name));
         direct.for_each(|(number, _)| input.journeys.mark_direct(number as u32));
         Ok(input)
+    }
+
+    /// What statistics of journeys depend on, as flags.
+    pub(super) fn words(&self) -> String {
+        let by = self.by.column();
+        let direct = self.direct.join(", ");
+        format!("--by {by} --direct {direct} --separator {:?} --window {}", self.separator, self.window)
     }
 
     fn columns(&self) -> BTreeMap<String, String> {

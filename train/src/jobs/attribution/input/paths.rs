@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use domain::attribution::{Channels, Journeys, journeys::Row};
 
 use super::Input;
-use crate::jobs::table::Table;
+use crate::jobs::table::{Numbers, Table};
 
 pub(super) const FIELDS: &[&str] = &["path", "conversions", "value", "nulls"];
 
@@ -26,7 +26,7 @@ pub(super) fn read(table: &Table, separator: &str, mut channels: Channels) -> Re
             empty += 1;
             continue;
         }
-        let of = |numbers: &Option<super::table::Numbers>| numbers.as_ref().and_then(|it| it.at(row));
+        let of = |numbers: &Option<Numbers>| numbers.as_ref().and_then(|it| it.at(row));
         let journey = Row {
             touches: &touches,
             conversions: of(&conversions).unwrap_or(conversions_if_unsaid),

@@ -153,8 +153,8 @@ impl Seen {
             campaign: self.campaigns[last.row as usize],
             is_coupon: false,
         };
-        let devices = touches.iter().map(|touch| self.devices[touch.row as usize]);
-        self.watched.push(watch, devices, conversion);
+        let touches = touches.iter().map(|touch| (touch.at_us, self.devices[touch.row as usize]));
+        self.watched.push(watch, touches, conversion);
     }
 }
 

@@ -9,6 +9,7 @@ pub(in super::super) struct Watched {
     rows: Vec<Watch>,
     /// Of each touch, in the order of rows.
     devices: Vec<u32>,
+    touched_us: Vec<i64>,
     device_names: Channels,
     campaign_names: Channels,
     /// Rows that converted, with the name of the conversion, or of the journey where conversions have none.
@@ -40,14 +41,17 @@ impl Watched {
         number(&mut self.device_names, name)
     }
 
-    /// Appends a journey; `devices` has one number for each of its touches.
+    /// Appends a journey; `touches` has the instant and the device of each of its touches.
     pub(super) fn push(
         &mut self,
         watch: Watch,
-        devices: impl Iterator<Item = u32>,
+        touches: impl Iterator<Item = (i64, u32)>,
         conversion: Option<String>,
     ) {
-        self.devices.extend(devices);
+        for (touched_us, device) in touches {
+            self.touched_us.push(touched_us);
+            self.devices.push(device);
+        }
         if let Some(name) = conversion {
             self.conversions.push((self.rows.len(), name));
         }
@@ -60,6 +64,11 @@ impl Watched {
 
     pub(in super::super) fn devices(&self) -> &[u32] {
         &self.devices
+    }
+
+    /// When each touch was, in microseconds since the Unix epoch.
+    pub(in super::super) fn touched_us(&self) -> &[i64] {
+        &self.touched_us
     }
 
     /// The names of devices by their numbers.

@@ -16,7 +16,10 @@ use models::{
     tensor::{Element, Tensor, Values},
 };
 
-use super::{super::input::Input, Lesson, Watched};
+use super::{
+    super::input::{Input, Watch, Watched},
+    Lesson,
+};
 use crate::{
     anomaly::metrics::Estimate,
     attribution::{Journey, UNKNOWN},
@@ -239,10 +242,16 @@ fn number(number: u32, unknown: i64) -> i64 {
 }
 
 fn training(lesson: &Lesson, input: &Input, watched: &Watched, clock: &Clock) -> Training {
-    let began = watched.rows().iter().map(|watch| watch.began_us);
+    let rows = || {
+        watched.rows().iter().zip(&lesson.rows.places).filter_map(|(watch, place)| Some((watch, (*place)?)))
+    };
+    let until_us = |(watch, place): (&Watch, u32)| {
+        let seconds = lesson.rows.examples.journey(place as usize).until_s;
+        watch.began_us.saturating_add((seconds * 1e6) as i64)
+    };
     let moment = |at_us: i64| DateTime::<Utc>::from_timestamp_micros(at_us);
-    let from = began.clone().min().and_then(moment).unwrap_or(clock.now());
-    let to = began.max().and_then(|at_us| moment(at_us.saturating_add(1)));
+    let from = rows().map(|(watch, _)| watch.began_us).min().and_then(moment).unwrap_or(clock.now());
+    let to = rows().map(until_us).max().and_then(|at_us| moment(at_us.saturating_add(1)));
     Training {
         from,
         to: to.unwrap_or(from + TimeDelta::microseconds(1)),

@@ -7,7 +7,7 @@ use domain::attribution::Journeys;
 use super::{Watched, examples::Rows};
 use crate::{
     anomaly::metrics::{Estimate, Ranked, Reliability, reliability},
-    attribution::{Examples, Fitted, Journey, Settings},
+    attribution::{Examples, Fitted, Journey, Settings, fit},
 };
 
 /// The share of the journeys, the latest, that judge.
@@ -43,12 +43,7 @@ pub(in super::super) struct HeldOut {
 
 impl HeldOut {
     /// None where too few of the latest journeys converted, or did not.
-    pub(super) fn judge(
-        journeys: &Journeys,
-        watched: &Watched,
-        settings: &Settings,
-        fitted: &Fitted,
-    ) -> Result<Option<Self>> {
+    pub(super) fn judge(journeys: &Journeys, watched: &Watched, settings: &Settings) -> Result<Option<Self>> {
         let mut began: Vec<i64> = watched.rows().iter().map(|watch| watch.began_us).collect();
         began.sort_unstable();
         let Some(from_us) = began.get((began.len() as f64 * (1.0 - LATEST)) as usize).copied() else {
@@ -57,12 +52,11 @@ impl HeldOut {
         let [before, since] = Rows::parted(journeys, watched, from_us)?;
         let came: Vec<bool> = each(&since.examples).map(|journey| journey.converted_s.is_some()).collect();
         let conversions = came.iter().filter(|came| **came).count();
-        if conversions < ENOUGH || came.len() - conversions < ENOUGH || before.examples.conversions() < ENOUGH
-        {
+        if conversions < ENOUGH || came.len() - conversions < ENOUGH {
             return Ok(None);
         }
-        let rows = (0..before.examples.len()).filter_map(|row| u32::try_from(row).ok()).collect();
-        let learned = fitted.again(settings, &before.examples, rows);
+        // From the beginning, so that nothing that is judged had a say in how strongly parameters are drawn.
+        let Ok(Fitted { learned, .. }) = fit(settings, &before.examples) else { return Ok(None) };
         let said = |journey: &Journey<'_>| learned.probability(journey, journey.until_s - journey.last_s());
         let rates = Rates::of(&before.examples);
         let told = [

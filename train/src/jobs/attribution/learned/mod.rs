@@ -29,10 +29,10 @@ pub struct LearnArgs {
     /// How `learned` reads time
     #[arg(long, value_enum, default_value_t = Reading::Deciding)]
     pub(super) timing: Reading,
-    /// For `learned`: which share of the conversions after touches would have happened without any, best known from an
-    /// experiment in which some customers were kept from being touched
-    #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
-    pub(super) organic_share: f64,
+    /// For `learned` with --timing deciding: which share of the conversions after touches would have happened without any, best
+    /// known from an experiment in which some customers were kept from being touched [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    pub(super) organic_share: Option<f64>,
 }
 
 /// How time is read.
@@ -40,16 +40,17 @@ pub struct LearnArgs {
 pub enum Reading {
     /// Touches persuade together, and the customer decides after the last of them.
     Deciding,
-    /// Each touch works at once, and what it does fades.
+    /// Each touch works at once, and what it does fades; what comes late enough is organic.
     Decaying,
 }
 
 impl LearnArgs {
     pub(super) fn check(&self) -> Result<()> {
+        let Some(share) = self.organic_share else { return Ok(()) };
+        ensure!(0.0 < share && share < 1.0, "--organic-share is {share}, and must be above 0 and below 1");
         ensure!(
-            0.0 < self.organic_share && self.organic_share < 1.0,
-            "--organic-share is {}, and must be above 0 and below 1",
-            self.organic_share
+            self.timing == Reading::Deciding,
+            "--timing decaying takes what is organic from the journeys alone: leave --organic-share out"
         );
         Ok(())
     }
@@ -59,7 +60,8 @@ impl LearnArgs {
             Reading::Deciding => Timing::Deciding,
             Reading::Decaying => Timing::Decaying,
         };
-        Settings { timing, organic_share: self.organic_share, ..Settings::default() }
+        let usual = Settings::default();
+        Settings { timing, organic_share: self.organic_share.unwrap_or(usual.organic_share), ..usual }
     }
 }
 
@@ -99,7 +101,7 @@ impl Lesson {
             Ok(fitted) => fitted,
             Err(refused) => return Ok(Err(refused)),
         };
-        let held_out = HeldOut::judge(&input.journeys, watched, &settings, &fitted)?;
+        let held_out = HeldOut::judge(&input.journeys, watched, &settings)?;
         Ok(Ok(Self { settings, rows, fitted, held_out }))
     }
 
@@ -116,6 +118,17 @@ impl Lesson {
     /// What it says of all conversions.
     pub(super) fn credit(&self, journeys: &Journeys) -> Divided {
         self.divide(self.learned(), journeys, None)
+    }
+
+    /// What there is to say of conversions that the model had nothing to say of.
+    pub(super) fn note(&self, journeys: &Journeys) -> Option<String> {
+        let by_rule = self.credit(journeys).by_rule;
+        (0.0 < by_rule).then(|| {
+            let rule = self.settings.fallback.rule().name();
+            format!(
+                "{by_rule:.0} conversions were divided by {rule}, as nothing was learned of their channels"
+            )
+        })
     }
 
     /// What a sample of the journeys would have taught, and what it says of that sample.

@@ -13,7 +13,6 @@ use super::{super::input::Input, Lesson};
 pub(in super::super) const ORGANIC: &str = "(organic)";
 /// Parts of a conversion.
 const WHOLE: u64 = 1_000_000;
-const SECOND_US: i64 = 1_000_000;
 
 #[derive(Default)]
 struct Columns {
@@ -30,27 +29,27 @@ struct Columns {
 pub(in super::super) fn parquet(lesson: &Lesson, input: &Input, channels: &Channels) -> Result<Vec<u8>> {
     let Some(watched) = &input.watched else { return frame(Columns::default()) };
     let mut columns = Columns::default();
+    let ends = input.journeys.all().iter().scan(0, |end, counted| {
+        *end += counted.journey.touches.len();
+        Some(*end)
+    });
+    let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
     for (row, name) in watched.conversions() {
-        let (Some(counted), Some(watch)) =
-            (input.journeys.slice(*row..row + 1).iter().next(), watched.rows().get(*row))
-        else {
-            continue;
-        };
-        let (touches, before) = (counted.journey.touches, counted.journey.seconds_before);
+        let Some(counted) = input.journeys.slice(*row..row + 1).iter().next() else { continue };
+        let touches = counted.journey.touches;
         let shares = lesson.shares(lesson.learned(), *row, touches.len());
         // Fine enough that no part per million is decided by it.
         let weight = |share: &f64| (share.max(0.0) * 1e12) as u64;
         let weights: Vec<u64> = shares.touches.iter().chain([&shares.organic]).map(weight).collect();
         let parts = largest_remainder(WHOLE, &weights);
-        let first_s = i64::from(before.first().copied().unwrap_or(0));
+        let touched_us = &watched.touched_us()[starts[*row]..][..touches.len()];
         for (place, part) in parts.iter().enumerate() {
             let channel = touches.get(place);
-            let touched = channel.map(|_| watch.began_us + (first_s - i64::from(before[place])) * SECOND_US);
             columns.conversion.push(name.clone());
             columns.place.push(channel.map(|_| place as u32 + 1));
             let named = channel.map_or(ORGANIC, |channel| &channels.names()[*channel as usize]);
             columns.channel.push(named.to_owned());
-            columns.touched_us.push(touched);
+            columns.touched_us.push(touched_us.get(place).copied());
             columns.ppm.push(u32::try_from(*part)?);
             columns.rule.push(shares.rule);
         }

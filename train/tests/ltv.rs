@@ -1,0 +1,158 @@
+//! `tributary-train ltv` as a data scientist runs it, on a shop whose customers buy and leave as they were made to.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::{
+    fmt::Write,
+    fs,
+    process::{Command, Output},
+};
+
+use chrono::{Days, NaiveDate};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const CUSTOMERS: u32 = 2_500;
+/// Days that are told of; the last ninety judge.
+const DAYS: u32 = 540;
+
+/// Customers who come through two partners, one of which sends those who buy twice as often. Each buys at a pace of their own
+/// and leaves after a purchase with a chance of one in ten.
+fn transactions() -> String {
+    let mut dice = Xoshiro256PlusPlus::seed_from_u64(11);
+    let mut text = "customer_id,date,amount,partner\n".to_owned();
+    let first = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
+    for customer in 0..CUSTOMERS {
+        let mut unit = || 1.0 - dice.random_range(0.0..1.0_f64);
+        let partner = if customer % 2 == 0 { "blog" } else { "coupons" };
+        let usual = if customer % 2 == 0 { 1.0 / 40.0 } else { 1.0 / 80.0 };
+        let pace = usual * -unit().ln();
+        let usual_amount = 20.0 + 60.0 * unit();
+        let mut at = 420.0 * unit();
+        while at < f64::from(DAYS) {
+            let date = first.checked_add_days(Days::new(at as u64)).unwrap();
+            let amount = usual_amount * (0.5 + unit());
+            writeln!(text, "c{customer},{date},{amount:.2},{partner}").unwrap();
+            if unit() < 0.1 {
+                break;
+            }
+            at += 1.0 + -unit().ln() / pace;
+        }
+    }
+    text
+}
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::write(place.0.path().join("orders.csv"), transactions()).unwrap();
+        place
+    }
+
+    fn run(&self, words: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
+        command.current_dir(self.0.path()).arg("ltv").args(words.split_whitespace()).output().unwrap()
+    }
+
+    fn told(&self, words: &str) -> String {
+        let output = self.run(words);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn check_refused(&self, words: &str, says: &str) {
+        let output = self.run(&format!("{words} --out refused"));
+        let sentence = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && sentence.contains(says), "{words}: {sentence}");
+        assert!(!self.0.path().join("refused").exists());
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.0.path().join(name)).unwrap()
+    }
+}
+
+const LEARN: &str = "--transactions orders.csv --calibration-end 2025-03-25 --horizon-days 90";
+
+#[test]
+fn the_best_candidate_predicts_and_all_are_judged_by_what_came() {
+    let place = Place::new();
+    let told = place.told(&format!("{LEARN} --out out"));
+    assert!(told.contains("customers known by 2025-03-25 will spend"), "{told}");
+    let metrics: Value = serde_json::from_slice(&place.read("out/metrics.json")).unwrap();
+    let models = metrics["models"].as_object().unwrap();
+    for name in ["bgnbd", "tweedie", "elasticnet", "forest", "gbdt"] {
+        assert!(models.contains_key(name), "{name}");
+    }
+    let chosen = &models[metrics["chosen"].as_str().unwrap()];
+    let measure = |name: &str| chosen[name].as_f64().unwrap();
+    assert!((0.85..1.18).contains(&measure("total_ratio")), "{chosen}");
+    assert!(0.4 < measure("gini") && 0.3 < measure("spearman") && measure("decile_mape") < 0.3, "{chosen}");
+    assert!((0.85..0.95).contains(&measure("coverage")), "{chosen}");
+
+    let predictions = place.read("out/predictions.csv");
+    let mut reader = csv::Reader::from_reader(predictions.as_slice());
+    assert_eq!(
+        reader.headers().unwrap(),
+        vec!["customer_id", "predicted", "lower", "upper", "p_active", "segment"]
+    );
+    let (mut rows, mut total) = (0_u64, 0.0);
+    for row in reader.deserialize() {
+        let (_, mean, lower, upper, active, _): (String, f64, f64, f64, f64, String) = row.unwrap();
+        assert!(0.0 <= lower && lower <= upper && 0.0 <= mean && (0.0..=1.0).contains(&active));
+        (rows, total) = (rows + 1, total + mean);
+    }
+    assert_eq!(Some(rows), metrics["customers"].as_u64());
+    assert!((total / metrics["predicted_total"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    let report = String::from_utf8(place.read("out/report.html")).unwrap();
+    assert!(report.contains("Who predicts, and why") && report.contains("<svg"));
+}
+
+#[test]
+fn the_same_transactions_and_seed_are_the_same_bytes() {
+    let place = Place::new();
+    for (out, threads) in [("one", 1), ("two", 2)] {
+        place.told(&format!("{LEARN} --model gbdt --threads {threads} --out {out}"));
+    }
+    for name in ["predictions.csv", "metrics.json", "report.html"] {
+        assert!(place.read(&format!("one/{name}")) == place.read(&format!("two/{name}")), "{name}");
+    }
+}
+
+#[test]
+fn a_horizon_that_has_not_passed_is_predicted_and_not_judged() {
+    let place = Place::new();
+    let told = place.told(
+        &format!("{LEARN} --horizon-days 120 --model bgnbd --out out").replace(" --horizon-days 90", ""),
+    );
+    assert!(told.contains("transactions end on") && told.contains("so that nothing is judged"), "{told}");
+    let metrics: Value = serde_json::from_slice(&place.read("out/metrics.json")).unwrap();
+    assert_eq!(metrics["models"].as_object().unwrap().len(), 0);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_a_sentence() {
+    let place = Place::new();
+    place.check_refused("--transactions nothing.csv --calibration-end 2025-03-25", "nothing.csv");
+    place.check_refused(
+        "--transactions orders.csv --calibration-end 2024-01-20 --horizon-days 90",
+        "choose a later end of calibration",
+    );
+    place.check_refused(&format!("{LEARN} --column amount=total"), "has no column \"total\"");
+    place.check_refused(&format!("{LEARN} --column sum=total"), "there is no field \"sum\"");
+    for (text, says) in [
+        ("customer_id,date,amount\na,20241301,1\n", "20241301 is no date"),
+        ("customer_id,date,amount\na,2024-01-01,much\n", "line 2, column amount: \"much\" is no number"),
+        ("customer_id,date,amount\n,2024-01-01,1\n", "line 2, column customer_id: says nothing"),
+        (
+            "customer_id,date,amount\na,2024-01-01,\nb,2024-01-01,2\n",
+            "line 2, column amount: says no amount from -1e12 to 1e12",
+        ),
+    ] {
+        fs::write(place.0.path().join("orders.csv"), text).unwrap();
+        place.check_refused(LEARN, says);
+    }
+}
