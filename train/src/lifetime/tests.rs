@@ -155,6 +155,8 @@ fn too_little_is_refused_with_what_to_do() {
     let error = learn(&world().draw(1), &plan(&["lstm"])).unwrap_err().to_string();
     assert!(error.ends_with("there are bgnbd, tweedie, elasticnet, forest, gbdt, stack"), "{error}");
     assert_eq!(learn(&drawn, &plan(&["stack"])).unwrap_err(), LifetimeError::NothingToStack);
+    let endless = Plan { horizon_days: u32::MAX, ..plan(&[]) };
+    assert_eq!(learn(&drawn, &endless).unwrap_err(), LifetimeError::Horizon(u32::MAX));
 }
 
 #[test]
