@@ -21,7 +21,7 @@ const HELD_OUT: f64 = 0.2;
 const STREAM: u64 = 0x6c74_7601;
 const DRAWN: u64 = 0x6c74_7604;
 /// About how many customers are learned from, where there are more: each of them has a row in every window.
-const MOST_CUSTOMERS: f64 = 150_000.0;
+const MOST_CUSTOMERS: f64 = 100_000.0;
 /// A window needs this many customers to learn from, and this many of them must have bought.
 const LEAST: (usize, usize) = (50, 20);
 
