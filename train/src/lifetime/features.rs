@@ -159,10 +159,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// What was known of all customers at the end of a day.
+    /// What was known of some customers at the end of a day; those who had not yet bought are left out.
     #[must_use]
-    pub fn take(transactions: &Transactions, anchor: &Anchor, day: i32, horizon_days: u32) -> Self {
-        let customers = transactions.known_at(day);
+    pub fn take(
+        transactions: &Transactions,
+        anchor: &Anchor,
+        (day, horizon_days): (i32, u32),
+        mut customers: Vec<usize>,
+    ) -> Self {
+        customers.retain(|customer| !transactions.until(*customer, day).is_empty());
         let summaries: Vec<Summary> =
             customers.iter().filter_map(|customer| transactions.summary(*customer, day)).collect();
         let row = |(customer, summary): (&usize, &Summary)| {

@@ -14,9 +14,10 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Learns from predictions and what was spent: groups by prediction, whose means are pooled where they would fall
-    /// (isotonic regression by pool-adjacent-violators, Ayer and others 1955), with straight lines between them. None where
-    /// there are too few customers to tell.
+    /// Learns from predictions and what was spent at another time. Customers are grouped by prediction, and groups pooled
+    /// where their means would fall (isotonic regression by pool-adjacent-violators, Ayer and others 1955); half of what
+    /// is found is taken to be particular to that time, so that the curve runs through the geometric means of predictions
+    /// and amounts, with straight lines between them. None where there are too few customers to tell.
     #[must_use]
     pub fn learn(predicted: &[f64], actual: &[f64]) -> Option<Self> {
         let ends = ends(predicted.len());
@@ -31,7 +32,9 @@ impl Calibration {
         for end in ends {
             let rows = &rows[std::mem::replace(&mut begin, end)..end];
             let sum = |of: &[f64]| rows.iter().map(|row| of[*row]).sum::<f64>();
-            pools.push([rows.len() as f64, sum(predicted) / foretold, sum(actual) / spent]);
+            let (count, from, to) = (rows.len() as f64, sum(predicted) / foretold, sum(actual) / spent);
+            // As if one more had spent what was predicted, so that no group becomes nothing.
+            pools.push([count, from, (count * to + from) / (count + 1.0)]);
             while let [.., one, other] = pools[..]
                 && other[2] / other[0] <= one[2] / one[0]
             {
@@ -40,10 +43,10 @@ impl Calibration {
             }
         }
         let count = predicted.len() as f64;
-        let points: Vec<(f64, f64)> =
-            pools.iter().map(|[rows, from, to]| (from * count / rows, to * count / rows)).collect();
+        let point = |[rows, from, to]: &[f64; 3]| (from * count / rows, (from * to).sqrt() * count / rows);
+        let points: Vec<(f64, f64)> = pools.iter().map(point).collect();
         let rises = points.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        (rises && points.iter().all(|(from, to)| 0.0 < *from && 0.0 < *to)).then_some(Self { points })
+        (rises && points.iter().all(|(from, _)| 0.0 < *from)).then_some(Self { points })
     }
 
     /// What a prediction, as a part of the mean prediction, becomes.
@@ -77,13 +80,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_bent_curve_is_straightened() {
+    fn a_bent_curve_is_straightened_half_the_way() {
         let predicted: Vec<f64> = (1..=2000).map(|row| f64::from(row) / 1000.0).collect();
         let spent: Vec<f64> = predicted.iter().map(|it| it * it).collect();
         let bent = Calibration::learn(&predicted, &spent).unwrap();
         let mean: f64 = spent.iter().sum::<f64>() / 2000.0;
         for at in [0.2, 0.9, 1.6] {
-            assert!((bent.of(at / 1.0005) * mean - at * at).abs() < 0.02, "{at}: {}", bent.of(at) * mean);
+            let halfway = (at * at * at / mean).sqrt();
+            assert!((bent.of(at) - halfway).abs() < 0.02, "{at}: {} is not {halfway}", bent.of(at));
         }
     }
 

@@ -80,17 +80,19 @@ pub struct Fitted {
 }
 
 /// Learns all candidates of a plan and chooses the first in the list whose score on the inner split is within 0.005 of the
-/// highest: later ones are harder to explain. The score of a candidate is its normalised Gini coefficient, plus its rank correlation, less its decile wMAPE,
-/// less its root mean squared error as a part of BG/NBD's; for these errors, predictions and amounts are cut at what one
-/// of 200 customers exceeds, so that no single customer decides. Totals are the same for all candidates there. Nothing after the end of calibration is looked at. The same transactions and plan give the
-/// same bits at any number of threads.
+/// highest: later ones are harder to explain.
+///
+/// The score of a candidate is its normalised Gini coefficient, plus its rank correlation, less its decile wMAPE, less its
+/// root mean squared error as a part of BG/NBD's; for these errors, predictions and amounts are cut at what one of 200
+/// customers exceeds, so that no single customer decides. Totals are the same for all candidates there. Nothing after the
+/// end of calibration is looked at. The same transactions and plan give the same bits at any number of threads.
 ///
 /// # Errors
 /// When a candidate is not known, or the transactions are too few or too short to compare candidates on.
 pub fn learn(transactions: &Transactions, plan: &Plan) -> Result<Learned, LifetimeError> {
     let candidates = named(&plan.candidates)?;
-    if plan.horizon_days == 0 {
-        return Err(LifetimeError::NoHorizon);
+    if !(7..=3660).contains(&plan.horizon_days) {
+        return Err(LifetimeError::Horizon(plan.horizon_days));
     }
     let end = plan.calibration_end;
     let split = inner(transactions, end, plan.horizon_days)?;
@@ -144,7 +146,8 @@ impl Group {
         (candidates, seed): (&[&'static Candidate], u64),
     ) -> Result<Self, LifetimeError> {
         let anchor = Anchor::fit(transactions, span.cutoff)?;
-        let now = Snapshot::take(transactions, &anchor, span.cutoff, span.days);
+        let known = transactions.known_at(span.cutoff);
+        let now = Snapshot::take(transactions, &anchor, (span.cutoff, span.days), known);
         let training = Training::before(transactions, &anchor, (&now, span.days), seed)?;
         let expected = |it| anchor.expected_value(it, f64::from(span.days));
         let expected = now.summaries.iter().map(expected).collect();
@@ -355,7 +358,8 @@ impl Learned {
     /// What is known of all customers at the end of a day, as candidates read it.
     #[must_use]
     pub fn snapshot(&self, transactions: &Transactions, day: i32) -> Snapshot {
-        Snapshot::take(transactions, &self.anchor, day, self.plan.horizon_days)
+        let known = transactions.known_at(day);
+        Snapshot::take(transactions, &self.anchor, (day, self.plan.horizon_days), known)
     }
 
     /// What a candidate predicts of the customers of a snapshot, for the horizon after it.

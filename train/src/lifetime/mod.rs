@@ -94,7 +94,7 @@ pub enum LifetimeError {
     NoRepeats(usize),
     /// Too little happened before the end of calibration.
     #[error(
-        "before day {end} there is no window of at least a quarter of {horizon_days} days with as long a history, 100 customers, 20 of whom came back, and 20 buyers; choose a later end of calibration or a shorter horizon"
+        "before day {end} too little happened to learn {horizon_days} days from: it takes 100 customers of whom 20 came back, and 20 who bought in the last quarter of a horizon; choose a later end of calibration or a shorter horizon"
     )]
     NoWindow {
         /// The horizon.
@@ -102,9 +102,9 @@ pub enum LifetimeError {
         /// The end of calibration.
         end: i32,
     },
-    /// Nothing to predict.
-    #[error("the horizon is 0 days; give at least 28")]
-    NoHorizon,
+    /// Nothing to predict, or more than anybody knows.
+    #[error("the horizon is {0} days; give 7 to 3660")]
+    Horizon(u32),
     /// A name that no candidate has.
     #[error("there is no candidate called {name}; there are {known}")]
     UnknownCandidate {

@@ -12,8 +12,6 @@ pub(super) struct World {
     pub(super) days: i32,
     pub(super) bg_nbd: BgNbd,
     pub(super) gamma_gamma: GammaGamma,
-    /// What amounts are multiplied with from a day on.
-    pub(super) step: (i32, f64),
 }
 
 impl Default for World {
@@ -24,7 +22,6 @@ impl Default for World {
             days: 720,
             bg_nbd: BgNbd { r: 0.6, alpha: 20.0, a: 1.2, b: 4.0 },
             gamma_gamma: GammaGamma { p: 6.0, q: 4.0, gamma: 15.0, regularised: false },
-            step: (i32::MAX, 1.0),
         }
     }
 }
@@ -57,10 +54,9 @@ impl World {
             let mut at = self.joining_days * dice.unit();
             while at < f64::from(self.days) {
                 let day = at as i32;
-                let times = if day < self.step.0 { 1.0 } else { self.step.1 };
                 customers.push(customer);
                 days.push(day);
-                amounts.push(times * gamma(&mut dice, self.gamma_gamma.p) / spend);
+                amounts.push(gamma(&mut dice, self.gamma_gamma.p) / spend);
                 let first = customers.len() < 2 || customers[customers.len() - 2] != customer;
                 if !first && dice.unit() * (stays + leaves) < leaves {
                     break;

@@ -10,7 +10,7 @@ const WEIGHTS: (f64, f64) = (0.25, 4.0);
 /// A column is set aside where more than this part of its values has left what was seen.
 const MOST_OUTSIDE: f64 = 0.5;
 /// How many forecasts of totals are looked back on.
-const MOST_FORECASTS: i32 = 6;
+const MOST_FORECASTS: u32 = 6;
 
 /// How the rows that are predicted differ from those that were learned from.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,8 +115,8 @@ impl Level {
     pub(super) fn looking_back(transactions: &Transactions, end: i32, days: u32) -> Self {
         let days = days.max(1);
         let first = transactions.first_day().unwrap_or(end);
-        let cutoff = |back: i32| end - back * days as i32;
-        let forecast = |back: i32| {
+        let cutoff = |back: u32| end.saturating_sub_unsigned(back * days);
+        let forecast = |back: u32| {
             let (cutoff, history) = (cutoff(back), f64::from(cutoff(back)) - f64::from(first));
             (1.5 * f64::from(days) <= history).then(|| foretold(transactions, cutoff, days))?
         };

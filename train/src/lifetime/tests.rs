@@ -59,6 +59,26 @@ fn every_candidate_learns_totals_ranks_and_intervals_of_a_planted_world() {
 }
 
 #[test]
+fn a_cohort_that_only_ages_is_told_apart_and_its_totals_stay() {
+    let drawn = World { joining_days: 90.0, ..world() }.draw(17);
+    let plan = Plan { calibration_end: 363, horizon_days: 182, ..plan(&["bgnbd", "tweedie"]) };
+    let learned = learn(&drawn, &plan).unwrap();
+    assert!(0.25 < learned.moved.age_index, "{:?}", learned.moved);
+    let spans: Vec<(i32, u32)> = learned.windows.iter().map(|it| (it.span.cutoff, it.span.days)).collect();
+    assert_eq!(spans, [(181, 182), (272, 91), (318, 45)]);
+    let now = learned.snapshot(&drawn, 363);
+    let actual = drawn.spent(&now.customers, 363, 182);
+    for fitted in &learned.fitted {
+        let found = judge(&learned.predict_by(fitted, &now).unwrap(), &actual).unwrap().all;
+        assert!(
+            (found.total_ratio - 1.0).abs() < 0.1 && found.decile_wmape < 0.15,
+            "{}: {found:?}",
+            fitted.name
+        );
+    }
+}
+
+#[test]
 fn what_comes_after_calibration_is_not_looked_at() {
     let (mut short, long) = (world(), world());
     short.days = END + 1;
@@ -155,6 +175,8 @@ fn too_little_is_refused_with_what_to_do() {
     let error = learn(&world().draw(1), &plan(&["lstm"])).unwrap_err().to_string();
     assert!(error.ends_with("there are bgnbd, tweedie, elasticnet, forest, gbdt, stack"), "{error}");
     assert_eq!(learn(&drawn, &plan(&["stack"])).unwrap_err(), LifetimeError::NothingToStack);
+    let endless = Plan { horizon_days: u32::MAX, ..plan(&[]) };
+    assert_eq!(learn(&drawn, &endless).unwrap_err(), LifetimeError::Horizon(u32::MAX));
 }
 
 #[test]

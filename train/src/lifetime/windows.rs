@@ -17,8 +17,11 @@ use crate::anomaly::{
 
 /// One of how many customers is held out where a candidate chooses its own settings.
 const HELD_OUT: f64 = 0.2;
-/// The stream of chance that holds customers out.
+/// The streams of chance that hold customers out, and draw those who are learned from.
 const STREAM: u64 = 0x6c74_7601;
+const DRAWN: u64 = 0x6c74_7604;
+/// About how many customers are learned from, where there are more: each of them has a row in every window.
+const MOST_CUSTOMERS: f64 = 100_000.0;
 /// A window needs this many customers to learn from, and this many of them must have bought.
 const LEAST: (usize, usize) = (50, 20);
 
@@ -89,8 +92,11 @@ impl Training {
         seed: u64,
     ) -> Result<Self, LifetimeError> {
         let mut rows = Rows::default();
+        let share = MOST_CUSTOMERS / now.customers.len() as f64;
+        let is_drawn = |customer: &usize| Dice::new(seed ^ DRAWN, *customer as u64).unit() < share;
+        let customers: Vec<usize> = now.customers.iter().copied().filter(is_drawn).collect();
         for span in spans(transactions, now.day, horizon_days) {
-            rows.add(transactions, anchor, (span, horizon_days));
+            rows.add(transactions, anchor, (span, horizon_days), &customers);
         }
         if rows.windows.is_empty() {
             return Err(LifetimeError::NoWindow { horizon_days, end: now.day });
@@ -132,8 +138,14 @@ struct Rows {
 }
 
 impl Rows {
-    fn add(&mut self, transactions: &Transactions, anchor: &Anchor, (span, horizon_days): (Span, u32)) {
-        let then = Snapshot::take(transactions, anchor, span.cutoff, horizon_days);
+    fn add(
+        &mut self,
+        transactions: &Transactions,
+        anchor: &Anchor,
+        (span, horizon_days): (Span, u32),
+        customers: &[usize],
+    ) {
+        let then = Snapshot::take(transactions, anchor, (span.cutoff, horizon_days), customers.to_vec());
         let actual = transactions.spent(&then.customers, span.cutoff, span.days);
         let buyers = actual.iter().filter(|spent| 0.0 < **spent).count();
         if then.customers.len() < LEAST.0 || buyers < LEAST.1 {
@@ -194,7 +206,7 @@ fn spans(transactions: &Transactions, end: i32, horizon_days: u32) -> Vec<Span> 
         back(1, horizon_days),
         back(2, horizon_days),
     ];
-    spans.into_iter().filter(|span| 7 <= span.days && history(first, *span) >= 0.5).collect()
+    spans.into_iter().filter(|span| 7 <= span.days && 0.5 <= history(first, *span)).collect()
 }
 
 /// How long the time before a window is, in windows.

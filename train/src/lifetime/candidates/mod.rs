@@ -19,9 +19,9 @@ use crate::{
 pub(super) use stacking::weights as stacking_weights;
 
 /// The least and the greatest multiple of the expectation that is ever predicted.
-const RATIOS: (f64, f64) = (0.05, 5.0);
+const RATIOS: (f64, f64) = (0.02, 50.0);
 /// The variance power of the deviance that settings are chosen by, whatever power a candidate learns with.
-const JUDGED_POWER: f64 = 1.5;
+const JUDGED_POWER: f64 = 1.3;
 
 /// A way to learn.
 pub struct Candidate {

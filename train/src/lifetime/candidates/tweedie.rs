@@ -12,10 +12,10 @@ use crate::{
 /// Rows are added in chunks of this many, and the chunks in their order.
 const CHUNK: usize = 2048;
 /// The penalties on squared weights that are tried, beside a mean loss that is about one.
-const PENALTIES: [f64; 3] = [0.001, 0.01, 0.1];
+const PENALTIES: [f64; 3] = [0.001, 0.005, 0.03];
 /// The variance powers that are tried after that, and the one that penalties are tried with.
-const POWERS: [f64; 2] = [1.3, 1.7];
-const FIRST_POWER: f64 = 1.5;
+const POWERS: [f64; 2] = [1.2, 1.6];
+const FIRST_POWER: f64 = 1.4;
 
 pub(super) static CANDIDATE: Candidate = Candidate {
     name: "tweedie",
@@ -96,7 +96,7 @@ impl Design {
             .collect();
         let loss = |at: &[f64]| self.loss(rows, &offsets, (power, penalty), at);
         let scales = vec![1.0; start.len()];
-        minimum(loss, start, &scales, Limits { steps: 120, flat: 1e-8 })
+        minimum(loss, start, &scales, Limits { steps: 200, flat: 1e-9 })
     }
 
     fn loss(&self, rows: &[usize], offsets: &[[f64; 2]], (power, penalty): (f64, f64), at: &[f64]) -> Loss {
