@@ -365,7 +365,7 @@ mod tests {
         insta::assert_snapshot!(check(json!({"advertiser_id": "adv_01JH0000000000000000000000"})).await, @"422 unknown_reference: no such advertiser [/advertiser_id: no such advertiser]");
         insta::assert_snapshot!(check(json!({"rules": [{"event": "lead", "terms": {"model": "percentage", "rate": "5"}}]})).await, @r#"422 unprocessable:  [/rules: the campaign has no event "lead"]"#);
         insta::assert_snapshot!(check(json!({"rules": [{"terms": {"model": "percentage", "rate": "101"}}]})).await, @"422 unprocessable:  [/rules: a rate of 101% is more than the whole order]");
-        insta::assert_snapshot!(check(json!({"rules": [{"terms": {"model": "lottery"}}]})).await, @"422 unprocessable:  [/rules/0/terms/model: unknown variant `lottery`, expected one of `flat`, `percentage`, `two_tier`]");
+        insta::assert_snapshot!(check(json!({"rules": [{"terms": {"model": "lottery"}}]})).await, @"422 unprocessable:  [/rules/0/terms/model: unknown variant `lottery`, expected one of `flat`, `percentage`, `two_tier`, `dynamic`]");
         assert_eq!(api.get("/api/v1/campaigns").await.column("id"), [""; 0]);
     }
 
