@@ -120,6 +120,15 @@ fn the_same_transactions_and_seed_are_the_same_bytes() {
     for name in ["predictions.csv", "metrics.json", "report.html"] {
         assert!(place.read(&format!("one/{name}")) == place.read(&format!("two/{name}")), "{name}");
     }
+    let text = transactions();
+    let (head, rows) = text.split_once('\n').unwrap();
+    let turned: Vec<&str> = rows.lines().rev().collect();
+    fs::write(place.0.path().join("orders.csv"), format!("{head}\n{}\n", turned.join("\n"))).unwrap();
+    place.told(&format!("{LEARN} --model gbdt --out turned"));
+    assert!(
+        place.read("one/predictions.csv") == place.read("turned/predictions.csv"),
+        "rows in another order"
+    );
 }
 
 #[test]
@@ -146,6 +155,7 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
     for (text, says) in [
         ("customer_id,date,amount\na,20241301,1\n", "20241301 is no date"),
         ("customer_id,date,amount\na,2024-01-01,much\n", "line 2, column amount: \"much\" is no number"),
+        ("customer_id,date,amount\na,9024-01-01,1\n", "line 2, column date: 9024-01-01 has not come yet"),
         ("customer_id,date,amount\n,2024-01-01,1\n", "line 2, column customer_id: says nothing"),
         (
             "customer_id,date,amount\na,2024-01-01,\nb,2024-01-01,2\n",

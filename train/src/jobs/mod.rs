@@ -47,7 +47,7 @@ impl Jobs {
         match self {
             Self::Fraud(order) => order.run(clock),
             Self::Attribution(job) => job.run(clock),
-            Self::Ltv(job) => job.run(),
+            Self::Ltv(job) => job.run(clock),
         }
     }
 }

@@ -1,8 +1,13 @@
 //! A file of somebody's own, column by column; what is wrong in it is told with its line and column.
 
-use std::{collections::BTreeMap, fs::File, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::Path,
+};
 
 use anyhow::{Context, Result, bail, ensure};
+use domain::attribution::Channels;
 use features::offline::table;
 use models::fingerprint::Fingerprint;
 use polars::prelude::{Column, DataFrame, DataType, StringChunked};
@@ -53,6 +58,22 @@ impl Table {
         format!("{}, {what} {}, column {}", self.source, row + self.first, self.name(field))
     }
 
+    /// A number for each row by the name that a column has there, in the order of the names, so that the order of rows makes no
+    /// difference; those that have a number keep it.
+    pub(super) fn numbered(&self, field: &str, names: &mut Channels) -> Result<Vec<u32>> {
+        let texts = self.texts(field)?;
+        let said = |(row, text): (usize, Option<&str>)| {
+            let text = text.filter(|text| !text.trim().is_empty()).map(str::to_owned);
+            text.with_context(|| format!("{}: says nothing", self.place(row, field)))
+        };
+        let said: Vec<String> = texts.iter().enumerate().map(said).collect::<Result<_>>()?;
+        let distinct: BTreeSet<&str> = said.iter().map(String::as_str).collect();
+        for name in distinct {
+            names.number(name);
+        }
+        Ok(said.iter().map(|name| names.number(name)).collect())
+    }
+
     /// What a field is called in the file.
     pub(super) fn name<'a>(&'a self, field: &'a str) -> &'a str {
         self.renamed.get(field).map_or(field, String::as_str)
@@ -78,7 +99,11 @@ impl Table {
             self.name(field),
             self.source
         );
-        let texts = column.cast(&DataType::String);
+        self.as_texts(field)
+    }
+
+    fn as_texts(&self, field: &str) -> Result<StringChunked> {
+        let texts = self.column(field)?.cast(&DataType::String);
         let texts = texts.with_context(|| format!("column {field} of {} is no text", self.source))?;
         Ok(texts.str()?.clone())
     }
@@ -151,7 +176,7 @@ impl Table {
         if !self.has(field) {
             return Ok(None);
         }
-        let texts = self.texts(field)?;
+        let texts = self.as_texts(field)?;
         let flag = |(row, text): (usize, Option<&str>)| match text.map(str::trim) {
             None | Some("" | "0" | "0.0" | "false" | "False" | "no") => Ok(false),
             Some("1" | "1.0" | "true" | "True" | "yes") => Ok(true),

@@ -111,6 +111,23 @@ fn the_same_journeys_and_seed_are_the_same_bytes() {
 }
 
 #[test]
+fn the_order_of_rows_makes_no_difference() {
+    let place = place();
+    let text = touches(1_000);
+    let (head, rows) = text.split_once('\n').unwrap();
+    let turned: Vec<&str> = rows.lines().rev().collect();
+    place.file("turned.csv", &format!("{head}\n{}\n", turned.join("\n")));
+    for name in ["touches", "turned"] {
+        place.told(&format!(
+            "--input {name}.csv --model learned --organic-share 0.4 --bootstrap 0 --no-publish --out {name}"
+        ));
+    }
+    for name in ["credit.csv", "shares.parquet", "model.onnx"] {
+        assert!(place.read(&format!("touches/{name}")) == place.read(&format!("turned/{name}")), "{name}");
+    }
+}
+
+#[test]
 fn below_the_minimum_a_rule_divides_and_it_is_said() {
     let place = Place::with("touches.csv", &touches(100));
     let told = place.told(&format!("{LEARN} --out out"));

@@ -367,6 +367,9 @@ fn journeys_of_a_lake_are_the_clicks_of_a_visit_before_a_conversion() {
     place.check("coupon", "linear", &[(&first, 0.5), (&AffiliateId::from(id(4, 6)).to_string(), 1.0)]);
     place.told("--lake lake --by affiliate --window 60 --model linear --out wide");
     place.check("wide", "linear", &[(&first, 1.0 / 3.0), (&second, 1.0 / 3.0)]);
+    // The sale of the 43rd day is owed to touches before it, also where one looks at that day alone.
+    place.told("--lake lake --by affiliate --from 2026-04-13 --model linear --out day");
+    place.check("day", "linear", &[(&first, 0.5), (&second, 0.5)]);
     let told = place.refused("--lake nowhere");
     assert!(told.contains("there is no event lake in nowhere"), "{told}");
 }

@@ -331,6 +331,10 @@ fn decide_by(models: &[Model], lesson: Option<&Lesson>, conversions: f64, timed:
         (Some(model), None) => {
             (model, format!("no rule was asked for; but {few} from which on it is better than a rule"))
         }
+        (None, _) if models == [Model::Learned] => (
+            Model::Learned,
+            "it was asked for, and its rule divided, as there was too little to learn from".to_owned(),
+        ),
         (None, _) => (models.first().copied().unwrap_or(Model::Last), "it was asked for".to_owned()),
     }
 }

@@ -4,7 +4,8 @@ use domain::attribution::Credit;
 
 use super::{
     Attribution, Said, Told,
-    learned::{Foretold, Lesson, ORGANIC},
+    input::NOBODY,
+    learned::{Foretold, Lesson},
     paths::{Paths, To},
     written::interval,
 };
@@ -36,7 +37,7 @@ pub(super) fn summary(said: &Said) -> String {
             let credit = at(&model.credit, channel);
             format!("{} {:.1}", said.channels.names()[channel], credit.conversions)
         });
-        let organic = model.organic.map(|it| format!("{ORGANIC} {:.1}", it.conversions));
+        let organic = model.organic.map(|it| format!("{NOBODY} {:.1}", it.conversions));
         let most = most.chain(organic).collect::<Vec<_>>().join(", ");
         told.push_str(&format!("\n{:16} {most}", model.model.name()));
     }
@@ -112,7 +113,7 @@ fn side_by_side(said: &Said, heading: &str, of: fn(&Credit) -> f64) -> Section {
     let mut rows: Vec<Vec<String>> = channels.iter().take(ROWS).map(row).collect();
     if said.told.iter().any(|told| told.organic.is_some()) {
         let organic = |told: &Told| told.organic.map_or_else(String::new, |it| format!("{:.2}", of(&it)));
-        rows.push([ORGANIC.to_owned()].into_iter().chain(said.told.iter().map(organic)).collect());
+        rows.push([NOBODY.to_owned()].into_iter().chain(said.told.iter().map(organic)).collect());
     }
     let text = if ROWS < channels.len() {
         format!("The {ROWS} channels with the most credit, of {}; all are in credit.csv.", channels.len())

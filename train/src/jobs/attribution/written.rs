@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{
     Attribution, Said, Told,
     bootstrap::LEVEL,
-    learned::{self, Lesson, ORGANIC},
+    input::NOBODY,
+    learned::{self, Lesson},
     model::word,
     pages,
     paths::Paths,
@@ -50,7 +51,7 @@ fn csv(said: &Said) -> Result<Vec<u8>> {
         }
         if let Some(organic) = told.organic {
             let numbers = [organic.conversions.to_string(), organic.value.to_string()];
-            writer.write_record([told.model.name().as_str(), ORGANIC, &numbers[0], &numbers[1]])?;
+            writer.write_record([told.model.name().as_str(), NOBODY, &numbers[0], &numbers[1]])?;
         }
     }
     Ok(writer.into_inner()?)
@@ -159,7 +160,7 @@ fn parquet(said: &Said) -> Result<Vec<u8>> {
         }
         if let Some(organic) = told.organic {
             names[0].push(told.model.name());
-            names[1].push(ORGANIC.to_owned());
+            names[1].push(NOBODY.to_owned());
             numbers[0].push(organic.conversions);
             numbers[1].push(organic.value);
             bounds.iter_mut().for_each(|bounds| bounds.push(None));

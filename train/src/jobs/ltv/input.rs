@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::{Days, NaiveDate};
-use domain::attribution::Channels;
+use domain::{Clock, attribution::Channels};
 
 use crate::{anomaly::matrix::Values, jobs::table::Table, lifetime::Transactions};
 
@@ -25,16 +25,16 @@ pub(super) struct Customers {
 }
 
 impl Customers {
-    pub(super) fn read(path: &Path, renamed: &[(String, String)]) -> Result<Self> {
+    pub(super) fn read(path: &Path, renamed: &[(String, String)], clock: &Clock) -> Result<Self> {
         let table = Table::read(path, &renamed.iter().cloned().collect::<BTreeMap<_, _>>())?;
         let mut numbers = Channels::default();
-        let mut customers = Vec::with_capacity(table.rows());
-        for (row, name) in table.texts(CUSTOMER)?.iter().enumerate() {
-            let name = name.filter(|name| !name.trim().is_empty());
-            let name = name.with_context(|| format!("{}: says nothing", table.place(row, CUSTOMER)))?;
-            customers.push(numbers.number(name));
-        }
+        let customers = table.numbered(CUSTOMER, &mut numbers)?;
         let (days, amounts) = (days(&table)?, table.amounts(AMOUNT)?);
+        // A day more, for clocks east of Greenwich.
+        let tomorrow = day_of(clock.now().date_naive()).saturating_add(1);
+        if let Some(row) = days.iter().position(|day| tomorrow < *day) {
+            bail!("{}: {} has not come yet", table.place(row, DATE), date_of(days[row]));
+        }
         let transactions = Transactions::of_days(&customers, &days, &amounts)
             .with_context(|| table.source().to_owned())?
             .with_attributes(attributes(&table, (&customers, &days), numbers.names().len())?)?;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, ensure};
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
+use domain::Clock;
 
 use self::input::Customers;
 use super::run::RunArgs;
@@ -91,12 +92,12 @@ impl Ltv {
     ///
     /// # Errors
     /// When it cannot be done; nothing is written then.
-    pub fn run(&self) -> Result<String> {
+    pub fn run(&self, clock: &Clock) -> Result<String> {
         ensure!(1 <= self.horizon_days, "--horizon-days is 0, and must be at least 1");
         let (folder, stopped) = self.run.begin()?;
         let watch = Watch::new(4, stopped);
         watch.step("reading transactions")?;
-        let customers = Customers::read(&self.transactions, &self.column)?;
+        let customers = Customers::read(&self.transactions, &self.column, clock)?;
         watch.done();
         watch.step("learning")?;
         let plan = Plan {

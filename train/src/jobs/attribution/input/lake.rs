@@ -77,8 +77,11 @@ pub(super) fn read(
     ensure!(range.start < range.end, "there is no time between --from and --to");
     let rejected = rejected(&lake)?;
     let mut told = Visits::new(asked.by, channels, is_watched);
+    // An order is owed to touches of the window before it, also to those before --from.
+    let window_us = i64::from(asked.window) * DAY_US;
+    let touched = range.start.saturating_sub(window_us)..range.end;
     let clicks = ["session_id", "affiliate_id", "campaign_id", "source", "device"];
-    each(&lake, Kind::Click, &clicks, &range, |event| {
+    each(&lake, Kind::Click, &clicks, &touched, |event| {
         if let Event::Click(visit) = event {
             told.click(visit);
         }
@@ -109,7 +112,7 @@ pub(super) fn read(
         let codes: Vec<&str> = told.currencies.iter().map(|it| it.code()).collect();
         notes.push(format!("values are in {}, and added up as they are", codes.join(", ")));
     }
-    told.input(address, i64::from(asked.window) * DAY_US, notes)
+    told.input(address, (range.start, window_us), notes)
 }
 
 /// Tells each event of a kind once.
@@ -215,7 +218,12 @@ impl Visits {
         self.currencies.insert(order.amount.currency);
     }
 
-    fn input(mut self, address: &Path, window_us: i64, mut notes: Vec<String>) -> Result<Input> {
+    fn input(
+        mut self,
+        address: &Path,
+        (from_us, window_us): (i64, i64),
+        mut notes: Vec<String>,
+    ) -> Result<Input> {
         let mut written = Written::new(&mut self, window_us);
         let (touches, mut orders) = (std::mem::take(&mut self.touches), std::mem::take(&mut self.orders));
         let tolerance_us = CLOCK_TOLERANCE.num_seconds() * SECOND_US;
@@ -242,6 +250,9 @@ impl Visits {
             let unused: Vec<(bool, Touch)> = used.into_iter().zip(touches).collect();
             for part in unused.chunk_by(|one, other| one.0 == other.0).filter(|part| !part[0].0) {
                 let touches: Vec<Touch> = part.iter().map(|(_, touch)| *touch).collect();
+                if touches.last().is_some_and(|last| last.at_us < from_us) {
+                    continue;
+                }
                 written.push(&Travelled { touches: &touches, campaign, end: None, is_coupon: false })?;
             }
         }

@@ -16,6 +16,9 @@ use models::fingerprint::Fingerprint;
 pub(super) use self::watched::{Watch, Watched};
 use crate::jobs::table::Table;
 
+/// What nobody is called in what is written.
+pub(super) const NOBODY: &str = "(organic)";
+
 /// Which file, or which lake, and what is in it.
 #[derive(Args, Clone, Debug)]
 pub struct JourneyArgs {
@@ -37,7 +40,8 @@ pub struct JourneyArgs {
     /// Folder, or s3://BUCKET/FOLDER, of the event lake that journeys are taken from
     #[arg(long, value_name = "LAKE")]
     pub lake: Option<PathBuf>,
-    /// Of a lake: only visits from then on, a day or an instant such as 2026-03-01T12:00:00Z
+    /// Of a lake: only conversions from then on, with their touches of the window before, and visits that led to nothing since;
+    /// a day or an instant such as 2026-03-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = instant, requires = "lake")]
     pub from: Option<i64>,
     /// Of a lake: only visits and conversions before then
@@ -117,6 +121,11 @@ impl JourneyArgs {
             (None, None) => bail!("say which file (--input) or which lake (--lake) journeys come from"),
         };
         ensure!(!input.journeys.is_empty(), "{} has no journey with a touch", input.source);
+        ensure!(
+            !input.channels.names().iter().any(|name| name == NOBODY),
+            "{} has a channel called {NOBODY}, as nobody is called in what is written: call it otherwise",
+            input.source
+        );
         let names: Vec<String> = input.channels.names().to_vec();
         let direct = names.iter().enumerate().filter(|(_, name)| self.direct.contains(name));
         direct.for_each(|(number, _)| input.journeys.mark_direct(number as u32));

@@ -1,5 +1,7 @@
 //! A row for each touch: which journey, when, through which channel, and whether it ended in a conversion.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use domain::attribution::{Channels, Journeys, journeys::Row};
 
@@ -98,19 +100,12 @@ pub(super) fn read(table: &Table, by: By, mut channels: Channels, is_watched: bo
 
 /// Each row by the numbers of its journey and channel.
 fn numbered(table: &Table, by: By, ids: &mut Channels, channels: &mut Channels) -> Result<Vec<Touch>> {
-    let (names, players) = (table.texts("journey_id")?, table.texts(by.column())?);
+    let (journeys, players) = (table.numbered("journey_id", ids)?, table.numbered(by.column(), channels)?);
     let at_us = table.instants("ts")?;
-    let said = |row: usize, text: Option<&str>, field: &str| {
-        let text = text.map(str::to_owned).filter(|text| !text.is_empty());
-        text.with_context(|| format!("{}: says nothing", table.place(row, field)))
-    };
-    let mut touches = Vec::with_capacity(table.rows());
-    for (row, (name, player)) in names.iter().zip(players.iter()).enumerate() {
-        let journey = ids.number(&said(row, name, "journey_id")?);
-        let channel = channels.number(&said(row, player, by.column())?);
-        touches.push(Touch { journey, at_us: at_us[row], row: row as u32, channel });
-    }
-    Ok(touches)
+    let rows = journeys.into_iter().zip(players).zip(at_us).enumerate();
+    Ok(rows
+        .map(|(row, ((journey, channel), at_us))| Touch { journey, at_us, row: row as u32, channel })
+        .collect())
 }
 
 /// What rows say for models that learn.
@@ -130,12 +125,21 @@ impl Seen {
         let has_campaign = by != By::Campaign && table.has(By::Campaign.column());
         let campaigns = if has_campaign {
             let texts = table.texts(By::Campaign.column())?;
+            let distinct: BTreeSet<&str> = texts.iter().flatten().collect();
+            for name in distinct {
+                watched.campaign(Some(name));
+            }
             texts.iter().map(|text| watched.campaign(text)).collect()
         } else {
             unknown()
         };
         let devices = if table.has("device") {
-            table.texts("device")?.iter().map(|text| watched.device(text)).collect()
+            let texts = table.texts("device")?;
+            let distinct: BTreeSet<&str> = texts.iter().flatten().collect();
+            for name in distinct {
+                watched.device(Some(name));
+            }
+            texts.iter().map(|text| watched.device(text)).collect()
         } else {
             unknown()
         };

@@ -15,7 +15,7 @@ use self::examples::Rows;
 pub(super) use self::{
     export::publication,
     held_out::{Foretold, HeldOut},
-    shares::{ORGANIC, parquet},
+    shares::parquet,
 };
 use super::input::{Input, Watched};
 use crate::attribution::{FitError, Fitted, LEARNERS, Learned, Settings, Shares, Timing, fit};

@@ -7,10 +7,11 @@ use polars::prelude::{
     TimeZone,
 };
 
-use super::{super::input::Input, Lesson};
+use super::{
+    super::input::{Input, NOBODY},
+    Lesson,
+};
 
-/// What nobody is called.
-pub(in super::super) const ORGANIC: &str = "(organic)";
 /// Parts of a conversion.
 const WHOLE: u64 = 1_000_000;
 
@@ -47,7 +48,7 @@ pub(in super::super) fn parquet(lesson: &Lesson, input: &Input, channels: &Chann
             let channel = touches.get(place);
             columns.conversion.push(name.clone());
             columns.place.push(channel.map(|_| place as u32 + 1));
-            let named = channel.map_or(ORGANIC, |channel| &channels.names()[*channel as usize]);
+            let named = channel.map_or(NOBODY, |channel| &channels.names()[*channel as usize]);
             columns.channel.push(named.to_owned());
             columns.touched_us.push(touched_us.get(place).copied());
             columns.ppm.push(u32::try_from(*part)?);
