@@ -8,14 +8,82 @@ use std::{
 };
 
 use chrono::{Days, NaiveDate};
+use domain::{
+    campaign::EventKind,
+    click::Device,
+    conversion::{ConversionStatus, ReversalReason},
+    event::{Conversion, Event, Known, Refund, StatusChange},
+    money::Money,
+};
+use features::{lake::Lake, window::DAY};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 const CUSTOMERS: u32 = 2_500;
 /// Days that are told of; the last ninety judge.
 const DAYS: u32 = 540;
+
+fn id<T: From<Uuid>>(kind: u128, number: u128) -> T {
+    Uuid::from_u128(kind << 96 | number).into()
+}
+
+fn order((number, at_us): (u128, i64), customer: &str, cents: i64, partner: &str) -> Known<Event> {
+    let event = Conversion {
+        id: id(1, number),
+        occurred_at_us: at_us,
+        campaign: id(2, 1),
+        advertiser: id(3, 1),
+        name: "order".to_owned(),
+        kind: EventKind::Sale,
+        amount: Money::new(cents, "EUR".parse().unwrap()),
+        click: None,
+        session: None,
+        link: None,
+        affiliate: Some(id(4, u128::from(partner == "blog"))),
+        order_id: number.to_string(),
+        customer: customer.to_owned(),
+        coupon: String::new(),
+        address_hash: None,
+        network: None,
+        country: String::new(),
+        device: Device::Unknown,
+        device_id: String::new(),
+        email_hash: None,
+        email_domain: String::new(),
+    };
+    Known { event: Event::Conversion(event), known_at_us: at_us }
+}
+
+fn refund((number, at_us): (u128, i64), cents: i64) -> Known<Event> {
+    let event = Refund {
+        id: id(5, number),
+        occurred_at_us: at_us,
+        conversion: id(1, number),
+        campaign: id(2, 1),
+        advertiser: id(3, 1),
+        affiliate: None,
+        customer: "late".to_owned(),
+        amount: Money::new(cents, "EUR".parse().unwrap()),
+        reason: ReversalReason::Refund,
+    };
+    Known { event: Event::Refund(event), known_at_us: at_us }
+}
+
+fn rejected((number, at_us): (u128, i64)) -> Known<Event> {
+    let event = StatusChange {
+        id: id(6, number),
+        occurred_at_us: at_us,
+        conversion: id(1, number),
+        campaign: id(2, 1),
+        affiliate: None,
+        to: ConversionStatus::Rejected,
+        reason: Some(ReversalReason::Fraud),
+    };
+    Known { event: Event::StatusChange(event), known_at_us: at_us }
+}
 
 /// Customers who come through two partners, one of which sends those who buy twice as often. Each buys at a pace of their own
 /// and leaves after a purchase with a chance of one in ten.
@@ -75,6 +143,8 @@ impl Place {
     }
 }
 
+type Row = (String, f64, f64, f64, f64, String, String);
+
 const LEARN: &str = "--transactions orders.csv --calibration-end 2025-03-25 --horizon-days 90";
 
 #[test]
@@ -97,14 +167,16 @@ fn the_best_candidate_predicts_and_all_are_judged_by_what_came() {
     let mut reader = csv::Reader::from_reader(predictions.as_slice());
     assert_eq!(
         reader.headers().unwrap(),
-        vec!["customer_id", "predicted", "lower", "upper", "p_active", "segment"]
+        vec!["customer_id", "predicted", "lower", "upper", "p_active", "segment", "reasons"]
     );
-    let (mut rows, mut total) = (0_u64, 0.0);
+    let (mut rows, mut total, mut reasons) = (0_u64, 0.0, 0);
     for row in reader.deserialize() {
-        let (_, mean, lower, upper, active, _): (String, f64, f64, f64, f64, String) = row.unwrap();
+        let (_, mean, lower, upper, active, _, why): Row = row.unwrap();
         assert!(0.0 <= lower && lower <= upper && 0.0 <= mean && (0.0..=1.0).contains(&active));
         (rows, total) = (rows + 1, total + mean);
+        reasons += usize::from(why.contains('×'));
     }
+    assert!(2_000 < reasons, "{reasons}");
     assert_eq!(Some(rows), metrics["customers"].as_u64());
     assert!((total / metrics["predicted_total"].as_f64().unwrap() - 1.0).abs() < 1e-9);
     let report = String::from_utf8(place.read("out/report.html")).unwrap();
@@ -132,6 +204,67 @@ fn the_same_transactions_and_seed_are_the_same_bytes() {
 }
 
 #[test]
+fn every_candidate_is_a_version_whose_file_says_what_the_trainer_says() {
+    let place = Place::new();
+    for model in ["bgnbd", "tweedie", "elasticnet", "forest", "gbdt", "all"] {
+        // Publishing runs the file on customers of all predictions and refuses what differs from what was predicted.
+        let told = place.told(&format!("{LEARN} --model {model} --name {model} --out {model}"));
+        assert!(told.contains(&format!("{model} version 1 is in registry")), "{told}");
+        let manifest = format!("registry/{model}/1/manifest.json");
+        let manifest: Value = serde_json::from_slice(&place.read(&manifest)).unwrap();
+        let gini = &manifest["metrics"][0];
+        assert!(gini["interval"]["low"].as_f64() < gini["value"].as_f64(), "{gini}");
+        assert_eq!(manifest["features"]["set"], "customer");
+    }
+}
+
+/// The same orders as a lake tells of them, with some that came to nothing or were given back.
+fn write_lake(place: &Place) {
+    let lake = Lake::at(place.0.path().join("lake"));
+    let mut batch = lake.batch();
+    let text = transactions();
+    let mut number = 0_u128;
+    for line in text.lines().skip(1) {
+        let [customer, date, amount, partner] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let cents = amount.replace('.', "").parse::<i64>().unwrap();
+        let day = NaiveDate::parse_from_str(date, "%Y-%m-%d").unwrap();
+        let at_us = day.and_hms_opt(13, 0, 0).unwrap().and_utc().timestamp_micros();
+        number += 1;
+        batch.push(&order((number, at_us), customer, cents, partner)).unwrap();
+    }
+    let end_us = 1_742_943_600_000_000;
+    // An order that is too much by half, which is given back in time; one that is given back after the end; a false one.
+    number += 1;
+    batch.push(&refund((number, end_us - 3 * DAY), 3_000)).unwrap();
+    batch.push(&refund((number + 1, end_us + 3 * DAY), 900)).unwrap();
+    batch.push(&order((number, end_us - 9 * DAY), "late", 3_000 + 4_500, "blog")).unwrap();
+    batch.push(&order((number + 1, end_us - 8 * DAY), "late", 4_500, "blog")).unwrap();
+    batch.push(&order((number + 2, end_us - 7 * DAY), "late", 99_900, "blog")).unwrap();
+    batch.push(&rejected((number + 2, end_us - 6 * DAY))).unwrap();
+    batch.push(&order((number + 3, end_us - 7 * DAY), "", 5_000, "blog")).unwrap();
+    batch.finish().unwrap();
+    lake.compact(|_| {}).unwrap();
+}
+
+#[test]
+fn customers_of_a_lake_are_those_of_a_file_less_what_was_known_to_be_nothing() {
+    let place = Place::new();
+    write_lake(&place);
+    let learn = "--calibration-end 2025-03-25 --horizon-days 90 --model bgnbd";
+    let told = place.told(&format!("--lake lake {learn} --out lake_out"));
+    assert!(told.contains("1 orders that were rejected or reversed are left out"), "{told}");
+    assert!(told.contains("1 orders of which no customer was told are left out"), "{told}");
+    let more = "late,2025-03-16,45.00,blog\nlate,2025-03-17,45.00,blog\n";
+    fs::write(place.0.path().join("orders.csv"), format!("{}{more}", transactions())).unwrap();
+    place.told(&format!("--transactions orders.csv {learn} --out out"));
+    assert!(place.read("out/predictions.csv") == place.read("lake_out/predictions.csv"));
+    place.check_refused(&format!("--lake nowhere {learn}"), "there is no event lake in nowhere");
+    place.check_refused(&format!("--lake lake --currency USD {learn}"), "has no order of a customer");
+}
+
+#[test]
 fn a_horizon_that_has_not_passed_is_predicted_and_not_judged() {
     let place = Place::new();
     let told = place.told(
@@ -140,6 +273,22 @@ fn a_horizon_that_has_not_passed_is_predicted_and_not_judged() {
     assert!(told.contains("transactions end on") && told.contains("so that nothing is judged"), "{told}");
     let metrics: Value = serde_json::from_slice(&place.read("out/metrics.json")).unwrap();
     assert_eq!(metrics["models"].as_object().unwrap().len(), 0);
+}
+
+#[test]
+fn what_a_reader_should_know_of_a_file_is_said() {
+    let place = Place::new();
+    let text = transactions();
+    let first = text.lines().nth(1).unwrap();
+    let more = format!("{first}\nreturner,2024-03-03,-5.00,blog\n");
+    fs::write(place.0.path().join("orders.csv"), format!("{text}{more}")).unwrap();
+    let told = place.told(&format!("{LEARN} --model bgnbd --out out"));
+    assert!(told.contains("1 rows say the same as another one"), "{told}");
+    assert!(told.contains("1 customers only returned something"), "{told}");
+    let late = "--transactions orders.csv --calibration-end 2025-07-01 --horizon-days 90";
+    let told = place.told(&format!("{late} --model bgnbd --out late"));
+    assert!(told.contains("nobody is taken to have bought anything from then to 2025-07-01"), "{told}");
+    place.check_refused(&late.replace("2025-07", "2029-07"), "choose an earlier end of calibration");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use models::graph::{
     factors::{Factors, Precision},
     histogram::{Histogram, Side, Tail, Tails},
     isolation_forest::{Isolation, IsolationForest, Reasons},
+    lifetime::{BgNbd, GammaGamma, Histories},
     linear::Linear,
     lookup::{Closed, Segments, Steps},
     preprocess::{Bend, Categories, Column, Numeric, Preprocess},
@@ -45,6 +46,7 @@ pub fn samples() -> Vec<Sample> {
         sample("tails", tails),
         best,
         Sample { name: "attribution", build: attribution, given: journeys() },
+        Sample { name: "lifetime", build: lifetime, given: histories() },
         sample("calibration", calibration),
         Sample { name: "preprocess", build: preprocess, given: raw },
         sample("composition", composition),
@@ -282,6 +284,25 @@ fn attribution(graph: &mut Graph) -> Result<(), GraphError> {
     graph.output("weights", &credit.weights, "of each touch")?;
     graph.output("organic", &credit.organic, "of nobody")?;
     graph.output("fallback", &credit.by_rule, "whether a rule divided the credit")
+}
+
+/// Who came back, who bought once long ago, and who has only just bought.
+fn histories() -> Vec<(&'static str, Given)> {
+    let rows = [[2.0, 213.0, 272.0, 20.0], [0.0, 0.0, 400.0, f64::NAN], [0.0, 0.0, 0.0, 0.0]];
+    vec![("history", Given::F64(4, rows.as_flattened().to_vec()))]
+}
+
+fn lifetime(graph: &mut Graph) -> Result<(), GraphError> {
+    let rows = TensorType::rows(ElementType::F64, 4);
+    let rows = graph.input("history", rows, "frequency, recency, age, mean amount")?;
+    let mut column = |place| graph.columns(&rows, &[place]);
+    let [frequency, recency, age, mean_amount] = [column(0)?, column(1)?, column(2)?, column(3)?];
+    let known = Histories { frequency, recency, age, mean_amount };
+    let purchases = BgNbd { r: 0.243, alpha: 30.9, a: 0.793, b: 2.426 }.add(graph, &known, 182.0)?;
+    let amount = GammaGamma { p: 6.25, q: 3.74, gamma: 15.44 }.add(graph, &known)?;
+    graph.output("expected", &purchases.expected, "purchases in the span")?;
+    graph.output("p_alive", &purchases.p_alive, "the chance to be still a customer")?;
+    graph.output("amount", &amount, "of a purchase")
 }
 
 fn line() -> Segments {

@@ -158,8 +158,8 @@ impl Graph {
         }
         let kinds: Vec<TensorType> = inputs.iter().map(|input| input.kind.clone()).collect();
         let results = op.results(&kinds)?;
-        if let Some(integers) = op.integers() {
-            let tensor = Tensor::i64(&[integers.len()], integers)?;
+        if let Some((shape, integer)) = op.integers() {
+            let tensor = Tensor::i64(shape, vec![integer])?;
             places.push(self.constant(&format!("{operator}_axes"), tensor).index);
         }
         Ok(self.push(Work::Op(op), operator, places, results))

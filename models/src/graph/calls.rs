@@ -157,6 +157,11 @@ impl Graph {
         self.one(Op::ArgMax, &[a])
     }
 
+    /// Along this axis, the sum of each element and all before it.
+    pub fn cumulative_sum(&mut self, a: &Value, axis: i64) -> Result<Value, GraphError> {
+        self.one(Op::CumSum(axis), &[a])
+    }
+
     /// The k largest of each row, largest first and the first of equals before the others, and where they are.
     pub fn top(&mut self, a: &Value, k: usize) -> Result<(Value, Value), GraphError> {
         let mut both = self.apply(Op::TopK(k), &[a])?;

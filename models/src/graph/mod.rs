@@ -10,6 +10,7 @@ pub mod extended_forest;
 pub mod factors;
 pub mod histogram;
 pub mod isolation_forest;
+pub mod lifetime;
 pub mod linear;
 pub mod lookup;
 pub mod preprocess;

@@ -25,6 +25,8 @@ pub(super) enum Op {
     Softmax,
     /// Over one axis, which stays with length 1: ReduceSum, ReduceMean, ReduceMax.
     Reduce(&'static str, i64),
+    /// Over one axis: each element becomes the sum up to it.
+    CumSum(i64),
     /// Over the last axis, which goes.
     ArgMax,
     /// The k largest of the last axis in order, and where they are.
@@ -48,6 +50,7 @@ impl Op {
             Self::Where => "Where",
             Self::MatMul => "MatMul",
             Self::Softmax => "Softmax",
+            Self::CumSum(_) => "CumSum",
             Self::ArgMax => "ArgMax",
             Self::TopK(_) => "TopK",
             Self::Gather(_) => "Gather",
@@ -70,11 +73,12 @@ impl Op {
         }
     }
 
-    /// The integers that ONNX takes as a last input.
-    pub(super) fn integers(&self) -> Option<Vec<i64>> {
+    /// The integers that ONNX takes as a last input: their shape and themselves.
+    pub(super) fn integers(&self) -> Option<(&'static [usize], i64)> {
         match self {
-            Self::Reduce(_, axis) | Self::Unsqueeze(axis) | Self::Squeeze(axis) => Some(vec![*axis]),
-            Self::TopK(k) => Some(vec![*k as i64]),
+            Self::Reduce(_, axis) | Self::Unsqueeze(axis) | Self::Squeeze(axis) => Some((&[1], *axis)),
+            Self::CumSum(axis) => Some((&[], *axis)),
+            Self::TopK(k) => Some((&[1], *k as i64)),
             _ => None,
         }
     }
@@ -117,6 +121,10 @@ impl Op {
                 let axis = axis_of(*axis, a.shape.len())?;
                 result.shape[axis] = Dim::Fixed(1);
                 result
+            }
+            (Self::CumSum(axis), [a]) => {
+                axis_of(*axis, a.shape.len())?;
+                a.of(floats(a.element)?)
             }
             (Self::ArgMax, [a]) => {
                 floats(a.element)?;

@@ -8,6 +8,7 @@ mod dense;
 mod factors;
 mod forests;
 mod histogram;
+mod lifetime;
 mod linear;
 mod preprocess;
 mod running;

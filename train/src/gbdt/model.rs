@@ -83,6 +83,12 @@ impl Boosted {
         Ok(scores)
     }
 
+    /// Whether predictions are e to the score.
+    #[must_use]
+    pub fn is_exponential(&self) -> bool {
+        self.trees.link == Link::Exponential
+    }
+
     /// What the splits of each feature gained together.
     #[must_use]
     pub fn importance(&self) -> Vec<f64> {

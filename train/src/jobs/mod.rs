@@ -3,6 +3,7 @@
 //! To add a job: a folder here that implements [`Job`], and its line in [`Jobs`].
 
 pub mod attribution;
+mod events;
 mod folder;
 pub mod fraud;
 pub mod ltv;

@@ -29,8 +29,7 @@ impl Anchor {
     /// What a customer is expected to spend in the next days.
     #[must_use]
     pub fn expected_value(&self, summary: &Summary, days: f64) -> f64 {
-        // A customer of whom nothing is expected still has a ratio to learn.
-        let purchases = f64::max(self.bg_nbd.expected_purchases(summary, days), 1e-9);
+        let purchases = f64::max(self.bg_nbd.expected_purchases(summary, days), LEAST_PURCHASES);
         purchases * self.gamma_gamma.expected_amount(summary)
     }
 }
@@ -55,12 +54,19 @@ pub struct Feature {
     of: fn(&Moment<'_>) -> f64,
 }
 
-/// All features. To add one: its line here.
+/// So many of the first features follow from others by the anchor.
+pub(super) const OF_ANCHOR: usize = 4;
+/// A customer of whom nothing is expected still has a ratio to learn.
+pub(super) const LEAST_PURCHASES: f64 = 1e-9;
+/// The least chance to be still a customer, so that it has a logarithm.
+pub(super) const LEAST_CHANCE: f64 = 1e-12;
+
+/// All features, those of the anchor first. To add one: its line here.
 #[rustfmt::skip]
 pub static FEATURES: &[Feature] = &[
-    Feature { name: "expected_purchases", doc: "Purchases in the horizon by BG/NBD.", scale: Scale::Logarithm, of: |it| f64::max(it.anchor.bg_nbd.expected_purchases(&it.summary, it.horizon_days), 1e-9) },
+    Feature { name: "expected_purchases", doc: "Purchases in the horizon by BG/NBD.", scale: Scale::Logarithm, of: |it| f64::max(it.anchor.bg_nbd.expected_purchases(&it.summary, it.horizon_days), LEAST_PURCHASES) },
     Feature { name: "expected_amount", doc: "Amount of a purchase by Gamma-Gamma.", scale: Scale::Logarithm, of: |it| it.anchor.gamma_gamma.expected_amount(&it.summary) },
-    Feature { name: "p_alive", doc: "Chance to be still a customer by BG/NBD.", scale: Scale::Logarithm, of: |it| f64::max(it.anchor.bg_nbd.p_alive(&it.summary), 1e-12) },
+    Feature { name: "p_alive", doc: "Chance to be still a customer by BG/NBD.", scale: Scale::Logarithm, of: |it| f64::max(it.anchor.bg_nbd.p_alive(&it.summary), LEAST_CHANCE) },
     Feature { name: "overdue", doc: "Purchases that BG/NBD's rate would have made since the last one.", scale: Scale::OnePlusLogarithm, of: |it| it.since_last() * it.anchor.bg_nbd.rate(&it.summary) },
     Feature { name: "frequency", doc: "Purchases after the first.", scale: Scale::OnePlusLogarithm, of: |it| it.summary.frequency },
     Feature { name: "came_back", doc: "Whether there was a purchase after the first.", scale: Scale::Plain, of: |it| f64::min(it.summary.frequency, 1.0) },
@@ -159,6 +165,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Some of its customers, by their places.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            day: self.day,
+            customers: rows.iter().map(|row| self.customers[*row]).collect(),
+            summaries: rows.iter().map(|row| self.summaries[*row]).collect(),
+            columns: self.columns.iter().map(|(name, values)| (name.clone(), values.select(rows))).collect(),
+        }
+    }
+
     /// What was known of some customers at the end of a day; those who had not yet bought are left out.
     #[must_use]
     pub fn take(

@@ -68,12 +68,22 @@ impl Intervals {
         Self { segments: Segment::ALL.map(of_segment).to_vec(), all }
     }
 
+    /// The groups that predictions of a segment are looked up in.
+    pub(super) fn groups(&self, segment: Segment) -> &[Group] {
+        let own = self.segments.iter().find(|(of, _)| *of == segment);
+        own.map(|(_, groups)| groups).filter(|groups| !groups.is_empty()).unwrap_or(&self.all)
+    }
+
+    /// The group of a prediction.
+    pub(super) fn group(&self, prediction: &Prediction) -> Option<&Group> {
+        let groups = self.groups(prediction.segment);
+        let place = groups.partition_point(|group| group.up_to < prediction.mean);
+        groups.get(place).or(groups.last())
+    }
+
     /// Gives a prediction its bounds. The same customer, prediction and seed get the same ones.
     pub fn bound(&self, prediction: &mut Prediction, seed: u64) {
-        let own = self.segments.iter().find(|(segment, _)| *segment == prediction.segment);
-        let groups = own.map(|(_, groups)| groups).filter(|groups| !groups.is_empty()).unwrap_or(&self.all);
-        let place = groups.partition_point(|group| group.up_to < prediction.mean);
-        let Some(group) = groups.get(place).or(groups.last()) else { return };
+        let Some(group) = self.group(prediction) else { return };
         let drawn = Dice::new(seed ^ STREAM, prediction.customer as u64).unit() < group.purchase_chance;
         let (lower, upper) = if drawn { group.purchase } else { (group.lower, group.upper) };
         (prediction.lower, prediction.upper) = (lower * prediction.mean, upper * prediction.mean);

@@ -1,9 +1,14 @@
 //! How good predictions of amounts are: rank, calibration, totals and coverage, over all and in each segment.
 
+use rayon::prelude::*;
+
 use super::{LifetimeError, Prediction, Segment};
+use crate::anomaly::dice::Dice;
 
 /// How many points of the Gini curve are told besides the first.
 const POINTS: usize = 100;
+/// The stream of chance that draws customers.
+const STREAM: u64 = 0x6c74_7604;
 
 /// What there is to say of some predictions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,6 +89,44 @@ pub fn judge(predictions: &[Prediction], actual: &[f64]) -> Result<Metrics, Life
         deciles: deciles(&means, actual),
         gini_curve: gini_curve(&means, actual),
     })
+}
+
+/// Where each measure lies: the ends of intervals of this level, from drawing as many customers with replacement so many
+/// times (percentile bootstrap, Efron 1979). None where there are no customers.
+#[must_use]
+pub fn resampled(
+    predictions: &[Prediction],
+    actual: &[f64],
+    (drawn, level): (u64, f64),
+    seed: u64,
+) -> Option<(Measures, Measures)> {
+    let one = |number: u64| {
+        let mut dice = Dice::new(seed ^ STREAM, number);
+        let rows: Vec<usize> = (0..predictions.len()).map(|_| dice.index(predictions.len())).collect();
+        let means: Vec<f64> = rows.iter().map(|row| predictions[*row].mean).collect();
+        let spent: Vec<f64> = rows.iter().map(|row| actual[*row] + 0.0).collect();
+        let within =
+            |row: &&usize| (predictions[**row].lower..=predictions[**row].upper).contains(&actual[**row]);
+        let coverage = rows.iter().filter(within).count() as f64 / rows.len() as f64;
+        Measures { coverage, ..measures(&means, &spent) }
+    };
+    let found: Vec<Measures> = (0..drawn).into_par_iter().map(one).collect();
+    let (mut low, mut high) = (*found.first()?, *found.first()?);
+    let fields: [fn(&mut Measures) -> &mut f64; 6] = [
+        |it| &mut it.gini,
+        |it| &mut it.spearman,
+        |it| &mut it.decile_wmape,
+        |it| &mut it.rmse,
+        |it| &mut it.total_ratio,
+        |it| &mut it.coverage,
+    ];
+    for field in fields {
+        let mut values: Vec<f64> = found.iter().map(|it| *field(&mut it.clone())).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let at = |part: f64| values[(part * (values.len() - 1) as f64).round() as usize];
+        (*field(&mut low), *field(&mut high)) = (at(0.5 - 0.5 * level), at(0.5 + 0.5 * level));
+    }
+    Some((low, high))
 }
 
 /// All measures but the coverage, which is zero.

@@ -139,12 +139,12 @@ fn attributes_tell_what_first_purchases_do_not() {
     }
     let now = with.snapshot(&told, END);
     let tweedie = &with.fitted[0];
-    let Some((columns, reasons)) = tweedie.model.contributions(&now.columns, 5).unwrap() else {
-        panic!("a linear model has reasons")
-    };
     let ratio = tweedie.model.ratios(&now.columns).unwrap()[5];
-    let score = reasons.base + reasons.features.iter().sum::<f64>();
-    assert!((libm::exp(score) - ratio).abs() < 1e-9 && columns.iter().any(|column| column.name == "kind"));
+    let names = Learned { chosen: 0, ..with.clone() }.reasoned();
+    let told = tweedie.reasons(&now, &names).unwrap();
+    let Model::Exponential(linear) = &tweedie.model else { panic!("it is e to a linear score") };
+    let score = linear.bias + told[5 * names.len()..6 * names.len()].iter().sum::<f64>();
+    assert!((libm::exp(score) - ratio).abs() < 1e-9 && names.last().unwrap() == "kind");
 }
 
 #[test]
@@ -152,18 +152,20 @@ fn reasons_of_trees_add_up_to_what_they_say() {
     let drawn = World { customers: 2500, ..world() }.draw(2);
     let learned = learn(&drawn, &plan(&["forest", "gbdt", "stack"])).unwrap();
     let now = learned.snapshot(&drawn, END);
+    let names = learned.reasoned();
     for fitted in &learned.fitted {
-        let told = fitted.model.contributions(&now.columns, 40).unwrap();
+        let told = fitted.reasons(&now, &names).unwrap();
         let Model::Trees(trees) = &fitted.model else {
-            assert!(told.is_none() && fitted.name == "stack");
+            assert!(fitted.name == "stack" && told.iter().any(|part| 0.01 < part.abs()));
             continue;
         };
-        let (columns, reasons) = told.unwrap();
-        let score = reasons.base + reasons.features.iter().sum::<f64>();
         let table = crate::anomaly::matrix::Matrix::like(&trees.columns, &now.columns).unwrap();
-        assert!(
-            (score - trees.scores(&table).unwrap()[40]).abs() < 1e-9 && columns.len() == trees.columns.len()
-        );
+        let base = trees.contributions(table.row(0)).base;
+        let base = if trees.is_exponential() { base } else { libm::log(base) };
+        for (row, ratio) in fitted.model.ratios(&now.columns).unwrap().into_iter().enumerate() {
+            let score = base + told[row * names.len()..(row + 1) * names.len()].iter().sum::<f64>();
+            assert!((score - libm::log(ratio)).abs() < 1e-9, "{}, {row}: {score}", fitted.name);
+        }
     }
 }
 

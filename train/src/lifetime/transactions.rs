@@ -52,6 +52,9 @@ pub enum Segment {
 }
 
 impl Segment {
+    /// Who first bought fewer days ago than this is new.
+    pub const NEW_DAYS: f64 = 90.0;
+
     /// All segments.
     pub const ALL: [Self; 3] = [Self::New, Self::OnePurchase, Self::Loyal];
 
@@ -68,7 +71,7 @@ impl Segment {
     /// The segment of a customer.
     #[must_use]
     pub fn of(summary: &Summary) -> Self {
-        if summary.age < 90.0 {
+        if summary.age < Self::NEW_DAYS {
             return Self::New;
         }
         if summary.frequency < 1.0 { Self::OnePurchase } else { Self::Loyal }

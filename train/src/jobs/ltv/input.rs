@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, Result, bail, ensure};
 use chrono::{Days, NaiveDate};
 use domain::{Clock, attribution::Channels};
+use models::fingerprint::Fingerprint;
 
 use crate::{anomaly::matrix::Values, jobs::table::Table, lifetime::Transactions};
 
@@ -13,7 +14,7 @@ const DATE: &str = "date";
 const AMOUNT: &str = "amount";
 /// What a transaction may say of where its customer came from; the first one counts.
 const ATTRIBUTES: [&str; 2] = ["partner", "campaign"];
-const DAY_US: i64 = 86_400_000_000;
+pub(super) const DAY_US: i64 = 86_400_000_000;
 const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day");
 
 /// Customers and their transactions.
@@ -22,6 +23,9 @@ pub(super) struct Customers {
     pub(super) names: Vec<String>,
     pub(super) transactions: Transactions,
     pub(super) source: String,
+    /// What a reader should know of it.
+    pub(super) notes: Vec<String>,
+    pub(super) data: Fingerprint,
 }
 
 impl Customers {
@@ -38,8 +42,40 @@ impl Customers {
         let transactions = Transactions::of_days(&customers, &days, &amounts)
             .with_context(|| table.source().to_owned())?
             .with_attributes(attributes(&table, (&customers, &days), numbers.names().len())?)?;
-        Ok(Self { names: numbers.names().to_vec(), transactions, source: table.source().to_owned() })
+        let (names, source) = (numbers.names().to_vec(), table.source().to_owned());
+        let mut notes = Vec::new();
+        let repeated = repeated((&customers, &days), &amounts);
+        if 0 < repeated {
+            notes.push(format!(
+                "{repeated} rows say the same as another one, customer, day and amount, and count as well: is the file there twice?"
+            ));
+        }
+        let returned = (0..transactions.customers()).filter(|it| transactions.of(*it).is_empty()).count();
+        if 0 < returned {
+            notes.push(format!("{returned} customers only returned something, and are left out"));
+        }
+        Ok(Self { names, transactions, source, notes, data: table.data })
     }
+
+    /// Says so where nothing is told of the days before the end of calibration.
+    pub(super) fn note_silence(&mut self, end: i32) {
+        if let Some(last) = self.transactions.last_day().filter(|last| *last < end) {
+            let (last, end) = (date_of(last), date_of(end));
+            self.notes.push(format!(
+                "the last transaction is of {last}: nobody is taken to have bought anything from then to {end}"
+            ));
+        }
+    }
+}
+
+/// How many rows say the same as one before them.
+fn repeated((customers, days): (&[u32], &[i32]), amounts: &[f64]) -> usize {
+    let mut rows: Vec<(u32, i32, u64)> =
+        (0..days.len()).map(|row| (customers[row], days[row], amounts[row].to_bits())).collect();
+    rows.sort_unstable();
+    let all = rows.len();
+    rows.dedup();
+    all - rows.len()
 }
 
 /// The days of a column: dates or instants as such or as texts, or whole numbers such as 19971231. Numbers of seconds are
@@ -84,13 +120,18 @@ fn attributes(
     for name in ATTRIBUTES.into_iter().filter(|name| table.has(name)) {
         let texts = table.texts(name)?;
         let said = first.iter().map(|row| row.and_then(|row| texts.get(row)).map(str::to_owned));
-        let said: Vec<Option<String>> = said.collect();
-        // A column that is the same everywhere says nothing.
-        if said.iter().any(|it| *it != said[0]) {
-            attributes.push((name.to_owned(), Values::Categories(said)));
-        }
+        attributes.push((name, said.collect()));
     }
-    Ok(attributes)
+    Ok(telling(attributes))
+}
+
+/// The attributes that differ between customers: one that is the same for all says nothing.
+pub(super) fn telling(
+    attributes: impl IntoIterator<Item = (&'static str, Vec<Option<String>>)>,
+) -> Vec<(String, Values)> {
+    let differs = |(_, said): &(&str, Vec<Option<String>>)| said.iter().any(|it| *it != said[0]);
+    let column = |(name, said): (&str, _)| (name.to_owned(), Values::Categories(said));
+    attributes.into_iter().filter(differs).map(column).collect()
 }
 
 /// The number of a day.

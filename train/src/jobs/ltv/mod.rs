@@ -1,20 +1,22 @@
 //! `tributary-train ltv`: what customers will spend, by candidates that are compared on what was held out in time.
 
+mod export;
 mod input;
+mod lake;
 mod pages;
 mod written;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
-use domain::Clock;
+use domain::{Clock, money::Currency};
 
 use self::input::Customers;
-use super::run::RunArgs;
+use super::{publish::RegistryArgs, run::RunArgs};
 use crate::{
-    lifetime::{Learned, LifetimeError, Metrics, Plan, Prediction, judge, learn},
+    lifetime::{Learned, LifetimeError, Measures, Metrics, Plan, Prediction, judge, learn, resampled},
     watch::Watch,
 };
 
@@ -23,8 +25,14 @@ use crate::{
 pub struct Ltv {
     /// A file with a row for each transaction, as CSV or Parquet: customer_id, date, amount, and perhaps partner and campaign,
     /// of which those of the customer's first transaction count
-    #[arg(long, value_name = "FILE")]
-    transactions: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "lake")]
+    transactions: Option<PathBuf>,
+    /// Folder, or s3://BUCKET/FOLDER, of the event lake that customers and their orders are taken from
+    #[arg(long, value_name = "LAKE", conflicts_with_all = ["transactions", "column"])]
+    lake: Option<PathBuf>,
+    /// Of a lake: only orders in this currency
+    #[arg(long, value_name = "CODE", requires = "lake")]
+    currency: Option<Currency>,
     /// Another name of a column: amount=total; may be repeated
     #[arg(long, value_name = "FIELD=NAME", value_parser = input::renamed)]
     column: Vec<(String, String)>,
@@ -39,6 +47,8 @@ pub struct Ltv {
     model: Choice,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 /// What learns.
@@ -83,9 +93,17 @@ struct Said {
     predictions: Vec<Prediction>,
     /// By each candidate, where the file reaches to the end of the horizon.
     judged: Vec<Judged>,
+    /// Where the measures of the best lie, where it is judged: their lower and their upper ends.
+    intervals: Option<(Measures, Measures)>,
+    /// Of each customer who is predicted, what each feature adds.
+    reasons: Vec<f64>,
     /// Why there is nothing to judge by.
     unjudged: Option<String>,
 }
+
+/// The confidence of intervals of measures, and of how many drawings of customers they come.
+const LEVEL: f64 = 0.95;
+const DRAWN: u64 = 200;
 
 impl Ltv {
     /// Does the job; says what came of it.
@@ -95,9 +113,10 @@ impl Ltv {
     pub fn run(&self, clock: &Clock) -> Result<String> {
         ensure!(1 <= self.horizon_days, "--horizon-days is 0, and must be at least 1");
         let (folder, stopped) = self.run.begin()?;
-        let watch = Watch::new(4, stopped);
+        let watch = Watch::new(5, stopped);
         watch.step("reading transactions")?;
-        let customers = Customers::read(&self.transactions, &self.column, clock)?;
+        let mut customers = self.customers(clock)?;
+        customers.note_silence(input::day_of(self.calibration_end));
         watch.done();
         watch.step("learning")?;
         let plan = Plan {
@@ -109,9 +128,11 @@ impl Ltv {
         let learned = learn(&customers.transactions, &plan).map_err(|error| match error {
             LifetimeError::NoWindow { horizon_days, end } => anyhow!(
                 "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} \
-                 days after as long a history, with 100 customers, 20 who came back and 20 buyers; choose a later end of \
+                 days after as long a history, with 100 customers, 20 who came back and 20 buyers; choose {} end of \
                  calibration, or a shorter horizon",
-                input::date_of(end)
+                input::date_of(end),
+                // An end after all transactions is followed by nothing either.
+                if customers.transactions.last_day() < Some(end) { "an earlier" } else { "a later" }
             ),
             other => other.into(),
         })?;
@@ -120,14 +141,38 @@ impl Ltv {
         let said = Said::of(customers, learned)?;
         watch.done();
         watch.step("writing files")?;
-        written::write(&folder, &said, self)?;
+        let report = pages::report(&said).render()?;
+        let publication = export::publication(&said, self, (report.clone(), clock));
+        // A model that makes no file predicts all the same.
+        let (publication, unpublished) = match publication {
+            Ok(publication) => (Some(publication), None),
+            Err(error) => (None, Some(format!("no version came of it: {error:#}"))),
+        };
+        written::write(&folder, &said, self, publication.as_ref())?;
+        folder.put("report.html", report.as_bytes())?;
         folder.keep()?;
         watch.done();
-        Ok(format!(
-            "{}\npredictions, measures and the report are in {}",
-            pages::summary(&said),
-            self.run.out.display()
-        ))
+        watch.step("publishing")?;
+        let version = publication.map(|it| self.registry.publish(&it, &self.run.out)).transpose()?.flatten();
+        watch.done();
+        let mut told = said.customers.notes.clone();
+        told.push(pages::summary(&said));
+        told.extend(version.or(unpublished));
+        told.push(format!("predictions, measures and the report are in {}", self.run.out.display()));
+        Ok(told.join("\n"))
+    }
+
+    fn customers(&self, clock: &Clock) -> Result<Customers> {
+        match (&self.transactions, &self.lake) {
+            (Some(file), _) => Customers::read(file, &self.column, clock),
+            (None, Some(lake)) => {
+                let end_us = i64::from(input::day_of(self.calibration_end)).saturating_add(1) * input::DAY_US;
+                Customers::of_lake(lake, self.currency, end_us)
+            }
+            (None, None) => {
+                bail!("say which file (--transactions) or which lake (--lake) customers come from")
+            }
+        }
     }
 }
 
@@ -138,7 +183,10 @@ impl Said {
         let predictions = learned.predict(transactions)?;
         let last = transactions.last_day().unwrap_or(end);
         let horizon_end = end.saturating_add_unsigned(days);
-        let mut said = Self { customers, learned, predictions, judged: Vec::new(), unjudged: None };
+        let snapshot = learned.snapshot(transactions, end);
+        let reasons = learned.best().reasons(&snapshot, &learned.reasoned())?;
+        let (judged, intervals, unjudged) = (Vec::new(), None, None);
+        let mut said = Self { customers, learned, predictions, judged, intervals, reasons, unjudged };
         if last < horizon_end {
             said.unjudged = Some(format!(
                 "transactions end on {}, before the horizon does on {}, so that nothing is judged",
@@ -147,7 +195,6 @@ impl Said {
             ));
             return Ok(said);
         }
-        let snapshot = said.learned.snapshot(&said.customers.transactions, end);
         let spent = said.customers.transactions.spent(&snapshot.customers, end, days);
         if spent.iter().sum::<f64>() <= 0.0 {
             said.unjudged =
@@ -158,6 +205,7 @@ impl Said {
             let predictions = said.learned.predict_by(fitted, &snapshot)?;
             said.judged.push(Judged { name: fitted.name, metrics: judge(&predictions, &spent)? });
         }
+        said.intervals = resampled(&said.predictions, &spent, (DRAWN, LEVEL), said.learned.plan.seed);
         Ok(said)
     }
 

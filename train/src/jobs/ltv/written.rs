@@ -1,31 +1,53 @@
 //! What the job writes: predictions, measures, and the report.
 
 use anyhow::Result;
+use models::registry::Publication;
 use serde_json::{Map, Value, json};
 
-use super::{Ltv, Said, input::date_of, pages};
+use super::{Ltv, Said, input::date_of};
 use crate::{
     jobs::folder::Folder,
     lifetime::{Fitted, Measures, Metrics},
 };
 
+/// How many reasons are told at most, and how much a feature must make of a difference.
+const TOLD: usize = 3;
+const WORTH: f64 = 0.005;
+
 /// Writes them.
-pub(super) fn write(folder: &Folder, said: &Said, asked: &Ltv) -> Result<()> {
+pub(super) fn write(
+    folder: &Folder,
+    said: &Said,
+    asked: &Ltv,
+    publication: Option<&Publication>,
+) -> Result<()> {
     folder.put("predictions.csv", &predictions(said)?)?;
     folder.put("metrics.json", &serde_json::to_vec_pretty(&metrics(said, asked))?)?;
-    folder.put("report.html", pages::report(said).render()?.as_bytes())
+    publication.map_or(Ok(()), |it| folder.put("model.onnx", &it.model))
 }
 
 fn predictions(said: &Said) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["customer_id", "predicted", "lower", "upper", "p_active", "segment"])?;
-    for it in &said.predictions {
+    let head = ["customer_id", "predicted", "lower", "upper", "p_active", "segment", "reasons"];
+    writer.write_record(head)?;
+    let names = said.learned.reasoned();
+    for (it, reasons) in said.predictions.iter().zip(said.reasons.chunks(names.len())) {
         let numbers = [it.mean, it.lower, it.upper, it.p_active].map(|number| number.to_string());
         let [mean, lower, upper, p_active] = &numbers;
         let name = &said.customers.names[it.customer];
-        writer.write_record([name, mean, lower, upper, p_active, it.segment.name()])?;
+        let why = why(&names, reasons);
+        writer.write_record([name, mean, lower, upper, p_active, it.segment.name(), &why])?;
     }
     Ok(writer.into_inner()?)
+}
+
+/// The features that make the most difference, and what each multiplies what is expected with.
+fn why(names: &[String], reasons: &[f64]) -> String {
+    let mut places: Vec<usize> = (0..names.len()).filter(|place| WORTH <= reasons[*place].abs()).collect();
+    places.sort_by(|one, other| reasons[*other].abs().total_cmp(&reasons[*one].abs()));
+    let words =
+        places.iter().take(TOLD).map(|place| format!("{} ×{:.2}", names[*place], libm::exp(reasons[*place])));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 fn metrics(said: &Said, asked: &Ltv) -> Value {

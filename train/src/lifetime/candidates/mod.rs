@@ -10,7 +10,9 @@ mod forest;
 mod stacking;
 mod tweedie;
 
-use super::{LifetimeError, linear::Linear, windows::Training};
+use rayon::prelude::*;
+
+use super::{FEATURES, LifetimeError, linear::Linear, windows::Training};
 use crate::{
     anomaly::matrix::{Column, Matrix, Values},
     gbdt::{Boosted, Contributions},
@@ -19,7 +21,9 @@ use crate::{
 pub(super) use stacking::weights as stacking_weights;
 
 /// The least and the greatest multiple of the expectation that is ever predicted.
-const RATIOS: (f64, f64) = (0.02, 50.0);
+pub(super) const RATIOS: (f64, f64) = (0.02, 50.0);
+/// Ratios whose difference is below this have no logarithm between them.
+pub(super) const ALIKE: f64 = 1e-6;
 /// The variance power of the deviance that settings are chosen by, whatever power a candidate learns with.
 const JUDGED_POWER: f64 = 1.3;
 
@@ -67,6 +71,15 @@ pub enum Model {
     Stack(Vec<Part>),
 }
 
+/// By which rule trees credit their questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credits {
+    /// Exact Shapley values (Lundberg, Erion and Lee 2018).
+    Shapley,
+    /// On the way down each question is credited with the change in what is expected: what a graph can say.
+    Path,
+}
+
 /// A model in a stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
@@ -110,32 +123,104 @@ impl Model {
         })
     }
 
-    /// The columns that it looks at, and how the ratio of one customer came about: what each of them adds to it, or to its
-    /// logarithm where the model is a product. Exact Shapley values for trees, and for linear scores of independent
-    /// columns. None where nothing was learned, or by several models together.
+    /// The attributes among the columns that were learned from.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<&Column> {
+        let columns = match self {
+            Self::Expectation => &[][..],
+            Self::Linear(linear) | Self::Exponential(linear) => &linear.columns,
+            Self::Trees(trees) => &trees.columns,
+            Self::Stack(parts) => {
+                return parts
+                    .iter()
+                    .map(|part| part.model.attributes())
+                    .find(|it| !it.is_empty())
+                    .unwrap_or_default();
+            }
+        };
+        columns.iter().filter(|column| FEATURES.iter().all(|it| it.name != column.name)).collect()
+    }
+
+    /// How the ratio of each customer came about: what each column of these names adds to its logarithm, row after row. For
+    /// trees and linear scores of independent columns these are exact Shapley values where the model is a product; where it
+    /// is a sum, each over the logarithmic mean of the ratio and of the one without them. Of several models, the mean
+    /// of theirs by what each predicts. Nothing where nothing was learned.
     ///
     /// # Errors
     /// When a column that was learned from is missing or of another kind.
-    pub fn contributions(
+    pub fn reasons(
         &self,
         columns: &[(String, Values)],
-        row: usize,
-    ) -> Result<Option<(&[Column], Contributions)>, LifetimeError> {
-        let one: Vec<(String, Values)> =
-            columns.iter().map(|(name, values)| (name.clone(), values.select(&[row]))).collect();
+        names: &[String],
+        credits: Credits,
+    ) -> Result<Vec<f64>, LifetimeError> {
+        let rows = columns.first().map_or(0, |(_, values)| length(values));
+        let spread = |own: &[Column], of: &(dyn Fn(usize) -> Vec<f64> + Sync)| {
+            let places: Vec<Option<usize>> =
+                own.iter().map(|column| names.iter().position(|name| *name == column.name)).collect();
+            let row = |row: usize| {
+                let mut told = vec![0.0; names.len()];
+                for (place, part) in places.iter().zip(of(row)) {
+                    place.into_iter().for_each(|place| told[*place] = part);
+                }
+                told
+            };
+            (0..rows).into_par_iter().flat_map_iter(row).collect::<Vec<f64>>()
+        };
         Ok(match self {
-            Self::Expectation | Self::Stack(_) => None,
-            Self::Linear(linear) | Self::Exponential(linear) => {
-                let table = Matrix::like(&linear.columns, &one)?;
-                let features = linear.contributions(table.row(0));
-                Some((&linear.columns, Contributions { base: linear.bias, features }))
+            Self::Expectation => vec![0.0; rows * names.len()],
+            Self::Exponential(linear) => {
+                let table = Matrix::like(&linear.columns, columns)?;
+                spread(&linear.columns, &|row| linear.contributions(table.row(row)))
+            }
+            Self::Linear(linear) => {
+                let table = Matrix::like(&linear.columns, columns)?;
+                spread(&linear.columns, &|row| {
+                    logarithmic(Contributions {
+                        base: linear.bias,
+                        features: linear.contributions(table.row(row)),
+                    })
+                })
             }
             Self::Trees(trees) => {
-                let table = Matrix::like(&trees.columns, &one)?;
-                Some((&trees.columns, trees.contributions(table.row(0))))
+                let table = Matrix::like(&trees.columns, columns)?;
+                spread(&trees.columns, &|row| {
+                    let told = match credits {
+                        Credits::Shapley => trees.contributions(table.row(row)),
+                        Credits::Path => trees.credits(table.row(row)),
+                    };
+                    if trees.is_exponential() { told.features } else { logarithmic(told) }
+                })
+            }
+            Self::Stack(parts) => {
+                let mut sums = vec![0.0; rows * names.len()];
+                let mut whole = vec![0.0; rows];
+                for part in parts {
+                    let why = part.model.reasons(columns, names, credits)?;
+                    for (row, ratio) in part.model.ratios(columns)?.into_iter().enumerate() {
+                        let share = part.weight * part.level * ratio;
+                        whole[row] += share;
+                        let row = row * names.len()..(row + 1) * names.len();
+                        sums[row.clone()]
+                            .iter_mut()
+                            .zip(&why[row])
+                            .for_each(|(sum, part)| *sum += share * part);
+                    }
+                }
+                sums.iter_mut().enumerate().for_each(|(at, sum)| *sum /= whole[at / names.len()]);
+                sums
             }
         })
     }
+}
+
+/// What adds up to a ratio, as what adds up to its logarithm.
+fn logarithmic(told: Contributions) -> Vec<f64> {
+    let bounded = |ratio: f64| ratio.clamp(RATIOS.0, RATIOS.1);
+    let (base, ratio) = (bounded(told.base), bounded(told.base + told.features.iter().sum::<f64>()));
+    let apart = ratio - base;
+    let mean = if apart.abs() < ALIKE { 0.5 * (ratio + base) } else { apart / libm::log(ratio / base) };
+    told.features.into_iter().map(|part| part / mean).collect()
 }
 
 fn length(values: &Values) -> usize {

@@ -14,17 +14,14 @@ use domain::{
     event::{Conversion, Event, Kind, Visit},
     money::Currency,
 };
-use features::{
-    entity::event_id,
-    lake::{Lake, Told},
-};
+use features::lake::Lake;
 use models::fingerprint::Fingerprint;
 
 use super::{
     By, Input, JourneyArgs,
     watched::{Watch, Watched},
 };
-use crate::attribution::UNKNOWN;
+use crate::{attribution::UNKNOWN, jobs::events};
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
@@ -71,8 +68,7 @@ pub(super) fn read(
     channels: Channels,
     is_watched: bool,
 ) -> Result<Input> {
-    let lake = Lake::open(address)?;
-    ensure!(lake.exists()?, "there is no event lake in {}", address.display());
+    let lake = events::open(address)?;
     let range = asked.from.unwrap_or(i64::MIN)..asked.to.unwrap_or(i64::MAX);
     ensure!(range.start < range.end, "there is no time between --from and --to");
     let rejected = rejected(&lake)?;
@@ -81,7 +77,7 @@ pub(super) fn read(
     let window_us = i64::from(asked.window) * DAY_US;
     let touched = range.start.saturating_sub(window_us)..range.end;
     let clicks = ["session_id", "affiliate_id", "campaign_id", "source", "device"];
-    each(&lake, Kind::Click, &clicks, &touched, |event| {
+    events::each(&lake, Kind::Click, &clicks, &touched, |event| {
         if let Event::Click(visit) = event {
             told.click(visit);
         }
@@ -89,7 +85,7 @@ pub(super) fn read(
     let mut left_out = 0_usize;
     let conversions =
         ["session_id", "click_id", "campaign_id", "amount_minor", "currency", "affiliate_id", "coupon"];
-    each(&lake, Kind::Conversion, &conversions, &range, |event| {
+    events::each(&lake, Kind::Conversion, &conversions, &range, |event| {
         let Event::Conversion(order) = event else { return };
         if rejected.contains(&order.id.uuid().as_u128()) {
             left_out += 1;
@@ -115,31 +111,10 @@ pub(super) fn read(
     told.input(address, (range.start, window_us), notes)
 }
 
-/// Tells each event of a kind once.
-fn each(
-    lake: &Lake,
-    kind: Kind,
-    columns: &[&'static str],
-    range: &std::ops::Range<i64>,
-    mut tell: impl FnMut(&Event),
-) -> Result<()> {
-    let told = Told { kind, occurred_us: range.clone(), columns: columns.iter().copied().collect() };
-    let mut replay = lake.replay(vec![told], i64::MIN..i64::MAX)?;
-    let mut seen = HashSet::new();
-    while let Some(block) = replay.next_block()? {
-        for known in block.iter().flatten() {
-            if seen.insert(event_id(&known.event)) {
-                tell(&known.event);
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The conversions that have come to nothing.
 fn rejected(lake: &Lake) -> Result<HashSet<u128>> {
     let mut rejected = HashSet::new();
-    each(lake, Kind::StatusChange, &["conversion_id", "status"], &(i64::MIN..i64::MAX), |event| {
+    events::each(lake, Kind::StatusChange, &["conversion_id", "status"], &(i64::MIN..i64::MAX), |event| {
         let Event::StatusChange(change) = event else { return };
         let id = change.conversion.uuid().as_u128();
         if matches!(change.to, ConversionStatus::Rejected | ConversionStatus::Reversed) {
