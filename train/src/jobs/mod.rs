@@ -33,7 +33,7 @@ use crate::{
 pub enum Jobs {
     /// Anomalies among conversions, clicks or anything else that is rows of numbers: scores, reasons, and a threshold
     Fraud(Box<Order<Fraud>>),
-    /// Who is to be credited with conversions: rules, Markov chains and Shapley values side by side, with intervals
+    /// Who is to be credited with conversions: rules, Markov chains, Shapley values and a model that learns it, with intervals
     Attribution(Box<Attribution>),
     /// What customers will spend: probability models, regressions and trees, compared on what was held out in time
     Ltv(Box<Ltv>),

@@ -136,15 +136,15 @@ impl Table {
         let column = self.column(field)?;
         if let DataType::String = column.dtype() {
             let texts = column.str()?;
-            let wrong = texts.iter().enumerate().find_map(|(row, text)| {
-                let text = text.filter(|text| text.trim().parse::<f64>().is_err())?;
-                Some(format!("{}: {text:?} is no number", self.place(row, field)))
-            });
-            bail!(wrong.unwrap_or_else(|| format!(
-                "column {} of {} holds texts",
-                self.name(field),
-                self.source
-            )));
+            // A column without any value is one of texts, too.
+            let number = |(row, text): (usize, Option<&str>)| match text.map(|it| it.trim().parse()) {
+                None => Ok(f64::NAN),
+                Some(Ok(number)) => Ok(number),
+                Some(Err(_)) => {
+                    bail!("{}: {:?} is no number", self.place(row, field), text.unwrap_or_default())
+                }
+            };
+            return texts.iter().enumerate().map(number).collect();
         }
         let numbers = column.strict_cast(&DataType::Float64);
         let numbers = numbers

@@ -41,16 +41,21 @@ fn rows<'a>(said: &'a Said, told: &'a Told) -> impl Iterator<Item = (usize, &'a 
         .map(move |(channel, name)| (channel, name.as_str(), credit(channel)))
 }
 
+/// A number whose text is one of a real number also where it is whole, so that readers who go by the first rows are not wrong.
+fn real(number: f64) -> String {
+    format!("{number:?}")
+}
+
 fn csv(said: &Said) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["model", "channel", "conversions", "value"])?;
     for told in &said.told {
         for (_, name, credit) in rows(said, told) {
-            let numbers = [credit.conversions.to_string(), credit.value.to_string()];
+            let numbers = [credit.conversions, credit.value].map(real);
             writer.write_record([&told.model.name(), name, &numbers[0], &numbers[1]])?;
         }
         if let Some(organic) = told.organic {
-            let numbers = [organic.conversions.to_string(), organic.value.to_string()];
+            let numbers = [organic.conversions, organic.value].map(real);
             writer.write_record([told.model.name().as_str(), NOBODY, &numbers[0], &numbers[1]])?;
         }
     }
