@@ -1,0 +1,123 @@
+//! What is known of users or items beside their interactions: named features, most of them absent.
+
+use std::collections::BTreeMap;
+
+use crate::anomaly::matrix::Values;
+
+use super::MatchingError;
+
+/// Into how many ranges of equally many rows numbers are parted.
+const RANGES: usize = 10;
+/// A word that fewer have says nothing of others.
+const LEAST: usize = 2;
+
+/// Features of users or items: each has some of them, with a weight.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profiles {
+    names: Vec<String>,
+    rows: Vec<Vec<(u32, f64)>>,
+}
+
+impl Profiles {
+    /// Features from columns of a file, all as long as the first. A category, or each of several that `|`, `;`, `,` or
+    /// spaces part, becomes a feature `column=word`; a number the feature of its range among ten of equal size; what
+    /// only one row has, and what is missing, becomes none.
+    ///
+    /// # Errors
+    /// When columns are of different length.
+    pub fn from_columns(columns: &[(String, Values)]) -> Result<Self, MatchingError> {
+        let length = columns.first().map_or(0, |(_, values)| length(values));
+        let mut words: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        for (name, values) in columns {
+            let found = self::length(values);
+            if found != length {
+                return Err(MatchingError::Ragged { what: name.clone(), found, rows: length });
+            }
+            match values {
+                Values::Numbers(numbers) => ranges(name, numbers, &mut words),
+                Values::Categories(texts) => tokens(name, texts, &mut words),
+            }
+        }
+        let mut profiles = Self { names: Vec::new(), rows: vec![Vec::new(); length] };
+        for (name, mut rows) in words {
+            rows.dedup();
+            if LEAST <= rows.len() {
+                let feature = profiles.names.len() as u32;
+                rows.iter().for_each(|row| profiles.rows[*row as usize].push((feature, 1.0)));
+                profiles.names.push(name);
+            }
+        }
+        Ok(profiles)
+    }
+
+    /// How many users or items there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The names of all features, in order.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The features of one user or item and their weights, in order.
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[(u32, f64)] {
+        &self.rows[row]
+    }
+
+    /// The same features, each weighing the logarithm of how rare it is, and each row of length one (inverse document
+    /// frequency: Spärck Jones 1972).
+    #[must_use]
+    pub fn scaled(&self) -> Self {
+        let mut having = vec![0.0; self.names.len()];
+        self.rows.iter().flatten().for_each(|(feature, _)| having[*feature as usize] += 1.0);
+        let all = self.rows.len() as f64;
+        let scaled = |row: &Vec<(u32, f64)>| {
+            let weigh = |(feature, weight): &(u32, f64)| weight * libm::log1p(all / having[*feature as usize]);
+            let length = row.iter().map(|entry| weigh(entry) * weigh(entry)).sum::<f64>().sqrt();
+            row.iter().map(|entry| (entry.0, weigh(entry) / length)).collect()
+        };
+        Self { names: self.names.clone(), rows: self.rows.iter().map(scaled).collect() }
+    }
+}
+
+fn length(values: &Values) -> usize {
+    match values {
+        Values::Numbers(numbers) => numbers.len(),
+        Values::Categories(texts) => texts.len(),
+    }
+}
+
+fn ranges(name: &str, numbers: &[f64], words: &mut BTreeMap<String, Vec<u32>>) {
+    let mut sorted: Vec<f64> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let mut ends: Vec<f64> = (1..RANGES).filter_map(|at| sorted.get(at * sorted.len() / RANGES).copied()).collect();
+    ends.dedup_by(|a, b| a.total_cmp(b).is_eq());
+    for (row, number) in numbers.iter().enumerate().filter(|(_, number)| number.is_finite()) {
+        let range = ends.partition_point(|end| end <= number);
+        let word = match (range.checked_sub(1).map(|at| ends[at]), ends.get(range)) {
+            (Some(low), Some(high)) => format!("{name}={low}..{high}"),
+            (Some(low), None) => format!("{name}={low}.."),
+            (None, Some(high)) => format!("{name}=..{high}"),
+            (None, None) => continue,
+        };
+        words.entry(word).or_default().push(row as u32);
+    }
+}
+
+fn tokens(name: &str, texts: &[Option<String>], words: &mut BTreeMap<String, Vec<u32>>) {
+    for (row, text) in texts.iter().enumerate() {
+        for word in text.iter().flat_map(|text| text.split(['|', ';', ',', ' '])).filter(|word| !word.is_empty()) {
+            words.entry(format!("{name}={word}")).or_default().push(row as u32);
+        }
+    }
+}
