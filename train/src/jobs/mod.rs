@@ -7,6 +7,7 @@ mod events;
 mod folder;
 pub mod fraud;
 pub mod ltv;
+pub mod matching;
 mod publish;
 mod run;
 mod table;
@@ -20,7 +21,9 @@ use models::registry::{
     manifest::{Calibration, Metric, ParityVector, Signature, Threshold},
 };
 
-use self::{attribution::Attribution, fraud::Fraud, ltv::Ltv, publish::RegistryArgs, run::RunArgs};
+use self::{
+    attribution::Attribution, fraud::Fraud, ltv::Ltv, matching::Matching, publish::RegistryArgs, run::RunArgs,
+};
 use crate::{
     input::{Input, InputArgs},
     report::Report,
@@ -37,6 +40,8 @@ pub enum Jobs {
     Attribution(Box<Attribution>),
     /// What customers will spend: probability models, regressions and trees, compared on what was held out in time
     Ltv(Box<Ltv>),
+    /// Which items suit which users, such as campaigns and affiliates: candidates side by side, with reasons
+    Match(Box<Matching>),
 }
 
 impl Jobs {
@@ -49,6 +54,7 @@ impl Jobs {
             Self::Fraud(order) => order.run(clock),
             Self::Attribution(job) => job.run(clock),
             Self::Ltv(job) => job.run(clock),
+            Self::Match(job) => job.run(),
         }
     }
 }

@@ -12,6 +12,8 @@ use features::offline::table;
 use models::fingerprint::Fingerprint;
 use polars::prelude::{Column, DataFrame, DataType, StringChunked};
 
+use crate::{anomaly::matrix::Values, input::values_of};
+
 /// A file with columns that may have other names than those that they are asked for by.
 pub(super) struct Table {
     frame: DataFrame,
@@ -106,6 +108,17 @@ impl Table {
         let texts = self.column(field)?.cast(&DataType::String);
         let texts = texts.with_context(|| format!("column {field} of {} is no text", self.source))?;
         Ok(texts.str()?.clone())
+    }
+
+    /// All columns but these, numbers or categories, by the names that they have in the file.
+    pub(super) fn others(&self, fields: &[&str]) -> Result<Vec<(String, Values)>> {
+        let known: Vec<&str> = fields.iter().map(|field| self.name(field)).collect();
+        let others = self.frame.columns().iter().filter(|column| !known.contains(&column.name().as_str()));
+        let values = |column: &Column| {
+            let values = values_of(column).with_context(|| self.source.clone())?;
+            Ok((column.name().to_string(), values))
+        };
+        others.map(values).collect()
     }
 
     /// A column of numbers from zero up, where there is one; it must be there when it was given another name.

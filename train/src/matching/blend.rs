@@ -184,7 +184,10 @@ impl Scorer for Blend {
         for member in self.members.iter().filter(|member| 0.0 < member.weight) {
             let (mean, spread) = scale(&member.scorer.scores(user));
             rest -= member.weight * mean / spread;
-            let scaled = |reason: Reason| Reason { contribution: member.weight / spread * reason.contribution, ..reason };
+            let scaled = |reason: Reason| Reason {
+                contribution: member.weight / spread * reason.contribution,
+                ..reason
+            };
             reasons.extend(member.scorer.reasons(user, item).into_iter().map(scaled));
         }
         reasons.push(Reason { because: Because::Rest, contribution: rest });
