@@ -11,7 +11,7 @@ mod popularity;
 use std::{fmt::Debug, sync::Arc};
 
 pub use als::{Als, fit as fit_als};
-pub use bpr::{Bpr, fit as fit_bpr};
+pub use bpr::{Against, Bpr, fit as fit_bpr};
 pub use ease::{Ease, fit as fit_ease};
 pub use factors::Factors;
 
