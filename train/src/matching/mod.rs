@@ -4,7 +4,8 @@
 //! Users and items are numbers; which of affiliates and campaigns are which is the caller's choice, and both ways are worth
 //! asking. A caller makes [`Interactions`], [`Profiles`] where more is known, and [`Seen`] of both; fits one of
 //! [`CANDIDATES`] or a [`Blend`]; takes lists by [`lists`] or [`Scorer::scores`] with [`top::of_scores`], and reasons by
-//! [`Scorer::reasons`]. [`value`] predicts what a pair is worth rather than whether it happens. [`assign`] shares places out
+//! [`Scorer::reasons`]. The candidate `value`
+//! predicts what a pair is worth rather than whether it happens. [`assign`] shares places out
 //! under capacities and budgets, [`explore`] shows some by chance and says with which, [`exposure`] keeps places for
 //! newcomers. All is the same at any number of threads.
 
@@ -23,7 +24,6 @@ mod split;
 #[cfg(test)]
 mod tests;
 pub mod top;
-pub mod value;
 
 use rayon::prelude::*;
 

@@ -35,11 +35,22 @@ pub struct Bpr {
     pub regularization: f64,
     /// How often each interaction is compared with another item.
     pub epochs: usize,
+    /// What it is compared with.
+    pub against: Against,
+}
+
+/// What known items are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// Any other item, as in the paper.
+    AnyItem,
+    /// An item of another interaction, so that popular items are compared more often, as in the package `implicit`.
+    PopularItems,
 }
 
 impl Default for Bpr {
     fn default() -> Self {
-        Self { factors: 32, learning_rate: 0.05, regularization: 0.01, epochs: 60 }
+        Self { factors: 32, learning_rate: 0.02, regularization: 0.01, epochs: 100, against: Against::AnyItem }
     }
 }
 
@@ -135,8 +146,10 @@ fn learn(plan: &Bpr, all: &Interactions, groups: (&mut Group, &mut Group), pairs
     let (rate, keep) = (plan.learning_rate as f32, 1.0 - (plan.learning_rate * plan.regularization) as f32);
     for _ in 0..pairs.len() {
         let (user, liked) = pairs[dice.index(pairs.len())];
-        // Drawn from interactions, so that popular items are compared more often.
-        let other = pairs[dice.index(pairs.len())].1;
+        let other = match plan.against {
+            Against::AnyItem => dice.index(items.members.len()) as u32,
+            Against::PopularItems => pairs[dice.index(pairs.len())].1,
+        };
         let member = users.members[user as usize] as usize;
         if all.contains(member, items.members[other as usize] as usize) {
             continue;

@@ -4,16 +4,19 @@ mod als;
 mod bpr;
 mod cosine;
 mod ease;
+mod effects;
 mod factors;
 mod knn;
 mod popularity;
+mod value;
 
 use std::{fmt::Debug, sync::Arc};
 
 pub use als::{Als, fit as fit_als};
-pub use bpr::{Bpr, fit as fit_bpr};
+pub use bpr::{Against, Bpr, fit as fit_bpr};
 pub use ease::{Ease, fit as fit_ease};
 pub use factors::Factors;
+pub use value::{Value, fit as fit_value};
 
 use super::{Interactions, MatchingError, Profiles};
 
@@ -106,7 +109,7 @@ pub struct Candidate {
 
 /// The candidates. To add one: its file and its line.
 pub static CANDIDATES: &[Candidate] =
-    &[popularity::POPULARITY, knn::KNN, cosine::COSINE, ease::EASE, als::ALS, bpr::BPR];
+    &[popularity::POPULARITY, knn::KNN, cosine::COSINE, ease::EASE, als::ALS, bpr::BPR, value::VALUE];
 
 /// The candidate of this name.
 #[must_use]

@@ -1,0 +1,268 @@
+//! What a pair is worth: boosted trees on what is known of both sides and how it agrees, with what is particular to the user
+//! and to the item, drawn towards nothing as far as they are little known.
+//!
+//! A row learns effects that were taken without it, so that trees trust them as much as they deserve.
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use super::effects::Effects;
+use crate::{
+    anomaly::matrix::Matrix,
+    gbdt::{Boosted, Examples, GbdtError, Settings, losses::Squared},
+    matching::{Because, Candidate, MatchingError, Profiles, Reason, Scorer, Seen},
+};
+
+pub(super) const VALUE: Candidate = Candidate {
+    name: "value",
+    doc: "What a pair is expected to be worth: boosted trees on features of both sides and shrunk effects of each.",
+    fit: |seen, seed| Ok(Box::new(fit(seen, seed)?)),
+};
+
+/// The effects of a pair, as reasons name them.
+const EFFECTS: [&str; 4] = ["item", "user", "item with such users", "user with such items"];
+
+/// A fitted value model.
+#[derive(Debug)]
+pub struct Value {
+    seen: Arc<Seen>,
+    trees: Boosted,
+    names: Vec<String>,
+    shared: Shared,
+    effects: [Effects; 4],
+}
+
+/// What both sides may have, by the same name: columns, and for each feature which of them it is of and its number there.
+#[derive(Debug)]
+struct Shared {
+    columns: Vec<String>,
+    users: Vec<Option<(u32, u32)>>,
+    items: Vec<Option<(u32, u32)>>,
+}
+
+/// A pair's row in the making.
+struct Sides<'a> {
+    users: &'a Profiles,
+    items: &'a Profiles,
+}
+
+/// Learns what pairs are worth from those of which it is known.
+///
+/// # Errors
+/// When there are no features, or trees cannot be grown.
+pub fn fit(seen: &Arc<Seen>, seed: u64) -> Result<Value, MatchingError> {
+    let sides = sides(seen)?;
+    let shared = Shared::new(&sides);
+    let effects = effects(seen, &sides);
+    let rows = seen.interactions.rows();
+    let counts = seen.interactions.counts();
+    let residuals = residuals(seen, &effects);
+    let width = width(&sides, &shared);
+    let mut values = Vec::with_capacity(rows.len() * width);
+    for ((row, residual), count) in rows.iter().zip(&residuals).zip(counts) {
+        let known = effects_without(&effects, &sides, (row.user as usize, row.item as usize), residual, f64::from(*count));
+        fill(&mut values, &sides, &shared, (row.user as usize, row.item as usize), known);
+    }
+    let table = Matrix::from_rows(width, values).map_err(GbdtError::from)?;
+    let targets: Vec<f64> = rows.iter().map(|row| row.value).collect();
+    let weights: Vec<f64> = counts.iter().map(|count| f64::from(*count)).collect();
+    let settings = Settings {
+        trees: 300,
+        leaves: 12,
+        learning_rate: 0.05,
+        min_rows: 20,
+        l2: 1.0,
+        row_fraction: 0.7,
+        feature_fraction: 0.5,
+        seed,
+        ..Settings::default()
+    };
+    let examples = Examples { table: &table, targets: &targets, weights: Some(&weights) };
+    let trees = crate::gbdt::fit(&settings, &Squared, examples, None, &mut |_| ControlFlow::Continue(()))?;
+    let names = names(&sides, &shared);
+    Ok(Value { seen: Arc::clone(seen), trees, names, shared, effects })
+}
+
+fn sides(seen: &Seen) -> Result<Sides<'_>, MatchingError> {
+    match (&seen.users, &seen.items) {
+        (Some(users), Some(items)) => Ok(Sides { users, items }),
+        _ => Err(MatchingError::Needs { candidate: VALUE.name, needs: "features of users and of items" }),
+    }
+}
+
+impl Shared {
+    fn new(sides: &Sides<'_>) -> Self {
+        let column = |name: &str| name.split('=').next().unwrap_or(name).to_owned();
+        let columns: Vec<String> = {
+            let of = |profiles: &Profiles| profiles.names().iter().map(|name| column(name)).collect::<Vec<_>>();
+            let items = of(sides.items);
+            let mut both: Vec<String> = of(sides.users).into_iter().filter(|name| items.contains(name)).collect();
+            both.sort();
+            both.dedup();
+            both
+        };
+        let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut place = |name: &'_ str, next: u32| -> Option<u32> {
+            columns.binary_search(&column(name)).ok().map(|_| next)
+        };
+        let words: Vec<&str> = sides.users.names().iter().chain(sides.items.names()).map(String::as_str).collect();
+        for word in &words {
+            if place(word, 0).is_some() {
+                let next = numbers.len() as u32;
+                numbers.entry(word).or_insert(next);
+            }
+        }
+        let of = |profiles: &Profiles| {
+            let one = |name: &String| {
+                let at = columns.binary_search(&column(name)).ok()?;
+                Some((at as u32, numbers[name.as_str()]))
+            };
+            profiles.names().iter().map(one).collect()
+        };
+        let (users, items) = (of(sides.users), of(sides.items));
+        Self { columns, users, items }
+    }
+
+    /// Of each shared column, how much of what either side has both have (Jaccard 1901).
+    fn agreement(&self, sides: &Sides<'_>, (user, item): (usize, usize)) -> Vec<f64> {
+        let of = |row: &[(u32, f64)], places: &[Option<(u32, u32)>]| -> Vec<(u32, u32)> {
+            row.iter().filter_map(|(feature, _)| places[*feature as usize]).collect()
+        };
+        let (mine, theirs) = (of(sides.users.row(user), &self.users), of(sides.items.row(item), &self.items));
+        let one = |column: u32| {
+            let count = |words: &[(u32, u32)]| words.iter().filter(|(at, _)| *at == column).count();
+            let both = mine.iter().filter(|word| word.0 == column && theirs.contains(word)).count();
+            let either = count(&mine) + count(&theirs) - both;
+            if either == 0 { f64::NAN } else { both as f64 / either as f64 }
+        };
+        (0..self.columns.len() as u32).map(one).collect()
+    }
+}
+
+fn width(sides: &Sides<'_>, shared: &Shared) -> usize {
+    sides.users.names().len() + sides.items.names().len() + shared.columns.len() + EFFECTS.len()
+}
+
+/// What the columns of a pair's row are called.
+fn names(sides: &Sides<'_>, shared: &Shared) -> Vec<String> {
+    let user = sides.users.names().iter().map(|name| format!("user {name}"));
+    let item = sides.items.names().iter().map(|name| format!("item {name}"));
+    let same = shared.columns.iter().map(|name| format!("same {name}"));
+    user.chain(item).chain(same).chain(EFFECTS.map(str::to_owned)).collect()
+}
+
+/// Adds a pair's row.
+fn fill(values: &mut Vec<f64>, sides: &Sides<'_>, shared: &Shared, pair: (usize, usize), effects: [f64; 4]) {
+    for (profiles, row) in [(sides.users, pair.0), (sides.items, pair.1)] {
+        let first = values.len();
+        values.resize(first + profiles.names().len(), 0.0);
+        profiles.row(row).iter().for_each(|(feature, weight)| values[first + *feature as usize] = *weight);
+    }
+    values.extend(shared.agreement(sides, pair));
+    values.extend(effects);
+}
+
+/// What the row is above expectation where each effect is learned.
+type Residuals = [f64; 3];
+
+/// Effects of items, then of users, and then of either with the features of the other, each of what those before leave.
+fn effects(seen: &Seen, sides: &Sides<'_>) -> [Effects; 4] {
+    let all = &seen.interactions;
+    let weights: Vec<f64> = all.counts().iter().map(|count| f64::from(*count)).collect();
+    let mean = mean(seen);
+    let rows = || all.rows().iter().zip(&weights);
+    let of_items: Vec<(u32, f64, f64)> = rows().map(|(row, weight)| (row.item, row.value - mean, *weight)).collect();
+    let items = Effects::fit(all.items(), &of_items);
+    let of_users: Vec<(u32, f64, f64)> =
+        rows().map(|(row, weight)| (row.user, row.value - mean - items.of(row.item as usize), *weight)).collect();
+    let users = Effects::fit(all.users(), &of_users);
+    let (mut with_users, mut with_items) = (Vec::new(), Vec::new());
+    for (row, weight) in rows() {
+        let left = row.value - mean - items.of(row.item as usize) - users.of(row.user as usize);
+        for (feature, _) in sides.users.row(row.user as usize) {
+            with_users.push((group(row.item as usize, *feature, sides.users), left, *weight));
+        }
+        for (feature, _) in sides.items.row(row.item as usize) {
+            with_items.push((group(row.user as usize, *feature, sides.items), left, *weight));
+        }
+    }
+    let with_users = Effects::fit(all.items() * sides.users.names().len(), &with_users);
+    let with_items = Effects::fit(all.users() * sides.items.names().len(), &with_items);
+    [items, users, with_users, with_items]
+}
+
+fn mean(seen: &Seen) -> f64 {
+    let all = &seen.interactions;
+    let rows = all.rows().iter().zip(all.counts());
+    let sum: f64 = rows.clone().map(|(row, count)| row.value * f64::from(*count)).sum();
+    sum / rows.map(|(_, count)| f64::from(*count)).sum::<f64>()
+}
+
+fn group(row: usize, feature: u32, profiles: &Profiles) -> u32 {
+    (row * profiles.names().len()) as u32 + feature
+}
+
+fn residuals(seen: &Seen, [items, users, ..]: &[Effects; 4]) -> Vec<Residuals> {
+    let mean = mean(seen);
+    let of = |row: &crate::matching::Interaction| {
+        let (of_item, of_user) = (items.of(row.item as usize), users.of(row.user as usize));
+        [row.value - mean, row.value - mean - of_item, row.value - mean - of_item - of_user]
+    };
+    seen.interactions.rows().iter().map(of).collect()
+}
+
+/// A pair's effects as `of` tells those of groups; the two of features are means over them.
+fn pair_effects(
+    effects: &[Effects; 4],
+    sides: &Sides<'_>,
+    (user, item): (usize, usize),
+    of: impl Fn(&Effects, usize, usize) -> f64,
+) -> [f64; 4] {
+    let mean = |which: usize, row: usize, profiles: &Profiles, features: &[(u32, f64)]| {
+        let one = |feature: &(u32, f64)| of(&effects[which], group(row, feature.0, profiles) as usize, 2);
+        features.iter().map(one).sum::<f64>() / features.len().max(1) as f64
+    };
+    [
+        of(&effects[0], item, 0),
+        of(&effects[1], user, 1),
+        mean(2, item, sides.users, sides.users.row(user)),
+        mean(3, user, sides.items, sides.items.row(item)),
+    ]
+}
+
+fn effects_without(
+    effects: &[Effects; 4],
+    sides: &Sides<'_>,
+    pair: (usize, usize),
+    residuals: &Residuals,
+    weight: f64,
+) -> [f64; 4] {
+    pair_effects(effects, sides, pair, |effects, group, residual| {
+        effects.without(group, residuals[residual], weight)
+    })
+}
+
+impl Value {
+    fn row(&self, values: &mut Vec<f64>, user: usize, item: usize) {
+        let Ok(sides) = sides(&self.seen) else { return };
+        let known = pair_effects(&self.effects, &sides, (user, item), |effects, group, _| effects.of(group));
+        fill(values, &sides, &self.shared, (user, item), known);
+    }
+}
+
+impl Scorer for Value {
+    fn scores(&self, user: usize) -> Vec<f64> {
+        let mut values = Vec::new();
+        (0..self.seen.interactions.items()).for_each(|item| self.row(&mut values, user, item));
+        let table = Matrix::from_rows(self.names.len(), values).expect("rows are as wide as their names");
+        self.trees.scores(&table).expect("the table is as wide as the one that was learned from")
+    }
+
+    fn reasons(&self, user: usize, item: usize) -> Vec<Reason> {
+        let mut row = Vec::new();
+        self.row(&mut row, user, item);
+        let said = self.trees.contributions(&row);
+        let named = self.names.iter().zip(said.features).filter(|(_, it)| *it != 0.0);
+        let named = named.map(|(name, contribution)| Reason { because: Because::Feature(name.clone()), contribution });
+        named.chain([Reason { because: Because::Rest, contribution: said.base }]).collect()
+    }
+}
