@@ -1,10 +1,7 @@
 //! What affiliates agree to about their rates: bounds that no decision passes. A change is a new version, and all stay.
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
-use domain::{
-    AffiliateId, CampaignId, Rate, RateContractId,
-    commission::dynamic::{Contract, StandingError},
-};
+use domain::{AffiliateId, CampaignId, Rate, RateContractId, commission::dynamic::Contract};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -69,10 +66,11 @@ impl NewRateContract {
         if !(1..=DAYS_MAX).contains(&notice_days) {
             return Err(Failure::unprocessable("/notice_days", "it must be 1 to 365 days"));
         }
-        terms.check().map_err(|error| match error {
-            StandingError::FloorAboveCap { .. } => Failure::unprocessable("/floor", error),
-            _ => Failure::unprocessable("", error),
-        })?;
+        let rates = [("/floor", floor), ("/cap", cap), ("/step", step), ("/exploring", exploring)];
+        if let Some((pointer, _)) = rates.into_iter().find(|(_, rate)| Rate::ONE < *rate) {
+            return Err(Failure::unprocessable(pointer, "it must be at most 100%, the whole order"));
+        }
+        terms.check().map_err(|error| Failure::unprocessable("/floor", error))?;
         Ok(terms)
     }
 }
@@ -162,9 +160,12 @@ mod tests {
         assert_eq!(api.made(&path, contract("10%")).await["version"], 1);
         insta::assert_snapshot!(api.post(&path, contract("12%")).await, @"");
         let listed = api.get(&format!("{path}?affiliate_id={ana}")).await;
-        let caps: Vec<_> = listed.body["data"].as_array().unwrap().iter().map(|row| row["cap"].clone()).collect();
+        let caps: Vec<_> =
+            listed.body["data"].as_array().unwrap().iter().map(|row| row["cap"].clone()).collect();
         assert_eq!(caps, ["12%", "10%"]);
-        assert!(api.announced().await.ends_with(&["contract.created".to_owned(), "contract.created".to_owned()]));
+        assert!(
+            api.announced().await.ends_with(&["contract.created".to_owned(), "contract.created".to_owned()])
+        );
     }
 
     #[tokio::test]

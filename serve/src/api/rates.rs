@@ -6,7 +6,7 @@ use domain::{
     AffiliateId, CampaignId, PlanId, Rate,
     commission::{
         Timeline, Version,
-        dynamic::{RateDecision, RateReason},
+        dynamic::{RateDecision, RatePart, RateReason},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -43,9 +43,7 @@ pub struct Reason {
 impl Reason {
     /// The reasons of a decision, in the order in which the rate was computed.
     pub(super) fn of(decision: &RateDecision) -> Vec<Self> {
-        let told = |part: &domain::commission::dynamic::RatePart| {
-            Self { reason: part.reason, ppm: part.ppm, words: part.reason.words() }
-        };
+        let told = |part: &RatePart| Self { reason: part.reason, ppm: part.ppm, words: part.reason.words() };
         decision.parts.iter().map(told).collect()
     }
 }
@@ -159,7 +157,9 @@ async fn one(
     let mut db = app.db.acquire().await?;
     let campaign = listing.filter.campaign_id;
     store::affiliates::find(&mut db, id, by.affiliate).await?.ok_or_else(|| Failure::not_found(id))?;
-    store::campaigns::find(&mut db, campaign, by.affiliate).await?.ok_or_else(|| Failure::not_found(campaign))?;
+    store::campaigns::find(&mut db, campaign, by.affiliate)
+        .await?
+        .ok_or_else(|| Failure::not_found(campaign))?;
     let plans = store::campaigns::plans_for(&mut db, &[campaign], &[id]).await?;
     let contract = store::rate_contracts::in_force(&mut db, &[id], &[campaign]).await?.pop();
     let timeline = Timeline::new(plans.into_iter().map(Plan::into_version).collect());

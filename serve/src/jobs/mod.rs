@@ -3,7 +3,7 @@
 //! To add a job: a file here, and its line in [`JOBS`]. Every job is safe to run twice.
 
 mod click_retention;
-mod customer_stays;
+pub mod customer_stays;
 mod directory_changes;
 mod event_partitions;
 mod idempotency_keys;

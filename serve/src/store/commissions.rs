@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AffiliateId, CampaignId, CommissionId, ConversionId, Money, PlanId, commission::Trace,
+    AffiliateId, CampaignId, CommissionId, ConversionId, Money, PlanId,
+    commission::Trace,
     conversion::{CommissionStatus, CommissionWait},
 };
 use serde::Serialize;

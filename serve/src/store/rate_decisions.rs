@@ -145,8 +145,8 @@ pub async fn known(tx: &mut PgConnection, occasions: &[Occasion]) -> sqlx::Resul
     )
     .fetch_all(tx)
     .await?;
-    let occasion = rows.into_iter().map(|row| {
-        (row.affiliate_id.into(), row.campaign_id.into(), row.decided_at, row.policy_version)
-    });
+    let occasion = rows
+        .into_iter()
+        .map(|row| (row.affiliate_id.into(), row.campaign_id.into(), row.decided_at, row.policy_version));
     Ok(occasion.collect())
 }

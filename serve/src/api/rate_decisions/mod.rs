@@ -162,11 +162,7 @@ fn as_kept(new: &mut NewRateDecision) {
 }
 
 /// Holds each decision against the book; all that do not fit are pointed at, up to a number.
-fn hold(
-    book: &mut Book,
-    decisions: &[NewRateDecision],
-    now: DateTime<Utc>,
-) -> Result<Vec<TakenUp>, Failure> {
+fn hold(book: &mut Book, decisions: &[NewRateDecision], now: DateTime<Utc>) -> Result<Vec<TakenUp>, Failure> {
     let (mut taken_up, mut misfits) = (Vec::new(), Vec::new());
     for (position, new) in decisions.iter().enumerate() {
         match book.take_up(new, now) {
@@ -177,7 +173,8 @@ fn hold(
     if misfits.is_empty() {
         return Ok(taken_up);
     }
-    let detail = format!("{} of {} decisions do not fit, so none is taken up", misfits.len(), decisions.len());
+    let detail =
+        format!("{} of {} decisions do not fit, so none is taken up", misfits.len(), decisions.len());
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     let problem = Problem::new(status, "rate_decisions_refused", "Decisions do not fit").detail(detail);
     let pointed_at = misfits.into_iter().take(POINTED_AT);
