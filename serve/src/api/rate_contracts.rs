@@ -158,7 +158,23 @@ mod tests {
                    "note": "Signed on paper."})
         };
         assert_eq!(api.made(&path, contract("10%")).await["version"], 1);
-        insta::assert_snapshot!(api.post(&path, contract("12%")).await, @"");
+        insta::assert_snapshot!(api.post(&path, contract("12%")).await, @r#"
+        201 {
+          "actor": "key_1",
+          "affiliate_id": "aff_2",
+          "campaign_id": "cmp_3",
+          "cap": "12%",
+          "created_at": "2026-02-01T12:00:00.005Z",
+          "exploring": "0%",
+          "floor": "4%",
+          "id": "rct_4",
+          "note": "Signed on paper.",
+          "notice_days": 14,
+          "period_days": 30,
+          "step": "2%",
+          "version": 2
+        }
+        "#);
         let listed = api.get(&format!("{path}?affiliate_id={ana}")).await;
         let caps: Vec<_> =
             listed.body["data"].as_array().unwrap().iter().map(|row| row["cap"].clone()).collect();
@@ -179,12 +195,12 @@ mod tests {
             contract.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
             api.post(&path, contract).await.problem()
         };
-        insta::assert_snapshot!(check(json!({"floor": "11%"})).await, @"");
-        insta::assert_snapshot!(check(json!({"cap": "101%"})).await, @"");
-        insta::assert_snapshot!(check(json!({"notice_days": 0})).await, @"");
-        insta::assert_snapshot!(check(json!({"period_days": 400})).await, @"");
-        insta::assert_snapshot!(check(json!({"affiliate_id": "aff_01JH0000000000000000000000"})).await, @"");
+        insta::assert_snapshot!(check(json!({"floor": "11%"})).await, @"422 unprocessable:  [/floor: the contract's floor of 11% is above its cap of 10%; exchange them]");
+        insta::assert_snapshot!(check(json!({"cap": "101%"})).await, @"422 unprocessable:  [/cap: it must be at most 100%, the whole order]");
+        insta::assert_snapshot!(check(json!({"notice_days": 0})).await, @"422 unprocessable:  [/notice_days: it must be 1 to 365 days]");
+        insta::assert_snapshot!(check(json!({"period_days": 400})).await, @"422 unprocessable:  [/period_days: it must be 0 to 365 days]");
+        insta::assert_snapshot!(check(json!({"affiliate_id": "aff_01JH0000000000000000000000"})).await, @"422 unknown_reference: no such affiliate [/affiliate_id: no such affiliate]");
         let nowhere = "/api/v1/campaigns/cmp_01JH0000000000000000000000/rate-contracts";
-        insta::assert_snapshot!(api.get(nowhere).await.problem(), @"");
+        insta::assert_snapshot!(api.get(nowhere).await.problem(), @"404 not_found: cmp_1 does not exist, or this key may not see it");
     }
 }

@@ -87,7 +87,9 @@ impl Book {
         let campaigns = store::campaigns::lock_all(tx, &campaigns).await?;
         let contracts = store::rate_contracts::in_force(tx, &affiliates, &campaigns).await?;
         let plans = store::campaigns::plans_for(tx, &campaigns, &affiliates).await?;
-        let occasions: Vec<_> = batch.iter().map(NewRateDecision::occasion).collect();
+        // The database cannot look up moments that its calendar does not have; those are refused anyway.
+        let has_moment = |new: &&NewRateDecision| 0 <= new.decision.decided_at.timestamp();
+        let occasions: Vec<_> = batch.iter().filter(has_moment).map(NewRateDecision::occasion).collect();
         let places = contracts.iter().map(|contract| (contract.affiliate_id, contract.campaign_id));
         Ok(Self {
             timelines: timelines(places, plans),

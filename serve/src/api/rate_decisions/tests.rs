@@ -165,7 +165,7 @@ async fn each_conversion_is_paid_the_rate_of_its_own_time() {
     assert_eq!(program.lines(&late).await, "5.00 accrued, waits for approval until nothing");
     let id = api.get(&format!("/api/v1/commissions?conversion_id={after}")).await.column("id")[0].to_owned();
     let trace = api.get(&format!("/api/v1/commissions/{id}")).await.body["trace"]["steps"].clone();
-    insta::assert_snapshot!(trace[1]["text"].as_str().unwrap(), @"");
+    insta::assert_snapshot!(trace[1]["text"].as_str().unwrap(), @"The rate goes from 5% to 9.9%: +8.3333 points for what customers are worth, −3.3334 points for how sure that is, −0.0999 points for rounding. Policy third-1 decided it on 2026-02-01 with model ltv-7.");
     program.assert_balanced().await;
 }
 
@@ -173,7 +173,93 @@ async fn each_conversion_is_paid_the_rate_of_its_own_time() {
 async fn an_affiliate_sees_its_rate_why_since_when_and_what_is_announced() {
     let program = Program::new().await;
     program.take_up(&program.decide("5%", "30", |_, _| {})).await;
-    insta::assert_snapshot!(program.rates().await, @"");
+    insta::assert_snapshot!(program.rates().await, @r#"
+    200 {
+      "affiliate_id": "aff_1",
+      "announced": [
+        {
+          "decided_at": "2026-02-01T12:00:00.005Z",
+          "final_after_days": null,
+          "from": "2026-02-15T12:00:00.005Z",
+          "is_own": true,
+          "model_version": "ltv-7",
+          "plan_id": "pln_2",
+          "plan_version": 1,
+          "policy_version": "third-1",
+          "rate": "9.9%",
+          "reasons": [
+            {
+              "ppm": 83333,
+              "reason": "value",
+              "words": "what customers are worth"
+            },
+            {
+              "ppm": -33334,
+              "reason": "uncertainty",
+              "words": "how sure that is"
+            },
+            {
+              "ppm": -999,
+              "reason": "rounding",
+              "words": "rounding"
+            }
+          ],
+          "until": null,
+          "why": "The rate goes from 5% to 9.9%: +8.3333 points for what customers are worth, −3.3334 points for how sure that is, −0.0999 points for rounding."
+        }
+      ],
+      "campaign_id": "cmp_3",
+      "contract": {
+        "actor": "key_4",
+        "affiliate_id": "aff_1",
+        "campaign_id": "cmp_3",
+        "cap": "15%",
+        "created_at": "2026-02-01T12:00:00.004Z",
+        "exploring": "1%",
+        "floor": "3%",
+        "id": "rct_5",
+        "note": "",
+        "notice_days": 14,
+        "period_days": 30,
+        "step": "5%",
+        "version": 1
+      },
+      "history": {
+        "data": [
+          {
+            "decided_at": null,
+            "final_after_days": null,
+            "from": "2026-02-01T12:00:00.003Z",
+            "is_own": false,
+            "model_version": null,
+            "plan_id": "pln_6",
+            "plan_version": 1,
+            "policy_version": null,
+            "rate": "5%",
+            "reasons": [],
+            "until": "2026-02-15T12:00:00.005Z",
+            "why": "People agreed on 5% in the campaign's plan."
+          }
+        ],
+        "has_more": false,
+        "next": null
+      },
+      "now": {
+        "decided_at": null,
+        "final_after_days": null,
+        "from": "2026-02-01T12:00:00.003Z",
+        "is_own": false,
+        "model_version": null,
+        "plan_id": "pln_6",
+        "plan_version": 1,
+        "policy_version": null,
+        "rate": "5%",
+        "reasons": [],
+        "until": "2026-02-15T12:00:00.005Z",
+        "why": "People agreed on 5% in the campaign's plan."
+      }
+    }
+    "#);
     program.later(15);
     program.take_up(&program.decide("9.9%", "30", |_, _| {})).await;
     let told = program.rates().await.body;
@@ -206,7 +292,42 @@ async fn what_is_announced_is_the_change_with_its_reasons_once() {
     let payloads = payloads.unwrap();
     assert_eq!(payloads.len(), 1);
     let text = serde_json::to_string_pretty(&payloads[0]).unwrap();
-    insta::assert_snapshot!(readable(&text), @"");
+    insta::assert_snapshot!(readable(&text), @r#"
+    {
+      "affiliate_id": "aff_1",
+      "campaign_id": "cmp_2",
+      "contract_id": "rct_3",
+      "decided_at": "2026-02-01T12:00:00.005Z",
+      "decision_id": "rdc_4",
+      "effective_at": "2026-02-15T12:00:00.005Z",
+      "final_after_days": null,
+      "model_version": "ltv-7",
+      "next": "9.9%",
+      "notice_days": 14,
+      "plan_id": "pln_5",
+      "plan_version": 1,
+      "policy_version": "third-1",
+      "previous": "5%",
+      "reasons": [
+        {
+          "ppm": 83333,
+          "reason": "value",
+          "words": "what customers are worth"
+        },
+        {
+          "ppm": -33334,
+          "reason": "uncertainty",
+          "words": "how sure that is"
+        },
+        {
+          "ppm": -999,
+          "reason": "rounding",
+          "words": "rounding"
+        }
+      ],
+      "why": "The rate goes from 5% to 9.9%: +8.3333 points for what customers are worth, −3.3334 points for how sure that is, −0.0999 points for rounding."
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -243,7 +364,7 @@ async fn one_that_does_not_fit_keeps_all_out() {
         (Some(program.now() + TimeDelta::days(3)), "third-3".to_owned());
     let row = |decision| program.row(program.ana, decision);
     let rows = [row(&stale), row(&broken), row(&hasty), program.row(bo, &fine), row(&fine), row(&fine)];
-    insta::assert_snapshot!(program.send(&rows).await.problem(), @"");
+    insta::assert_snapshot!(program.send(&rows).await.problem(), @"422 rate_decisions_refused: 5 of 6 decisions do not fit, so none is taken up [/decisions/0/previous: it was decided for a rate of 6%, and the rate is 5%; decide again] [/decisions/1/next: a rate of 16% is above the contract's cap of 15%] [/decisions/2/effective_at: it would hold from 2026-02-04 12:00:00.007 UTC; notice and period of the contract admit 2026-02-15 12:00:00.007 UTC or up to a year later] [/decisions/3/affiliate_id: aff_1 has no contract about its rate in cmp_2; enter one under /campaigns/{id}/rate-contracts] [/decisions/5/decided_at: what this policy decided then is recorded already, or comes twice]");
     assert!(program.api.get(DECISIONS).await.column("id").is_empty());
     assert_eq!(program.announced("rate.changed").await, 0);
     assert_eq!(program.rates().await.body["announced"], json!([]));
@@ -253,19 +374,25 @@ async fn one_that_does_not_fit_keeps_all_out() {
 async fn what_cannot_be_read_is_pointed_at() {
     let program = Program::new().await;
     let fine = program.row(program.ana, &program.decide("5%", "30", |_, _| {}));
+    let shadow = program.row(
+        program.ana,
+        &program.decide("5%", "30", |policy, _| {
+            (policy.mode, policy.version) = (RateMode::Shadow, "third-0".to_owned())
+        }),
+    );
     let check = async |change: &dyn Fn(&mut Value)| {
         let mut row = fine.clone();
         change(&mut row);
-        program.send(&[fine.clone(), row]).await.problem()
+        program.send(&[shadow.clone(), row]).await.problem()
     };
-    insta::assert_snapshot!(check(&|row| row["next"] = json!("ten")).await, @"");
-    insta::assert_snapshot!(check(&|row| drop(row.as_object_mut().unwrap().remove("parts"))).await, @"");
-    insta::assert_snapshot!(check(&|row| row["mode"] = json!("loud")).await, @"");
-    insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("+262142-01-01T00:00:00Z")).await, @"");
-    insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("-262142-01-01T00:00:00Z")).await, @"");
-    insta::assert_snapshot!(check(&|row| row["effective_at"] = json!("+262142-01-01T00:00:00Z")).await, @"");
-    insta::assert_snapshot!(program.send(&[]).await.problem(), @"");
-    insta::assert_snapshot!(program.send(&vec![fine.clone(); 1_001]).await.problem(), @"");
+    insta::assert_snapshot!(check(&|row| row["next"] = json!("ten")).await, @r#"422 unprocessable:  [/decisions/1: "ten" is not a percentage with at most four digits after the point, such as 12.5]"#);
+    insta::assert_snapshot!(check(&|row| drop(row.as_object_mut().unwrap().remove("parts"))).await, @"422 unprocessable:  [/decisions/1/parts: missing field `parts`]");
+    insta::assert_snapshot!(check(&|row| row["mode"] = json!("loud")).await, @"422 unprocessable:  [/decisions/1: unknown variant `loud`, expected `shadow` or `live`]");
+    insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("+262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/decided_at: it was decided at +262142-01-01 00:00:00 UTC, and now it is 2026-02-01 12:00:00.008 UTC; decisions are taken up after they were made]");
+    insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("-262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/decided_at: it was decided at -262142-01-01 00:00:00 UTC, and now it is 2026-02-01 12:00:00.009 UTC; decisions are taken up after they were made]");
+    insta::assert_snapshot!(check(&|row| row["effective_at"] = json!("+262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/effective_at: it would hold from +262142-01-01 00:00:00 UTC; notice and period of the contract admit 2026-02-15 12:00:00.005 UTC or up to a year later]");
+    insta::assert_snapshot!(program.send(&[]).await.problem(), @"422 unprocessable:  [/decisions: there are 0; send 1 to 1000 at once]");
+    insta::assert_snapshot!(program.send(&vec![fine.clone(); 1_001]).await.problem(), @"422 unprocessable:  [/decisions: there are 1001; send 1 to 1000 at once]");
 }
 
 #[tokio::test]
@@ -275,9 +402,9 @@ async fn a_change_that_is_announced_is_not_changed_again() {
     program.later(1);
     let problem = |answer: Answer| answer.problem();
     let stale = program.row(program.ana, &program.decide("5%", "36", |_, _| {}));
-    insta::assert_snapshot!(problem(program.send(&[stale]).await), @"");
+    insta::assert_snapshot!(problem(program.send(&[stale]).await), @"422 rate_decisions_refused: 1 of 1 decisions do not fit, so none is taken up [/decisions/0/previous: it was decided for a rate of 5%, and the rate is 9.9%; decide again]");
     let hasty = program.row(program.ana, &program.decide("9.9%", "36", |_, _| {}));
-    insta::assert_snapshot!(problem(program.send(&[hasty]).await), @"");
+    insta::assert_snapshot!(problem(program.send(&[hasty]).await), @"422 rate_decisions_refused: 1 of 1 decisions do not fit, so none is taken up [/decisions/0/next: a change is announced for 2026-02-15 12:00:00.005 UTC already; decide again after that]");
 }
 
 #[tokio::test]
@@ -321,9 +448,10 @@ async fn terms_for_other_events_stay_and_two_tiers_have_no_one_rate() {
     let path = format!("/api/v1/campaigns/{}/plans", program.campaign);
     let rules = json!([
         {"event": "sale", "terms": {"model": "percentage", "rate": "6%"}},
-        {"terms": {"model": "flat", "amount": {"value": "2", "currency": "EUR"}}},
+        {"terms": {"model": "flat", "amount": {"value": "2.00", "currency": "EUR"}}},
     ]);
     program.api.made(&path, json!({"rules": rules, "affiliate_id": program.ana})).await;
+    program.later(30);
     program.take_up(&program.decide("6%", "30", |_, _| {})).await;
     let plans = program.api.get(&path).await;
     let newest = &plans.body["data"][0];
@@ -351,15 +479,15 @@ async fn a_verified_sale() -> (Program, String) {
 #[tokio::test]
 async fn a_commission_waits_for_the_customer_and_becomes_payable_then() {
     let (program, sale) = a_verified_sale().await;
-    insta::assert_snapshot!(program.lines(&sale).await, @"");
+    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 accrued, waits for approval until 2026-03-17T12:00:00.007Z");
     program.move_to(&sale, "approve", json!({})).await;
-    insta::assert_snapshot!(program.lines(&sale).await, @"");
+    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 accrued, waits for customer until 2026-03-17T12:00:00.007Z");
     program.later(29);
     assert_eq!(program.verified().await, 0);
     assert!(program.lines(&sale).await.contains("accrued, waits for customer"));
     program.later(1);
     assert_eq!((program.verified().await, program.verified().await), (1, 0));
-    insta::assert_snapshot!(program.lines(&sale).await, @"");
+    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 payable, waits for nothing until 2026-03-17T12:00:00.007Z");
     assert_eq!(program.announced("commission.verified").await, 1);
     program.assert_balanced().await;
 }
@@ -382,14 +510,14 @@ async fn a_return_before_the_commission_is_final_takes_it_back() {
     program.later(10);
     let half = json!({"reason": "refund", "amount": {"value": "50.00", "currency": "EUR"}});
     program.move_to(&sale, "reverse", half).await;
-    insta::assert_snapshot!(program.lines(&sale).await, @"");
+    insta::assert_snapshot!(program.lines(&sale).await, @"-4.95 accrued, waits for customer until 2026-03-17T12:00:00.007Z; 9.90 accrued, waits for customer until 2026-03-17T12:00:00.007Z");
     let whole = program.api.sale(program.ana, &program.campaign, "A2").await;
     program.move_to(&whole, "approve", json!({})).await;
     program.move_to(&whole, "reverse", json!({"reason": "refund"})).await;
     program.later(40);
     assert_eq!((program.verified().await, program.verified().await), (1, 0), "of the first one half is left");
-    insta::assert_snapshot!(program.lines(&sale).await, @"");
-    insta::assert_snapshot!(program.lines(&whole).await, @"");
+    insta::assert_snapshot!(program.lines(&sale).await, @"-4.95 payable, waits for nothing until 2026-03-17T12:00:00.007Z; 9.90 payable, waits for nothing until 2026-03-17T12:00:00.007Z");
+    insta::assert_snapshot!(program.lines(&whole).await, @"-9.90 accrued, waits for nothing until 2026-03-27T12:00:00.012Z; 9.90 accrued, waits for nothing until 2026-03-27T12:00:00.012Z");
     let accounts = program.api.get(&format!("/api/v1/ledger/accounts?owner_id={}", program.ana)).await;
     let owed: Vec<_> = accounts.body["data"]
         .as_array()
@@ -399,7 +527,7 @@ async fn a_return_before_the_commission_is_final_takes_it_back() {
             format!("{} {}", account["kind"].as_str().unwrap(), account["balance"]["value"].as_str().unwrap())
         })
         .collect();
-    insta::assert_snapshot!(owed.join(", "), @"");
+    insta::assert_snapshot!(owed.join(", "), @"commission_payable -4.95, commission_accrued 0.00");
     program.assert_balanced().await;
 }
 
@@ -412,12 +540,12 @@ async fn nobody_sees_anothers_rates() {
     let key = program.api.new_key(&["rates:read"], Some(bo)).await;
     let get = async |path: &str| program.api.get_as(&key, path).await;
     let of = |affiliate| format!("/api/v1/affiliates/{affiliate}/rates?campaign_id={}", program.campaign);
-    insta::assert_snapshot!(get(&of(program.ana)).await.problem(), @"");
+    insta::assert_snapshot!(get(&of(program.ana)).await.problem(), @"404 not_found: aff_1 does not exist, or this key may not see it");
     assert_eq!(get(&of(bo)).await.body["contract"]["affiliate_id"], json!(bo));
-    insta::assert_snapshot!(get(DECISIONS).await.problem(), @"");
+    insta::assert_snapshot!(get(DECISIONS).await.problem(), @"403 forbidden: this key shows only what is aff_1's own");
     let contracts = get(&format!("/api/v1/campaigns/{}/rate-contracts", program.campaign)).await;
     assert_eq!(contracts.column("affiliate_id"), [bo.to_string()]);
-    insta::assert_snapshot!(get(&format!("/api/v1/affiliates/{bo}/rates")).await.problem(), @"");
+    insta::assert_snapshot!(get(&format!("/api/v1/affiliates/{bo}/rates")).await.problem(), @"400 malformed_query:  [/campaign_id: missing field `campaign_id`]");
 }
 
 #[tokio::test]
