@@ -63,6 +63,16 @@ names! {
     }
 }
 
+names! {
+    /// What a line of commission that has accrued waits for.
+    CommissionWait: "commission wait" {
+        /// The conversion's approval.
+        Approval = "approval",
+        /// The customer, who has to stay until the commission is final.
+        Customer = "customer",
+    }
+}
+
 moves! { CommissionStatus, "commission":
     Accrued => [Payable],
     Payable => [Paid],

@@ -198,6 +198,10 @@ ids! {
     SigningKeyId = "sig", "signing key";
     /// A file that is brought into the event lake.
     ImportId = "imp", "import";
+    /// One version of what an affiliate agreed to about its rate in a campaign.
+    RateContractId = "rct", "rate contract";
+    /// One decision about an affiliate's rate in a campaign.
+    RateDecisionId = "rdc", "rate decision";
     /// One event announced to the outside.
     EventId = "evt", "event";
     /// One visit of one browser, carried by the first-party cookie.

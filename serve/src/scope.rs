@@ -37,6 +37,8 @@ pub const NAMES: &[&str] = &[
     "ledger:read",
     "links:read",
     "links:write",
+    "rates:read",
+    "rates:write",
 ];
 
 /// What a key that belongs to one affiliate can be allowed; every one of these shows and changes only its own rows.
@@ -49,10 +51,11 @@ const OPEN_TO_AFFILIATES: &[&str] = &[
     "ledger:read",
     "links:read",
     "links:write",
+    "rates:read",
 ];
 
 /// Answers under these scopes are about money, so their idempotency keys are kept for ever.
-const ABOUT_MONEY: &[&str] = &["conversions:write"];
+const ABOUT_MONEY: &[&str] = &["conversions:write", "rates:write"];
 
 impl Scope {
     /// Everything that its holder can be allowed at all.

@@ -8,6 +8,7 @@ mod percentage;
 mod reversal;
 #[cfg(test)]
 mod scenarios;
+mod timeline;
 mod trace;
 mod two_tier;
 
@@ -18,6 +19,7 @@ pub use dynamic::Dynamic;
 pub use flat::Flat;
 pub use percentage::Percentage;
 pub use reversal::take_back;
+pub use timeline::{PaidRate, Timeline, Version};
 pub use trace::{Step, Trace};
 pub use two_tier::{Reward, TwoTier};
 
@@ -150,6 +152,17 @@ terms! {
     Dynamic,
 }
 
+impl Terms {
+    /// For how many days the customer has to stay before what is earned is final; none if it is final when approved.
+    #[must_use]
+    pub fn final_after_days(&self) -> Option<u16> {
+        match self {
+            Self::Dynamic(Dynamic { decision: Some(decision), .. }) => decision.final_after_days,
+            Self::Flat(_) | Self::Percentage(_) | Self::TwoTier(_) | Self::Dynamic(_) => None,
+        }
+    }
+}
+
 /// One rule of a plan: which event, and what it pays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -219,6 +232,8 @@ pub struct Line {
     pub amount: Money,
     /// By which plan.
     pub plan: PlanId,
+    /// For how many days the customer has to stay before it is final (S75); none if it is final when approved.
+    pub final_after_days: Option<u16>,
     /// How it came about.
     pub trace: Trace,
 }
@@ -232,9 +247,9 @@ pub fn settle(sale: &Sale<'_>, credits: &[Credit<'_>]) -> Vec<Line> {
     let lines = credits.iter().enumerate().flat_map(|(position, credit)| {
         let rule = credit.plan.rule_for(sale.event);
         let earnings = rule.map(|rule| rule.terms.earn(sale, &credit.upline)).unwrap_or_default();
-        let model = rule.map_or("", |rule| rule.terms.name());
+        let terms = rule.map(|rule| &rule.terms);
         let weights = &weights;
-        earnings.into_iter().map(move |earning| line(sale, credit, model, earning, weights, position))
+        earnings.into_iter().map(move |earning| line(sale, credit, terms, earning, weights, position))
     });
     lines.filter(|line| 0 < line.amount.minor).collect()
 }
@@ -242,7 +257,7 @@ pub fn settle(sale: &Sale<'_>, credits: &[Credit<'_>]) -> Vec<Line> {
 fn line(
     sale: &Sale<'_>,
     credit: &Credit<'_>,
-    model: &str,
+    terms: Option<&Terms>,
     earning: Earning,
     weights: &[u64],
     position: usize,
@@ -255,6 +270,8 @@ fn line(
     let mut steps = vec![Step::base(sale)];
     steps.extend(earning.steps);
     steps.push(Step::shared(credit, amount));
+    let model = terms.map_or("", Terms::name);
     let trace = Trace::new(credit.plan, model, sale.amount, credit.share_ppm, steps, amount);
-    Line { affiliate, level: earning.level, amount, plan: credit.plan.id, trace }
+    let final_after_days = terms.and_then(Terms::final_after_days);
+    Line { affiliate, level: earning.level, amount, plan: credit.plan.id, final_after_days, trace }
 }

@@ -150,6 +150,7 @@ impl Moment<'_> {
         holds("reasons sum to the change", sum == decision.change_ppm())?;
         holds("no reason is idle", decision.parts.iter().all(|part| part.ppm != 0))?;
         holds("the same arguments decide the same", self.decide(self.evidence)? == *decision)?;
+        self.standing.admit(decision, self.now).map_err(|refusal| refusal.to_string())?;
         self.check_time(decision)?;
         if self.standing.pending.is_none() {
             self.check_bounds(decision)?;

@@ -1,6 +1,7 @@
 //! Rates that follow value: examples that can be followed by hand, and what holds in every history.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod admissions;
 mod decisions;
 mod exploring;
 mod histories;

@@ -123,6 +123,7 @@ mod tests {
           "conversion_id": "cnv_3",
           "corrects": null,
           "created_at": "2026-02-01T12:00:00.005Z",
+          "final_at": null,
           "id": "com_4",
           "level": 0,
           "plan_id": "pln_5",
@@ -165,7 +166,8 @@ mod tests {
                 "text": "100% of the credit: last_click gives it for click clk_6 of 2026-02-01 12:00:00 UTC. The line is 5.00 EUR."
               }
             ]
-          }
+          },
+          "waits_for": "approval"
         }
         "#);
     }

@@ -64,11 +64,13 @@ const CONSTRAINTS: &[Broken] = &[
     taken("affiliates_email_once", "/email", "another affiliate has this e-mail address"),
     taken("links_code_once", "/code", "another link has this code"),
     taken("coupons_pkey", "/code", "this advertiser has the coupon already"),
+    taken("rate_contracts_version_once", "", "another version of this contract was made at the same time"),
     taken("commission_plans_version_once", "", "another version of this plan was made at the same time"),
     unknown("affiliates_parent_id_fkey", "/parent_id", "no such affiliate"),
     unknown("api_keys_affiliate_id_fkey", "/affiliate_id", "no such affiliate"),
     unknown("campaigns_advertiser_id_fkey", "/advertiser_id", "no such advertiser"),
     unknown("commission_plans_affiliate_id_fkey", "/affiliate_id", "no such affiliate"),
+    unknown("rate_contracts_affiliate_id_fkey", "/affiliate_id", "no such affiliate"),
     unknown("links_campaign_id_fkey", "/campaign_id", "no such campaign"),
 ];
 

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tracking::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{body::pointer, failure::Failure};
+use super::{
+    body::{missing, pointer},
+    failure::Failure,
+};
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,8 +104,11 @@ impl<F: DeserializeOwned, P: FromStr> Listing<F, P> {
         }
         let rest = rest.finish();
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(rest.as_bytes()));
-        let filter = serde_path_to_error::deserialize(pairs)
-            .map_err(|error| wrong(pointer(error.path()), error.into_inner().to_string()))?;
+        let filter = serde_path_to_error::deserialize(pairs).map_err(|error| {
+            let (pointer, detail) = (pointer(error.path()), error.into_inner().to_string());
+            let pointer = missing(&detail).map_or(pointer, |field| format!("/{field}"));
+            wrong(pointer, detail)
+        })?;
         Ok(Self { filter, after, limit, list: list.to_owned() })
     }
 }
@@ -168,6 +174,17 @@ mod tests {
         insta::assert_snapshot!(check("colour=red"), @"/colour: unknown field `colour`, expected `status`");
         insta::assert_snapshot!(check("status=approved&status=pending"), @": duplicate field `status`");
         insta::assert_snapshot!(check("after=%00"), @"/after: it is not the `next` of a page of this list");
+    }
+
+    #[test]
+    fn a_parameter_that_is_missing_is_pointed_at() {
+        #[derive(Debug, Deserialize)]
+        struct Needing {
+            #[expect(dead_code, reason = "only whether it is read matters here")]
+            campaign_id: String,
+        }
+        let problem = Listing::<Needing, u32>::read("/numbers", "limit=2").unwrap_err();
+        assert_eq!(problem.errors()[0].pointer, "/campaign_id");
     }
 
     #[test]

@@ -24,6 +24,9 @@ mod once;
 mod plans;
 #[cfg(test)]
 mod promises;
+mod rate_contracts;
+mod rate_decisions;
+mod rates;
 mod reports;
 mod signing_keys;
 #[cfg(test)]
@@ -65,6 +68,9 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     hierarchy::routes,
     campaigns::routes,
     plans::routes,
+    rate_contracts::routes,
+    rate_decisions::routes,
+    rates::routes,
     links::routes,
     coupons::routes,
     reports::routes,

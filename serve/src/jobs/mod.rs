@@ -3,6 +3,7 @@
 //! To add a job: a file here, and its line in [`JOBS`]. Every job is safe to run twice.
 
 mod click_retention;
+pub mod customer_stays;
 mod directory_changes;
 mod event_partitions;
 mod idempotency_keys;
@@ -88,6 +89,7 @@ pub trait Job: Sync {
 /// Every job.
 pub static JOBS: &[&dyn Job] = &[
     &quarantine::Sweep,
+    &customer_stays::Verify,
     &event_partitions::MakeAhead,
     &click_retention::DropOld,
     &impression_retention::DropOld,

@@ -6,10 +6,13 @@ use domain::{
     affiliate::AffiliateStatus,
     attribution::RuleName,
     campaign::{CampaignStatus, QualifyingEvent, WindowDays},
-    commission::Rule,
+    commission::{Rule, Version},
 };
 use serde::Serialize;
-use sqlx::{PgConnection, types::Json};
+use sqlx::{
+    PgConnection,
+    types::{Json, Uuid},
+};
 use utoipa::ToSchema;
 
 use super::columns::{Column, Nullable};
@@ -79,6 +82,19 @@ pub struct Plan {
     pub effective_from: DateTime<Utc>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+impl Plan {
+    /// The plan as a version that may hold for an affiliate.
+    pub fn into_version(self) -> Version {
+        Version {
+            id: self.id,
+            is_own: self.affiliate_id.is_some(),
+            version: self.version.unsigned_abs(),
+            rules: self.rules,
+            effective_from: self.effective_from,
+        }
+    }
 }
 
 /// Adds a campaign.
@@ -161,6 +177,17 @@ pub async fn lock(tx: &mut PgConnection, id: CampaignId) -> sqlx::Result<Option<
         .fetch_optional(&mut *tx)
         .await?;
     find(tx, id, None).await
+}
+
+/// Locks campaigns as [`lock`] does, and says which of them there are.
+pub async fn lock_all(tx: &mut PgConnection, ids: &[CampaignId]) -> sqlx::Result<Vec<CampaignId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    // In one order, so that two who lock several never wait for each other.
+    let known = sqlx::query_scalar!(
+        "SELECT id FROM campaigns WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+        &ids
+    );
+    Ok(known.fetch_all(tx).await?.into_iter().map(CampaignId::from).collect())
 }
 
 /// Stores a change. Advertiser and currency stay, because money was counted by them.
@@ -252,6 +279,31 @@ pub async fn plans(
         seen_by.map(AffiliateId::uuid),
         after.map(PlanId::uuid),
         limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Every version of the campaigns' own plans, and of these affiliates' in them.
+pub async fn plans_for(
+    db: &mut PgConnection,
+    campaigns: &[CampaignId],
+    affiliates: &[AffiliateId],
+) -> sqlx::Result<Vec<Plan>> {
+    let campaigns: Vec<Uuid> = campaigns.iter().map(|id| id.uuid()).collect();
+    let affiliates: Vec<Uuid> = affiliates.iter().map(|id| id.uuid()).collect();
+    sqlx::query_as!(
+        Plan,
+        r#"
+        SELECT id, campaign_id, affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", version,
+               rules AS "rules: Column<Vec<Rule>>", effective_from, created_at
+        FROM commission_plans
+        WHERE campaign_id = ANY ($1)
+          AND (affiliate_id IS NULL OR affiliate_id = ANY ($2))
+        ORDER BY id
+        "#,
+        &campaigns,
+        &affiliates
     )
     .fetch_all(db)
     .await

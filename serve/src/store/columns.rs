@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
-    Money, PlanId, Rate, SessionId,
+    Money, PlanId, Rate, RateContractId, RateDecisionId, SessionId,
     affiliate::{AffiliateStatus, PayoutMethod},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
-    commission::{Rule, Trace},
-    conversion::{CommissionStatus, ConversionStatus, ReversalReason},
+    commission::{
+        Rule, Trace,
+        dynamic::{RateDecision, RateMode},
+    },
+    conversion::{CommissionStatus, CommissionWait, ConversionStatus, ReversalReason},
     ledger::AccountKind,
     signature::Profile,
 };
@@ -78,12 +81,13 @@ macro_rules! columns {
 columns! {
     Uuid, |id| Ok(id.into()) => [
         AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, PlanId,
-        SessionId,
+        RateContractId, RateDecisionId, SessionId,
     ];
     &str, |name| Ok(name.parse()?) => [
-        AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, ConversionStatus, Currency, EventKind,
-        ImportStatus, PayoutMethod, Profile, ReversalReason, RuleName,
+        AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, CommissionWait, ConversionStatus, Currency, EventKind,
+        ImportStatus, PayoutMethod, Profile, RateMode, ReversalReason, RuleName,
     ];
+    i32, |number| Ok(number.try_into()?) => [u16];
     i32, |days| Ok(WindowDays::try_from(i64::from(days))?) => [WindowDays];
     i32, |ppm| Ok(Rate { ppm: ppm.try_into()? }) => [Rate];
     // The amount in minor units and the currency, selected as one row.
@@ -93,5 +97,6 @@ columns! {
     Json<BTreeMap<String, String>>, |json| Ok(json.0) => [BTreeMap<String, String>];
     Json<Vec<QualifyingEvent>>, |json| Ok(json.0) => [Vec<QualifyingEvent>];
     Json<Vec<Rule>>, |json| Ok(json.0) => [Vec<Rule>];
+    Json<RateDecision>, |json| Ok(json.0) => [RateDecision];
     Json<Trace>, |json| Ok(json.0) => [Trace];
 }

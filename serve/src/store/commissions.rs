@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AffiliateId, CampaignId, CommissionId, ConversionId, Money, PlanId, commission::Trace,
-    conversion::CommissionStatus,
+    AffiliateId, CampaignId, CommissionId, ConversionId, Money, PlanId,
+    commission::Trace,
+    conversion::{CommissionStatus, CommissionWait},
 };
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -34,6 +35,10 @@ pub struct Commission {
     pub amount: Money,
     /// The line that this one takes back, in part or whole.
     pub corrects: Option<CommissionId>,
+    /// Until then the customer has to stay; null when it is final as soon as its conversion is approved.
+    pub final_at: Option<DateTime<Utc>>,
+    /// What it waits for before it becomes payable; null when it waits no more, or is taken back.
+    pub waits_for: Option<CommissionWait>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
 }
@@ -68,9 +73,18 @@ pub async fn list(db: &mut PgConnection, wanted: &Wanted, limit: i64) -> sqlx::R
                commissions.plan_id, commission_plans.version AS plan_version, commissions.level,
                commissions.status AS "status: Column<CommissionStatus>",
                (commissions.amount_minor, commissions.currency) AS "amount!: Column<Money>",
-               commissions.corrects AS "corrects!: Nullable<CommissionId>", commissions.created_at
+               commissions.corrects AS "corrects!: Nullable<CommissionId>", commissions.final_at,
+               CASE
+                   WHEN commissions.status <> 'accrued' THEN NULL
+                   WHEN conversions.status = 'approved' THEN 'customer'
+                   WHEN conversions.status = 'reversed' AND conversions.reversed_minor < conversions.amount_minor
+                       THEN 'customer'
+                   WHEN conversions.status IN ('received', 'pending', 'on_hold') THEN 'approval'
+               END AS "waits_for!: Nullable<CommissionWait>",
+               commissions.created_at
         FROM commissions
         JOIN commission_plans ON commission_plans.id = commissions.plan_id
+        JOIN conversions ON conversions.id = commissions.conversion_id
         WHERE ($1::uuid IS NULL OR commissions.affiliate_id = $1)
           AND ($2::uuid IS NULL OR commissions.id = $2)
           AND ($3::uuid IS NULL OR commissions.affiliate_id = $3)

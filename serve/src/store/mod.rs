@@ -15,3 +15,5 @@ pub mod lake;
 pub mod ledger;
 pub mod links;
 pub mod outbox;
+pub mod rate_contracts;
+pub mod rate_decisions;

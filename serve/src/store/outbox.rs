@@ -37,3 +37,11 @@ pub async fn announce(
 pub async fn types(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!("SELECT type FROM outbox ORDER BY position").fetch_all(db).await
 }
+
+/// What was announced of one type, in order.
+#[cfg(test)]
+pub async fn payloads(db: &mut PgConnection, kind: &str) -> sqlx::Result<Vec<serde_json::Value>> {
+    sqlx::query_scalar!("SELECT payload FROM outbox WHERE type = $1 ORDER BY position", kind)
+        .fetch_all(db)
+        .await
+}

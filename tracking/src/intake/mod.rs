@@ -21,6 +21,7 @@ pub mod quarantine;
 mod record;
 mod repeat;
 mod request;
+pub mod retention;
 pub mod seal;
 mod settlement;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     AffiliateId, CommissionId, EventId, Money, TransactionId,
     affiliate::AffiliateStatus,
@@ -15,6 +16,7 @@ use sqlx::PgConnection;
 use super::Act;
 use crate::store::{
     conversions::{self, Conversion, Share},
+    customer_stays,
     ledger::{self, Earned, NewLine, Occasion},
     outbox::{self, Announcement},
     plans,
@@ -42,20 +44,56 @@ pub(super) async fn accrue(
     Ok(())
 }
 
-/// Moves what waited for approval to what is to be paid.
+/// Moves what waited for approval to what is to be paid; what is final only when the customer has stayed waits on.
 pub(super) async fn approve(
     db: &mut PgConnection,
     act: Act<'_>,
     conversion: &Conversion,
 ) -> Result<(), sqlx::Error> {
-    let gains = ledger::make_payable(db, conversion.id).await?;
-    let legs = gains
-        .into_iter()
-        .map(|(affiliate, amount)| (amount, Account::accrued(affiliate), Account::payable(affiliate)));
-    let movement = Movement::transfers(TransactionKind::Approve, legs);
     let reference = conversion.id.to_string();
-    post(db, act, conversion, &movement, reference, "The conversion was approved.").await?;
+    pay(db, act, conversion, reference, "The conversion was approved.").await?;
+    customer_stays::note(db, conversion.id).await
+}
+
+/// Moves what waited for the customer, who has stayed `until` then, to what is to be paid.
+pub(super) async fn verify(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let reference = format!("{}@{}", conversion.id, until.timestamp_micros());
+    let gains = pay(db, act, conversion, reference, "The customer has stayed as long as was agreed.").await?;
+    for (affiliate, amount) in gains.into_iter().filter(|(_, amount)| amount.minor != 0) {
+        let payload = json!({
+            "conversion_id": conversion.id,
+            "campaign_id": conversion.campaign,
+            "affiliate_id": affiliate,
+            "amount": amount,
+            "final_at": until,
+        });
+        let subject = conversion.id.to_string();
+        let announcement = Announcement { kind: "commission.verified", subject, payload };
+        outbox::insert(db, EventId::new(act.clock, act.chance), &announcement, act.at).await?;
+    }
     Ok(())
+}
+
+/// Makes payable what is final; answers what each affiliate gains.
+async fn pay(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &Conversion,
+    reference: String,
+    why: &str,
+) -> Result<Vec<(AffiliateId, Money)>, sqlx::Error> {
+    let gains = ledger::make_payable(db, conversion.id, act.at).await?;
+    let legs = gains
+        .iter()
+        .map(|(affiliate, amount)| (*amount, Account::accrued(*affiliate), Account::payable(*affiliate)));
+    let movement = Movement::transfers(TransactionKind::Approve, legs);
+    post(db, act, conversion, &movement, reference, why).await?;
+    Ok(gains)
 }
 
 /// Takes back what is no longer earned, line by line: all of it, or what the reversed part of the order earned.
@@ -118,10 +156,14 @@ async fn correct(
     gains: Vec<Line>,
 ) -> Result<(), sqlx::Error> {
     let is_approved = conversion.status == ConversionStatus::Approved;
-    let status = if is_approved { CommissionStatus::Payable } else { CommissionStatus::Accrued };
+    let status = |line: &Line| match final_at(conversion, line) {
+        _ if !is_approved => CommissionStatus::Accrued,
+        Some(final_at) if act.at < final_at => CommissionStatus::Accrued,
+        _ => CommissionStatus::Payable,
+    };
     let expense = Account::expense(conversion.advertiser);
     let back = losses.iter().map(|(loss, line)| (*loss, owed(open(line.status), line.affiliate), expense));
-    let forth = gains.iter().map(|line| (line.amount, expense, owed(status, line.affiliate)));
+    let forth = gains.iter().map(|line| (line.amount, expense, owed(status(line), line.affiliate)));
     let movement = Movement::transfers(TransactionKind::Correct, back.chain(forth));
     let reference = format!("{}#{position}", conversion.id);
     let Some(transaction) = post(db, act, conversion, &movement, reference, why).await? else {
@@ -131,9 +173,17 @@ async fn correct(
         write_correction(db, act, conversion, line, *loss, why, transaction).await?;
     }
     for line in &gains {
-        write_line(db, act, conversion, line, status, transaction).await?;
+        write_line(db, act, conversion, line, status(line), transaction).await?;
+    }
+    if is_approved {
+        customer_stays::note(db, conversion.id).await?;
     }
     Ok(())
+}
+
+/// Until when the customer has to stay before a line is final; none when it is final as soon as it is approved.
+fn final_at(conversion: &Conversion, line: &Line) -> Option<DateTime<Utc>> {
+    line.final_after_days.map(|days| conversion.occurred_at + TimeDelta::days(days.into()))
 }
 
 /// What was paid out already is taken back from what is to be paid next.
@@ -184,6 +234,7 @@ async fn write_line(
         status,
         amount: line.amount,
         corrects: None,
+        final_at: final_at(conversion, line),
         trace: &line.trace,
         transaction,
         at: act.at,
@@ -212,6 +263,7 @@ async fn write_correction(
         status: open(line.status),
         amount: loss.negated(),
         corrects: Some(line.id),
+        final_at: line.final_at,
         trace: &trace,
         transaction,
         at: act.at,
@@ -235,6 +287,7 @@ async fn announce_line(
         "status": line.status,
         "amount": line.amount,
         "corrects": line.corrects,
+        "final_at": line.final_at,
     });
     let announcement = Announcement { kind, subject: line.id.to_string(), payload };
     outbox::insert(db, EventId::new(act.clock, act.chance), &announcement, act.at).await

@@ -118,6 +118,8 @@ pub struct NewLine<'a> {
     pub amount: Money,
     /// The line that it takes back from.
     pub corrects: Option<CommissionId>,
+    /// Until then the customer has to stay; none when it is final as soon as the conversion is approved.
+    pub final_at: Option<DateTime<Utc>>,
     /// How it came about.
     pub trace: &'a Trace,
     /// The movement that it stands on.
@@ -131,8 +133,8 @@ pub async fn insert_line(db: &mut PgConnection, line: &NewLine<'_>) -> Result<()
     sqlx::query!(
         "INSERT INTO commissions
              (id, conversion_id, affiliate_id, campaign_id, plan_id, level, status, amount_minor, currency,
-              corrects, trace, transaction_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+              corrects, final_at, trace, transaction_id, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         line.id.uuid(),
         line.conversion.uuid(),
         line.affiliate.uuid(),
@@ -143,6 +145,7 @@ pub async fn insert_line(db: &mut PgConnection, line: &NewLine<'_>) -> Result<()
         line.amount.minor,
         line.amount.currency.code(),
         line.corrects.map(CommissionId::uuid),
+        line.final_at,
         Json(line.trace) as _,
         line.transaction.uuid(),
         line.at,
@@ -169,6 +172,8 @@ pub struct Earned {
     pub amount: Money,
     /// What was taken back of it, as a positive amount.
     pub taken_back: Money,
+    /// Until then the customer has to stay; none when it is final as soon as the conversion is approved.
+    pub final_at: Option<DateTime<Utc>>,
     /// How it came about.
     pub trace: Trace,
 }
@@ -177,7 +182,7 @@ pub struct Earned {
 pub async fn earned(db: &mut PgConnection, conversion: ConversionId) -> Result<Vec<Earned>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT line.id, line.affiliate_id, line.plan_id, line.level, line.status, line.amount_minor,
-                  line.currency, line.trace AS "trace: Json<Trace>",
+                  line.currency, line.final_at, line.trace AS "trace: Json<Trace>",
                   (SELECT coalesce(-sum(correction.amount_minor), 0)::bigint
                    FROM commissions AS correction
                    WHERE correction.conversion_id = line.conversion_id
@@ -200,16 +205,19 @@ pub async fn earned(db: &mut PgConnection, conversion: ConversionId) -> Result<V
             status: named(&row.status)?,
             amount: Money::new(row.amount_minor, currency),
             taken_back: Money::new(row.taken_back_minor, currency),
+            final_at: row.final_at,
             trace: row.trace.0,
         })
     });
     read.collect()
 }
 
-/// Makes the accrued lines of a conversion payable, corrections included; answers what each affiliate gains.
+/// Makes the accrued lines of a conversion payable that are final at a moment, corrections included; answers what each
+/// affiliate gains.
 pub async fn make_payable(
     db: &mut PgConnection,
     conversion: ConversionId,
+    at: DateTime<Utc>,
 ) -> Result<Vec<(AffiliateId, Money)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"WITH moved AS (
@@ -217,6 +225,7 @@ pub async fn make_payable(
                SET status = 'payable'
                WHERE conversion_id = $1
                  AND status = 'accrued'
+                 AND (final_at IS NULL OR final_at <= $2)
                RETURNING affiliate_id, currency, amount_minor
            )
            SELECT affiliate_id, currency, sum(amount_minor)::bigint AS "amount_minor!"
@@ -224,6 +233,7 @@ pub async fn make_payable(
            GROUP BY affiliate_id, currency
            ORDER BY affiliate_id, currency"#,
         conversion.uuid(),
+        at,
     )
     .fetch_all(db)
     .await?;

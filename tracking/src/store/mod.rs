@@ -6,6 +6,7 @@ pub mod clicks;
 pub mod confirmation;
 pub mod conversions;
 mod copy;
+pub mod customer_stays;
 pub mod directory;
 #[cfg(test)]
 mod directory_histories;

@@ -3,6 +3,7 @@
 mod book;
 mod past;
 mod program;
+mod rates;
 mod summary;
 mod traffic;
 
@@ -82,8 +83,10 @@ async fn show(options: &Options) -> Result<()> {
     let sent = Scene { client: &client, program: &program, clock: &clock, chance: &chance }.play().await?;
     let stored = wait_until_stored(&database_url, &sent).await?;
     let found = summary::check(&client, &program, &sent, stored).await?;
+    let told = rates::change(&client, &program, &clock).await?;
     println!("{}", past::simulate(&folder, options.seed)?);
     println!("{}", summary::tell(&sent, &found, &cluster.base_url(), &cluster.api_key));
+    println!("{told}");
 
     if !options.once {
         println!("Staying up; Ctrl-C stops it.");

@@ -44,6 +44,8 @@ pub struct Program {
     pub affiliates: Vec<Affiliate>,
     /// The links.
     pub links: Vec<Link>,
+    /// The first campaign, which pays one rate.
+    pub campaign: String,
     /// A promo code and the link it stands for.
     pub coupon: (&'static str, usize),
 }
@@ -84,7 +86,8 @@ pub async fn create(client: &Client) -> Result<Program> {
     let coupon = json!({"code": "FERNWEH10", "link_id": links[5].id});
     client.post(&format!("/advertisers/{advertiser}/coupons"), &coupon).await?;
     let shop = Shop { advertiser, key: SigningKey::parse(&secret)? };
-    Ok(Program { shop, affiliates, links, coupon: ("FERNWEH10", 5) })
+    let [(campaign, _), _] = campaigns;
+    Ok(Program { shop, affiliates, links, campaign, coupon: ("FERNWEH10", 5) })
 }
 
 async fn campaign(client: &Client, advertiser: &str, name: &str, rules: Value) -> Result<String> {

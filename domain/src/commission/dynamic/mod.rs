@@ -4,6 +4,7 @@
 //! next version: an override for the partner, effective from the decision's date on, so that each conversion is paid the
 //! rate of its own time and each commission can say why the rate was what it was.
 
+mod admission;
 mod decide;
 mod decision;
 mod evidence;
@@ -13,6 +14,7 @@ mod standing;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use admission::Refusal;
 pub use decide::RateError;
 pub use decision::{RateChoice, RateDecision, RateFlag, RatePart, RateReason};
 pub use evidence::{Evidence, EvidenceError};

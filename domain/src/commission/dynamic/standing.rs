@@ -25,6 +25,21 @@ pub struct Contract {
     pub exploring: Rate,
 }
 
+impl Contract {
+    /// Refuses a contract that no rate can keep.
+    ///
+    /// # Errors
+    /// With a sentence that says what to change.
+    pub fn check(&self) -> Result<(), StandingError> {
+        let Self { floor, cap, step, exploring, .. } = *self;
+        let parts = [("a floor", floor), ("a cap", cap), ("a step", step), ("exploration", exploring)];
+        if let Some((what, rate)) = parts.into_iter().find(|(_, rate)| Rate::ONE < *rate) {
+            return Err(StandingError::AboveWhole { what, rate });
+        }
+        if cap < floor { Err(StandingError::FloorAboveCap { floor, cap }) } else { Ok(()) }
+    }
+}
+
 /// Which way a rate moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,19 +150,9 @@ impl Standing {
     }
 
     pub(super) fn check(&self, now: DateTime<Utc>) -> Result<(), StandingError> {
-        let Contract { floor, cap, step, exploring, .. } = self.contract;
-        let parts = [
-            ("a floor", floor),
-            ("a cap", cap),
-            ("a step", step),
-            ("exploration", exploring),
-            ("a rate", self.rate),
-        ];
-        if let Some((what, rate)) = parts.into_iter().find(|(_, rate)| Rate::ONE < *rate) {
-            return Err(StandingError::AboveWhole { what, rate });
-        }
-        if cap < floor {
-            return Err(StandingError::FloorAboveCap { floor, cap });
+        self.contract.check()?;
+        if Rate::ONE < self.rate {
+            return Err(StandingError::AboveWhole { what: "a rate", rate: self.rate });
         }
         if let Some((changed, _)) = self.changed.filter(|(changed, _)| now < *changed) {
             return Err(StandingError::Future { changed, now });

@@ -1,0 +1,150 @@
+//! What a batch of decisions is held against: contracts, terms, and what was decided before, one decision after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use domain::{
+    AffiliateId, CampaignId, RateContractId,
+    commission::{
+        Rule, Timeline,
+        dynamic::{RateDecision, Refusal, Standing},
+    },
+};
+use sqlx::PgConnection;
+
+use super::NewRateDecision;
+use crate::store::{
+    self,
+    campaigns::Plan,
+    rate_contracts::RateContract,
+    rate_decisions::{Occasion, known},
+};
+
+/// Whose rate, and in which campaign.
+type Place = (AffiliateId, CampaignId);
+
+/// Why one decision of a batch is not taken up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Misfit {
+    /// Nobody agreed to a rate that moves, or there is no such affiliate or campaign.
+    #[error("{0} has no contract about its rate in {1}; enter one under /campaigns/{{id}}/rate-contracts")]
+    NoContract(AffiliateId, CampaignId),
+    /// There is no rate to move.
+    #[error("the plan in force pays no single rate of the order, which a decision could move")]
+    NoRate,
+    /// The batch has it twice, or it was recorded before.
+    #[error("what this policy decided then is recorded already, or comes twice")]
+    Twice,
+    /// It is not what the contract admits.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Misfit {
+    /// The field of the decision that it is about.
+    pub(super) const fn field(&self) -> &'static str {
+        match self {
+            Self::NoContract(..) => "affiliate_id",
+            Self::NoRate => "campaign_id",
+            Self::Twice => "decided_at",
+            Self::Refused(refusal) => refusal.field(),
+        }
+    }
+}
+
+/// What becomes of a decision.
+pub(super) struct TakenUp {
+    /// The contract that it keeps.
+    pub(super) contract: RateContractId,
+    /// How many days of notice that says.
+    pub(super) notice_days: u16,
+    /// The rules of the next version of the affiliate's own plan, if it makes one.
+    pub(super) next: Option<Next>,
+}
+
+/// The next version of an affiliate's own plan.
+pub(super) struct Next {
+    pub(super) version: i32,
+    pub(super) rules: Vec<Rule>,
+    pub(super) effective_from: DateTime<Utc>,
+}
+
+/// All that is known of those whom a batch is about, while nobody else may change their terms.
+pub(super) struct Book {
+    contracts: BTreeMap<Place, RateContract>,
+    timelines: BTreeMap<Place, Timeline>,
+    standings: BTreeMap<Place, Standing>,
+    recorded: BTreeSet<Occasion>,
+}
+
+impl Book {
+    /// Locks the campaigns of a batch and reads what concerns it.
+    pub(super) async fn open(tx: &mut PgConnection, batch: &[NewRateDecision]) -> sqlx::Result<Self> {
+        let campaigns: BTreeSet<_> = batch.iter().map(|new| new.campaign_id).collect();
+        let affiliates: BTreeSet<_> = batch.iter().map(|new| new.affiliate_id).collect();
+        let affiliates: Vec<_> = affiliates.into_iter().collect();
+        let campaigns: Vec<_> = campaigns.into_iter().collect();
+        let campaigns = store::campaigns::lock_all(tx, &campaigns).await?;
+        let contracts = store::rate_contracts::in_force(tx, &affiliates, &campaigns).await?;
+        let plans = store::campaigns::plans_for(tx, &campaigns, &affiliates).await?;
+        // The database cannot look up moments that its calendar does not have; those are refused anyway.
+        let has_moment = |new: &&NewRateDecision| 0 <= new.decision.decided_at.timestamp();
+        let occasions: Vec<_> = batch.iter().filter(has_moment).map(NewRateDecision::occasion).collect();
+        let places = contracts.iter().map(|contract| (contract.affiliate_id, contract.campaign_id));
+        Ok(Self {
+            timelines: timelines(places, plans),
+            contracts: contracts.into_iter().map(|one| ((one.affiliate_id, one.campaign_id), one)).collect(),
+            standings: BTreeMap::new(),
+            recorded: known(tx, &occasions).await?.into_iter().collect(),
+        })
+    }
+
+    /// Takes a decision up: what follows in the batch is held against the standing after it.
+    pub(super) fn take_up(&mut self, new: &NewRateDecision, now: DateTime<Utc>) -> Result<TakenUp, Misfit> {
+        let place = (new.affiliate_id, new.campaign_id);
+        let contract = self.contracts.get(&place).ok_or(Misfit::NoContract(place.0, place.1))?;
+        let timeline = self.timelines.get(&place).ok_or(Misfit::NoRate)?;
+        let standing = match self.standings.remove(&place) {
+            Some(standing) => standing,
+            None => timeline.standing(contract.terms(), now).ok_or(Misfit::NoRate)?,
+        };
+        let admitted = if self.recorded.insert(new.occasion()) {
+            standing.admit(&new.decision, now).map_err(Misfit::Refused)
+        } else {
+            Err(Misfit::Twice)
+        };
+        if let Err(misfit) = admitted {
+            self.standings.insert(place, standing);
+            return Err(misfit);
+        }
+        let next = next(timeline, &new.decision)?;
+        self.standings.insert(place, standing.after(&new.decision));
+        Ok(TakenUp { contract: contract.id, notice_days: contract.notice_days, next })
+    }
+}
+
+/// The version that a decision makes of the terms that would hold from its date on; none if it makes none.
+fn next(timeline: &Timeline, decision: &RateDecision) -> Result<Option<Next>, Misfit> {
+    let (Some(terms), Some(effective_from)) = (decision.terms(), decision.effective_at) else {
+        return Ok(None);
+    };
+    let base = timeline.at(effective_from).ok_or(Misfit::NoRate)?;
+    let rules = base.at_rate(terms).ok_or(Misfit::NoRate)?;
+    let version = i32::try_from(timeline.last_own()).unwrap_or(i32::MAX).saturating_add(1);
+    Ok(Some(Next { version, rules, effective_from }))
+}
+
+/// The terms of each place: the campaign's and the affiliate's own.
+fn timelines(places: impl Iterator<Item = Place>, plans: Vec<Plan>) -> BTreeMap<Place, Timeline> {
+    let mut versions = BTreeMap::<_, Vec<_>>::new();
+    for plan in plans {
+        versions.entry((plan.affiliate_id, plan.campaign_id)).or_default().push(plan.into_version());
+    }
+    let of = |affiliate, campaign| versions.get(&(affiliate, campaign)).cloned().unwrap_or_default();
+    let timeline = |(affiliate, campaign)| {
+        let (mut all, own) = (of(None, campaign), of(Some(affiliate), campaign));
+        all.extend(own);
+        ((affiliate, campaign), Timeline::new(all))
+    };
+    places.map(timeline).collect()
+}

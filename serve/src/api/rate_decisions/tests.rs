@@ -1,0 +1,597 @@
+//! Rates on a real Postgres: what is paid before and after a decision, what is refused, and what waits for the customer.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    AffiliateId, CampaignId, Chance, Money, PlanId,
+    commission::{
+        Timeline,
+        dynamic::{
+            Churn, ChurnAction, Contract, Evidence, Exploring, Policy, RateDecision, RateMode, Standing,
+        },
+    },
+};
+use futures_util::future::join;
+use serde_json::{Value, json};
+
+use crate::{
+    api::testing::{Answer, Api, readable},
+    jobs::{customer_stays, once},
+    store::{self, campaigns::Plan},
+};
+
+const DECISIONS: &str = "/api/v1/rate-decisions";
+
+fn eur(value: &str) -> Money {
+    Money::parse(value, "EUR".parse().unwrap()).unwrap()
+}
+
+/// Ana, who is paid the campaign's 5 % between 3 % and 15 %, at most 5 points a month with 14 days of notice.
+struct Program {
+    api: Api,
+    ana: AffiliateId,
+    campaign: String,
+}
+
+impl Program {
+    async fn new() -> Self {
+        let api = Api::start().await;
+        let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
+        let program = Self { api, ana, campaign };
+        program.agree(program.ana).await;
+        program
+    }
+
+    async fn agree(&self, affiliate: AffiliateId) {
+        let contract = json!({"affiliate_id": affiliate, "floor": "3%", "cap": "15%", "step": "5%", "period_days": 30,
+                              "notice_days": 14, "exploring": "1%"});
+        self.api.made(&format!("/api/v1/campaigns/{}/rate-contracts", self.campaign), contract).await;
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.api.app.clock.now()
+    }
+
+    fn later(&self, days: i64) {
+        self.api.app.clock.advance(TimeDelta::days(days));
+    }
+
+    /// What a policy decides now for who is paid so much, when a customer is worth so much for sure.
+    fn decide(&self, rate: &str, worth: &str, change: impl Fn(&mut Policy, &mut Evidence)) -> RateDecision {
+        let percent = |text: &str| text.parse().unwrap();
+        let contract = Contract {
+            floor: percent("3"),
+            cap: percent("15"),
+            step: percent("5"),
+            period_days: 30,
+            notice_days: 14,
+            exploring: percent("1"),
+        };
+        let mut policy = Policy {
+            version: "third-1".to_owned(),
+            target: percent("33.3333"),
+            best_share: percent("100"),
+            grain: percent("0.1"),
+            dead_band: percent("0.5"),
+            reversal_band: percent("1"),
+            calm_days: 90,
+            quality_weight: percent("20"),
+            churn: Churn { from_ppm: 2_000_000, then: ChurnAction::Verify(30) },
+            exploring: Exploring::NEVER,
+            mode: RateMode::Live,
+        };
+        let mut evidence = Evidence {
+            model_version: "ltv-7".to_owned(),
+            value: eur("40"),
+            value_lower: eur(worth),
+            base: eur("100"),
+            conversions: 50.0,
+            churn_ratio: 1.0,
+            fraud_risk: 0.0,
+            quality: 0.5,
+            elasticity: None,
+        };
+        change(&mut policy, &mut evidence);
+        policy.decide(&Standing::new(contract, percent(rate)), &evidence, 0, self.now()).unwrap()
+    }
+
+    /// The decision as a row of decisions.jsonl.
+    fn row(&self, affiliate: AffiliateId, decision: &RateDecision) -> Value {
+        let mut row = serde_json::to_value(decision).unwrap();
+        row["affiliate_id"] = json!(affiliate);
+        row["campaign_id"] = json!(self.campaign);
+        row
+    }
+
+    async fn send(&self, rows: &[Value]) -> Answer {
+        self.api.post(DECISIONS, json!({"decisions": rows})).await
+    }
+
+    async fn take_up(&self, decision: &RateDecision) -> Value {
+        let answer = self.send(&[self.row(self.ana, decision)]).await;
+        assert_eq!(answer.status, 201, "{answer}");
+        answer.body
+    }
+
+    async fn rates(&self) -> Answer {
+        self.api.get(&format!("/api/v1/affiliates/{}/rates?campaign_id={}", self.ana, self.campaign)).await
+    }
+
+    /// The lines of a conversion: amount, state, and what each waits for.
+    async fn lines(&self, sale: &str) -> String {
+        let listed = self.api.get(&format!("/api/v1/commissions?conversion_id={sale}")).await;
+        let line = |line: &Value| {
+            let text = |field: &str| line[field].as_str().unwrap_or("nothing").to_owned();
+            let amount = line["amount"]["value"].as_str().unwrap();
+            format!("{amount} {}, waits for {} until {}", text("status"), text("waits_for"), text("final_at"))
+        };
+        let lines = listed.body["data"].as_array().unwrap().iter().map(line);
+        lines.collect::<Vec<_>>().join("; ")
+    }
+
+    async fn move_to(&self, sale: &str, verb: &str, body: Value) {
+        self.api.made(&format!("/api/v1/conversions/{sale}/{verb}"), body).await;
+    }
+
+    async fn verified(&self) -> u64 {
+        once(&customer_stays::Verify, &self.api.workbench()).await.unwrap()
+    }
+
+    async fn announced(&self, kind: &str) -> usize {
+        self.api.announced().await.iter().filter(|announced| *announced == kind).count()
+    }
+
+    async fn assert_balanced(&self) {
+        let balance = self.api.get("/api/v1/ledger/trial-balance").await;
+        let lines = balance.body["currencies"].as_array().unwrap();
+        assert!(!lines.is_empty());
+        assert!(lines.iter().all(|line| line["difference"]["value"] == "0.00"), "{balance}");
+    }
+}
+
+#[tokio::test]
+async fn each_conversion_is_paid_the_rate_of_its_own_time() {
+    let program = Program::new().await;
+    let Program { ref api, ana, ref campaign } = program;
+    program.take_up(&program.decide("5%", "30", |_, _| {})).await;
+    program.later(13);
+    let before = api.sale(ana, campaign, "A1").await;
+    let click = api.click(ana, campaign).await;
+    program.later(1);
+    let after = api.sale(ana, campaign, "A2").await;
+    let late = json!({"click_id": click, "amount": "100.00", "order_id": "A3", "ts": "2026-02-15T11:00:00Z"});
+    let late = api.made("/api/v1/conversions", late).await["conversion_id"].as_str().unwrap().to_owned();
+    assert_eq!(program.lines(&before).await, "5.00 accrued, waits for approval until nothing");
+    assert_eq!(program.lines(&after).await, "9.90 accrued, waits for approval until nothing");
+    assert_eq!(program.lines(&late).await, "5.00 accrued, waits for approval until nothing");
+    let id = api.get(&format!("/api/v1/commissions?conversion_id={after}")).await.column("id")[0].to_owned();
+    let trace = api.get(&format!("/api/v1/commissions/{id}")).await.body["trace"]["steps"].clone();
+    insta::assert_snapshot!(trace[1]["text"].as_str().unwrap(), @"The rate goes from 5% to 9.9%: +8.3333 points for what customers are worth, −3.3334 points for how sure that is, −0.0999 points for rounding. Policy third-1 decided it on 2026-02-01 with model ltv-7.");
+    program.assert_balanced().await;
+}
+
+#[tokio::test]
+async fn an_affiliate_sees_its_rate_why_since_when_and_what_is_announced() {
+    let program = Program::new().await;
+    program.take_up(&program.decide("5%", "30", |_, _| {})).await;
+    insta::assert_snapshot!(program.rates().await, @r#"
+    200 {
+      "affiliate_id": "aff_1",
+      "announced": [
+        {
+          "decided_at": "2026-02-01T12:00:00.005Z",
+          "final_after_days": null,
+          "from": "2026-02-15T12:00:00.005Z",
+          "is_own": true,
+          "model_version": "ltv-7",
+          "plan_id": "pln_2",
+          "plan_version": 1,
+          "policy_version": "third-1",
+          "rate": "9.9%",
+          "reasons": [
+            {
+              "ppm": 83333,
+              "reason": "value",
+              "words": "what customers are worth"
+            },
+            {
+              "ppm": -33334,
+              "reason": "uncertainty",
+              "words": "how sure that is"
+            },
+            {
+              "ppm": -999,
+              "reason": "rounding",
+              "words": "rounding"
+            }
+          ],
+          "until": null,
+          "why": "The rate goes from 5% to 9.9%: +8.3333 points for what customers are worth, −3.3334 points for how sure that is, −0.0999 points for rounding."
+        }
+      ],
+      "campaign_id": "cmp_3",
+      "contract": {
+        "actor": "key_4",
+        "affiliate_id": "aff_1",
+        "campaign_id": "cmp_3",
+        "cap": "15%",
+        "created_at": "2026-02-01T12:00:00.004Z",
+        "exploring": "1%",
+        "floor": "3%",
+        "id": "rct_5",
+        "note": "",
+        "notice_days": 14,
+        "period_days": 30,
+        "step": "5%",
+        "version": 1
+      },
+      "history": {
+        "data": [
+          {
+            "decided_at": null,
+            "final_after_days": null,
+            "from": "2026-02-01T12:00:00.003Z",
+            "is_own": false,
+            "model_version": null,
+            "plan_id": "pln_6",
+            "plan_version": 1,
+            "policy_version": null,
+            "rate": "5%",
+            "reasons": [],
+            "until": "2026-02-15T12:00:00.005Z",
+            "why": "People agreed on 5% in the campaign's plan."
+          }
+        ],
+        "has_more": false,
+        "next": null
+      },
+      "now": {
+        "decided_at": null,
+        "final_after_days": null,
+        "from": "2026-02-01T12:00:00.003Z",
+        "is_own": false,
+        "model_version": null,
+        "plan_id": "pln_6",
+        "plan_version": 1,
+        "policy_version": null,
+        "rate": "5%",
+        "reasons": [],
+        "until": "2026-02-15T12:00:00.005Z",
+        "why": "People agreed on 5% in the campaign's plan."
+      }
+    }
+    "#);
+    program.later(15);
+    program.take_up(&program.decide("9.9%", "30", |_, _| {})).await;
+    let told = program.rates().await.body;
+    assert_eq!(
+        (&told["now"]["rate"], &told["announced"]),
+        (&json!("9.9%"), &json!([])),
+        "a rate that stays is none to tell"
+    );
+    let first = program
+        .api
+        .get(&format!("/api/v1/affiliates/{}/rates?campaign_id={}&limit=1", program.ana, program.campaign))
+        .await;
+    let history = &first.body["history"];
+    assert_eq!((&history["data"][0]["rate"], &history["has_more"]), (&json!("9.9%"), &json!(true)));
+    let next = history["next"].as_str().unwrap();
+    let path = format!(
+        "/api/v1/affiliates/{}/rates?campaign_id={}&limit=1&after={next}",
+        program.ana, program.campaign
+    );
+    let history = program.api.get(&path).await.body["history"].clone();
+    assert_eq!((&history["data"][0]["rate"], &history["has_more"]), (&json!("5%"), &json!(false)));
+}
+
+#[tokio::test]
+async fn what_is_announced_is_the_change_with_its_reasons_once() {
+    let program = Program::new().await;
+    program.take_up(&program.decide("5%", "30", |_, _| {})).await;
+    let payloads =
+        store::outbox::payloads(&mut program.api.app.db.acquire().await.unwrap(), "rate.changed").await;
+    let payloads = payloads.unwrap();
+    assert_eq!(payloads.len(), 1);
+    let text = serde_json::to_string_pretty(&payloads[0]).unwrap();
+    insta::assert_snapshot!(readable(&text), @r#"
+    {
+      "affiliate_id": "aff_1",
+      "campaign_id": "cmp_2",
+      "contract_id": "rct_3",
+      "decided_at": "2026-02-01T12:00:00.005Z",
+      "decision_id": "rdc_4",
+      "effective_at": "2026-02-15T12:00:00.005Z",
+      "final_after_days": null,
+      "model_version": "ltv-7",
+      "next": "9.9%",
+      "notice_days": 14,
+      "plan_id": "pln_5",
+      "plan_version": 1,
+      "policy_version": "third-1",
+      "previous": "5%",
+      "reasons": [
+        {
+          "ppm": 83333,
+          "reason": "value",
+          "words": "what customers are worth"
+        },
+        {
+          "ppm": -33334,
+          "reason": "uncertainty",
+          "words": "how sure that is"
+        },
+        {
+          "ppm": -999,
+          "reason": "rounding",
+          "words": "rounding"
+        }
+      ],
+      "why": "The rate goes from 5% to 9.9%: +8.3333 points for what customers are worth, −3.3334 points for how sure that is, −0.0999 points for rounding."
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_shadow_is_recorded_and_changes_nothing() {
+    let program = Program::new().await;
+    let before = program.rates().await.body;
+    let shadow = program.decide("5%", "30", |policy, _| policy.mode = RateMode::Shadow);
+    assert_eq!(program.take_up(&shadow).await["changes"], 0);
+    assert_eq!(program.rates().await.body, before);
+    assert_eq!(program.announced("rate.changed").await, 0);
+    program.later(20);
+    let sale = program.api.sale(program.ana, &program.campaign, "A1").await;
+    assert!(program.lines(&sale).await.starts_with("5.00 "));
+    let listed = program.api.get(&format!("{DECISIONS}?mode=shadow&affiliate_id={}", program.ana)).await;
+    let recorded = &listed.body["data"][0];
+    assert_eq!(serde_json::from_value::<RateDecision>(recorded["decision"].clone()).unwrap(), shadow);
+    assert_eq!(recorded["plan_id"], json!(null));
+    assert!(program.api.get(&format!("{DECISIONS}?mode=live")).await.column("id").is_empty());
+    assert!(program.api.get(&format!("{DECISIONS}?since=2026-02-02")).await.column("id").is_empty());
+    assert_eq!(program.api.get(&format!("{DECISIONS}?since=2026-02-01")).await.column("id").len(), 1);
+}
+
+#[tokio::test]
+async fn one_that_does_not_fit_keeps_all_out() {
+    let program = Program::new().await;
+    let bo = program.api.affiliate("Bo").await;
+    let fine = program.decide("5%", "30", |_, _| {});
+    let stale = program.decide("6%", "30", |policy, _| policy.version = "third-0".to_owned());
+    let mut broken = fine.clone();
+    (broken.next, broken.policy_version) = ("16%".parse().unwrap(), "third-2".to_owned());
+    (broken.choices[0].rate, broken.parts[0].ppm) = (broken.next, broken.parts[0].ppm + 61_000);
+    let mut hasty = fine.clone();
+    (hasty.effective_at, hasty.policy_version) =
+        (Some(program.now() + TimeDelta::days(3)), "third-3".to_owned());
+    let row = |decision| program.row(program.ana, decision);
+    let rows = [row(&stale), row(&broken), row(&hasty), program.row(bo, &fine), row(&fine), row(&fine)];
+    insta::assert_snapshot!(program.send(&rows).await.problem(), @"422 rate_decisions_refused: 5 of 6 decisions do not fit, so none is taken up [/decisions/0/previous: it was decided for a rate of 6%, and the rate is 5%; decide again] [/decisions/1/next: a rate of 16% is above the contract's cap of 15%] [/decisions/2/effective_at: it would hold from 2026-02-04 12:00:00.007 UTC; notice and period of the contract admit 2026-02-15 12:00:00.007 UTC or up to a year later] [/decisions/3/affiliate_id: aff_1 has no contract about its rate in cmp_2; enter one under /campaigns/{id}/rate-contracts] [/decisions/5/decided_at: what this policy decided then is recorded already, or comes twice]");
+    assert!(program.api.get(DECISIONS).await.column("id").is_empty());
+    assert_eq!(program.announced("rate.changed").await, 0);
+    assert_eq!(program.rates().await.body["announced"], json!([]));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_pointed_at() {
+    let program = Program::new().await;
+    let fine = program.row(program.ana, &program.decide("5%", "30", |_, _| {}));
+    let shadow = program.row(
+        program.ana,
+        &program.decide("5%", "30", |policy, _| {
+            (policy.mode, policy.version) = (RateMode::Shadow, "third-0".to_owned())
+        }),
+    );
+    let check = async |change: &dyn Fn(&mut Value)| {
+        let mut row = fine.clone();
+        change(&mut row);
+        program.send(&[shadow.clone(), row]).await.problem()
+    };
+    insta::assert_snapshot!(check(&|row| row["next"] = json!("ten")).await, @r#"422 unprocessable:  [/decisions/1: "ten" is not a percentage with at most four digits after the point, such as 12.5]"#);
+    insta::assert_snapshot!(check(&|row| drop(row.as_object_mut().unwrap().remove("parts"))).await, @"422 unprocessable:  [/decisions/1/parts: missing field `parts`]");
+    insta::assert_snapshot!(check(&|row| row["mode"] = json!("loud")).await, @"422 unprocessable:  [/decisions/1: unknown variant `loud`, expected `shadow` or `live`]");
+    insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("+262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/decided_at: it was decided at +262142-01-01 00:00:00 UTC, and now it is 2026-02-01 12:00:00.008 UTC; decisions are taken up after they were made]");
+    insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("-262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/decided_at: it was decided at -262142-01-01 00:00:00 UTC, and now it is 2026-02-01 12:00:00.009 UTC; decisions are taken up after they were made]");
+    insta::assert_snapshot!(check(&|row| row["effective_at"] = json!("+262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/effective_at: it would hold from +262142-01-01 00:00:00 UTC; notice and period of the contract admit 2026-02-15 12:00:00.005 UTC or up to a year later]");
+    insta::assert_snapshot!(program.send(&[]).await.problem(), @"422 unprocessable:  [/decisions: there are 0; send 1 to 1000 at once]");
+    insta::assert_snapshot!(program.send(&vec![fine.clone(); 1_001]).await.problem(), @"422 unprocessable:  [/decisions: there are 1001; send 1 to 1000 at once]");
+}
+
+#[tokio::test]
+async fn a_change_that_is_announced_is_not_changed_again() {
+    let program = Program::new().await;
+    program.take_up(&program.decide("5%", "30", |_, _| {})).await;
+    program.later(1);
+    let problem = |answer: Answer| answer.problem();
+    let stale = program.row(program.ana, &program.decide("5%", "36", |_, _| {}));
+    insta::assert_snapshot!(problem(program.send(&[stale]).await), @"422 rate_decisions_refused: 1 of 1 decisions do not fit, so none is taken up [/decisions/0/previous: it was decided for a rate of 5%, and the rate is 9.9%; decide again]");
+    let hasty = program.row(program.ana, &program.decide("9.9%", "36", |_, _| {}));
+    insta::assert_snapshot!(problem(program.send(&[hasty]).await), @"422 rate_decisions_refused: 1 of 1 decisions do not fit, so none is taken up [/decisions/0/next: a change is announced for 2026-02-15 12:00:00.005 UTC already; decide again after that]");
+}
+
+#[tokio::test]
+async fn of_two_batches_at_the_same_time_one_is_too_late() {
+    let program = Program::new().await;
+    let (one, other) = (
+        program.decide("5%", "30", |_, _| {}),
+        program.decide("5%", "33", |policy, _| {
+            policy.version = "third-2".to_owned();
+        }),
+    );
+    let (one, other) = ([program.row(program.ana, &one)], [program.row(program.ana, &other)]);
+    let (one, other) = join(program.send(&one), program.send(&other)).await;
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 422], "{one} {other}");
+    assert_eq!(program.announced("rate.changed").await, 1);
+    assert_eq!(program.rates().await.body["announced"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_thousand_partners_are_decided_at_once() {
+    let program = Program::new().await;
+    let mut rows = vec![program.row(program.ana, &program.decide("5%", "30", |_, _| {}))];
+    for number in 0..999 {
+        let shadow = program.decide("5%", "30", |policy, _| {
+            (policy.mode, policy.version) = (RateMode::Shadow, format!("third-1-{number}"));
+        });
+        rows.push(program.row(program.ana, &shadow));
+    }
+    // What comes after the change that is announced is stale; what comes before it is not.
+    rows.reverse();
+    let answer = program.send(&rows).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["changes"]), (201, &json!(1)), "{answer}");
+    assert_eq!(answer.body["ids"].as_array().unwrap().len(), 1_000);
+}
+
+#[tokio::test]
+async fn terms_for_other_events_stay_and_two_tiers_have_no_one_rate() {
+    let program = Program::new().await;
+    let path = format!("/api/v1/campaigns/{}/plans", program.campaign);
+    let rules = json!([
+        {"event": "sale", "terms": {"model": "percentage", "rate": "6%"}},
+        {"terms": {"model": "flat", "amount": {"value": "2.00", "currency": "EUR"}}},
+    ]);
+    program.api.made(&path, json!({"rules": rules, "affiliate_id": program.ana})).await;
+    program.later(30);
+    program.take_up(&program.decide("6%", "30", |_, _| {})).await;
+    let plans = program.api.get(&path).await;
+    let newest = &plans.body["data"][0];
+    assert_eq!((&newest["version"], &newest["affiliate_id"]), (&json!(2), &json!(program.ana)));
+    assert_eq!(newest["rules"][0]["terms"]["model"], "dynamic");
+    assert_eq!(newest["rules"][1], rules[1]);
+    let bo = program.api.affiliate("Bo").await;
+    program.agree(bo).await;
+    let two_tier =
+        json!([{"terms": {"model": "two_tier", "first": {"rate": "5%"}, "second": {"rate": "1%"}}}]);
+    program.api.made(&path, json!({"rules": two_tier, "affiliate_id": bo})).await;
+    let row = program.row(bo, &program.decide("5%", "30", |_, _| {}));
+    insta::assert_snapshot!(program.send(&[row]).await.problem(), @"");
+}
+
+/// Ana's customers leave, so that her commissions are final after thirty days from 2026-02-15 on; a sale of that day.
+async fn a_verified_sale() -> (Program, String) {
+    let program = Program::new().await;
+    program.take_up(&program.decide("5%", "30", |_, evidence| evidence.churn_ratio = 3.0)).await;
+    program.later(14);
+    let sale = program.api.sale(program.ana, &program.campaign, "A1").await;
+    (program, sale)
+}
+
+#[tokio::test]
+async fn a_commission_waits_for_the_customer_and_becomes_payable_then() {
+    let (program, sale) = a_verified_sale().await;
+    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 accrued, waits for approval until 2026-03-17T12:00:00.007Z");
+    program.move_to(&sale, "approve", json!({})).await;
+    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 accrued, waits for customer until 2026-03-17T12:00:00.007Z");
+    program.later(29);
+    assert_eq!(program.verified().await, 0);
+    assert!(program.lines(&sale).await.contains("accrued, waits for customer"));
+    program.later(1);
+    assert_eq!((program.verified().await, program.verified().await), (1, 0));
+    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 payable, waits for nothing until 2026-03-17T12:00:00.007Z");
+    assert_eq!(program.announced("commission.verified").await, 1);
+    program.assert_balanced().await;
+}
+
+#[tokio::test]
+async fn what_is_approved_after_the_customer_has_stayed_is_payable_at_once() {
+    let (program, sale) = a_verified_sale().await;
+    program.later(30);
+    assert_eq!(program.verified().await, 0);
+    assert!(program.lines(&sale).await.starts_with("9.90 accrued, waits for approval"));
+    program.move_to(&sale, "approve", json!({})).await;
+    assert!(program.lines(&sale).await.starts_with("9.90 payable, waits for nothing"));
+    program.assert_balanced().await;
+}
+
+#[tokio::test]
+async fn a_return_before_the_commission_is_final_takes_it_back() {
+    let (program, sale) = a_verified_sale().await;
+    program.move_to(&sale, "approve", json!({})).await;
+    program.later(10);
+    let half = json!({"reason": "refund", "amount": {"value": "50.00", "currency": "EUR"}});
+    program.move_to(&sale, "reverse", half).await;
+    insta::assert_snapshot!(program.lines(&sale).await, @"-4.95 accrued, waits for customer until 2026-03-17T12:00:00.007Z; 9.90 accrued, waits for customer until 2026-03-17T12:00:00.007Z");
+    let whole = program.api.sale(program.ana, &program.campaign, "A2").await;
+    program.move_to(&whole, "approve", json!({})).await;
+    program.move_to(&whole, "reverse", json!({"reason": "refund"})).await;
+    program.later(40);
+    assert_eq!((program.verified().await, program.verified().await), (1, 0), "of the first one half is left");
+    insta::assert_snapshot!(program.lines(&sale).await, @"-4.95 payable, waits for nothing until 2026-03-17T12:00:00.007Z; 9.90 payable, waits for nothing until 2026-03-17T12:00:00.007Z");
+    insta::assert_snapshot!(program.lines(&whole).await, @"-9.90 accrued, waits for nothing until 2026-03-27T12:00:00.012Z; 9.90 accrued, waits for nothing until 2026-03-27T12:00:00.012Z");
+    let accounts = program.api.get(&format!("/api/v1/ledger/accounts?owner_id={}", program.ana)).await;
+    let owed: Vec<_> = accounts.body["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|account| {
+            format!("{} {}", account["kind"].as_str().unwrap(), account["balance"]["value"].as_str().unwrap())
+        })
+        .collect();
+    insta::assert_snapshot!(owed.join(", "), @"commission_payable -4.95, commission_accrued 0.00");
+    program.assert_balanced().await;
+}
+
+#[tokio::test]
+async fn nobody_sees_anothers_rates() {
+    let program = Program::new().await;
+    let bo = program.api.affiliate("Bo").await;
+    program.agree(bo).await;
+    program.take_up(&program.decide("5%", "30", |_, _| {})).await;
+    let key = program.api.new_key(&["rates:read"], Some(bo)).await;
+    let get = async |path: &str| program.api.get_as(&key, path).await;
+    let of = |affiliate| format!("/api/v1/affiliates/{affiliate}/rates?campaign_id={}", program.campaign);
+    insta::assert_snapshot!(get(&of(program.ana)).await.problem(), @"404 not_found: aff_1 does not exist, or this key may not see it");
+    assert_eq!(get(&of(bo)).await.body["contract"]["affiliate_id"], json!(bo));
+    insta::assert_snapshot!(get(DECISIONS).await.problem(), @"403 forbidden: this key shows only what is aff_1's own");
+    let contracts = get(&format!("/api/v1/campaigns/{}/rate-contracts", program.campaign)).await;
+    assert_eq!(contracts.column("affiliate_id"), [bo.to_string()]);
+    insta::assert_snapshot!(get(&format!("/api/v1/affiliates/{bo}/rates")).await.problem(), @"400 malformed_query:  [/campaign_id: missing field `campaign_id`]");
+}
+
+#[tokio::test]
+async fn what_was_decided_or_agreed_is_never_edited() {
+    let program = Program::new().await;
+    program.take_up(&program.decide("5%", "30", |_, _| {})).await;
+    for table in ["rate_contracts", "rate_decisions"] {
+        for edit in ["UPDATE {} SET actor = 'nobody'", "DELETE FROM {}", "TRUNCATE {} CASCADE"] {
+            let edit = sqlx::AssertSqlSafe(edit.replace("{}", table));
+            let refused = sqlx::raw_sql(edit).execute(&program.api.app.db).await.unwrap_err();
+            assert!(refused.to_string().contains("is never edited"), "{refused}");
+        }
+    }
+}
+
+/// Versions come in any order of their dates, some for Ana alone.
+#[tokio::test]
+async fn rates_are_told_by_the_terms_that_conversions_are_paid_by() {
+    let Program { api, ana, campaign } = Program::new().await;
+    let campaign: CampaignId = campaign.parse().unwrap();
+    let mut db = api.app.db.acquire().await.unwrap();
+    let (start, chance) = (api.app.clock.now(), Chance::seeded(7));
+    let day = || start + TimeDelta::days(i64::try_from(chance.below(30)).unwrap());
+    let mut last = [0, 1];
+    for _ in 0..24 {
+        let owner = usize::from(chance.below(2) == 0);
+        last[owner] += 1;
+        let plan = Plan {
+            id: PlanId::new(&api.app.clock, &chance),
+            campaign_id: campaign,
+            affiliate_id: (owner == 0).then_some(ana),
+            version: last[owner],
+            rules: serde_json::from_value(json!([{"terms": {"model": "percentage", "rate": "1%"}}])).unwrap(),
+            effective_from: day(),
+            created_at: start,
+        };
+        store::campaigns::insert_plan(&mut db, &plan).await.unwrap();
+        let plans = store::campaigns::plans_for(&mut db, &[campaign], &[ana]).await.unwrap();
+        let timeline = Timeline::new(plans.into_iter().map(Plan::into_version).collect());
+        for at in (0..12).map(|_| day() - TimeDelta::days(3)) {
+            let paid_by = tracking::store::plans::plan(&mut db, campaign, ana, at).await.unwrap().unwrap();
+            assert_eq!(
+                timeline.at(at).map(|version| version.id),
+                Some(paid_by.id),
+                "at {at} of {timeline:?}"
+            );
+        }
+    }
+}
