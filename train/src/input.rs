@@ -278,7 +278,7 @@ fn has_extension(path: &Path, wanted: &str) -> bool {
 }
 
 /// Numbers of whole, real, yes-or-no and time columns; categories of texts.
-fn values_of(column: &Column) -> Result<Values> {
+pub(crate) fn values_of(column: &Column) -> Result<Values> {
     let name = column.name();
     if let DataType::String = column.dtype() {
         return Ok(Values::Categories(column.str()?.iter().map(|text| text.map(str::to_owned)).collect()));

@@ -5,7 +5,9 @@
 pub mod attribution;
 mod folder;
 pub mod fraud;
+mod lake;
 pub mod ltv;
+pub mod partner;
 mod publish;
 mod run;
 mod table;
@@ -19,7 +21,9 @@ use models::registry::{
     manifest::{Calibration, Metric, ParityVector, Signature, Threshold},
 };
 
-use self::{attribution::Attribution, fraud::Fraud, ltv::Ltv, publish::RegistryArgs, run::RunArgs};
+use self::{
+    attribution::Attribution, fraud::Fraud, ltv::Ltv, partner::Partner, publish::RegistryArgs, run::RunArgs,
+};
 use crate::{
     input::{Input, InputArgs},
     report::Report,
@@ -36,6 +40,8 @@ pub enum Jobs {
     Attribution(Box<Attribution>),
     /// What customers will spend: probability models, regressions and trees, compared on what was held out in time
     Ltv(Box<Ltv>),
+    /// What partners are worth: value of conversions and clicks with intervals, return, tiers, and reasons
+    Partner(Box<Partner>),
 }
 
 impl Jobs {
@@ -48,6 +54,7 @@ impl Jobs {
             Self::Fraud(order) => order.run(clock),
             Self::Attribution(job) => job.run(clock),
             Self::Ltv(job) => job.run(clock),
+            Self::Partner(job) => job.run(clock),
         }
     }
 }

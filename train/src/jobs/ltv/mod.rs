@@ -12,7 +12,10 @@ use clap::{Args, ValueEnum};
 use domain::Clock;
 
 use self::input::Customers;
-use super::run::RunArgs;
+use super::{
+    run::RunArgs,
+    table::{date_of, day_of},
+};
 use crate::{
     lifetime::{Learned, LifetimeError, Metrics, Plan, Prediction, judge, learn},
     watch::Watch,
@@ -101,7 +104,7 @@ impl Ltv {
         watch.done();
         watch.step("learning")?;
         let plan = Plan {
-            calibration_end: input::day_of(self.calibration_end),
+            calibration_end: day_of(self.calibration_end),
             horizon_days: self.horizon_days,
             candidates: self.model.candidates(),
             seed: self.run.seed,
@@ -111,7 +114,7 @@ impl Ltv {
                 "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} \
                  days after as long a history, with 100 customers, 20 who came back and 20 buyers; choose a later end of \
                  calibration, or a shorter horizon",
-                input::date_of(end)
+                date_of(end)
             ),
             other => other.into(),
         })?;
@@ -142,8 +145,8 @@ impl Said {
         if last < horizon_end {
             said.unjudged = Some(format!(
                 "transactions end on {}, before the horizon does on {}, so that nothing is judged",
-                input::date_of(last),
-                input::date_of(horizon_end)
+                date_of(last),
+                date_of(horizon_end)
             ));
             return Ok(said);
         }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::{Ltv, Said, input::date_of, pages};
+use super::{Ltv, Said, date_of, pages};
 use crate::{
     jobs::folder::Folder,
     lifetime::{Fitted, Measures, Metrics},

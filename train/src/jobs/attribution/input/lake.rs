@@ -1,7 +1,7 @@
 //! Journeys of the event lake: the clicks of one visit on one campaign, up to a conversion of it, or to none.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
 
@@ -10,13 +10,8 @@ use domain::{
     CampaignId, ConversionId,
     attribution::{CLOCK_TOLERANCE, Channels, Journeys, journeys::Row},
     click::Device,
-    conversion::ConversionStatus,
     event::{Conversion, Event, Kind, Visit},
     money::Currency,
-};
-use features::{
-    entity::event_id,
-    lake::{Lake, Told},
 };
 use models::fingerprint::Fingerprint;
 
@@ -24,7 +19,10 @@ use super::{
     By, Input, JourneyArgs,
     watched::{Watch, Watched},
 };
-use crate::attribution::UNKNOWN;
+use crate::{
+    attribution::UNKNOWN,
+    jobs::lake::{amount, each, open, rejected},
+};
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
@@ -71,8 +69,7 @@ pub(super) fn read(
     channels: Channels,
     is_watched: bool,
 ) -> Result<Input> {
-    let lake = Lake::open(address)?;
-    ensure!(lake.exists()?, "there is no event lake in {}", address.display());
+    let lake = open(address)?;
     let range = asked.from.unwrap_or(i64::MIN)..asked.to.unwrap_or(i64::MAX);
     ensure!(range.start < range.end, "there is no time between --from and --to");
     let rejected = rejected(&lake)?;
@@ -115,42 +112,6 @@ pub(super) fn read(
     told.input(address, (range.start, window_us), notes)
 }
 
-/// Tells each event of a kind once.
-fn each(
-    lake: &Lake,
-    kind: Kind,
-    columns: &[&'static str],
-    range: &std::ops::Range<i64>,
-    mut tell: impl FnMut(&Event),
-) -> Result<()> {
-    let told = Told { kind, occurred_us: range.clone(), columns: columns.iter().copied().collect() };
-    let mut replay = lake.replay(vec![told], i64::MIN..i64::MAX)?;
-    let mut seen = HashSet::new();
-    while let Some(block) = replay.next_block()? {
-        for known in block.iter().flatten() {
-            if seen.insert(event_id(&known.event)) {
-                tell(&known.event);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The conversions that have come to nothing.
-fn rejected(lake: &Lake) -> Result<HashSet<u128>> {
-    let mut rejected = HashSet::new();
-    each(lake, Kind::StatusChange, &["conversion_id", "status"], &(i64::MIN..i64::MAX), |event| {
-        let Event::StatusChange(change) = event else { return };
-        let id = change.conversion.uuid().as_u128();
-        if matches!(change.to, ConversionStatus::Rejected | ConversionStatus::Reversed) {
-            rejected.insert(id);
-        } else {
-            rejected.remove(&id);
-        }
-    })?;
-    Ok(rejected)
-}
-
 impl Visits {
     fn new(by: By, channels: Channels, is_watched: bool) -> Self {
         Self {
@@ -191,8 +152,7 @@ impl Visits {
     }
 
     fn order(&mut self, order: &Conversion) {
-        let places = i32::from(order.amount.currency.places());
-        let value = (order.amount.minor.max(0) as f64) / libm::pow(10.0, f64::from(places));
+        let value = amount(order.amount).max(0.0);
         let told = Order { at_us: order.occurred_at_us, value, id: order.id };
         self.last_us = self.last_us.max(told.at_us);
         let of_click = self.sessions.get(&order.click.map_or(0, |click| click.uuid().as_u128())).copied();
