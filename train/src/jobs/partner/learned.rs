@@ -112,12 +112,15 @@ pub(super) fn learn(input: &Input, until: Option<i32>) -> Result<Learned> {
     let partners: Vec<Partner<'_>> = known.iter().map(Known::partner).collect();
     let worths = partner::fit(&partners, names.len() + 1).map_err(|error| named(error, input))?;
     let program = Program::of(&known);
+    let paid: Vec<Vec<Sold>> = known.iter().map(Known::paid_for).collect();
+    let costs = Mixes::fit(&paid, campaigns);
     let churn = churn(&known, names.len() + 1);
     let unknown =
         Partner { source: names.len(), profile: &vec![0.0; profile.names.len()], clicks: 0, values: &[] };
     let usual = worths.worth(&unknown)?.per_conversion.log_mean;
-    let standing =
-        |(it, churn): (&Known<'_>, Option<f64>)| it.standing((&worths, &mixes, usual), &program, churn);
+    let standing = |(it, churn): (&Known<'_>, Option<f64>)| {
+        it.standing((&worths, &mixes, usual), (&program, &costs), churn)
+    };
     let standings = known.iter().zip(churn).map(standing).collect::<Result<_, WorthError>>()?;
     let sources = names.iter().copied().chain([UNKNOWN_SOURCE]).map(str::to_owned).collect();
     Ok(Learned { sources, columns: profile.names, program, standings, notes: profile.notes })
@@ -180,7 +183,7 @@ impl<'a> Known<'a> {
     fn standing(
         &self,
         (worths, mixes, usual): (&Worths, &Mixes, f64),
-        program: &Program,
+        (program, costs): (&Program, &Mixes),
         churn: Option<f64>,
     ) -> Result<Standing, WorthError> {
         let without_history = |profile: &[f64]| {
@@ -201,7 +204,7 @@ impl<'a> Known<'a> {
             log_mean: it.log_mean + mix,
             log_sd: (it.log_sd * it.log_sd + variance).sqrt(),
         };
-        let (conversions, cost) = (self.won.len(), self.cost(program));
+        let (conversions, cost) = (self.won.len(), self.cost(program, costs));
         let per_conversion = mixed(worth.per_conversion);
         Ok(Standing {
             source: self.source,
@@ -239,9 +242,17 @@ impl<'a> Known<'a> {
         (!costs.is_empty()).then(|| (costs.iter().sum(), costs.len() as f64))
     }
 
-    fn cost(&self, program: &Program) -> f64 {
+    /// Its conversions by what was paid for them.
+    fn paid_for(&self) -> Vec<Sold> {
+        let sold = |won: &&Won| Some(Sold { campaign: won.campaign.unwrap_or(0) as usize, value: won.cost? });
+        self.won.iter().filter_map(sold).collect()
+    }
+
+    /// What a conversion costs: what its campaigns cost others, and, as far as there are many, what was paid for its own.
+    fn cost(&self, program: &Program, costs: &Mixes) -> f64 {
         let (paid, count) = self.paid().filter(|_| program.has_costs).unwrap_or_default();
-        (paid + USUAL_COSTS * program.cost) / (count + USUAL_COSTS)
+        let usual = program.cost * libm::exp(costs.log_mix(&self.paid_for()).0);
+        (paid + USUAL_COSTS * usual) / (count + USUAL_COSTS)
     }
 }
 

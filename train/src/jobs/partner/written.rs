@@ -19,13 +19,14 @@ use crate::{
 /// Where an interval begins and ends that nine of ten truths lie in.
 const BOUNDS: [f64; 2] = [0.05, 0.95];
 
-const HEAD: [&str; 31] = [
+const HEAD: [&str; 32] = [
     "rank",
     "partner_id",
     "source",
     "basis",
     "conversions",
     "clicks",
+    "mean_value",
     "value_per_conversion",
     "value_per_conversion_lower",
     "value_per_conversion_upper",
@@ -94,6 +95,7 @@ fn of_partner(said: &Said, partner: &Listed, standing: &Standing) -> Vec<String>
         basis(standing).to_owned(),
         standing.conversions.to_string(),
         clicks,
+        cell(standing.raw),
     ];
     let [low, high] = BOUNDS;
     for (posterior, is_known) in [(&standing.per_conversion, true), (&standing.per_click, has_clicks)] {

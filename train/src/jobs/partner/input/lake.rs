@@ -126,7 +126,7 @@ fn orders(lake: &Lake, notes: &mut Vec<String>) -> Result<(Customers, i64)> {
         "amount_minor",
         "currency",
         "click_id",
-        "customer",
+        "customer_id",
     ];
     let mut of_nobody = 0_usize;
     each(lake, Kind::Conversion, &columns, &ALWAYS, |event| {
