@@ -1,6 +1,6 @@
 //! What is learned of all partners, and where each of them stands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, anyhow};
 
@@ -9,7 +9,9 @@ use super::{
     input::{Input, Listed, Trait, UNKNOWN_SOURCE, Won},
     profile::{Profile, Profiled},
 };
-use crate::partner::{self, Leaving, Mixes, Partner, Posterior, Sold, WorthError, Worths, churn_ratios};
+use crate::partner::{
+    self, Efforts, Leaving, Mixes, Partner, Posterior, Sold, WorthError, Worths, churn_ratios,
+};
 
 /// Of a partner's cost for a conversion, what is usual counts for so many conversions.
 const USUAL_COSTS: f64 = 10.0;
@@ -77,7 +79,7 @@ struct Known<'a> {
     source: usize,
     clicks: u64,
     habits: Habits,
-    sold: Vec<Sold>,
+    efforts: Efforts,
     /// What its conversions would have brought in the usual mix of campaigns.
     values: Vec<f64>,
     profile: Vec<f64>,
@@ -91,11 +93,11 @@ pub(super) fn learn(input: &Input, until: Option<i32>) -> Result<Learned> {
     let of = |listed| Known::of(listed, &names, (until, input));
     let mut known: Vec<Known<'_>> = input.partners.iter().map(of).collect();
     habits::compare(known.iter_mut().map(|it| &mut it.habits));
-    let campaigns = known.iter().flat_map(|it| &it.sold).map(|sold| sold.campaign + 1).max().unwrap_or(0);
-    let all: Vec<Vec<Sold>> = known.iter().map(|it| it.sold.clone()).collect();
+    let campaigns = known.iter().map(Known::campaigns).max().unwrap_or(0);
+    let all: Vec<Efforts> = known.iter().map(|it| it.efforts.clone()).collect();
     let mixes = Mixes::fit(&all, campaigns);
     for it in &mut known {
-        it.values = it.sold.iter().map(|sold| mixes.without_campaign(sold)).collect();
+        it.values = it.efforts.sold.iter().map(|sold| mixes.without_campaign(sold)).collect();
     }
     let says: Vec<_> = known.iter().map(Known::says).collect();
     let profiled: Vec<Profiled<'_>> = says
@@ -112,7 +114,7 @@ pub(super) fn learn(input: &Input, until: Option<i32>) -> Result<Learned> {
     let partners: Vec<Partner<'_>> = known.iter().map(Known::partner).collect();
     let worths = partner::fit(&partners, names.len() + 1).map_err(|error| named(error, input))?;
     let program = Program::of(&known);
-    let paid: Vec<Vec<Sold>> = known.iter().map(Known::paid_for).collect();
+    let paid: Vec<Efforts> = known.iter().map(Known::paid_for).collect();
     let costs = Mixes::fit(&paid, campaigns);
     let churn = churn(&known, names.len() + 1);
     let unknown =
@@ -146,19 +148,21 @@ impl<'a> Known<'a> {
     fn of(listed: &'a Listed, sources: &[&str], (until, input): (Option<i32>, &Input)) -> Self {
         let is_known = |day: Option<i32>| day.zip(until).is_none_or(|(day, until)| day <= until);
         let won: Vec<&Won> = listed.won.iter().filter(|won| is_known(won.day)).collect();
-        let by_day = &listed.clicks_by_day;
-        let clicked = match until {
-            Some(until) if !by_day.is_empty() => by_day.range(..=until).map(|(_, count)| count).sum(),
-            _ => listed.clicks,
-        };
-        let source = listed.source.as_deref().and_then(|source| sources.binary_search(&source).ok());
         let end = until.or(input.last_day);
-        let sold =
-            won.iter().map(|won| Sold { campaign: won.campaign.unwrap_or(0) as usize, value: won.value });
+        let clicked = &listed.clicked;
+        let mut by_campaign: BTreeMap<usize, u64> = BTreeMap::new();
+        for ((_, campaign), count) in clicked.range(..=(until.unwrap_or(i32::MAX), u32::MAX)) {
+            *by_campaign.entry(*campaign as usize).or_default() += count;
+        }
+        let clicks = if clicked.is_empty() { listed.clicks } else { by_campaign.values().sum() };
+        let source = listed.source.as_deref().and_then(|source| sources.binary_search(&source).ok());
         Self {
-            sold: sold.collect(),
-            habits: Habits::of(&won, by_day, end),
-            clicks: u64::max(clicked, won.len() as u64),
+            efforts: Efforts {
+                sold: won.iter().map(|won| sold(won, won.value)).collect(),
+                clicks: by_campaign.into_iter().collect(),
+            },
+            habits: Habits::of(&won, clicked, end),
+            clicks: u64::max(clicks, won.len() as u64),
             source: source.unwrap_or(sources.len()),
             values: Vec::new(),
             profile: Vec::new(),
@@ -167,8 +171,15 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// One more than the highest number of a campaign.
+    fn campaigns(&self) -> usize {
+        let sold = self.efforts.sold.iter().map(|sold| sold.campaign);
+        let clicked = self.efforts.clicks.iter().map(|(campaign, _)| *campaign);
+        sold.chain(clicked).max().map_or(0, |most| most + 1)
+    }
+
     /// Its profile, and how it goes about its work; what a file says of that comes first.
-    fn says(&self) -> std::collections::BTreeMap<String, Trait> {
+    fn says(&self) -> BTreeMap<String, Trait> {
         let mut says = self.listed.profile.clone();
         for (name, number) in self.habits.numbers() {
             says.entry(name.to_owned()).or_insert(Trait::Number(number));
@@ -199,7 +210,7 @@ impl<'a> Known<'a> {
             profile[place] = 0.0;
         }
         let worth = worths.worth(&self.partner())?;
-        let (mix, variance) = mixes.log_mix(&self.sold);
+        let (mix, variance) = mixes.log_mix(&self.efforts);
         let mixed = |it: Posterior| Posterior {
             log_mean: it.log_mean + mix,
             log_sd: (it.log_sd * it.log_sd + variance).sqrt(),
@@ -243,9 +254,9 @@ impl<'a> Known<'a> {
     }
 
     /// Its conversions by what was paid for them.
-    fn paid_for(&self) -> Vec<Sold> {
-        let sold = |won: &&Won| Some(Sold { campaign: won.campaign.unwrap_or(0) as usize, value: won.cost? });
-        self.won.iter().filter_map(sold).collect()
+    fn paid_for(&self) -> Efforts {
+        let paid = self.won.iter().filter_map(|won| Some(sold(won, won.cost?)));
+        Efforts { sold: paid.collect(), clicks: self.efforts.clicks.clone() }
     }
 
     /// What a conversion costs: what its campaigns cost others, and, as far as there are many, what was paid for its own.
@@ -254,6 +265,10 @@ impl<'a> Known<'a> {
         let usual = program.cost * libm::exp(costs.log_mix(&self.paid_for()).0);
         (paid + USUAL_COSTS * usual) / (count + USUAL_COSTS)
     }
+}
+
+fn sold(won: &Won, value: f64) -> Sold {
+    Sold { campaign: won.campaign.unwrap_or(0) as usize, value }
 }
 
 impl Program {

@@ -17,7 +17,7 @@ use domain::{
 use features::lake::Lake;
 use models::fingerprint::Fingerprint;
 
-use super::{PartnerArgs, Roster, Told, Won, came_back};
+use super::{Listed, PartnerArgs, Roster, Told, Won, came_back};
 use crate::jobs::lake::{amount, each, open, rejected};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -44,28 +44,26 @@ type Customers = BTreeMap<(AdvertiserId, String), Vec<Order>>;
 pub(super) fn read(address: &Path, asked: &PartnerArgs, roster: &mut Roster) -> Result<Told> {
     let lake = open(address)?;
     let mut notes = Vec::new();
-    let clicked_us = clicks(&lake, roster)?;
-    roster.has_clicks = true;
+    let (clicks, clicked_us) = clicks(&lake)?;
     let (customers, ordered_us) = orders(&lake, &mut notes)?;
     let rates = Rates::read(&lake)?;
     let last_us = clicked_us.max(ordered_us);
-    let mut told = Told { last_day: Some(day(last_us)), notes, ..Told::default() };
-    let mut campaigns = Channels::default();
-    let campaign_ids: BTreeSet<CampaignId> =
-        customers.values().flatten().map(|order| order.campaign).collect();
-    for campaign in campaign_ids {
-        campaigns.number(&campaign.to_string());
+    let mut campaigns = numbered(&clicks, &customers);
+    roster.has_clicks = true;
+    for (affiliate, of) in &clicks {
+        of.enter(roster.partner(&affiliate.to_string()), &mut campaigns);
     }
+    let mut told = Told { last_day: Some(day(last_us)), notes, ..Told::default() };
     let mut bytes = Vec::new();
     for orders in customers.values() {
         for (order, won) in won(orders, (last_us, asked), &rates, &mut campaigns) {
             let Some(affiliate) = order.affiliate else { continue };
             let name = affiliate.to_string();
-            if !order.has_click {
+            if let (false, Some(campaign)) = (order.has_click, won.campaign) {
                 // By a coupon: a click must be there for each conversion that clicks are to be worth something by.
                 let listed = roster.partner(&name);
                 listed.clicks += 1;
-                *listed.clicks_by_day.entry(day(order.at_us)).or_default() += 1;
+                *listed.clicked.entry((day(order.at_us), campaign)).or_default() += 1;
             }
             bytes.extend(order.id.to_le_bytes());
             bytes.extend(won.value.to_le_bytes());
@@ -80,36 +78,50 @@ pub(super) fn read(address: &Path, asked: &PartnerArgs, roster: &mut Roster) -> 
     Ok(told)
 }
 
-/// Counts clicks, and takes the commonest source of a partner's clicks for its own where no file says it; the instant of the
-/// last one.
-fn clicks(lake: &Lake, roster: &mut Roster) -> Result<i64> {
-    let mut sources: HashMap<AffiliateId, BTreeMap<String, u64>> = HashMap::new();
-    let mut counts: HashMap<AffiliateId, BTreeMap<i32, u64>> = HashMap::new();
-    let mut last_us = i64::MIN;
-    each(lake, Kind::Click, &["affiliate_id", "source"], &ALWAYS, |event| {
+/// The clicks of a partner.
+#[derive(Default)]
+struct Clicks {
+    counts: BTreeMap<(i32, CampaignId), u64>,
+    /// How often it said where they come from.
+    sources: BTreeMap<String, u64>,
+}
+
+impl Clicks {
+    /// Counts them, and takes the commonest source for the partner's where no file says it.
+    fn enter(&self, listed: &mut Listed, campaigns: &mut Channels) {
+        listed.clicks = self.counts.values().sum();
+        let counts = self.counts.iter();
+        listed.clicked = counts
+            .map(|((day, campaign), count)| ((*day, campaigns.number(&campaign.to_string())), *count))
+            .collect();
+        // The first by name of those that are equally common.
+        let most = self.sources.iter().max_by(|one, other| one.1.cmp(other.1).then(other.0.cmp(one.0)));
+        listed.source = listed.source.take().or_else(|| most.map(|(name, _)| name.clone()));
+    }
+}
+
+/// Each partner's clicks, and the instant of the last one.
+fn clicks(lake: &Lake) -> Result<(BTreeMap<AffiliateId, Clicks>, i64)> {
+    let (mut clicks, mut last_us) = (BTreeMap::<AffiliateId, Clicks>::new(), i64::MIN);
+    each(lake, Kind::Click, &["affiliate_id", "campaign_id", "source"], &ALWAYS, |event| {
         let Event::Click(visit) = event else { return };
         let seen = &visit.seen;
         last_us = last_us.max(seen.occurred_at_us);
-        *counts.entry(seen.affiliate).or_default().entry(day(seen.occurred_at_us)).or_default() += 1;
+        let of = clicks.entry(seen.affiliate).or_default();
+        *of.counts.entry((day(seen.occurred_at_us), seen.campaign)).or_default() += 1;
         if !seen.tags.source.is_empty() {
-            let of = sources.entry(seen.affiliate).or_default();
-            match of.get_mut(&seen.tags.source) {
-                Some(count) => *count += 1,
-                None => drop(of.insert(seen.tags.source.clone(), 1)),
-            }
+            *of.sources.entry(seen.tags.source.clone()).or_default() += 1;
         }
     })?;
-    for (affiliate, by_day) in counts {
-        let listed = roster.partner(&affiliate.to_string());
-        listed.clicks = by_day.values().sum();
-        listed.clicks_by_day = by_day;
-        if let (None, Some(sources)) = (&listed.source, sources.get(&affiliate)) {
-            // The first by name of those that are equally common.
-            let most = sources.iter().max_by(|one, other| one.1.cmp(other.1).then(other.0.cmp(one.0)));
-            listed.source = most.map(|(name, _)| name.clone());
-        }
-    }
-    Ok(last_us)
+    Ok((clicks, last_us))
+}
+
+/// A number for each campaign, in the order of their ids.
+fn numbered(clicks: &BTreeMap<AffiliateId, Clicks>, customers: &Customers) -> Channels {
+    let clicked = clicks.values().flat_map(|of| of.counts.keys().map(|(_, campaign)| *campaign));
+    let ordered = customers.values().flatten().map(|order| order.campaign);
+    let all: BTreeSet<CampaignId> = clicked.chain(ordered).collect();
+    Channels::from(all.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
 /// The orders of each customer in time's order, and the instant of the last one.

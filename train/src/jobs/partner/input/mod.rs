@@ -82,8 +82,8 @@ pub(super) struct Listed {
     pub(super) name: String,
     pub(super) source: Option<String>,
     pub(super) clicks: u64,
-    /// Of a lake.
-    pub(super) clicks_by_day: BTreeMap<i32, u64>,
+    /// Of a lake, by day and the number of the campaign.
+    pub(super) clicked: BTreeMap<(i32, u32), u64>,
     /// What was paid to it in total, where a file says so.
     pub(super) cost: Option<f64>,
     pub(super) profile: BTreeMap<String, Trait>,
