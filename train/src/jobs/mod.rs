@@ -3,11 +3,12 @@
 //! To add a job: a folder here that implements [`Job`], and its line in [`Jobs`].
 
 pub mod attribution;
-mod events;
 mod folder;
 pub mod fraud;
+mod lake;
 pub mod ltv;
 pub mod matching;
+pub mod partner;
 mod publish;
 mod run;
 mod table;
@@ -22,7 +23,8 @@ use models::registry::{
 };
 
 use self::{
-    attribution::Attribution, fraud::Fraud, ltv::Ltv, matching::Matching, publish::RegistryArgs, run::RunArgs,
+    attribution::Attribution, fraud::Fraud, ltv::Ltv, matching::Matching, partner::Partner,
+    publish::RegistryArgs, run::RunArgs,
 };
 use crate::{
     input::{Input, InputArgs},
@@ -42,6 +44,8 @@ pub enum Jobs {
     Ltv(Box<Ltv>),
     /// Which items suit which users, such as campaigns and affiliates: candidates side by side, with reasons
     Match(Box<Matching>),
+    /// What partners are worth: value of conversions and clicks with intervals, return, tiers, and reasons
+    Partner(Box<Partner>),
 }
 
 impl Jobs {
@@ -55,6 +59,7 @@ impl Jobs {
             Self::Attribution(job) => job.run(clock),
             Self::Ltv(job) => job.run(clock),
             Self::Match(job) => job.run(),
+            Self::Partner(job) => job.run(clock),
         }
     }
 }

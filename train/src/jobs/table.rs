@@ -7,12 +7,17 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use domain::attribution::Channels;
+use chrono::{Days, NaiveDate};
+use domain::{Clock, attribution::Channels};
 use features::offline::table;
 use models::fingerprint::Fingerprint;
 use polars::prelude::{Column, DataFrame, DataType, StringChunked};
 
 use crate::{anomaly::matrix::Values, input::values_of};
+
+/// Microseconds in a day.
+pub(super) const DAY_US: i64 = 86_400_000_000;
+const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day");
 
 /// A file with columns that may have other names than those that they are asked for by.
 pub(super) struct Table {
@@ -42,6 +47,20 @@ impl Table {
         Ok(table)
     }
 
+    /// The same where another file may be the one that has a column of another name.
+    pub(super) fn read_one_of(path: &Path, renamed: &BTreeMap<String, String>) -> Result<Self> {
+        let mut table = Self::read(path, &BTreeMap::new())?;
+        let is_there = |name: &str| table.frame.get_column_index(name).is_some();
+        let here = renamed.iter().filter(|(_, name)| is_there(name));
+        table.renamed = here.map(|(field, name)| (field.clone(), name.clone())).collect();
+        Ok(table)
+    }
+
+    /// Which fields have another name here.
+    pub(super) fn renamed_fields(&self) -> impl Iterator<Item = &str> {
+        self.renamed.keys().map(String::as_str)
+    }
+
     pub(super) fn source(&self) -> &str {
         &self.source
     }
@@ -60,20 +79,40 @@ impl Table {
         format!("{}, {what} {}, column {}", self.source, row + self.first, self.name(field))
     }
 
+    /// The columns that are none of these fields.
+    pub(super) fn others(&self, fields: &[&str]) -> Result<Vec<(String, Values)>> {
+        let known: BTreeSet<&str> = fields.iter().map(|field| self.name(field)).collect();
+        let others = self.frame.columns().iter().filter(|column| !known.contains(column.name().as_str()));
+        let of = |column: &Column| {
+            let values = values_of(column).with_context(|| self.source.clone())?;
+            Ok((column.name().to_string(), values))
+        };
+        others.map(of).collect()
+    }
+
     /// A number for each row by the name that a column has there, in the order of the names, so that the order of rows makes no
     /// difference; those that have a number keep it.
     pub(super) fn numbered(&self, field: &str, names: &mut Channels) -> Result<Vec<u32>> {
-        let texts = self.texts(field)?;
-        let said = |(row, text): (usize, Option<&str>)| {
-            let text = text.filter(|text| !text.trim().is_empty()).map(str::to_owned);
-            text.with_context(|| format!("{}: says nothing", self.place(row, field)))
-        };
-        let said: Vec<String> = texts.iter().enumerate().map(said).collect::<Result<_>>()?;
+        let said = self.names_of(field)?;
         let distinct: BTreeSet<&str> = said.iter().map(String::as_str).collect();
         for name in distinct {
             names.number(name);
         }
         Ok(said.iter().map(|name| names.number(name)).collect())
+    }
+
+    /// The name that each row has in a column.
+    pub(super) fn names_of(&self, field: &str) -> Result<Vec<String>> {
+        let said = self.names_if_any(field)?.into_iter().enumerate();
+        said.map(|(row, name)| name.with_context(|| format!("{}: says nothing", self.place(row, field))))
+            .collect()
+    }
+
+    /// The same of a column that says nothing in some rows.
+    pub(super) fn names_if_any(&self, field: &str) -> Result<Vec<Option<String>>> {
+        let texts = self.texts(field)?;
+        let said = |text: Option<&str>| text.filter(|text| !text.trim().is_empty()).map(str::to_owned);
+        Ok(texts.iter().map(said).collect())
     }
 
     /// What a field is called in the file.
@@ -108,17 +147,6 @@ impl Table {
         let texts = self.column(field)?.cast(&DataType::String);
         let texts = texts.with_context(|| format!("column {field} of {} is no text", self.source))?;
         Ok(texts.str()?.clone())
-    }
-
-    /// All columns but these, numbers or categories, by the names that they have in the file.
-    pub(super) fn others(&self, fields: &[&str]) -> Result<Vec<(String, Values)>> {
-        let known: Vec<&str> = fields.iter().map(|field| self.name(field)).collect();
-        let others = self.frame.columns().iter().filter(|column| !known.contains(&column.name().as_str()));
-        let values = |column: &Column| {
-            let values = values_of(column).with_context(|| self.source.clone())?;
-            Ok((column.name().to_string(), values))
-        };
-        others.map(values).collect()
     }
 
     /// A column of numbers from zero up, where there is one; it must be there when it was given another name.
@@ -184,6 +212,44 @@ impl Table {
         numbers.i64()?.iter().enumerate().map(number).collect::<Result<_>>().map(Some)
     }
 
+    /// The days of a column: dates or instants as such or as texts, or whole numbers such as 19971231. Numbers of seconds are
+    /// refused, as a file of days is more likely to hold something else in them, and so are days that have not come.
+    pub(super) fn past_days(&self, field: &str, clock: &Clock) -> Result<Vec<i32>> {
+        let days = match self.whole_numbers(field)? {
+            Some(numbers) => self.days_of_numbers(field, &numbers)?,
+            None => self.days_of_instants(field)?,
+        };
+        // A day more, for clocks east of Greenwich.
+        let tomorrow = day_of(clock.now().date_naive()).saturating_add(1);
+        if let Some(row) = days.iter().position(|day| tomorrow < *day) {
+            bail!("{}: {} has not come yet", self.place(row, field), date_of(days[row]));
+        }
+        Ok(days)
+    }
+
+    fn days_of_numbers(&self, field: &str, numbers: &[i64]) -> Result<Vec<i32>> {
+        let day = |(row, number): (usize, &i64)| {
+            let date = i32::try_from(number / 10_000)
+                .ok()
+                .zip(u32::try_from(number / 100 % 100).ok().zip(u32::try_from(number % 100).ok()))
+                .and_then(|(year, (month, day))| NaiveDate::from_ymd_opt(year, month, day))
+                .filter(|_| (19_000_000..30_000_000).contains(number));
+            let date = date.with_context(|| {
+                format!("{}: {number} is no date; expected 19971231, or 1997-12-31", self.place(row, field))
+            })?;
+            Ok(day_of(date))
+        };
+        numbers.iter().enumerate().map(day).collect()
+    }
+
+    fn days_of_instants(&self, field: &str) -> Result<Vec<i32>> {
+        let day = |(row, at_us): (usize, i64)| {
+            i32::try_from(at_us.div_euclid(DAY_US))
+                .with_context(|| format!("{}: is thousands of years away", self.place(row, field)))
+        };
+        self.instants(field)?.into_iter().enumerate().map(day).collect()
+    }
+
     /// A column of yes or no: 1 or true, 0 or false; a row that says nothing says no.
     pub(super) fn flags(&self, field: &str) -> Result<Option<Vec<bool>>> {
         if !self.has(field) {
@@ -227,4 +293,25 @@ impl Numbers {
     pub(super) fn at(&self, row: usize) -> Option<f64> {
         Some(self.0[row]).filter(|number| !number.is_nan())
     }
+}
+
+/// The number of a day.
+pub(super) fn day_of(date: NaiveDate) -> i32 {
+    i32::try_from(date.signed_duration_since(EPOCH).num_days()).unwrap_or(i32::MAX)
+}
+
+/// The day of a number.
+pub(super) fn date_of(day: i32) -> NaiveDate {
+    let days = Days::new(u64::from(day.unsigned_abs()));
+    let date = if day < 0 { EPOCH.checked_sub_days(days) } else { EPOCH.checked_add_days(days) };
+    date.unwrap_or(NaiveDate::MAX)
+}
+
+/// Another name of a column, as it is told on the command line.
+pub(super) fn renamed(text: &str, known: &[&str], example: &str) -> Result<(String, String)> {
+    let (field, name) =
+        text.split_once('=').with_context(|| format!("expected FIELD=NAME, such as {example}"))?;
+    ensure!(known.contains(&field), "there is no field {field:?}: expected one of {}", known.join(", "));
+    ensure!(!name.is_empty(), "the field {field} has no name");
+    Ok((field.to_owned(), name.to_owned()))
 }

@@ -138,12 +138,17 @@ pub(super) fn measures(predicted: &[f64], actual: &[f64]) -> Measures {
     Measures {
         customers: actual.len(),
         gini: area(predicted, actual) / area(actual, actual),
-        spearman: correlation(&ranks(predicted), &ranks(actual)),
+        spearman: spearman(predicted, actual),
         decile_wmape: deciles(predicted, actual).iter().map(missed).sum::<f64>() / spent,
         rmse: (squares / count).sqrt(),
         total_ratio: foretold / spent,
         coverage: 0.0,
     }
+}
+
+/// Spearman's rank correlation, ties at their mean rank; NaN where all are alike.
+pub(crate) fn spearman(one: &[f64], other: &[f64]) -> f64 {
+    correlation(&ranks(one), &ranks(other))
 }
 
 /// The rows, those of the highest prediction first.

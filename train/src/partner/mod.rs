@@ -6,7 +6,9 @@
 //! Bayes; Morris 1983, "Parametric Empirical Bayes Inference"). Sources are drawn towards each other in the same way. So a
 //! partner with three customers is near its source, and one with three thousand stands for itself.
 
+mod churn;
 mod effects;
+mod mix;
 mod profile;
 mod shares;
 mod tiers;
@@ -17,5 +19,7 @@ mod planted;
 #[cfg(test)]
 mod tests;
 
+pub use churn::{Leaving, churn_ratios};
+pub use mix::{Efforts, Mixes, Sold};
 pub use tiers::{Chances, Tier, TierError, Tiers};
 pub use worth::{Partner, Posterior, Worth, WorthError, Worths, fit};

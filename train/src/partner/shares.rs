@@ -38,6 +38,12 @@ impl Shares {
         shares
     }
 
+    /// The partner's share, of which nothing is known before its tries but its source's.
+    pub(super) fn posterior(&self, seen: &Seen) -> f64 {
+        let usual = self.sources[seen.source];
+        (seen.successes + usual * self.strength) / (seen.tries + self.strength)
+    }
+
     /// The logarithm of the partner's share: its mean and variance under the updated beta distribution.
     pub(super) fn log_posterior(&self, source: usize, successes: f64, tries: f64) -> Moment {
         let usual = self.sources[source];

@@ -8,6 +8,7 @@ use super::{
     planted::{Planted, SOURCES, Shape, plant},
     *,
 };
+use crate::lifetime::spearman;
 
 const HISTORIES: [(usize, usize); 4] = [(0, 4), (5, 19), (20, 99), (100, usize::MAX)];
 
@@ -23,32 +24,6 @@ fn learned_from(partners: &[Partner<'_>]) -> (Worths, Vec<Posterior>) {
     let worths = fit(partners, SOURCES).unwrap();
     let posteriors = partners.iter().map(|partner| worths.worth(partner).unwrap().per_conversion).collect();
     (worths, posteriors)
-}
-
-fn ranks(numbers: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..numbers.len()).collect();
-    order.sort_by(|one, other| numbers[*one].total_cmp(&numbers[*other]));
-    let mut ranks = vec![0.0; numbers.len()];
-    let mut begin = 0;
-    while begin < order.len() {
-        let tied = order[begin..]
-            .iter()
-            .take_while(|at| numbers[**at].total_cmp(&numbers[order[begin]]).is_eq())
-            .count();
-        for at in &order[begin..begin + tied] {
-            ranks[*at] = begin as f64 + (tied as f64 - 1.0) / 2.0;
-        }
-        begin += tied;
-    }
-    ranks
-}
-
-fn spearman(one: &[f64], other: &[f64]) -> f64 {
-    let (one, other) = (ranks(one), ranks(other));
-    let middle = (one.len() as f64 - 1.0) / 2.0;
-    let product =
-        |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum::<f64>();
-    product(&one, &other) / (product(&one, &one) * product(&other, &other)).sqrt()
 }
 
 fn rmse(one: &[f64], other: &[f64]) -> f64 {

@@ -16,9 +16,12 @@ use models::{
     tensor::{Element, Tensor, Values},
 };
 
-use super::{Ltv, Said, input::DAY_US};
+use super::{Ltv, Said};
 use crate::{
-    jobs::publish::{COMMIT, LICENCE},
+    jobs::{
+        publish::{COMMIT, LICENCE},
+        table::DAY_US,
+    },
     lifetime::{FEATURES, Measures},
 };
 

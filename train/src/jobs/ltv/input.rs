@@ -2,20 +2,21 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context, Result, bail, ensure};
-use chrono::{Days, NaiveDate};
+use anyhow::{Context, Result};
 use domain::{Clock, attribution::Channels};
 use models::fingerprint::Fingerprint;
 
-use crate::{anomaly::matrix::Values, jobs::table::Table, lifetime::Transactions};
+use crate::{
+    anomaly::matrix::Values,
+    jobs::table::{self, Table, date_of},
+    lifetime::Transactions,
+};
 
 const CUSTOMER: &str = "customer_id";
 const DATE: &str = "date";
 const AMOUNT: &str = "amount";
 /// What a transaction may say of where its customer came from; the first one counts.
 const ATTRIBUTES: [&str; 2] = ["partner", "campaign"];
-pub(super) const DAY_US: i64 = 86_400_000_000;
-const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day");
 
 /// Customers and their transactions.
 pub(super) struct Customers {
@@ -33,12 +34,7 @@ impl Customers {
         let table = Table::read(path, &renamed.iter().cloned().collect::<BTreeMap<_, _>>())?;
         let mut numbers = Channels::default();
         let customers = table.numbered(CUSTOMER, &mut numbers)?;
-        let (days, amounts) = (days(&table)?, table.amounts(AMOUNT)?);
-        // A day more, for clocks east of Greenwich.
-        let tomorrow = day_of(clock.now().date_naive()).saturating_add(1);
-        if let Some(row) = days.iter().position(|day| tomorrow < *day) {
-            bail!("{}: {} has not come yet", table.place(row, DATE), date_of(days[row]));
-        }
+        let (days, amounts) = (table.past_days(DATE, clock)?, table.amounts(AMOUNT)?);
         let transactions = Transactions::of_days(&customers, &days, &amounts)
             .with_context(|| table.source().to_owned())?
             .with_attributes(attributes(&table, (&customers, &days), numbers.names().len())?)?;
@@ -78,31 +74,6 @@ fn repeated((customers, days): (&[u32], &[i32]), amounts: &[f64]) -> usize {
     all - rows.len()
 }
 
-/// The days of a column: dates or instants as such or as texts, or whole numbers such as 19971231. Numbers of seconds are
-/// refused, as a file of days is more likely to hold something else in them.
-fn days(table: &Table) -> Result<Vec<i32>> {
-    if let Some(numbers) = table.whole_numbers(DATE)? {
-        let day = |(row, number): (usize, i64)| {
-            let date = i32::try_from(number / 10_000)
-                .ok()
-                .zip(u32::try_from(number / 100 % 100).ok().zip(u32::try_from(number % 100).ok()))
-                .and_then(|(year, (month, day))| NaiveDate::from_ymd_opt(year, month, day))
-                .filter(|_| (19_000_000..30_000_000).contains(&number));
-            let date = date.with_context(|| {
-                format!("{}: {number} is no date; expected 19971231, or 1997-12-31", table.place(row, DATE))
-            })?;
-            Ok(day_of(date))
-        };
-        return numbers.into_iter().enumerate().map(day).collect();
-    }
-    let instants = table.instants(DATE)?.into_iter().enumerate();
-    let day = |(row, at_us): (usize, i64)| {
-        i32::try_from(at_us.div_euclid(DAY_US))
-            .with_context(|| format!("{}: is thousands of years away", table.place(row, DATE)))
-    };
-    instants.map(day).collect()
-}
-
 /// What each customer's first transaction says of where they came from.
 fn attributes(
     table: &Table,
@@ -134,24 +105,6 @@ pub(super) fn telling(
     attributes.into_iter().filter(differs).map(column).collect()
 }
 
-/// The number of a day.
-pub(super) fn day_of(date: NaiveDate) -> i32 {
-    i32::try_from(date.signed_duration_since(EPOCH).num_days()).unwrap_or(i32::MAX)
-}
-
-/// The day of a number.
-pub(super) fn date_of(day: i32) -> NaiveDate {
-    let days = Days::new(u64::from(day.unsigned_abs()));
-    let date = if day < 0 { EPOCH.checked_sub_days(days) } else { EPOCH.checked_add_days(days) };
-    date.unwrap_or(NaiveDate::MAX)
-}
-
 pub(super) fn renamed(text: &str) -> Result<(String, String)> {
-    let (field, name) = text.split_once('=').context("expected FIELD=NAME, such as amount=total")?;
-    let known = [&[CUSTOMER, DATE, AMOUNT][..], &ATTRIBUTES].concat();
-    ensure!(known.contains(&field), "there is no field {field:?}: expected one of {}", known.join(", "));
-    if name.is_empty() {
-        bail!("the field {field} has no name");
-    }
-    Ok((field.to_owned(), name.to_owned()))
+    table::renamed(text, &[&[CUSTOMER, DATE, AMOUNT][..], &ATTRIBUTES].concat(), "amount=total")
 }

@@ -14,8 +14,11 @@ use domain::{
 };
 use models::fingerprint::Fingerprint;
 
-use super::input::{Customers, DAY_US, telling};
-use crate::{jobs::events, lifetime::Transactions};
+use super::input::{Customers, telling};
+use crate::{
+    jobs::{lake, table::DAY_US},
+    lifetime::Transactions,
+};
 
 /// A customer's name is its advertiser's.
 type Name = (AdvertiserId, String);
@@ -53,7 +56,7 @@ impl Customers {
     /// Customers with their orders. What was rejected, reversed or given back after the end of calibration makes no
     /// difference to the orders before it: nobody knew.
     pub(super) fn of_lake(address: &Path, currency: Option<Currency>, end_us: i64) -> Result<Self> {
-        let lake = events::open(address)?;
+        let told_of = lake::open(address)?;
         let mut told = Told {
             end_us,
             currency,
@@ -66,15 +69,15 @@ impl Customers {
         let always = i64::MIN..i64::MAX;
         let columns =
             ["advertiser_id", "customer_id", "amount_minor", "currency", "affiliate_id", "campaign_id"];
-        events::each(&lake, Kind::Conversion, &columns, &always, |event| {
+        lake::each(&told_of, Kind::Conversion, &columns, &always, |event| {
             if let Event::Conversion(order) = event {
                 told.order(order);
             }
         })?;
         let columns = ["conversion_id", "status"];
-        events::each(&lake, Kind::StatusChange, &columns, &always, |event| told.change(event))?;
+        lake::each(&told_of, Kind::StatusChange, &columns, &always, |event| told.change(event))?;
         let columns = ["conversion_id", "amount_minor", "currency"];
-        events::each(&lake, Kind::Refund, &columns, &always, |event| told.change(event))?;
+        lake::each(&told_of, Kind::Refund, &columns, &always, |event| told.change(event))?;
         told.customers(address)
     }
 }

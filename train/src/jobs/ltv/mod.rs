@@ -14,7 +14,11 @@ use clap::{Args, ValueEnum};
 use domain::{Clock, money::Currency};
 
 use self::input::Customers;
-use super::{publish::RegistryArgs, run::RunArgs};
+use super::{
+    publish::RegistryArgs,
+    run::RunArgs,
+    table::{self, date_of, day_of},
+};
 use crate::{
     lifetime::{Learned, LifetimeError, Measures, Metrics, Plan, Prediction, judge, learn, resampled},
     watch::Watch,
@@ -116,11 +120,11 @@ impl Ltv {
         let watch = Watch::new(5, stopped);
         watch.step("reading transactions")?;
         let mut customers = self.customers(clock)?;
-        customers.note_silence(input::day_of(self.calibration_end));
+        customers.note_silence(day_of(self.calibration_end));
         watch.done();
         watch.step("learning")?;
         let plan = Plan {
-            calibration_end: input::day_of(self.calibration_end),
+            calibration_end: day_of(self.calibration_end),
             horizon_days: self.horizon_days,
             candidates: self.model.candidates(),
             seed: self.run.seed,
@@ -130,7 +134,7 @@ impl Ltv {
                 "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} \
                  days after as long a history, with 100 customers, 20 who came back and 20 buyers; choose {} end of \
                  calibration, or a shorter horizon",
-                input::date_of(end),
+                date_of(end),
                 // An end after all transactions is followed by nothing either.
                 if customers.transactions.last_day() < Some(end) { "an earlier" } else { "a later" }
             ),
@@ -166,7 +170,7 @@ impl Ltv {
         match (&self.transactions, &self.lake) {
             (Some(file), _) => Customers::read(file, &self.column, clock),
             (None, Some(lake)) => {
-                let end_us = i64::from(input::day_of(self.calibration_end)).saturating_add(1) * input::DAY_US;
+                let end_us = i64::from(day_of(self.calibration_end)).saturating_add(1) * table::DAY_US;
                 Customers::of_lake(lake, self.currency, end_us)
             }
             (None, None) => {
@@ -190,8 +194,8 @@ impl Said {
         if last < horizon_end {
             said.unjudged = Some(format!(
                 "transactions end on {}, before the horizon does on {}, so that nothing is judged",
-                input::date_of(last),
-                input::date_of(horizon_end)
+                date_of(last),
+                date_of(horizon_end)
             ));
             return Ok(said);
         }

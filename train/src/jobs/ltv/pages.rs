@@ -1,6 +1,6 @@
 //! The report: what was predicted, what came, and why one candidate predicts and not another.
 
-use super::{Said, input::date_of};
+use super::{Said, date_of};
 use crate::{
     lifetime::{LEVEL, Measures, Metrics},
     report::{Line, Plot, Report, Section, Table},

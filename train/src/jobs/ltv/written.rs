@@ -4,7 +4,7 @@ use anyhow::Result;
 use models::registry::Publication;
 use serde_json::{Map, Value, json};
 
-use super::{Ltv, Said, input::date_of};
+use super::{Ltv, Said, date_of};
 use crate::{
     jobs::folder::Folder,
     lifetime::{Fitted, Measures, Metrics},

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use domain::attribution::Channels;
 use models::fingerprint::Fingerprint;
 
 use crate::{
     anomaly::matrix::Values,
-    jobs::table::Table,
+    jobs::table::{self, Table},
     matching::{Interaction, Interactions, Profiles, Seen},
 };
 
@@ -139,9 +139,5 @@ fn of_file(renamed: &[(String, String)], fields: &[&str]) -> BTreeMap<String, St
 }
 
 pub(super) fn renamed(text: &str) -> Result<(String, String)> {
-    let (field, name) = text.split_once('=').context("expected FIELD=NAME, such as user=affiliate")?;
-    let known = [USER, ITEM, VALUE, TIME];
-    ensure!(known.contains(&field), "there is no field {field:?}: expected one of {}", known.join(", "));
-    ensure!(!name.is_empty(), "the field {field} has no name");
-    Ok((field.to_owned(), name.to_owned()))
+    table::renamed(text, &[USER, ITEM, VALUE, TIME], "user=affiliate")
 }

@@ -59,7 +59,13 @@ pub fn fit(seen: &Arc<Seen>, seed: u64) -> Result<Value, MatchingError> {
     let width = width(&sides, &shared);
     let mut values = Vec::with_capacity(rows.len() * width);
     for ((row, residual), count) in rows.iter().zip(&residuals).zip(counts) {
-        let known = effects_without(&effects, &sides, (row.user as usize, row.item as usize), residual, f64::from(*count));
+        let known = effects_without(
+            &effects,
+            &sides,
+            (row.user as usize, row.item as usize),
+            residual,
+            f64::from(*count),
+        );
         fill(&mut values, &sides, &shared, (row.user as usize, row.item as usize), known);
     }
     let table = Matrix::from_rows(width, values).map_err(GbdtError::from)?;
@@ -93,9 +99,11 @@ impl Shared {
     fn new(sides: &Sides<'_>) -> Self {
         let column = |name: &str| name.split('=').next().unwrap_or(name).to_owned();
         let columns: Vec<String> = {
-            let of = |profiles: &Profiles| profiles.names().iter().map(|name| column(name)).collect::<Vec<_>>();
+            let of =
+                |profiles: &Profiles| profiles.names().iter().map(|name| column(name)).collect::<Vec<_>>();
             let items = of(sides.items);
-            let mut both: Vec<String> = of(sides.users).into_iter().filter(|name| items.contains(name)).collect();
+            let mut both: Vec<String> =
+                of(sides.users).into_iter().filter(|name| items.contains(name)).collect();
             both.sort();
             both.dedup();
             both
@@ -104,7 +112,8 @@ impl Shared {
         let mut place = |name: &'_ str, next: u32| -> Option<u32> {
             columns.binary_search(&column(name)).ok().map(|_| next)
         };
-        let words: Vec<&str> = sides.users.names().iter().chain(sides.items.names()).map(String::as_str).collect();
+        let words: Vec<&str> =
+            sides.users.names().iter().chain(sides.items.names()).map(String::as_str).collect();
         for word in &words {
             if place(word, 0).is_some() {
                 let next = numbers.len() as u32;
@@ -170,10 +179,12 @@ fn effects(seen: &Seen, sides: &Sides<'_>) -> [Effects; 4] {
     let weights: Vec<f64> = all.counts().iter().map(|count| f64::from(*count)).collect();
     let mean = mean(seen);
     let rows = || all.rows().iter().zip(&weights);
-    let of_items: Vec<(u32, f64, f64)> = rows().map(|(row, weight)| (row.item, row.value - mean, *weight)).collect();
+    let of_items: Vec<(u32, f64, f64)> =
+        rows().map(|(row, weight)| (row.item, row.value - mean, *weight)).collect();
     let items = Effects::fit(all.items(), &of_items);
-    let of_users: Vec<(u32, f64, f64)> =
-        rows().map(|(row, weight)| (row.user, row.value - mean - items.of(row.item as usize), *weight)).collect();
+    let of_users: Vec<(u32, f64, f64)> = rows()
+        .map(|(row, weight)| (row.user, row.value - mean - items.of(row.item as usize), *weight))
+        .collect();
     let users = Effects::fit(all.users(), &of_users);
     let (mut with_users, mut with_items) = (Vec::new(), Vec::new());
     for (row, weight) in rows() {
@@ -262,7 +273,8 @@ impl Scorer for Value {
         self.row(&mut row, user, item);
         let said = self.trees.contributions(&row);
         let named = self.names.iter().zip(said.features).filter(|(_, it)| *it != 0.0);
-        let named = named.map(|(name, contribution)| Reason { because: Because::Feature(name.clone()), contribution });
+        let named = named
+            .map(|(name, contribution)| Reason { because: Because::Feature(name.clone()), contribution });
         named.chain([Reason { because: Because::Rest, contribution: said.base }]).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Journeys of the event lake: the clicks of one visit on one campaign, up to a conversion of it, or to none.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
 
@@ -10,18 +10,19 @@ use domain::{
     CampaignId, ConversionId,
     attribution::{CLOCK_TOLERANCE, Channels, Journeys, journeys::Row},
     click::Device,
-    conversion::ConversionStatus,
     event::{Conversion, Event, Kind, Visit},
     money::Currency,
 };
-use features::lake::Lake;
 use models::fingerprint::Fingerprint;
 
 use super::{
     By, Input, JourneyArgs,
     watched::{Watch, Watched},
 };
-use crate::{attribution::UNKNOWN, jobs::events};
+use crate::{
+    attribution::UNKNOWN,
+    jobs::lake::{amount, each, open, rejected},
+};
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
@@ -68,7 +69,7 @@ pub(super) fn read(
     channels: Channels,
     is_watched: bool,
 ) -> Result<Input> {
-    let lake = events::open(address)?;
+    let lake = open(address)?;
     let range = asked.from.unwrap_or(i64::MIN)..asked.to.unwrap_or(i64::MAX);
     ensure!(range.start < range.end, "there is no time between --from and --to");
     let rejected = rejected(&lake)?;
@@ -111,21 +112,6 @@ pub(super) fn read(
     told.input(address, (range.start, window_us), notes)
 }
 
-/// The conversions that have come to nothing.
-fn rejected(lake: &Lake) -> Result<HashSet<u128>> {
-    let mut rejected = HashSet::new();
-    events::each(lake, Kind::StatusChange, &["conversion_id", "status"], &(i64::MIN..i64::MAX), |event| {
-        let Event::StatusChange(change) = event else { return };
-        let id = change.conversion.uuid().as_u128();
-        if matches!(change.to, ConversionStatus::Rejected | ConversionStatus::Reversed) {
-            rejected.insert(id);
-        } else {
-            rejected.remove(&id);
-        }
-    })?;
-    Ok(rejected)
-}
-
 impl Visits {
     fn new(by: By, channels: Channels, is_watched: bool) -> Self {
         Self {
@@ -166,8 +152,7 @@ impl Visits {
     }
 
     fn order(&mut self, order: &Conversion) {
-        let places = i32::from(order.amount.currency.places());
-        let value = (order.amount.minor.max(0) as f64) / libm::pow(10.0, f64::from(places));
+        let value = amount(order.amount).max(0.0);
         let told = Order { at_us: order.occurred_at_us, value, id: order.id };
         self.last_us = self.last_us.max(told.at_us);
         let of_click = self.sessions.get(&order.click.map_or(0, |click| click.uuid().as_u128())).copied();

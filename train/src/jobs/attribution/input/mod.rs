@@ -14,7 +14,7 @@ use features::offline::table as tables;
 use models::fingerprint::Fingerprint;
 
 pub(super) use self::watched::{Watch, Watched};
-use crate::jobs::table::Table;
+use crate::jobs::table::{self, Table};
 
 /// What nobody is called in what is written.
 pub(super) const NOBODY: &str = "(organic)";
@@ -160,10 +160,7 @@ impl JourneyArgs {
 }
 
 fn renamed(text: &str) -> Result<(String, String)> {
-    let (field, name) = text.split_once('=').context("expected FIELD=NAME, such as conversions=orders")?;
-    let known = [paths::FIELDS, touches::FIELDS].concat();
-    ensure!(known.contains(&field), "there is no field {field:?}: expected one of {}", known.join(", "));
-    Ok((field.to_owned(), name.to_owned()))
+    table::renamed(text, &[paths::FIELDS, touches::FIELDS].concat(), "conversions=orders")
 }
 
 fn instant(text: &str) -> Result<i64> {

@@ -1,0 +1,221 @@
+//! Partners and what they won: files of one's own, customers whose value was predicted, or the event lake.
+
+mod customers;
+mod lake;
+mod predicted;
+mod roster;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use domain::{Clock, Rate};
+use models::fingerprint::Fingerprint;
+
+pub(super) use self::roster::{Roster, Trait};
+use crate::jobs::table;
+
+/// What a partner without a source is of.
+pub(super) const UNKNOWN_SOURCE: &str = "(unknown)";
+/// Within so many days of their first purchase customers come back, or are counted as having left.
+pub(super) const RETURN_DAYS: i32 = 90;
+
+/// Which files, or which lake, and what is in them.
+#[derive(Args, Clone, Debug)]
+pub struct PartnerArgs {
+    /// A file with a row for each partner, as CSV or Parquet: partner_id, and perhaps source, clicks, cost; any other column is
+    /// its profile
+    #[arg(long, value_name = "FILE")]
+    pub(super) partners: Option<PathBuf>,
+    /// A file of the same columns with those who want to become partners
+    #[arg(long, value_name = "FILE")]
+    applicants: Option<PathBuf>,
+    /// A file with a row for each conversion: partner_id, value, and perhaps date, customer_id, campaign, amount, cost
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["predictions", "lake"])]
+    customers: Option<PathBuf>,
+    /// The predictions.csv of `tributary-train ltv`
+    #[arg(long, value_name = "FILE", requires = "transactions", conflicts_with = "lake")]
+    predictions: Option<PathBuf>,
+    /// The transactions that they were made from: the partner of a customer's first one won the customer
+    #[arg(long, value_name = "FILE", requires = "predictions")]
+    transactions: Option<PathBuf>,
+    /// Folder, or s3://BUCKET/FOLDER, of the event lake that clicks and conversions are taken from
+    #[arg(long, value_name = "LAKE")]
+    lake: Option<PathBuf>,
+    /// Of a lake: what a customer orders in so many days after a conversion counts for it; later conversions are left out
+    #[arg(long, default_value_t = 0, value_name = "DAYS", requires = "lake", value_parser = clap::value_parser!(u32).range(..=3_650))]
+    pub(super) follow_days: u32,
+    /// Another name of a column: partner_id=affiliate; may be repeated
+    #[arg(long, value_name = "FIELD=NAME", value_parser = renamed)]
+    column: Vec<(String, String)>,
+    /// A column of partners that nothing is learned from; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    drop: Vec<String>,
+    /// The commission as a part of the order's amount, such as 8%; without it costs are those of the files, or what the
+    /// lake's rates say
+    #[arg(long, value_name = "PERCENT", value_parser = rate)]
+    pub(super) rate: Option<Rate>,
+    /// What every conversion cost, where all cost the same
+    #[arg(long, value_name = "MONEY", value_parser = money, conflicts_with = "rate")]
+    pub(super) cost_per_conversion: Option<f64>,
+}
+
+/// A conversion, and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Won {
+    /// The number of its campaign; none where all are one.
+    pub(super) campaign: Option<u32>,
+    pub(super) day: Option<i32>,
+    pub(super) value: f64,
+    /// The commission.
+    pub(super) cost: Option<f64>,
+    /// Whether the customer came back in time; none where that is not known, or not yet.
+    pub(super) came_back: Option<bool>,
+}
+
+/// A partner as it is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listed {
+    pub(super) name: String,
+    pub(super) source: Option<String>,
+    pub(super) clicks: u64,
+    /// Of a lake, by day and the number of the campaign.
+    pub(super) clicked: BTreeMap<(i32, u32), u64>,
+    /// What was paid to it in total, where a file says so.
+    pub(super) cost: Option<f64>,
+    pub(super) profile: BTreeMap<String, Trait>,
+    /// In an order that does not depend on that of rows.
+    pub(super) won: Vec<Won>,
+}
+
+/// All that is known.
+pub(super) struct Input {
+    /// In the order of their names.
+    pub(super) partners: Vec<Listed>,
+    pub(super) has_clicks: bool,
+    /// The last day that something is told of, where there are days.
+    pub(super) last_day: Option<i32>,
+    pub(super) notes: Vec<String>,
+    /// What it was read from.
+    pub(super) sources: Vec<(String, Fingerprint)>,
+}
+
+/// Conversions as a file or a lake tells of them.
+#[derive(Default)]
+struct Told {
+    /// With the name of who won them.
+    won: Vec<(String, Won)>,
+    last_day: Option<i32>,
+    notes: Vec<String>,
+    /// Fields that had another name.
+    renamed: BTreeSet<String>,
+    sources: Vec<(String, Fingerprint)>,
+}
+
+impl PartnerArgs {
+    /// Reads them.
+    pub(super) fn read(&self, clock: &Clock) -> Result<Input> {
+        let mut roster = Roster::new(self.columns_of(roster::FIELDS), self.drop.clone());
+        let partners = [&self.partners, &self.applicants].into_iter().flatten();
+        partners.into_iter().try_for_each(|path| roster.read(path))?;
+        roster.check_drops()?;
+        let told = match (&self.customers, &self.predictions, &self.transactions, &self.lake) {
+            (Some(path), ..) => customers::read(path, self, clock)?,
+            (None, Some(predictions), Some(transactions), _) => {
+                predicted::read((predictions, transactions), self, clock)?
+            }
+            (None, _, _, Some(address)) => lake::read(address, self, &mut roster)?,
+            _ => bail!(
+                "say what partners won: --customers FILE, --transactions FILE with --predictions FILE, or --lake LAKE"
+            ),
+        };
+        self.input(roster, told)
+    }
+
+    fn input(&self, roster: Roster, told: Told) -> Result<Input> {
+        let is_known = |field: &String| roster.renamed.contains(field) || told.renamed.contains(field);
+        if let Some((field, name)) = self.column.iter().find(|(field, _)| !is_known(field)) {
+            bail!("no file has a column {name:?} for the field {field}");
+        }
+        let (is_listed, has_clicks) = (roster.is_listed(), roster.has_clicks);
+        let mut sources = roster.sources;
+        sources.extend(told.sources);
+        let mut notes = roster.notes;
+        notes.extend(told.notes);
+        let mut partners = roster.partners;
+        let mut strangers = 0_usize;
+        for (name, won) in told.won {
+            let partner = partners.entry(name).or_insert_with_key(|name| {
+                strangers += 1;
+                Listed { name: name.clone(), ..Listed::default() }
+            });
+            partner.won.push(won);
+        }
+        if is_listed && 0 < strangers {
+            notes.push(format!(
+                "{strangers} partners are in no file of partners, and of the source {UNKNOWN_SOURCE}"
+            ));
+        }
+        let mut partners: Vec<Listed> = partners.into_values().collect();
+        for partner in &mut partners {
+            let most = partner.won.len();
+            ensure!(
+                !has_clicks || most as u64 <= partner.clicks,
+                "{} has {most} conversions and {} clicks: count the clicks of all its conversions, or leave the column clicks out",
+                partner.name,
+                partner.clicks
+            );
+            partner.won.sort_by(Won::order);
+        }
+        Ok(Input { partners, has_clicks, last_day: told.last_day, notes, sources })
+    }
+
+    /// What a conversion cost, by what is known of it.
+    fn cost(&self, told: Option<f64>, amount: Option<f64>) -> Option<f64> {
+        let rated = self.rate.and_then(|rate| Some(f64::from(rate.ppm) / 1e6 * amount?.max(0.0)));
+        self.cost_per_conversion.or(rated).or(told)
+    }
+
+    /// Those of the other names that are of a file of these fields.
+    fn columns_of(&self, fields: &[&str]) -> BTreeMap<String, String> {
+        self.column.iter().filter(|(field, _)| fields.contains(&field.as_str())).cloned().collect()
+    }
+}
+
+impl Won {
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let rest = |it: &Self| (it.day, it.campaign, it.came_back);
+        rest(self)
+            .cmp(&rest(other))
+            .then(self.value.total_cmp(&other.value))
+            .then(self.cost.unwrap_or(0.0).total_cmp(&other.cost.unwrap_or(0.0)))
+    }
+}
+
+/// Whether each purchase that won a customer was followed by another one in time: `purchases` are a customer's days in order,
+/// of which the first won them.
+fn came_back(purchases: &[i32], last_day: i32) -> Option<bool> {
+    let first = *purchases.first()?;
+    let again = purchases.iter().any(|day| first < *day && *day <= first.saturating_add(RETURN_DAYS));
+    (again || first.saturating_add(RETURN_DAYS) <= last_day).then_some(again)
+}
+
+fn renamed(text: &str) -> Result<(String, String)> {
+    let known = [roster::FIELDS, customers::FIELDS, predicted::FIELDS].concat();
+    table::renamed(text, &known, "partner_id=affiliate")
+}
+
+fn rate(text: &str) -> Result<Rate> {
+    let rate: Rate = text.parse().context("expected a percentage such as 8%")?;
+    ensure!(0 < rate.ppm, "a rate is more than 0%");
+    Ok(rate)
+}
+
+fn money(text: &str) -> Result<f64> {
+    let money: f64 = text.parse().context("expected an amount such as 12.50")?;
+    ensure!(0.0 < money && money <= 1e12, "a cost is more than 0");
+    Ok(money)
+}
