@@ -3,7 +3,7 @@
 use super::*;
 
 fn settings(spend: Spend) -> Settings {
-    Settings { shape: Shape::default(), before: 6, months: 12, spend, caution: Caution::default() }
+    Settings::new(Shape::default(), spend)
 }
 
 /// The mean and its standard error.
@@ -85,15 +85,4 @@ fn the_same_seed_gives_the_same_numbers() {
     };
     assert_eq!(of(1), of(1));
     assert_ne!(of(1), of(2));
-}
-
-#[test]
-fn an_elasticity_is_found_again_without_knowing_partners_levels() {
-    let panel = |level: f64| {
-        let months = [0.8, 1.0, 1.25].map(|rate: f64| (libm::log(rate), level * libm::pow(rate, 1.3)));
-        elasticity::Panel { source: 0, months: months.to_vec() }
-    };
-    let prior = elasticity::Prior { mean: 0.5, sd: 10.0 };
-    let found = elasticity::by_source(&[panel(1_000.0), panel(50.0)], 2, prior);
-    assert!((found[0] - 1.3).abs() < 1e-3 && (found[1] - 0.5).abs() < 1e-9, "{found:?}");
 }
