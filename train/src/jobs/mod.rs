@@ -6,6 +6,7 @@ pub mod attribution;
 mod folder;
 pub mod fraud;
 pub mod ltv;
+pub mod policy;
 mod publish;
 mod run;
 mod table;
@@ -19,7 +20,9 @@ use models::registry::{
     manifest::{Calibration, Metric, ParityVector, Signature, Threshold},
 };
 
-use self::{attribution::Attribution, fraud::Fraud, ltv::Ltv, publish::RegistryArgs, run::RunArgs};
+use self::{
+    attribution::Attribution, fraud::Fraud, ltv::Ltv, policy::PolicyJob, publish::RegistryArgs, run::RunArgs,
+};
 use crate::{
     input::{Input, InputArgs},
     report::Report,
@@ -36,6 +39,8 @@ pub enum Jobs {
     Attribution(Box<Attribution>),
     /// What customers will spend: probability models, regressions and trees, compared on what was held out in time
     Ltv(Box<Ltv>),
+    /// What partners are paid: rates decided with reasons, replayed over history, and tried in simulated worlds
+    Policy(Box<PolicyJob>),
 }
 
 impl Jobs {
@@ -48,6 +53,7 @@ impl Jobs {
             Self::Fraud(order) => order.run(clock),
             Self::Attribution(job) => job.run(clock),
             Self::Ltv(job) => job.run(clock),
+            Self::Policy(job) => job.run(),
         }
     }
 }

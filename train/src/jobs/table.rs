@@ -131,6 +131,19 @@ impl Table {
         Ok(numbers)
     }
 
+    /// The same of a column that says nothing in some rows, where there is one.
+    pub(super) fn amounts_if_any(&self, field: &str) -> Result<Option<Vec<Option<f64>>>> {
+        if !self.has(field) && !self.renamed.contains_key(field) {
+            return Ok(None);
+        }
+        let numbers = self.any_numbers(field)?;
+        let is_amount = |number: &f64| number.is_nan() || (-1e12..=1e12).contains(number);
+        if let Some(row) = numbers.iter().position(|number| !is_amount(number)) {
+            bail!("{}: says no amount from -1e12 to 1e12", self.place(row, field));
+        }
+        Ok(Some(numbers.into_iter().map(|number| Some(number).filter(|number| !number.is_nan())).collect()))
+    }
+
     /// A column of rates, where there is one: percentages with their sign, such as 12.5%, or fractions below 1, such as 0.125. A
     /// row that says nothing has none.
     pub(super) fn rates(&self, field: &str) -> Result<Option<Vec<Option<Rate>>>> {

@@ -60,7 +60,9 @@ impl PolicyJob {
     /// The policy file, which must be named.
     fn rule(&self) -> Result<Rule> {
         let path = self.policy.as_ref();
-        Rule::read(path.context("say --policy FILE, which tells how rates are decided; docs/policy.json is one")?)
+        Rule::read(
+            path.context("say --policy FILE, which tells how rates are decided; docs/policy.json is one")?,
+        )
     }
 }
 

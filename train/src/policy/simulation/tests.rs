@@ -64,15 +64,7 @@ fn without_a_limit_the_learned_policy_earns_more() {
 
 #[test]
 fn few_conversions_and_late_knowledge_leave_the_learned_policy_ahead() {
-    let shape = Shape {
-        conversions: 3.0,
-        lag: 4,
-        prediction_spread: 0.8,
-        value_of_sources: 0.25,
-        value_of_partners: 0.35,
-        fraudsters: 0.05,
-        ..Shape::default()
-    };
+    let shape = Shape::few_and_late();
     let [roi, _, spend, _] = table(&Settings { shape, ..settings(Spend::AsFlat) }, 1..11);
     assert!(0.05 < roi && spend < 0.005, "ROI {roi}, spend {spend}");
 }

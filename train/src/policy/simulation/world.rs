@@ -65,6 +65,21 @@ impl Default for Shape {
 }
 
 impl Shape {
+    /// A world in which little can be known: partners are four times smaller and more alike, and values are known after four
+    /// months and badly.
+    #[must_use]
+    pub fn few_and_late() -> Self {
+        Self {
+            conversions: 3.0,
+            lag: 4,
+            prediction_spread: 0.8,
+            value_of_sources: 0.25,
+            value_of_partners: 0.35,
+            fraudsters: 0.05,
+            ..Self::default()
+        }
+    }
+
     /// The flat rate as a fraction.
     #[must_use]
     pub fn flat(&self) -> f64 {
