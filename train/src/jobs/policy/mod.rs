@@ -3,13 +3,14 @@
 mod backtest;
 mod decide;
 mod rule;
+mod shown;
 mod simulate;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use domain::{Currency, Rate};
+use domain::Currency;
 
 use self::{backtest::BacktestArgs, decide::DecideArgs, rule::Rule, simulate::SimulateArgs};
 use super::run::RunArgs;
@@ -74,19 +75,4 @@ fn renamed(text: &str) -> Result<(String, String)> {
         bail!("the field {field} has no name");
     }
     Ok((field.to_owned(), name.to_owned()))
-}
-
-/// Parts per million as percentage points with their sign.
-fn points(ppm: i64) -> String {
-    format!("{}{} points", if ppm < 0 { "−" } else { "+" }, ppm.unsigned_abs() as f64 / 1e4)
-}
-
-/// A fraction as a percentage with its sign.
-fn signed(fraction: f64) -> String {
-    format!("{:+.1} %", 100.0 * fraction)
-}
-
-/// A rate as a fraction.
-fn fraction(rate: Rate) -> f64 {
-    f64::from(rate.ppm) / 1e6
 }

@@ -161,10 +161,11 @@ impl History {
         }
     }
 
-    /// What the program usually does, by the periods before one: its median rate, as a fraction, how many conversions a partner
-    /// has in a period, and the mean order.
-    pub(super) fn usual(&self, period: usize) -> (f64, f64, f64) {
-        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.period < period).collect();
+    /// What the program usually does, by the periods that were over at `now`: its median rate, as a fraction, how many
+    /// conversions a partner has in a period, and the mean order.
+    pub(super) fn usual(&self, now: DateTime<Utc>) -> (f64, f64, f64) {
+        let is_over = |row: &&Row| self.bounds[row.period + 1] <= now;
+        let rows: Vec<&Row> = self.rows.iter().filter(is_over).collect();
         let mut rates: Vec<Rate> = rows.iter().map(|row| row.rate).filter(|rate| 0 < rate.ppm).collect();
         rates.sort_unstable();
         let rate = rates.get(rates.len() / 2).map_or(1.0, |rate| fraction(*rate));

@@ -102,7 +102,8 @@ pub fn replay(history: &History, plan: &Plan) -> Result<Replay, BacktestError> {
     if plan.from == 0 || history.periods() <= plan.from {
         return Err(BacktestError::First(plan.from));
     }
-    let (usual, conversions, order) = history.usual(plan.from);
+    let notice = TimeDelta::days(plan.contract.notice_days.into());
+    let (usual, conversions, order) = history.usual(history.bounds[plan.from] - notice);
     let program = Program {
         sources: history.source_count,
         rate: usual,
@@ -113,15 +114,17 @@ pub fn replay(history: &History, plan: &Plan) -> Result<Replay, BacktestError> {
     let policy = Policy { mode: RateMode::Live, ..plan.policy.clone() };
     let mut desk = Desk { policy, standings: Vec::new(), usual };
     let (mut joined, mut decided) = (Vec::new(), Vec::new());
+    let mut is_waiting = vec![true; history.partners.len()];
     for period in plan.from..history.periods() {
         let begin = history.bounds[period];
-        let now = begin - TimeDelta::days(plan.contract.notice_days.into());
-        for partner in 0..history.partners.len() {
-            if let Some(rate) = history.usual_rate(partner, period).filter(|_| !joined.contains(&partner)) {
+        let now = begin - notice;
+        for partner in (0..history.partners.len()).filter(|partner| is_waiting[*partner]) {
+            if let Some(rate) = history.usual_rate(partner, period) {
                 joined.push(partner);
                 desk.standings.push(Standing::new(plan.contract, rate));
             }
         }
+        joined.iter().for_each(|partner| is_waiting[*partner] = false);
         let present = desk.rates(now);
         let seen = |(partner, rate): (&usize, Rate)| Seen {
             at_present: fraction(rate) / usual,

@@ -11,10 +11,13 @@ use domain::{Currency, Rate, attribution::Channels};
 
 use crate::{
     jobs::{
-        policy::{PolicyJob, fraction},
+        policy::PolicyJob,
         table::{Numbers, Table},
     },
-    policy::backtest::{History, HistoryError, Row},
+    policy::{
+        backtest::{History, HistoryError, Row},
+        fraction,
+    },
 };
 
 /// Every column that may have another name.
@@ -42,8 +45,6 @@ pub(super) struct HistoryFile {
     pub(super) history: History,
     pub(super) source: String,
     pub(super) currency: Currency,
-    /// Whether some row has a propensity.
-    pub(super) is_logged: bool,
     /// Whether customers' values are told one by one.
     pub(super) is_detailed: bool,
 }
@@ -70,8 +71,7 @@ impl HistoryFile {
         let bounds = bounds(&columns.starts);
         let read = |row: usize| columns.row(row, partners[row] as usize, &bounds);
         let rows: Vec<Row> = (0..table.rows()).map(read).collect::<Result<_>>()?;
-        let (is_logged, is_detailed) =
-            (rows.iter().any(|row| row.propensity.is_some()), columns.values.is_some());
+        let is_detailed = columns.values.is_some();
         let of_partners = of_partners.into_iter().map(|source| source.map_or(0, |source| source as usize));
         let sources = (of_partners.collect(), sources.names().len().max(1));
         let history = History::new(names.names().to_vec(), sources, bounds, rows);
@@ -89,7 +89,7 @@ impl HistoryFile {
             Some(currency) => currency,
             None => "EUR".parse().context("a currency")?,
         };
-        Ok(Self { history, source: table.source().to_owned(), currency, is_logged, is_detailed })
+        Ok(Self { history, source: table.source().to_owned(), currency, is_detailed })
     }
 }
 

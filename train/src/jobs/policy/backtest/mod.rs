@@ -63,6 +63,13 @@ pub struct BacktestArgs {
     clip: bool,
 }
 
+/// What the log says.
+pub(super) struct Asked {
+    /// The rates that were tried, lowest first.
+    grid: Vec<Rate>,
+    judged: Vec<Judged>,
+}
+
 /// A policy as it is judged by the log, or why the log says nothing of it.
 pub(super) struct Judged {
     /// Whose rates.
@@ -104,7 +111,7 @@ pub(super) fn run(job: &PolicyJob) -> Result<String> {
     let mut said = Said::new(file, rule, plan, replayed, (tiers, responses))?;
     watch.done();
     watch.step("asking the log")?;
-    said.judged = said.ask(&settings, &args.grid)?;
+    said.asked = said.ask(&settings, &args.grid)?;
     watch.done();
     watch.step("writing files")?;
     written::write(&folder, &said)?;
@@ -152,7 +159,7 @@ impl BacktestArgs {
 
 impl Said {
     /// What the log says of the policy and of tiers, or the sentence that says why it says nothing.
-    fn ask(&self, settings: &Settings, named: &[Rate]) -> Result<Result<Vec<Judged>, String>> {
+    fn ask(&self, settings: &Settings, named: &[Rate]) -> Result<Result<Asked, String>> {
         let history = &self.file.history;
         let grid = match grid(history, self.plan.from, named) {
             Ok(grid) => grid,
@@ -168,6 +175,6 @@ impl Said {
             judged.push(Judged { policy: "policy", held, found: policy });
             judged.push(Judged { policy: "tiers", held, found: tiers });
         }
-        Ok(Ok(judged))
+        Ok(Ok(Asked { grid, judged }))
     }
 }

@@ -1,8 +1,8 @@
 //! The report of a backtest: what the policy would have paid and brought, by a response that was fitted, and by the log itself.
 
-use super::{Judged, Said, said::Compared};
+use super::{Asked, Judged, Said, said::Compared};
 use crate::{
-    jobs::policy::signed,
+    jobs::policy::shown::{changes, head, signed},
     policy::{
         Judgement,
         backtest::{Estimate, Held, Outcome},
@@ -51,10 +51,10 @@ pub(super) fn summary(said: &Said) -> String {
         ));
     }
     told.push_str("\nwhat tiers and policy come to follows from a fitted response of conversions to rates, and is an assumption");
-    match &said.judged {
+    match &said.asked {
         Err(why) => told.push_str(&format!("\nthe log itself says nothing: {why}")),
-        Ok(judged) => {
-            let first = judged.iter().filter(|it| it.held == Held::ToTried && it.policy == "policy");
+        Ok(asked) => {
+            let first = asked.judged.iter().filter(|it| it.held == Held::ToTried && it.policy == "policy");
             for it in first.flat_map(|it| &it.found.estimates) {
                 told.push_str(&format!("\n{:12} {}", it.estimator, sentence(it)));
             }
@@ -75,12 +75,8 @@ fn sentence(estimate: &Estimate) -> String {
 
 /// The whole report.
 pub(super) fn report(said: &Said) -> Report {
-    let sections = vec![what(said), paths(said), who(said), why(said), log(said)];
+    let sections = vec![what(said), paths(said), who(said), said.reasons().section(), log(said)];
     Report { title: "A policy over what happened".to_owned(), intro: summary(said), sections }
-}
-
-fn head(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn what(said: &Said) -> Section {
@@ -113,9 +109,14 @@ fn what(said: &Said) -> Section {
              orders and their values are taken to grow with the rate as the elasticity of the partner's source says, which is \
              fitted to how the same partners' conversions answered to the rates that were paid, drawn towards what the policy \
              file believes. Where rates hardly moved that belief is all there is. Further down, the log itself is asked, \
-             which needs no such assumption. {} decided rows have no value yet and count nothing.",
+             which needs no such assumption. {} decided rows have no value yet and count nothing. {}",
             said.tiers.written(),
-            said.unknown
+            said.unknown,
+            match said.file.is_detailed {
+                true => "Each customer's value is told.",
+                false =>
+                    "Values are told as sums, so that the mean of a partner's period counts as one customer.",
+            }
         ),
         tables: vec![
             Table {
@@ -169,23 +170,16 @@ fn paths(said: &Said) -> Section {
         heading: "Rates over time".to_owned(),
         text: "The lowest and highest tenth of partners lie below and above the outer lines; rates.csv has each partner's.".to_owned(),
         tables: Vec::new(),
-        plots: vec![plot, changes(said)],
+        plots: vec![plot, apart(said)],
     }
 }
 
-/// How far the policy would have paid from what was paid, over all rows that count.
-fn changes(said: &Said) -> Plot {
-    let mut counts = std::collections::BTreeMap::<i64, usize>::new();
+/// How far what the policy would have paid is from what was paid, over all rows that count.
+fn apart(said: &Said) -> Plot {
     let both = said.paid().rates.iter().zip(&said.policy().rates);
-    for (paid, policy) in both.filter_map(|(paid, policy)| paid.zip(*policy)) {
-        let change = i64::from(policy.ppm) - i64::from(paid.ppm);
-        *counts.entry((change + 5_000).div_euclid(10_000)).or_default() += 1;
-    }
-    let (least, most) =
-        (counts.keys().min().copied().unwrap_or(0), counts.keys().max().copied().unwrap_or(0));
-    let bar = |bin: i64| [bin as f64 - 0.5, counts.get(&bin).copied().unwrap_or(0) as f64];
-    Plot::new("From what was paid", ("percentage points", "partners' periods"))
-        .with(Line::bars("periods", (least..=most + 1).map(bar).collect()))
+    let both = both.filter_map(|(paid, policy)| paid.zip(*policy));
+    let apart = both.map(|(paid, policy)| i64::from(policy.ppm) - i64::from(paid.ppm));
+    changes("From what was paid", "partners' periods", apart, 10_000)
 }
 
 fn who(said: &Said) -> Section {
@@ -218,30 +212,10 @@ fn who(said: &Said) -> Section {
     }
 }
 
-fn why(said: &Said) -> Section {
-    let many = said.replayed.decided.len().max(1) as f64;
-    let rows = said.reasons().into_iter().map(|(reason, (count, sum, size))| {
-        vec![
-            reason.words().to_owned(),
-            count.to_string(),
-            format!("{:+.2}", sum as f64 / 1e4 / many),
-            format!("{:.2}", size as f64 / 1e4 / many),
-        ]
-    });
-    Section {
-        heading: "Why rates moved".to_owned(),
-        text: "What each reason did, in percentage points of the mean decision. The reasons of each decision sum to its change \
-               exactly; decisions.jsonl has them all."
-            .to_owned(),
-        tables: vec![Table { head: head(&["reason", "decisions", "mean move", "mean size"]), rows: rows.collect() }],
-        plots: Vec::new(),
-    }
-}
-
 fn log(said: &Said) -> Section {
     let heading = "What the log says".to_owned();
-    let judged = match &said.judged {
-        Ok(judged) => judged,
+    let Asked { grid, judged } = match &said.asked {
+        Ok(asked) => asked,
         Err(why) => {
             let text = format!(
                 "Nothing: {why}. Where rates are chosen with a known probability and that is written down in a column \
@@ -251,6 +225,7 @@ fn log(said: &Said) -> Section {
         }
     };
     let rows = judged.iter().flat_map(|one| one.found.estimates.iter().map(|it| row(one, it))).collect();
+    let tried: Vec<String> = grid.iter().map(ToString::to_string).collect();
     let beyond = judged.iter().find(|it| it.policy == "policy").map_or(0.0, |it| it.found.beyond);
     Section {
         heading,
@@ -258,10 +233,11 @@ fn log(said: &Said) -> Section {
             "Estimated from decisions of which chance had a part, without the response above: what a decision brings less its \
              commission, and by how much that is more than under what was paid, with 95 % intervals over partners. A decision is \
              judged where the log was; what earlier decisions of the policy would have changed is not in it. The log tells of the \
-             rates that were tried only. {:.0} % of what the policy pays is further from any of these than half the least gap \
+             rates that were tried only: {}. {:.0} % of what the policy pays is further from any of these than half the least gap \
              between them: held to the nearest that was tried it can be judged, and as decided it mostly cannot, which the refusal \
              says. Where fewer partners than asked for weigh in, nothing is said. surrogate_dr goes by early outcomes, and counts \
              periods whose values are not known yet.",
+            tried.join(", "),
             100.0 * beyond
         ),
         tables: vec![Table {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use domain::{Rate, commission::dynamic::RateReason};
+use domain::Rate;
 
-use super::{Judged, input::HistoryFile};
+use super::{Asked, input::HistoryFile};
 use crate::{
-    jobs::policy::{fraction, rule::Rule},
+    jobs::policy::{rule::Rule, shown::Reasons},
     policy::{
         backtest::{Outcome, Plan, Replay, Row, outcome},
+        fraction,
         response::Elasticity,
         tiers::Tiers,
     },
@@ -40,7 +41,7 @@ pub(super) struct Said {
     /// How many decided rows have no value, so that they count nothing.
     pub(super) unknown: usize,
     /// What the log says, or why it says nothing.
-    pub(super) judged: Result<Vec<Judged>, String>,
+    pub(super) asked: Result<Asked, String>,
 }
 
 impl Said {
@@ -62,7 +63,7 @@ impl Said {
             responses,
             compared: Vec::new(),
             unknown,
-            judged: Ok(Vec::new()),
+            asked: Err("it was not asked".to_owned()),
         };
         let decided: BTreeMap<(usize, usize), Rate> =
             said.replayed.decided.iter().map(|one| ((one.partner, one.period), one.rate)).collect();
@@ -135,13 +136,7 @@ impl Said {
         rates
     }
 
-    /// How often and how far each reason moved rates, in parts per million: number, sum, and sum of sizes.
-    pub(super) fn reasons(&self) -> BTreeMap<RateReason, (u64, i64, u64)> {
-        let mut sums = BTreeMap::new();
-        for part in self.replayed.decided.iter().flat_map(|one| &one.decision.parts) {
-            let sum: &mut (u64, i64, u64) = sums.entry(part.reason).or_default();
-            *sum = (sum.0 + 1, sum.1 + part.ppm, sum.2 + part.ppm.unsigned_abs());
-        }
-        sums
+    pub(super) fn reasons(&self) -> Reasons {
+        Reasons::of(self.replayed.decided.iter().map(|one| &one.decision))
     }
 }

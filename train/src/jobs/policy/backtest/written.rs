@@ -88,13 +88,6 @@ fn metrics(said: &Said) -> Value {
     let outcomes: Map<String, Value> =
         said.compared.iter().map(|it| (it.name.to_owned(), of_compared(said, it))).collect();
     let [winners, losers, same] = pages::winners(said);
-    let reasons: Map<String, Value> = said
-        .reasons()
-        .into_iter()
-        .map(|(reason, (count, sum, size))| {
-            (reason.name().to_owned(), json!({"decisions": count, "ppm": sum, "size_ppm": size}))
-        })
-        .collect();
     let responses: Vec<Value> =
         said.responses.iter().map(|it| json!({"elasticity": it.mean, "sd": it.sd})).collect();
     json!({
@@ -113,9 +106,12 @@ fn metrics(said: &Said) -> Value {
         "partners_paid_more": winners,
         "partners_paid_less": losers,
         "partners_paid_the_same": same,
-        "reasons": reasons,
-        "off_policy": match &said.judged {
-            Ok(judged) => Value::Array(judged.iter().map(of_judged).collect()),
+        "reasons": said.reasons().json(),
+        "off_policy": match &said.asked {
+            Ok(asked) => json!({
+                "rates_tried": asked.grid,
+                "judged": asked.judged.iter().map(of_judged).collect::<Vec<_>>(),
+            }),
             Err(why) => json!({"refused": why}),
         },
         "seed": said.plan.seed,

@@ -20,9 +20,9 @@ use self::{
     input::{Partner, Partners},
     standings::Standings,
 };
-use super::{PolicyJob, rule::Rule};
+use super::{PolicyJob, rule::Rule, shown::Reasons};
 use crate::{
-    policy::{backtest::draw, evidence::minor},
+    policy::{backtest::draw, evidence::minor, fraction},
     watch::Watch,
 };
 
@@ -173,11 +173,15 @@ fn cost(partner: &Partner, before: Rate, rate: Rate) -> f64 {
         }
         _ => 1.0,
     };
-    evidence.conversions * times * evidence.base.minor as f64 / unit * super::fraction(rate)
+    evidence.conversions * times * evidence.base.minor as f64 / unit * fraction(rate)
 }
 
 impl Said {
     fn policy(&self) -> &Policy {
         &self.rule.policy
+    }
+
+    fn reasons(&self) -> Reasons {
+        Reasons::of(self.decisions.iter().map(|it| &it.decision))
     }
 }

@@ -4,10 +4,11 @@ use domain::commission::dynamic::RateMode;
 
 use super::{
     Decision, Said,
-    written::{costs, moves, reasons},
+    written::{costs, moves},
 };
 use crate::{
-    jobs::policy::{fraction, points},
+    jobs::policy::shown::{changes, head, points},
+    policy::fraction,
     report::{Line, Plot, Report, Section, Table},
 };
 
@@ -46,24 +47,12 @@ pub(super) fn summary(said: &Said) -> String {
 
 /// The whole report.
 pub(super) fn report(said: &Said) -> Report {
-    let mut sections = vec![changes(said), why(said), who(said)];
+    let mut sections = vec![moves_of(said), said.reasons().section(), who(said)];
     sections.extend(paths(said));
     Report { title: "Partners' rates".to_owned(), intro: summary(said), sections }
 }
 
-fn head(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-fn changes(said: &Said) -> Section {
-    let mut counts = std::collections::BTreeMap::<i64, usize>::new();
-    for it in &said.decisions {
-        // Half points, the middle one around no change.
-        *counts.entry((it.decision.change_ppm() + 2_500).div_euclid(5_000)).or_default() += 1;
-    }
-    let (least, most) =
-        (counts.keys().min().copied().unwrap_or(0), counts.keys().max().copied().unwrap_or(0));
-    let bar = |bin: i64| [bin as f64 / 2.0 - 0.25, counts.get(&bin).copied().unwrap_or(0) as f64];
+fn moves_of(said: &Said) -> Section {
     let rates = |rate: &dyn Fn(&Decision) -> f64| {
         let mut rates: Vec<f64> = said.decisions.iter().map(|it| 100.0 * rate(it)).collect();
         rates.sort_by(f64::total_cmp);
@@ -76,38 +65,11 @@ fn changes(said: &Said) -> Section {
             .to_owned(),
         tables: Vec::new(),
         plots: vec![
-            Plot::new("Changes", ("percentage points", "partners"))
-                .with(Line::bars("partners", (least..=most + 1).map(bar).collect())),
+            changes("Changes", "partners", said.decisions.iter().map(|it| it.decision.change_ppm()), 5_000),
             Plot::new("Rates", ("share of partners", "rate in percent"))
                 .with(Line::new("before", rates(&|it| fraction(it.decision.previous))))
                 .with(Line::new("decided", rates(&|it| fraction(it.decision.next)))),
         ],
-    }
-}
-
-fn why(said: &Said) -> Section {
-    let many = said.decisions.len().max(1) as f64;
-    let row = |(reason, (count, sum, size)): (domain::commission::dynamic::RateReason, (u64, i64, u64))| {
-        vec![
-            reason.words().to_owned(),
-            count.to_string(),
-            format!("{:+.2}", sum as f64 / 1e4 / many),
-            format!("{:.2}", size as f64 / 1e4 / many),
-        ]
-    };
-    let change: i64 = said.decisions.iter().map(|it| it.decision.change_ppm()).sum();
-    Section {
-        heading: "Why".to_owned(),
-        text: format!(
-            "What each reason did to rates, in percentage points of the mean partner. The reasons of each decision sum to its \
-             change exactly, and so these sum to the mean change of {:+.2} points.",
-            change as f64 / 1e4 / many
-        ),
-        tables: vec![Table {
-            head: head(&["reason", "decisions", "mean move", "mean size"]),
-            rows: reasons(said).into_iter().map(row).collect(),
-        }],
-        plots: Vec::new(),
     }
 }
 

@@ -94,16 +94,6 @@ fn rows(said: &Said) -> Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
-/// How often and how far each reason moved rates, in parts per million: number, sum, and sum of sizes.
-pub(super) fn reasons(said: &Said) -> BTreeMap<RateReason, (u64, i64, u64)> {
-    let mut sums = BTreeMap::new();
-    for part in said.decisions.iter().flat_map(|it| &it.decision.parts) {
-        let sum: &mut (u64, i64, u64) = sums.entry(part.reason).or_default();
-        *sum = (sum.0 + 1, sum.1 + part.ppm, sum.2 + part.ppm.unsigned_abs());
-    }
-    sums
-}
-
 /// How many rates go up, down, stay, and are announced already.
 pub(super) fn moves(said: &Said) -> [usize; 4] {
     let count = |holds: &dyn Fn(&RateDecision) -> bool| {
@@ -136,12 +126,6 @@ fn metrics(said: &Said) -> Value {
     for flag in said.decisions.iter().flat_map(|it| &it.decision.flags) {
         *flags.entry(flag.name()).or_default() += 1;
     }
-    let reasons: BTreeMap<&str, Value> = reasons(said)
-        .into_iter()
-        .map(|(reason, (count, sum, size))| {
-            (reason.name(), json!({"decisions": count, "ppm": sum, "size_ppm": size}))
-        })
-        .collect();
     let change: i64 = said.decisions.iter().map(|it| it.decision.change_ppm()).sum();
     json!({
         "source": said.source,
@@ -153,7 +137,7 @@ fn metrics(said: &Said) -> Value {
         "kept": kept,
         "announced_before": announced,
         "change_ppm": change,
-        "reasons": reasons,
+        "reasons": said.reasons().json(),
         "flags": flags,
         "expected_cost_before": before,
         "expected_cost_after": after,

@@ -33,7 +33,7 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 12)]
     months: usize,
     /// Of how many logs it is told how often off-policy estimates find a better policy and hold the truth; 0 leaves that out
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 400)]
     logs: u64,
     /// Write history.csv, what happened in the world of --seed while chance chose the rates, and truth.csv, instead of comparing
     #[arg(long, requires = "simulate")]

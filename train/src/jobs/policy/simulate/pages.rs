@@ -1,7 +1,10 @@
 //! The report of a simulation: what each policy comes to beside the flat rate, world by world.
 
 use super::{Compared, MEASURES, Mean, Said};
-use crate::report::{Line, Plot, Report, Section, Table};
+use crate::{
+    jobs::policy::shown::head,
+    report::{Line, Plot, Report, Section, Table},
+};
 
 fn percent(it: Mean) -> String {
     format!("{:+.1} ± {:.1} %", 100.0 * it.mean, 100.0 * it.error)
@@ -42,10 +45,6 @@ pub(super) fn report(said: &Said) -> Report {
     let mut sections: Vec<Section> = said.compared.iter().map(setting).collect();
     sections.extend(said.power.as_ref().map(|_| off_policy(said)));
     Report { title: "Policies in worlds whose truth is known".to_owned(), intro: summary(said), sections }
-}
-
-fn head(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn setting(compared: &Compared) -> Section {
