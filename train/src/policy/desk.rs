@@ -51,10 +51,10 @@ impl Desk {
         known.iter().zip(rates).map(|(known, rate)| known.cost(fraction(rate), self.usual)).sum()
     }
 
-    /// Takes the decisions up.
+    /// Takes the decisions up, after what was due when they were made.
     pub fn follow(&mut self, decisions: &[RateDecision]) {
         for (standing, decision) in self.standings.iter_mut().zip(decisions) {
-            *standing = standing.clone().after(decision);
+            *standing = standing.clone().at(decision.decided_at).after(decision);
         }
     }
 

@@ -53,7 +53,9 @@ pub enum HistoryError {
     #[error("rows {0} and {1} are of one partner and period")]
     Twice(usize, usize),
     /// Nothing to replay.
-    #[error("there are {0} periods, and a replay takes at least 2: one to learn from, and one to decide")]
+    #[error(
+        "of {0} periods nothing can be replayed; it takes at least 2: one to learn from, and one to decide"
+    )]
     Short(usize),
 }
 

@@ -147,38 +147,46 @@ pub fn replay(history: &History, plan: &Plan) -> Result<Replay, BacktestError> {
             joined.iter().map(|partner| draw(plan.seed, &history.partners[*partner], now)).collect();
         let decisions =
             desk.decide(&known, budget, &draws, now).map_err(|why| BacktestError::Rate { begin, why })?;
-        for (place, decision) in decisions.into_iter().enumerate() {
-            let one = of_period((joined[place], period), decision, &known[place], (&desk, place, begin));
-            desk.standings[place] = desk.standings[place].clone().after(&one.decision);
-            decided.push(one);
+        for (place, decision) in decisions.iter().enumerate() {
+            let standing = desk.standings[place].clone().at(now);
+            decided.push(Decided::of((joined[place], period), decision, (standing, begin), &known[place]));
         }
+        desk.follow(&decisions);
     }
     decided.sort_by_key(|one| (one.period, one.partner));
     Ok(Replay { decided, usual })
 }
 
-fn of_period(
-    (partner, period): (usize, usize),
-    decision: RateDecision,
-    known: &Known,
-    (desk, place, begin): (&Desk, usize, DateTime<Utc>),
-) -> Decided {
-    let standing = desk.standings[place].clone().at(decision.decided_at);
-    let undecided = standing.clone().at(begin).rate;
-    let is_in_time = standing.effective_at(decision.decided_at) <= begin;
-    let mut chances: Vec<(Rate, f64)> = Vec::new();
-    for choice in &decision.choices {
-        let takes_effect = is_in_time && choice.rate != decision.previous;
-        let rate = if takes_effect { choice.rate } else { undecided };
-        let propensity = f64::from(choice.propensity_ppm) / 1e6;
-        match chances.iter_mut().find(|(other, _)| *other == rate) {
-            Some((_, sum)) => *sum += propensity,
-            None => chances.push((rate, propensity)),
+impl Decided {
+    /// What a decision means for a partner's period that begins at `begin`.
+    fn of(
+        (partner, period): (usize, usize),
+        decision: &RateDecision,
+        (standing, begin): (Standing, DateTime<Utc>),
+        known: &Known,
+    ) -> Self {
+        let undecided = standing.clone().at(begin).rate;
+        let is_in_time = standing.effective_at(decision.decided_at) <= begin;
+        let mut chances: Vec<(Rate, f64)> = Vec::new();
+        for choice in &decision.choices {
+            let takes_effect = is_in_time && choice.rate != decision.previous;
+            let rate = if takes_effect { choice.rate } else { undecided };
+            let propensity = f64::from(choice.propensity_ppm) / 1e6;
+            match chances.iter_mut().find(|(other, _)| *other == rate) {
+                Some((_, sum)) => *sum += propensity,
+                None => chances.push((rate, propensity)),
+            }
+        }
+        Self {
+            partner,
+            period,
+            decision: decision.clone(),
+            rate: standing.after(decision).at(begin).rate,
+            chances,
+            level: known.level,
+            worth: known.worth.expected() * (1.0 - known.evidence.fraud_risk),
         }
     }
-    let rate = standing.after(&decision).at(begin).rate;
-    let worth = known.worth.expected() * (1.0 - known.evidence.fraud_risk);
-    Decided { partner, period, decision, rate, chances, level: known.level, worth }
 }
 
 /// What chance throws for a partner at a moment: a number below 1,000,000 that depends on nothing else.

@@ -69,6 +69,9 @@ impl HistoryFile {
             );
         }
         let bounds = bounds(&columns.starts);
+        if bounds.len() < 3 {
+            bail!("{}: {}", table.source(), HistoryError::Short(1));
+        }
         let read = |row: usize| columns.row(row, partners[row] as usize, &bounds);
         let rows: Vec<Row> = (0..table.rows()).map(read).collect::<Result<_>>()?;
         let is_detailed = columns.values.is_some();
@@ -172,8 +175,7 @@ impl<'a> Columns<'a> {
         let place = |field: &str| self.table.place(row, field);
         let said = |field: &str| self.numbers.get(field).and_then(|numbers| numbers.at(row));
         let period = bounds.binary_search(&self.starts[row]).unwrap_or(0);
-        // A file of one period has no end; it is refused as a whole.
-        let end = bounds.get(period + 1).copied().unwrap_or(self.starts[row]);
+        let end = bounds[period + 1];
         let rate = self.rates[row].with_context(|| format!("{}: says no rate", place(RATE)))?;
         let propensity = said("propensity");
         if let Some(propensity) = propensity.filter(|propensity| !(0.0 < *propensity && *propensity <= 1.0)) {

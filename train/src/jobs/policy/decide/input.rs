@@ -42,6 +42,9 @@ pub(in crate::jobs::policy) const FIELDS: &[&str] = &[
 ];
 const PARTNER: &str = "partner_id";
 
+/// What `tributary-train partner` calls the value of a customer and its lower bound; they are taken where the file has no others.
+const WORTHS: [&str; 2] = ["value_per_conversion", "value_per_conversion_lower"];
+
 /// A row.
 pub(super) struct Partner {
     pub(super) name: String,
@@ -98,8 +101,17 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn of(table: &'a Table, job: &'a PolicyJob, rule: &Rule) -> Result<Self> {
         let texts = |field: &str| table.has(field).then(|| table.texts(field)).transpose();
-        let amounts = ["value", "value_lower", "base"].map(|field| table.amounts(field));
-        let [value, lower, base] = amounts;
+        let worth = |field: &'static str, other: &'static str| {
+            let is_other = table.name(field) == field && !table.has(field) && table.has(other);
+            table.amounts(if is_other { other } else { field })
+        };
+        let (value, lower) = (worth("value", WORTHS[0])?, worth("value_lower", WORTHS[1])?);
+        let base = match job.decide.base {
+            Some(base) if !table.has("base") => vec![base; table.rows()],
+            _ => {
+                table.amounts("base").context("say --base AMOUNT if all partners have the same mean order")?
+            }
+        };
         let mut columns = Self {
             table,
             job,
@@ -110,7 +122,7 @@ impl<'a> Columns<'a> {
             },
             versions: texts("model_version")?,
             currencies: texts("currency")?,
-            amounts: [value?, lower?, base?],
+            amounts: [value, lower, base],
             numbers: BTreeMap::new(),
             rates: BTreeMap::new(),
         };

@@ -33,7 +33,8 @@ pub(super) use self::{input::FIELDS, written::Line};
 #[command(next_help_heading = "To decide rates")]
 pub struct DecideArgs {
     /// A file with a row for each partner, as CSV or Parquet: partner_id, value, value_lower, base, conversions, and perhaps
-    /// churn_ratio, fraud_risk, quality, elasticity, rate, and what its contract says other than the policy's
+    /// churn_ratio, fraud_risk, quality, elasticity, rate, and what its contract says other than the policy's; partners.csv of
+    /// `tributary-train partner` with --base and --rate is one
     #[arg(long, value_name = "FILE")]
     partners: Option<PathBuf>,
     /// Where partners stood after the last decisions: standings.json of that run
@@ -42,6 +43,9 @@ pub struct DecideArgs {
     /// When it is decided: a date, or an instant
     #[arg(long, value_name = "DATE", value_parser = at)]
     at: Option<DateTime<Utc>>,
+    /// The mean order, which rates are paid on, where the file has no column base
+    #[arg(long, value_name = "AMOUNT")]
+    base: Option<f64>,
     /// The rate of partners of which neither file says one
     #[arg(long, value_name = "RATE")]
     rate: Option<Rate>,
