@@ -9,6 +9,7 @@ mod lake;
 pub mod ltv;
 pub mod matching;
 pub mod partner;
+pub mod policy;
 mod publish;
 mod run;
 mod table;
@@ -24,7 +25,7 @@ use models::registry::{
 
 use self::{
     attribution::Attribution, fraud::Fraud, ltv::Ltv, matching::Matching, partner::Partner,
-    publish::RegistryArgs, run::RunArgs,
+    policy::PolicyJob, publish::RegistryArgs, run::RunArgs,
 };
 use crate::{
     input::{Input, InputArgs},
@@ -46,6 +47,8 @@ pub enum Jobs {
     Match(Box<Matching>),
     /// What partners are worth: value of conversions and clicks with intervals, return, tiers, and reasons
     Partner(Box<Partner>),
+    /// What partners are paid: rates decided with reasons, replayed over history, and tried in simulated worlds
+    Policy(Box<PolicyJob>),
 }
 
 impl Jobs {
@@ -60,6 +63,7 @@ impl Jobs {
             Self::Ltv(job) => job.run(clock),
             Self::Match(job) => job.run(),
             Self::Partner(job) => job.run(clock),
+            Self::Policy(job) => job.run(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::{Days, NaiveDate};
-use domain::{Clock, attribution::Channels};
+use domain::{Clock, Rate, attribution::Channels};
 use features::offline::table;
 use models::fingerprint::Fingerprint;
 use polars::prelude::{Column, DataFrame, DataType, StringChunked};
@@ -170,6 +170,59 @@ impl Table {
             bail!("{}: says no amount from -1e12 to 1e12", self.place(row, field));
         }
         Ok(numbers)
+    }
+
+    /// The same of a column that says nothing in some rows, where there is one.
+    pub(super) fn amounts_if_any(&self, field: &str) -> Result<Option<Vec<Option<f64>>>> {
+        if !self.has(field) && !self.renamed.contains_key(field) {
+            return Ok(None);
+        }
+        let numbers = self.any_numbers(field)?;
+        let is_amount = |number: &f64| number.is_nan() || (-1e12..=1e12).contains(number);
+        if let Some(row) = numbers.iter().position(|number| !is_amount(number)) {
+            bail!("{}: says no amount from -1e12 to 1e12", self.place(row, field));
+        }
+        Ok(Some(numbers.into_iter().map(|number| Some(number).filter(|number| !number.is_nan())).collect()))
+    }
+
+    /// A column of rates, where there is one: percentages with their sign, such as 12.5%, or fractions below 1, such as 0.125. A
+    /// row that says nothing has none.
+    pub(super) fn rates(&self, field: &str) -> Result<Option<Vec<Option<Rate>>>> {
+        if !self.has(field) && !self.renamed.contains_key(field) {
+            return Ok(None);
+        }
+        let texts = self.as_texts(field)?;
+        let read = |text: &str| {
+            if text.ends_with('%') {
+                return text.parse::<Rate>().ok().filter(|rate| *rate <= Rate::ONE);
+            }
+            let part = text.parse::<f64>().ok().filter(|part| (0.0..1.0).contains(part))?;
+            Some(Rate { ppm: (part * 1e6).round() as u32 })
+        };
+        let rate = |(row, text): (usize, Option<&str>)| {
+            let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+            let wrong =
+                || format!("{}: {text:?} is no rate; expected 12.5%, or 0.125", self.place(row, field));
+            read(text).map(Some).with_context(wrong)
+        };
+        texts.iter().enumerate().map(rate).collect::<Result<_>>().map(Some)
+    }
+
+    /// A column of lists of numbers, where there is one: 12.5;0;80.
+    pub(super) fn lists(&self, field: &str) -> Result<Option<Vec<Vec<f64>>>> {
+        if !self.has(field) && !self.renamed.contains_key(field) {
+            return Ok(None);
+        }
+        let texts = self.as_texts(field)?;
+        let number = |text: &str, row: usize| {
+            let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+            number.with_context(|| format!("{}: {text:?} is no number", self.place(row, field)))
+        };
+        let list = |(row, text): (usize, Option<&str>)| {
+            let parts = text.unwrap_or_default().split(';').filter(|part| !part.trim().is_empty());
+            parts.map(|part| number(part, row)).collect()
+        };
+        texts.iter().enumerate().map(list).collect::<Result<_>>().map(Some)
     }
 
     /// Numbers of a column; not a number where a row says nothing.

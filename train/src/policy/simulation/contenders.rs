@@ -3,9 +3,10 @@
 use domain::Rate;
 
 use super::{
-    Contender, History, SimulationError, Spend, fraction,
-    world::{Truth, World},
+    Contender, History, SimulationError, Spend,
+    world::{Month, Truth, World},
 };
+use crate::policy::{desk::largest_within, fraction, tiers::Tiers};
 
 /// Rates stay between these, whoever sets them.
 pub(super) const FLOOR: Rate = Rate { ppm: 20_000 };
@@ -32,14 +33,14 @@ impl Contender for Flat {
     }
 }
 
-/// Pays by the number of conversions in the month before: a fifth less below 10, a fifth more from 50 on.
+/// Pays by the number of conversions in the month before.
 pub(super) struct Tiered {
-    flat_ppm: u32,
+    tiers: Tiers,
 }
 
 impl Tiered {
     pub(super) fn new(world: &World) -> Self {
-        Self { flat_ppm: world.shape.flat_ppm }
+        Self { tiers: Tiers::around(Rate { ppm: world.shape.flat_ppm }) }
     }
 }
 
@@ -49,12 +50,8 @@ impl Contender for Tiered {
     }
 
     fn rates(&mut self, seen: &History, now: usize) -> Result<Vec<Rate>, SimulationError> {
-        let tier = |count: usize| match count {
-            0..10 => self.flat_ppm / 5 * 4,
-            10..50 => self.flat_ppm,
-            _ => self.flat_ppm / 5 * 6,
-        };
-        Ok(seen.months[now - 1].iter().map(|month| Rate { ppm: tier(month.conversions()) }).collect())
+        let rate = |month: &Month| self.tiers.rate(month.conversions() as f64);
+        Ok(seen.months[now - 1].iter().map(rate).collect())
     }
 }
 
@@ -93,21 +90,4 @@ impl Contender for Oracle {
     fn rates(&mut self, _: &History, _: usize) -> Result<Vec<Rate>, SimulationError> {
         Ok(self.rates.clone())
     }
-}
-
-/// The largest part, up to one, whose cost is within the budget.
-pub(super) fn largest_within(budget: f64, cost: impl Fn(f64) -> f64) -> f64 {
-    if cost(1.0) <= budget {
-        return 1.0;
-    }
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..16 {
-        let middle = f64::midpoint(low, high);
-        if cost(middle) <= budget {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    low
 }

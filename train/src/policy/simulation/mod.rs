@@ -5,18 +5,20 @@
 //! customers some months late. The oracle sees the truth.
 
 mod contenders;
-mod elasticity;
 mod learned;
+mod power;
 mod world;
 
 #[cfg(test)]
-mod power;
-#[cfg(test)]
 mod tests;
 
-use domain::{Rate, commission::dynamic::RateError};
+use domain::{
+    Rate,
+    commission::dynamic::{Contract, Policy, RateError},
+};
 
-pub use learned::Caution;
+pub use learned::{MONTH_DAYS, contract, policy};
+pub use power::{Power, PowerError, power};
 pub use world::{Month, Shape, Truth};
 
 use self::{
@@ -24,6 +26,7 @@ use self::{
     learned::Learned,
     world::World,
 };
+use super::{evidence::Caution, fraction};
 use crate::partner::WorthError;
 
 /// How much a policy may spend.
@@ -36,7 +39,7 @@ pub enum Spend {
 }
 
 /// What is simulated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// What the world is like.
     pub shape: Shape,
@@ -46,8 +49,21 @@ pub struct Settings {
     pub months: usize,
     /// How much they may spend.
     pub spend: Spend,
+    /// The rule that the learned policy decides by.
+    pub policy: Policy,
+    /// What every partner agreed to.
+    pub contract: Contract,
     /// How cautious the learned policy is.
     pub caution: Caution,
+}
+
+impl Settings {
+    /// Six months at the flat rate and twelve that the policies decide.
+    #[must_use]
+    pub fn new(shape: Shape, spend: Spend) -> Self {
+        let caution = Caution::default();
+        Self { shape, before: 6, months: 12, spend, policy: policy(), contract: contract(), caution }
+    }
 }
 
 /// A policy among others.
@@ -145,6 +161,35 @@ pub fn compare(settings: &Settings, seed: u64) -> Result<Comparison, SimulationE
     Ok(Comparison { outcomes, flat: settings.shape.flat() })
 }
 
+/// A partner's month at a rate that chance chose.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// The number of the partner, from 0.
+    pub partner: usize,
+    /// The number of the month, from 0.
+    pub month: usize,
+    /// What was paid.
+    pub rate: Rate,
+    /// How probable that was.
+    pub propensity: f64,
+    /// What came of it.
+    pub made: Month,
+}
+
+/// A world whose rates nobody decides, month by month: who its partners are, and what happened to them. The same seed is the
+/// world of [`compare`], as it was before the policies began.
+#[must_use]
+pub fn undecided(shape: &Shape, months: usize, seed: u64) -> (Vec<Truth>, Vec<Tried>) {
+    let world = World::new(shape, seed);
+    let tried = |(month, partner): (usize, usize)| {
+        let (rate, propensity) = world.tried(partner, month);
+        Tried { partner, month, rate, propensity, made: world.month(partner, month, fraction(rate)) }
+    };
+    let all = (0..months).flat_map(|month| (0..world.truths.len()).map(move |partner| (month, partner)));
+    let tried = all.map(tried).collect();
+    (world.truths, tried)
+}
+
 fn live(
     settings: &Settings,
     world: &World,
@@ -170,9 +215,4 @@ fn live(
         history.rates.push(rates);
     }
     Ok(outcome)
-}
-
-/// The rate as a fraction.
-fn fraction(rate: Rate) -> f64 {
-    f64::from(rate.ppm) / 1e6
 }

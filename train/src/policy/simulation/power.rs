@@ -1,21 +1,37 @@
 //! What six months of 400 partners can tell of a better policy: with rewards as they came, and with what early outcomes say
 //! of them.
 
+use rand::RngExt;
+use rayon::prelude::*;
+
 use super::{
     Shape,
     world::{Month, World, dice},
 };
 use crate::{
-    partner,
+    linear::SingularError,
+    partner::{self, WorthError},
     policy::{
-        Candidate, Contexts, Judgement, Log, Settings, Surrogate, cross_fitted, estimate::DR, judge,
-        judge_by_surrogate,
+        Candidate, Contexts, Judgement, Log, LogError, Settings, Surrogate, cross_fitted, estimate::DR,
+        judge, judge_by_surrogate,
     },
 };
-use rand::RngExt;
+
+/// Why the experiment ended early.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PowerError {
+    /// Too little to learn from.
+    #[error(transparent)]
+    Worth(#[from] WorthError),
+    /// Too little to judge by.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Outcomes or contexts say the same.
+    #[error(transparent)]
+    Same(#[from] SingularError),
+}
 
 const MONTHS: usize = 6;
-const LOGS: u64 = 400;
 const GRID: [f64; 3] = [0.08, 0.10, 0.12];
 const PROPENSITIES: [f64; 3] = [0.25, 0.5, 0.25];
 
@@ -49,7 +65,7 @@ fn reward(month: &Month) -> f64 {
     month.values.iter().sum::<f64>() - month.spend
 }
 
-fn known(world: &World, months: &[Vec<Month>]) -> Vec<Known> {
+fn known(world: &World, months: &[Vec<Month>]) -> Result<Vec<Known>, WorthError> {
     let values: Vec<Vec<f64>> = (0..world.truths.len())
         .map(|partner| months.iter().flat_map(|month| month[partner].predicted.iter().copied()).collect())
         .collect();
@@ -63,12 +79,12 @@ fn known(world: &World, months: &[Vec<Month>]) -> Vec<Known> {
             values,
         })
         .collect();
-    let worths = partner::fit(&partners, world.shape.sources).unwrap();
+    let worths = partner::fit(&partners, world.shape.sources)?;
     let one = |place: usize| {
         let count: usize = months.iter().map(|month| month[place].conversions()).sum();
         let honest = values[place].len() as f64 / count.max(1) as f64;
-        let worth = worths.worth(&partners[place]).unwrap().per_conversion.expected();
-        Known { worth: worth * honest, level: count as f64 / months.len() as f64 }
+        let worth = worths.worth(&partners[place])?.per_conversion.expected();
+        Ok(Known { worth: worth * honest, level: count as f64 / months.len() as f64 })
     };
     (0..values.len()).map(one).collect()
 }
@@ -80,10 +96,10 @@ fn wanted(world: &World, known: &Known) -> usize {
     if best < 0.09 { 0 } else { 1 + usize::from(0.11 < best) }
 }
 
-fn logged(shape: &Shape, seed: u64) -> Logged {
+fn logged(shape: &Shape, seed: u64) -> Result<Logged, PowerError> {
     let world = World::new(shape, seed);
     let before = world.before(MONTHS);
-    let known = known(&world, &before.months);
+    let known = known(&world, &before.months)?;
     let everybody = || 0..world.truths.len();
     let history =
         |month: &usize| everybody().map(|partner| (partner, &before.months[*month][partner])).collect();
@@ -92,7 +108,7 @@ fn logged(shape: &Shape, seed: u64) -> Logged {
     let early: Vec<f64> =
         seen.iter().flat_map(|(partner, month)| outcomes(month, &known[*partner])).collect();
     let late: Vec<f64> = seen.iter().map(|(_, month)| reward(month)).collect();
-    let surrogate = Surrogate::fit(&whose, &early, 3, &late).unwrap();
+    let surrogate = Surrogate::fit(&whose, &early, 3, &late)?;
     let profit = |partner: usize, rate: f64| {
         let truth = &world.truths[partner];
         truth.at(rate, world.shape.flat()) * (truth.honest_value() - rate * world.shape.order)
@@ -126,92 +142,100 @@ fn logged(shape: &Shape, seed: u64) -> Logged {
             logged.wanted.extend((0..GRID.len()).map(|arm| f64::from(u8::from(arm == chosen))));
         }
     }
-    logged
+    Ok(logged)
 }
 
 /// What plain and surrogate rewards say of a policy.
-fn judged(logged: &Logged, probabilities: &[f64]) -> (Judgement, Judgement) {
+fn judged(logged: &Logged, probabilities: &[f64]) -> Result<(Judgement, Judgement), PowerError> {
     let propensities: Vec<f64> = logged.actions.iter().map(|action| PROPENSITIES[*action as usize]).collect();
     let index: Vec<f64> =
         logged.outcomes.chunks_exact(3).map(|outcomes| logged.surrogate.index(outcomes)).collect();
     let Logged { partners, actions, rewards, .. } = logged;
     let plain = Log { partners, actions, propensities: &propensities, rewards, rates: GRID.len() };
     let early = Log { rewards: &index, ..plain };
-    let predicted = |log: &Log<'_>| {
-        cross_fitted(
-            log,
-            Contexts { rows: &logged.contexts, width: 2 },
-            &GRID.map(|rate| 50.0 * rate),
-            5,
-            1e-3,
-        )
-        .unwrap()
-    };
-    let (of_plain, of_early) = (predicted(&plain), predicted(&early));
+    let contexts = Contexts { rows: &logged.contexts, width: 2 };
+    let predicted = |log: &Log<'_>| cross_fitted(log, contexts, &GRID.map(|rate| 50.0 * rate), 5, 1e-3);
+    let (of_plain, of_early) = (predicted(&plain)?, predicted(&early)?);
     let settings = Settings::default();
     let candidate = |predicted| Candidate { probabilities, predicted };
-    (
-        judge(&settings, &plain, &candidate(&of_plain), &DR).unwrap(),
-        judge_by_surrogate(&settings, &plain, &candidate(&of_early), &logged.surrogate, &logged.outcomes)
-            .unwrap(),
-    )
+    Ok((
+        judge(&settings, &plain, &candidate(&of_plain), &DR)?,
+        judge_by_surrogate(&settings, &plain, &candidate(&of_early), &logged.surrogate, &logged.outcomes)?,
+    ))
 }
 
-fn share(many: &[(Judgement, Judgement, f64)], holds: impl Fn(&(Judgement, Judgement, f64)) -> bool) -> f64 {
-    many.iter().filter(|one| holds(one)).count() as f64 / many.len() as f64
+/// Of many logs of six months: in which share the doubly robust estimator finds that a better policy is better, in which
+/// share its 95 % intervals hold the truth, and the same on early outcomes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Power {
+    /// How many logs there were.
+    pub logs: u64,
+    /// By how much the policy truly is better, for each decision.
+    pub better: f64,
+    /// In which share rewards find that.
+    pub late: f64,
+    /// In which share early outcomes do.
+    pub early: f64,
+    /// In which share the intervals of rewards hold the truth.
+    pub late_covered: f64,
+    /// In which share those of early outcomes do.
+    pub early_covered: f64,
+    /// In which share rewards call the policy that was logged better than itself.
+    pub late_fooled: f64,
+    /// In which share early outcomes do.
+    pub early_fooled: f64,
+    /// How many times as wide the intervals of rewards are.
+    pub wider: f64,
 }
 
-/// Of many logs: in which share each kind of reward finds that the policy is better, in which share its intervals hold the
-/// truth, and how much wider those of late rewards are.
-struct Power {
-    late: f64,
-    early: f64,
-    late_covered: f64,
-    early_covered: f64,
-    wider: f64,
+/// Logs of one world: what is said of the better policy, of the logged one, and what is true.
+struct Tried {
+    wanted: (Judgement, Judgement),
+    same: (Judgement, Judgement),
+    better: f64,
 }
 
-fn power(shape: &Shape) -> Power {
+/// The experiment over `logs` worlds of this shape, each logged for six months after six; the same seeds give the same numbers.
+///
+/// # Errors
+/// When a world has too little to learn from.
+pub fn power(shape: &Shape, logs: u64) -> Result<Power, PowerError> {
     let one = |seed: u64| {
-        let logged = logged(shape, seed);
-        let (late, early) = judged(&logged, &logged.wanted);
-        (late, early, logged.better)
-    };
-    let many: Vec<_> = (0..LOGS).map(one).collect();
-    // Partners of a log are a sample, and so are its sources: the truth is that of all worlds of this shape.
-    let truth = many.iter().map(|one| one.2).sum::<f64>() / many.len() as f64;
-    let wider =
-        many.iter().map(|one| one.0.uplift.error / one.1.uplift.error).sum::<f64>() / many.len() as f64;
-    let found = Power {
-        late: share(&many, |one| one.0.uplift.is_above_zero()),
-        early: share(&many, |one| one.1.uplift.is_above_zero()),
-        late_covered: share(&many, |one| one.0.uplift.holds(truth)),
-        early_covered: share(&many, |one| one.1.uplift.holds(truth)),
-        wider,
-    };
-    let Power { late, early, late_covered, early_covered, .. } = found;
-    println!(
-        "better by {truth:.2} a decision; power {late:.3} late, {early:.3} early; covered {late_covered:.3} late, {early_covered:.3} early; errors {wider:.2} : 1"
-    );
-    found
-}
-
-#[test]
-fn early_outcomes_find_a_better_policy_that_late_rewards_hide() {
-    let few = Shape { conversions: 3.0, ..Shape::default() };
-    let Power { late, early, late_covered, early_covered, wider } = power(&few);
-    assert!(late < 0.4 && 0.75 < early && 1.8 < wider);
-    assert!((0.90..=0.97).contains(&late_covered) && (0.90..=0.97).contains(&early_covered));
-}
-
-#[test]
-fn early_outcomes_do_not_call_the_same_policy_better() {
-    let is_better = |seed: &u64| {
-        let logged = logged(&Shape::default(), 10_000 + seed);
+        let logged = logged(shape, seed)?;
         let same: Vec<f64> = logged.actions.iter().flat_map(|_| PROPENSITIES).collect();
-        judged(&logged, &same).1.uplift.is_above_zero()
+        let (wanted, same) = (judged(&logged, &logged.wanted)?, judged(&logged, &same)?);
+        Ok(Tried { wanted, same, better: logged.better })
     };
-    let share = (0..LOGS).filter(is_better).count() as f64 / LOGS as f64;
-    println!("the same policy is called better in {share}");
-    assert!(share <= 0.05);
+    let many: Vec<Tried> = (0..logs).into_par_iter().map(one).collect::<Result<_, PowerError>>()?;
+    let mean = |number: &dyn Fn(&Tried) -> f64| many.iter().map(number).sum::<f64>() / many.len() as f64;
+    let share = |holds: &dyn Fn(&Tried) -> bool| mean(&|one| f64::from(u8::from(holds(one))));
+    // Partners of a log are a sample, and so are its sources: the truth is that of all worlds of this shape.
+    let better = mean(&|one| one.better);
+    Ok(Power {
+        logs,
+        better,
+        late: share(&|one| one.wanted.0.uplift.is_above_zero()),
+        early: share(&|one| one.wanted.1.uplift.is_above_zero()),
+        late_covered: share(&|one| one.wanted.0.uplift.holds(better)),
+        early_covered: share(&|one| one.wanted.1.uplift.holds(better)),
+        late_fooled: share(&|one| one.same.0.uplift.is_above_zero()),
+        early_fooled: share(&|one| one.same.1.uplift.is_above_zero()),
+        wider: mean(&|one| one.wanted.0.uplift.error / one.wanted.1.uplift.error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn early_outcomes_find_a_better_policy_that_late_rewards_hide() {
+        let few = Shape { conversions: 3.0, ..Shape::default() };
+        let found = power(&few, 400).unwrap();
+        println!("{found:?}");
+        assert!(found.late < 0.4 && 0.75 < found.early && 1.8 < found.wider);
+        let held = [found.late_covered, found.early_covered];
+        assert!(held.iter().all(|share| (0.90..=0.97).contains(share)));
+        assert!(found.late_fooled <= 0.05 && found.early_fooled <= 0.05);
+    }
 }

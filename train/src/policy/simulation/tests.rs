@@ -3,7 +3,7 @@
 use super::*;
 
 fn settings(spend: Spend) -> Settings {
-    Settings { shape: Shape::default(), before: 6, months: 12, spend, caution: Caution::default() }
+    Settings::new(Shape::default(), spend)
 }
 
 /// The mean and its standard error.
@@ -64,15 +64,7 @@ fn without_a_limit_the_learned_policy_earns_more() {
 
 #[test]
 fn few_conversions_and_late_knowledge_leave_the_learned_policy_ahead() {
-    let shape = Shape {
-        conversions: 3.0,
-        lag: 4,
-        prediction_spread: 0.8,
-        value_of_sources: 0.25,
-        value_of_partners: 0.35,
-        fraudsters: 0.05,
-        ..Shape::default()
-    };
+    let shape = Shape::few_and_late();
     let [roi, _, spend, _] = table(&Settings { shape, ..settings(Spend::AsFlat) }, 1..11);
     assert!(0.05 < roi && spend < 0.005, "ROI {roi}, spend {spend}");
 }
@@ -85,15 +77,4 @@ fn the_same_seed_gives_the_same_numbers() {
     };
     assert_eq!(of(1), of(1));
     assert_ne!(of(1), of(2));
-}
-
-#[test]
-fn an_elasticity_is_found_again_without_knowing_partners_levels() {
-    let panel = |level: f64| {
-        let months = [0.8, 1.0, 1.25].map(|rate: f64| (libm::log(rate), level * libm::pow(rate, 1.3)));
-        elasticity::Panel { source: 0, months: months.to_vec() }
-    };
-    let prior = elasticity::Prior { mean: 0.5, sd: 10.0 };
-    let found = elasticity::by_source(&[panel(1_000.0), panel(50.0)], 2, prior);
-    assert!((found[0] - 1.3).abs() < 1e-3 && (found[1] - 0.5).abs() < 1e-9, "{found:?}");
 }

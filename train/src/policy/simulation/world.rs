@@ -4,7 +4,8 @@ use domain::Rate;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::{History, fraction};
+use super::History;
+use crate::policy::fraction;
 
 /// What a world is like. Spreads are standard deviations of logarithms.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,21 @@ impl Default for Shape {
 }
 
 impl Shape {
+    /// A world in which little can be known: partners are four times smaller and more alike, and values are known after four
+    /// months and badly.
+    #[must_use]
+    pub fn few_and_late() -> Self {
+        Self {
+            conversions: 3.0,
+            lag: 4,
+            prediction_spread: 0.8,
+            value_of_sources: 0.25,
+            value_of_partners: 0.35,
+            fraudsters: 0.05,
+            ..Self::default()
+        }
+    }
+
     /// The flat rate as a fraction.
     #[must_use]
     pub fn flat(&self) -> f64 {
@@ -198,15 +214,20 @@ impl World {
         made
     }
 
+    /// The rate of a month that nobody decides, and how probable it was: the flat one, or in a third of months a fifth higher
+    /// or lower.
+    pub(super) fn tried(&self, partner: usize, month: usize) -> (Rate, f64) {
+        let flat = self.shape.flat_ppm;
+        match dice(self.seed, 2, partner, month).random_range(0..6) {
+            0 => (Rate { ppm: flat / 5 * 4 }, 1.0 / 6.0),
+            1 => (Rate { ppm: flat / 5 * 6 }, 1.0 / 6.0),
+            _ => (Rate { ppm: flat }, 2.0 / 3.0),
+        }
+    }
+
     /// The months at the flat rate, of which a third was tried a fifth higher or lower.
     pub(super) fn before(&self, months: usize) -> History {
-        let flat = self.shape.flat_ppm;
-        let rate = |partner: usize, month: usize| match dice(self.seed, 2, partner, month).random_range(0..6)
-        {
-            0 => Rate { ppm: flat / 5 * 4 },
-            1 => Rate { ppm: flat / 5 * 6 },
-            _ => Rate { ppm: flat },
-        };
+        let rate = |partner: usize, month: usize| self.tried(partner, month).0;
         let mut history = History { months: Vec::new(), rates: Vec::new() };
         for month in 0..months {
             let rates: Vec<Rate> = (0..self.truths.len()).map(|partner| rate(partner, month)).collect();
