@@ -9,6 +9,8 @@ mod expectation;
 mod forest;
 mod stacking;
 mod tweedie;
+#[cfg(feature = "torch")]
+mod ziln;
 
 use super::{LifetimeError, linear::Linear, windows::Training};
 use crate::{
@@ -17,6 +19,8 @@ use crate::{
 };
 
 pub(super) use stacking::weights as stacking_weights;
+#[cfg(feature = "torch")]
+pub use ziln::Ziln;
 
 /// The least and the greatest multiple of the expectation that is ever predicted.
 const RATIOS: (f64, f64) = (0.02, 50.0);
@@ -49,6 +53,8 @@ pub static CANDIDATES: &[&Candidate] = &[
     &elastic_net::CANDIDATE,
     &forest::CANDIDATE,
     &boosting::CANDIDATE,
+    #[cfg(feature = "torch")]
+    &ziln::CANDIDATE,
     &stacking::CANDIDATE,
 ];
 
@@ -63,6 +69,9 @@ pub enum Model {
     Linear(Linear),
     /// What trees predict: a mean of them or, with their link, e to their sum.
     Trees(Box<Boosted>),
+    /// A chance to spend, and a log-normal amount.
+    #[cfg(feature = "torch")]
+    ZeroInflated(Box<Ziln>),
     /// A mean of other models with these weights, each brought to the same total.
     Stack(Vec<Part>),
 }
@@ -98,6 +107,8 @@ impl Model {
                 bounded(scores.into_iter().map(libm::exp).collect())
             }
             Self::Trees(trees) => bounded(trees.predictions(&Matrix::like(&trees.columns, columns)?)?),
+            #[cfg(feature = "torch")]
+            Self::ZeroInflated(ziln) => bounded(ziln.ratios(&Matrix::like(&ziln.inputs.columns, columns)?)),
             Self::Stack(parts) => {
                 let mut sum = vec![0.0; rows];
                 for part in parts {
@@ -112,7 +123,7 @@ impl Model {
 
     /// The columns that it looks at, and how the ratio of one customer came about: what each of them adds to it, or to its
     /// logarithm where the model is a product. Exact Shapley values for trees, and for linear scores of independent
-    /// columns. None where nothing was learned, or by several models together.
+    /// columns. None where nothing was learned, or by several models together, or by a network.
     ///
     /// # Errors
     /// When a column that was learned from is missing or of another kind.
@@ -125,6 +136,8 @@ impl Model {
             columns.iter().map(|(name, values)| (name.clone(), values.select(&[row]))).collect();
         Ok(match self {
             Self::Expectation | Self::Stack(_) => None,
+            #[cfg(feature = "torch")]
+            Self::ZeroInflated(_) => None,
             Self::Linear(linear) | Self::Exponential(linear) => {
                 let table = Matrix::like(&linear.columns, &one)?;
                 let features = linear.contributions(table.row(0));
