@@ -206,7 +206,7 @@ fn the_same_transactions_and_seed_are_the_same_bytes() {
 #[test]
 fn every_candidate_is_a_version_whose_file_says_what_the_trainer_says() {
     let place = Place::new();
-    for model in ["bgnbd", "tweedie", "elasticnet", "forest", "gbdt", "all"] {
+    for model in ["bgnbd", "tweedie", "elasticnet", "forest", "gbdt", "ziln", "all"] {
         // Publishing runs the file on customers of all predictions and refuses what differs from what was predicted.
         let told = place.told(&format!("{LEARN} --model {model} --name {model} --out {model}"));
         assert!(told.contains(&format!("{model} version 1 is in registry")), "{told}");

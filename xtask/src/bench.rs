@@ -9,6 +9,7 @@ mod cores;
 mod disk;
 mod features;
 pub mod figure;
+mod gbdt;
 mod ingest;
 pub mod load;
 pub mod machine;
@@ -66,6 +67,8 @@ enum Bench {
     Models(models::Options),
     /// Credit divided by rules, Markov chains and Shapley values, beside ChannelAttribution
     Attribution(attribution::Options),
+    /// Boosted trees grown from a million rows, beside LightGBM
+    Gbdt(gbdt::Options),
 }
 
 impl Bench {
@@ -89,6 +92,9 @@ impl Bench {
             Self::Attribution(_) => {
                 ("attribution", "Credit divided by rules, Markov chains and Shapley values.")
             }
+            Self::Gbdt(_) => {
+                ("gbdt", "Boosted trees grown: time, memory, how good they are, and what their file says.")
+            }
         }
     }
 
@@ -98,6 +104,7 @@ impl Bench {
             Self::Redirect(options) => options.is_complete(),
             Self::Features(options) => options.is_complete(),
             Self::Attribution(options) => options.is_complete(),
+            Self::Gbdt(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Models(_) => true,
         }
     }
@@ -112,6 +119,7 @@ impl Bench {
             Self::Features(options) => features::run(options),
             Self::Models(options) => models::run(options),
             Self::Attribution(options) => attribution::run(options),
+            Self::Gbdt(options) => gbdt::run(options),
         }
     }
 }

@@ -209,11 +209,15 @@ impl<'a> Run<'a> {
             let (targets, weights) = learn.of(block);
             let Block { scores, slopes, .. } = block;
             loss.derivatives(targets, scores, weights, slopes);
-            slopes.iter().fold([0.0_f32; 2], |most, slopes| larger(most, slopes.map(f32::abs)))
+            let reach = |all: Reach, slopes: &[f32; 2]| all.with(Reach::of(*slopes));
+            slopes.iter().fold(Reach::NONE, reach)
         };
-        let most = self.blocks.par_iter_mut().map(derive).reduce(|| [0.0; 2], larger);
+        let Reach { most, least } =
+            self.blocks.par_iter_mut().map(derive).reduce(|| Reach::NONE, Reach::with);
         let shifts = most.map(|most| if 0.0 < most { BITS - 1 - exponent(f64::from(most)) } else { 0 });
         let times = shifts.map(power_of_two);
+        let alike = (most[1] <= least).then(|| i64::from(nearest(least, times[1])));
+        self.grower.histograms.know_hessian(alike);
         let Settings { row_fraction, seed, .. } = *self.settings;
         self.blocks.par_iter_mut().enumerate().for_each(|(at, block)| {
             for (whole, slopes) in block.whole.iter_mut().zip(&block.slopes) {
@@ -280,8 +284,26 @@ impl<'a> Run<'a> {
     }
 }
 
-fn larger(a: [f32; 2], b: [f32; 2]) -> [f32; 2] {
-    [a[0].max(b[0]), a[1].max(b[1])]
+/// How large derivatives are.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// The largest, whatever their sign.
+    most: [f32; 2],
+    /// The least second one.
+    least: f32,
+}
+
+impl Reach {
+    const NONE: Self = Self { most: [0.0; 2], least: f32::INFINITY };
+
+    fn of(slopes: [f32; 2]) -> Self {
+        Self { most: slopes.map(f32::abs), least: slopes[1] }
+    }
+
+    fn with(self, other: Self) -> Self {
+        let most = [self.most[0].max(other.most[0]), self.most[1].max(other.most[1])];
+        Self { most, least: self.least.min(other.least) }
+    }
 }
 
 /// The greatest e with 2ᵉ not above a number that is finite and above zero.

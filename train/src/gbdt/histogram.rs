@@ -1,7 +1,8 @@
 //! For each bin of each feature, the sums over a node's rows, as whole numbers.
 //!
 //! A bin takes one addition of two 64-bit lanes per row: the first derivative, and the second one above the count of
-//! rows. Eight features at a time, so that what is added to stays in the first cache while the rows of a block stay in
+//! rows. Where the second one is the same for all rows, as with squared loss, one lane is enough: the first above the
+//! count. Eight features at a time, so that what is added to stays in the first cache while the rows of a block stay in
 //! the second.
 
 use std::{
@@ -61,16 +62,20 @@ impl Sub for Sums {
 /// The sums of each bin: feature after feature, with that of missing values after a feature's last bin.
 pub(super) type Histogram = Vec<Sums>;
 
-/// Lanes of one feature: of each bin, the first derivative, and the second above the count.
-type Lanes = [[u64; 2]; 256];
+/// Lanes of one feature: of each bin, the first derivative, and the second above the count; or the first above the count.
+type Lanes<const WIDTH: usize> = [[u64; WIDTH]; 256];
+/// What two lanes of a page's features take.
+const PAGE_LANES: usize = PAGE * 256 * 2;
 
 /// Where the bins of features are in a histogram, and what is filled on the way there.
 #[derive(Debug)]
 pub(super) struct Histograms {
     /// Where those of each feature begin, and where the last ones end.
     begins: Vec<usize>,
+    /// The second derivative of all rows, where they have the same.
+    hessian: Option<i64>,
     /// Lanes to fill, all zero.
-    lanes: Mutex<Vec<Vec<Lanes>>>,
+    lanes: Mutex<Vec<Vec<u64>>>,
     /// Histograms that nobody needs any more.
     free: Vec<Histogram>,
 }
@@ -81,7 +86,12 @@ impl Histograms {
         for bins in bins {
             begins.push(begins[begins.len() - 1] + bins.count() + 1);
         }
-        Self { begins, lanes: Mutex::default(), free: Vec::new() }
+        Self { begins, hessian: None, lanes: Mutex::default(), free: Vec::new() }
+    }
+
+    /// From now on the second derivative is the same for all rows, or not.
+    pub(super) fn know_hessian(&mut self, of_all: Option<i64>) {
+        self.hessian = of_all;
     }
 
     /// Which part of a histogram is a feature's.
@@ -114,20 +124,50 @@ impl Histograms {
         let tasks: Vec<_> =
             pages.iter().flat_map(|page| groups.iter().map(move |group| (page, group))).collect();
         tasks.into_par_iter().for_each(|((features, sums), group)| {
-            let mut lanes = locked(&self.lanes).pop().unwrap_or_else(|| vec![[[0; 2]; 256]; PAGE]);
-            let lanes_here = &mut lanes[..features.len()];
-            group.iter().for_each(|block| fill(block, node, features.start, lanes_here));
-            let begin = self.begins[features.start];
-            let mut sums = locked(sums);
-            for (feature, lanes) in features.clone().zip(lanes_here) {
-                let range = self.range(feature);
-                empty(lanes, &mut sums[range.start - begin..range.end - begin]);
+            let mut lanes = locked(&self.lanes).pop().unwrap_or_else(|| vec![0; PAGE_LANES]);
+            match self.hessian {
+                None => self.add::<2>(group, node, (features.clone(), sums), &mut lanes),
+                Some(_) => self.add::<1>(group, node, (features.clone(), sums), &mut lanes),
             }
-            drop(sums);
             locked(&self.lanes).push(lanes);
         });
         drop(pages);
         histogram
+    }
+
+    /// Adds the rows of a node in some blocks to the sums of some features, by way of lanes that are zero before and after.
+    fn add<const WIDTH: usize>(
+        &self,
+        blocks: &[Block],
+        node: usize,
+        (features, sums): (std::ops::Range<usize>, &Mutex<&mut [Sums]>),
+        lanes: &mut [u64],
+    ) {
+        let lanes: &mut [Lanes<WIDTH>] = lanes.as_chunks_mut().0.as_chunks_mut().0;
+        let lanes = &mut lanes[..features.len()];
+        blocks.iter().for_each(|block| fill(block, node, features.start, lanes));
+        let begin = self.begins[features.start];
+        let mut sums = locked(sums);
+        for (feature, lanes) in features.zip(lanes) {
+            let range = self.range(feature);
+            self.empty(lanes, &mut sums[range.start - begin..range.end - begin]);
+        }
+    }
+
+    /// Adds lanes to sums, and leaves them at zero.
+    fn empty<const WIDTH: usize>(&self, lanes: &mut Lanes<WIDTH>, sums: &mut [Sums]) {
+        let count = sums.len() - 1;
+        let from = lanes[..count].iter().chain([&lanes[usize::from(MISSING)]]);
+        for (sums, lane) in sums.iter_mut().zip(from) {
+            let rows = lane[WIDTH - 1] & ((1 << COUNT_BITS) - 1);
+            let above = lane[WIDTH - 1] as i64 >> COUNT_BITS;
+            let (gradient, hessian) = match self.hessian {
+                Some(hessian) => (above, hessian * rows as i64),
+                None => (lane[0] as i64, above),
+            };
+            *sums += Sums { gradient, hessian, rows: rows as u32 };
+        }
+        lanes.fill([0; WIDTH]);
     }
 }
 
@@ -153,7 +193,7 @@ fn groups(blocks: &[Block], node: usize) -> Vec<&[Block]> {
 }
 
 /// Adds the rows of a node in one block to the lanes of features, tile by tile.
-fn fill(block: &Block, node: usize, first: usize, lanes: &mut [Lanes]) {
+fn fill<const WIDTH: usize>(block: &Block, node: usize, first: usize, lanes: &mut [Lanes<WIDTH>]) {
     let rows = block.rows_in(node);
     if rows.is_empty() {
         return;
@@ -163,14 +203,14 @@ fn fill(block: &Block, node: usize, first: usize, lanes: &mut [Lanes]) {
         let feature = first + tile * TILE;
         let task = Tile { bins: block.bins(), place: block.place(feature), rows, whole: &block.whole };
         match lanes.len() {
-            1 => task.add::<1>(lanes),
-            2 => task.add::<2>(lanes),
-            3 => task.add::<3>(lanes),
-            4 => task.add::<4>(lanes),
-            5 => task.add::<5>(lanes),
-            6 => task.add::<6>(lanes),
-            7 => task.add::<7>(lanes),
-            _ => task.add::<TILE>(lanes),
+            1 => task.add::<1, WIDTH>(lanes),
+            2 => task.add::<2, WIDTH>(lanes),
+            3 => task.add::<3, WIDTH>(lanes),
+            4 => task.add::<4, WIDTH>(lanes),
+            5 => task.add::<5, WIDTH>(lanes),
+            6 => task.add::<6, WIDTH>(lanes),
+            7 => task.add::<7, WIDTH>(lanes),
+            _ => task.add::<TILE, WIDTH>(lanes),
         }
     }
 }
@@ -193,36 +233,24 @@ struct Tile<'a> {
 }
 
 impl Tile<'_> {
-    fn add<const FEATURES: usize>(&self, lanes: &mut [Lanes]) {
-        let lanes: &mut [Lanes; FEATURES] = lanes.try_into().expect("a tile has as many features");
+    fn add<const FEATURES: usize, const WIDTH: usize>(&self, lanes: &mut [Lanes<WIDTH>]) {
+        let lanes: &mut [Lanes<WIDTH>; FEATURES] = lanes.try_into().expect("a tile has as many features");
         let Place { at, stride } = self.place;
         for row in self.rows {
             let row = usize::from(*row);
             let [gradient, hessian] = self.whole[row].map(|it| i64::from(it) as u64);
-            let counted = hessian << COUNT_BITS | 1;
+            let counted = (if WIDTH == 1 { gradient } else { hessian }) << COUNT_BITS | 1;
+            let added: [u64; WIDTH] =
+                std::array::from_fn(|lane| if lane + 1 == WIDTH { counted } else { gradient });
             let from = at + row * stride;
             let bins: &[u8; FEATURES] =
                 self.bins[from..from + FEATURES].try_into().expect("a row has as many bins");
             for (lanes, bin) in lanes.iter_mut().zip(bins) {
                 let lane = &mut lanes[usize::from(*bin)];
-                *lane = [lane[0].wrapping_add(gradient), lane[1].wrapping_add(counted)];
+                *lane = std::array::from_fn(|at| lane[at].wrapping_add(added[at]));
             }
         }
     }
-}
-
-/// Adds lanes to sums, and leaves them at zero.
-fn empty(lanes: &mut Lanes, sums: &mut [Sums]) {
-    let count = sums.len() - 1;
-    let from = lanes[..count].iter().chain([&lanes[usize::from(MISSING)]]);
-    for (sums, [gradient, counted]) in sums.iter_mut().zip(from) {
-        *sums += Sums {
-            gradient: *gradient as i64,
-            hessian: (counted >> COUNT_BITS) as i64,
-            rows: (counted & ((1 << COUNT_BITS) - 1)) as u32,
-        };
-    }
-    lanes.fill([0; 2]);
 }
 
 /// What remains of a node without one of its children, in place.

@@ -143,7 +143,7 @@ fn place(name: &str) -> usize {
     FEATURES[OF_ANCHOR..].iter().position(|it| it.name == name).unwrap_or(usize::MAX)
 }
 
-fn number(graph: &mut Graph, value: f64) -> Result<Value, GraphError> {
+pub(super) fn number(graph: &mut Graph, value: f64) -> Result<Value, GraphError> {
     Ok(graph.constant("number", Tensor::f64(&[], vec![value])?))
 }
 
@@ -167,15 +167,14 @@ impl Model {
             Ok::<_, GraphError>((graph.columns(rows, &places)?, graph.constant("places", back)))
         };
         let (ratio, reasons, back) = match self {
+            #[cfg(feature = "torch")]
+            Self::ZeroInflated(ziln) => {
+                let (own, _) = own(graph, &ziln.inputs.columns)?;
+                let ratio = ziln.add(graph, &own)?;
+                return Ok((bounded(graph, &ratio)?, nothing(graph, rows, names.len())?));
+            }
             Self::Expectation => {
-                let nothing = graph.constant(
-                    "nothing",
-                    Tensor::f64(&[names.len(), names.len()], vec![0.0; names.len() * names.len()])?,
-                );
-                let missing = graph.is_nan(rows)?;
-                let zero = number(graph, 0.0)?;
-                let known = graph.choose(&missing, &zero, rows)?;
-                let reasons = graph.matmul(&known, &nothing)?;
+                let reasons = nothing(graph, rows, names.len())?;
                 let score = graph.sum(&reasons, 1)?;
                 return Ok((graph.exp(&score)?, reasons));
             }
@@ -200,6 +199,15 @@ impl Model {
         let reasons = graph.matmul(&reasons, &back)?;
         Ok((bounded(graph, &ratio)?, reasons))
     }
+}
+
+/// No reasons: zeros, batch × width.
+fn nothing(graph: &mut Graph, rows: &Value, width: usize) -> Result<Value, GraphError> {
+    let zeros = graph.constant("nothing", Tensor::f64(&[width, width], vec![0.0; width * width])?);
+    let missing = graph.is_nan(rows)?;
+    let zero = number(graph, 0.0)?;
+    let known = graph.choose(&missing, &zero, rows)?;
+    graph.matmul(&known, &zeros)
 }
 
 fn bounded(graph: &mut Graph, ratio: &Value) -> Result<Value, GraphError> {
@@ -263,6 +271,21 @@ fn stacked(
 impl Linear {
     /// The score and what each column adds to it, on rows of its columns.
     fn add(&self, graph: &mut Graph, rows: &Value) -> Result<(Value, Value), GraphError> {
+        let reading = self.add_readings(graph, rows)?;
+        let mut weights = vec![0.0; self.terms.len() * self.columns.len()];
+        for (at, term) in self.terms.iter().enumerate() {
+            weights[at * self.columns.len() + term.column] = term.weight;
+        }
+        let weights = Tensor::f64(&[self.terms.len(), self.columns.len()], weights)?;
+        let weights = graph.constant("weights", weights);
+        let parts = graph.matmul(&reading, &weights)?;
+        let sum = graph.sum(&parts, 1)?;
+        let bias = number(graph, self.bias)?;
+        Ok((graph.add(&sum, &bias)?, parts))
+    }
+
+    /// The readings of all terms, batch × terms.
+    pub(super) fn add_readings(&self, graph: &mut Graph, rows: &Value) -> Result<Value, GraphError> {
         let each = |of: &dyn Fn(&super::Term) -> f64| self.terms.iter().map(of).collect::<Vec<f64>>();
         let columns: Vec<usize> = self.terms.iter().map(|term| term.column).collect();
         let values = graph.columns(rows, &columns)?;
@@ -284,17 +307,7 @@ impl Linear {
         // A number that is missing says nothing; that it is missing is a term of its own.
         let is_number = self.mask(graph, &|it| matches!(it.reads, Reads::Number { .. }))?;
         let silent = graph.and(&is_missing, &is_number)?;
-        let reading = graph.choose(&silent, &zero, &reading)?;
-        let mut weights = vec![0.0; self.terms.len() * self.columns.len()];
-        for (at, term) in self.terms.iter().enumerate() {
-            weights[at * self.columns.len() + term.column] = term.weight;
-        }
-        let weights = Tensor::f64(&[self.terms.len(), self.columns.len()], weights)?;
-        let weights = graph.constant("weights", weights);
-        let parts = graph.matmul(&reading, &weights)?;
-        let sum = graph.sum(&parts, 1)?;
-        let bias = number(graph, self.bias)?;
-        Ok((graph.add(&sum, &bias)?, parts))
+        graph.choose(&silent, &zero, &reading)
     }
 
     fn mask(&self, graph: &mut Graph, of: &dyn Fn(&super::Term) -> bool) -> Result<Value, GraphError> {

@@ -123,6 +123,9 @@ pub enum LifetimeError {
     /// A table that is not like the one that was learned from.
     #[error(transparent)]
     Matrix(#[from] MatrixError),
+    /// The library that trains networks failed.
+    #[error("libtorch failed: {0}")]
+    Torch(String),
     /// Trees could not be grown.
     #[error(transparent)]
     Trees(#[from] GbdtError),

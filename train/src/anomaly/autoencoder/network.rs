@@ -1,5 +1,7 @@
 //! A dense network as plain numbers, and how it is computed: each output's sum in one order, whatever the machine.
 
+use models::graph::dense::{self, Activation, Dense};
+
 /// One dense layer: outputs = inputs × weights + biases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
@@ -31,6 +33,17 @@ impl Layer {
 }
 
 impl Network {
+    /// The same as a table that graphs are built from.
+    #[must_use]
+    pub fn table(&self) -> Dense {
+        let layer = |(at, layer): (usize, &Layer)| dense::Layer {
+            weights: layer.weights.iter().copied().map(f64::from).collect(),
+            bias: layer.biases.iter().copied().map(f64::from).collect(),
+            activation: if at + 1 < self.layers.len() { Activation::Relu } else { Activation::Identity },
+        };
+        Dense { layers: self.layers.iter().enumerate().map(layer).collect() }
+    }
+
     /// What the network makes of one row.
     #[must_use]
     pub fn apply(&self, row: &[f32]) -> Vec<f32> {

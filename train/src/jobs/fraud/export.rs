@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 #[cfg(feature = "torch")]
-use models::graph::{
-    dense::{Activation, Dense, Layer},
-    preprocess::{Bend, Column, Numeric, Preprocess},
-};
+use models::graph::preprocess::{Bend, Column, Numeric, Preprocess};
 use models::{
     graph::{
         ElementType, Graph, GraphError, Metadata, Tensor as Constant, TensorType, Value,
@@ -274,13 +271,7 @@ fn repaired(graph: &mut Graph, rows: &Value, autoencoder: &Autoencoder) -> Resul
     });
     let scaled = Preprocess { columns: columns.collect() }.add(graph, rows)?.value;
     let single = graph.cast(&scaled, ElementType::F32)?;
-    let layers = &autoencoder.network().layers;
-    let layer = |(at, layer): (usize, &crate::anomaly::autoencoder::Layer)| Layer {
-        weights: layer.weights.iter().copied().map(f64::from).collect(),
-        bias: layer.biases.iter().copied().map(f64::from).collect(),
-        activation: if at + 1 < layers.len() { Activation::Relu } else { Activation::Identity },
-    };
-    let network = Dense { layers: layers.iter().enumerate().map(layer).collect() };
+    let network = autoencoder.network().table();
     let repaired = network.add(graph, &single)?;
     let (single, repaired) =
         (graph.cast(&single, ElementType::F64)?, graph.cast(&repaired, ElementType::F64)?);

@@ -70,6 +70,8 @@ pub enum Choice {
     Forest,
     /// Gradient-boosted trees with Tweedie's loss.
     Gbdt,
+    /// A network for the chance to spend and a log-normal amount; needs libtorch.
+    Ziln,
     /// All, and the best of them is taken; the same as auto.
     All,
 }

@@ -9,6 +9,8 @@ mod expectation;
 mod forest;
 mod stacking;
 mod tweedie;
+#[cfg(feature = "torch")]
+mod ziln;
 
 use rayon::prelude::*;
 
@@ -19,6 +21,8 @@ use crate::{
 };
 
 pub(super) use stacking::weights as stacking_weights;
+#[cfg(feature = "torch")]
+pub use ziln::Ziln;
 
 /// The least and the greatest multiple of the expectation that is ever predicted.
 pub(super) const RATIOS: (f64, f64) = (0.02, 50.0);
@@ -53,6 +57,8 @@ pub static CANDIDATES: &[&Candidate] = &[
     &elastic_net::CANDIDATE,
     &forest::CANDIDATE,
     &boosting::CANDIDATE,
+    #[cfg(feature = "torch")]
+    &ziln::CANDIDATE,
     &stacking::CANDIDATE,
 ];
 
@@ -67,6 +73,9 @@ pub enum Model {
     Linear(Linear),
     /// What trees predict: a mean of them or, with their link, e to their sum.
     Trees(Box<Boosted>),
+    /// A chance to spend, and a log-normal amount.
+    #[cfg(feature = "torch")]
+    ZeroInflated(Box<Ziln>),
     /// A mean of other models with these weights, each brought to the same total.
     Stack(Vec<Part>),
 }
@@ -111,6 +120,8 @@ impl Model {
                 bounded(scores.into_iter().map(libm::exp).collect())
             }
             Self::Trees(trees) => bounded(trees.predictions(&Matrix::like(&trees.columns, columns)?)?),
+            #[cfg(feature = "torch")]
+            Self::ZeroInflated(ziln) => bounded(ziln.ratios(&Matrix::like(&ziln.inputs.columns, columns)?)),
             Self::Stack(parts) => {
                 let mut sum = vec![0.0; rows];
                 for part in parts {
@@ -123,6 +134,17 @@ impl Model {
         })
     }
 
+    /// Whether a part of it calculates in float.
+    #[must_use]
+    pub fn is_float(&self) -> bool {
+        match self {
+            #[cfg(feature = "torch")]
+            Self::ZeroInflated(_) => true,
+            Self::Stack(parts) => parts.iter().any(|part| part.model.is_float()),
+            _ => false,
+        }
+    }
+
     /// The attributes among the columns that were learned from.
     #[must_use]
     pub fn attributes(&self) -> Vec<&Column> {
@@ -130,6 +152,8 @@ impl Model {
             Self::Expectation => &[][..],
             Self::Linear(linear) | Self::Exponential(linear) => &linear.columns,
             Self::Trees(trees) => &trees.columns,
+            #[cfg(feature = "torch")]
+            Self::ZeroInflated(ziln) => &ziln.inputs.columns,
             Self::Stack(parts) => {
                 return parts
                     .iter()
@@ -144,7 +168,7 @@ impl Model {
     /// How the ratio of each customer came about: what each column of these names adds to its logarithm, row after row. For
     /// trees and linear scores of independent columns these are exact Shapley values where the model is a product; where it
     /// is a sum, each over the logarithmic mean of the ratio and of the one without them. Of several models, the mean
-    /// of theirs by what each predicts. Nothing where nothing was learned.
+    /// of theirs by what each predicts. Nothing where nothing was learned, and of networks.
     ///
     /// # Errors
     /// When a column that was learned from is missing or of another kind.
@@ -169,6 +193,8 @@ impl Model {
         };
         Ok(match self {
             Self::Expectation => vec![0.0; rows * names.len()],
+            #[cfg(feature = "torch")]
+            Self::ZeroInflated(_) => vec![0.0; rows * names.len()],
             Self::Exponential(linear) => {
                 let table = Matrix::like(&linear.columns, columns)?;
                 spread(&linear.columns, &|row| linear.contributions(table.row(row)))
