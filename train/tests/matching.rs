@@ -1,0 +1,179 @@
+//! `tributary-train match` as a data scientist runs it, on users whose tastes were made.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs,
+    process::{Command, Output},
+};
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const USERS: u32 = 240;
+const ITEMS: u32 = 60;
+const KINDS: [&str; 3] = ["finance", "travel", "games"];
+
+/// Users of three tastes, each with about twelve items, four of five of them of their taste; earlier items are had by more.
+fn interactions() -> String {
+    let mut dice = Xoshiro256PlusPlus::seed_from_u64(5);
+    let mut text = "user,item,value,ts\n".to_owned();
+    for user in 0..USERS {
+        for step in 0..12 {
+            let is_own = dice.random_range(0.0..1.0) < 0.8;
+            let taste = if is_own { user % 3 } else { dice.random_range(0..3) };
+            let place = f64::powi(dice.random_range(0.0..1.0), 2) * f64::from(ITEMS / 3);
+            let item = 3 * place as u32 + taste;
+            writeln!(text, "u{user},i{item},{}.5,2026-01-{:02}T00:00:00Z", 1 + user % 3, 1 + step).unwrap();
+        }
+    }
+    text
+}
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.write("seen.csv", &interactions());
+        let items: String =
+            (0..=ITEMS).map(|item| format!("i{item},{}\n", KINDS[item as usize % 3])).collect();
+        place.write("items.csv", &format!("item,kind\n{items}"));
+        let users: String =
+            (0..=USERS).map(|user| format!("u{user},{}\n", KINDS[user as usize % 3])).collect();
+        place.write("users.csv", &format!("user,kind\n{users}"));
+        place
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    fn run(&self, words: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
+        command.current_dir(self.0.path()).arg("match").args(words.split_whitespace()).output().unwrap()
+    }
+
+    fn told(&self, words: &str) -> String {
+        let output = self.run(words);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn check_refused(&self, words: &str, says: &str) {
+        let output = self.run(&format!("{words} --out refused"));
+        let sentence = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && sentence.contains(says), "{words}: {sentence}");
+        assert!(!self.0.path().join("refused").exists());
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.0.path().join(name)).unwrap()
+    }
+
+    fn metrics(&self, out: &str) -> Value {
+        serde_json::from_slice(&self.read(&format!("{out}/metrics.json"))).unwrap()
+    }
+
+    /// The items of each user, best first, with why.
+    fn recommendations(&self, out: &str) -> BTreeMap<String, Vec<(String, String)>> {
+        let text = self.read(&format!("{out}/recommendations.csv"));
+        let mut lists: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+        for row in csv::Reader::from_reader(text.as_slice()).deserialize() {
+            let (user, item, rank, _, reason): (String, String, usize, f64, String) = row.unwrap();
+            let list = lists.entry(user).or_default();
+            list.push((item, reason));
+            assert_eq!(rank, list.len());
+        }
+        lists
+    }
+}
+
+const ALL: &str = "--interactions seen.csv --user-features users.csv --item-features items.csv";
+
+#[test]
+fn tastes_are_found_and_everybody_gets_a_list_with_reasons() {
+    let place = Place::new();
+    let told = place.told(&format!("{ALL} --model all --k 5 --seed 3 --out out"));
+    assert!(told.contains("240 of") || told.contains("241 users and 61 items"), "{told}");
+    let metrics = place.metrics("out");
+    let of = |model: &str, measure: &str| metrics["models"][model][measure].as_f64().unwrap();
+    let chosen = metrics["recommends"].as_str().unwrap();
+    for model in ["popularity", "knn", "cosine", "ease", "als", "bpr", "blend"] {
+        for measure in ["recall@5", "ndcg@5", "map@5", "coverage"] {
+            assert!((0.0..=1.0).contains(&of(model, measure)), "{model} {measure}");
+        }
+        assert!(of(model, "ndcg@5") <= of(chosen, "ndcg@5"), "{model} is better than {chosen}");
+        let interval = &metrics["models"][model]["ndcg_interval"];
+        assert!(interval["low"].as_f64().unwrap() < of(model, "ndcg@5"));
+    }
+    assert!(1.3 * of("popularity", "ndcg@5") < of("blend", "ndcg@5"), "{metrics}");
+
+    let lists = place.recommendations("out");
+    assert_eq!(lists.len(), 241, "also who is only among the features");
+    let seen = interactions();
+    for (user, list) in &lists {
+        assert_eq!(list.len(), 5);
+        for (item, reason) in list {
+            assert!(!seen.contains(&format!("{user},{item},")), "{user} has {item} already");
+            assert!(!reason.is_empty(), "{user} {item}");
+        }
+    }
+    let kind = |name: &str| name[1..].parse::<usize>().unwrap() % 3;
+    let same =
+        lists.iter().flat_map(|(user, list)| list.iter().map(move |(item, _)| kind(user) == kind(item)));
+    let share = same.clone().filter(|same| *same).count() as f64 / same.count() as f64;
+    assert!(0.7 < share, "{share} of what is recommended is of the user's taste");
+    assert!(String::from_utf8(place.read("out/report.html")).unwrap().contains("Newcomers"));
+}
+
+#[test]
+fn neither_threads_nor_the_order_of_rows_make_a_difference() {
+    let place = Place::new();
+    for (out, threads) in [("one", 1), ("two", 2)] {
+        place.told(&format!("{ALL} --model all --threads {threads} --out {out}"));
+    }
+    let text = interactions();
+    let (head, rows) = text.split_once('\n').unwrap();
+    let turned: Vec<&str> = rows.lines().rev().collect();
+    place.write("seen.csv", &format!("{head}\n{}\n", turned.join("\n")));
+    place.told(&format!("{ALL} --model all --out turned"));
+    for name in ["recommendations.csv", "report.html"] {
+        assert!(place.read(&format!("one/{name}")) == place.read(&format!("two/{name}")), "{name}");
+        assert!(
+            place.read(&format!("one/{name}")) == place.read(&format!("turned/{name}")),
+            "{name}, turned"
+        );
+    }
+}
+
+#[test]
+fn the_last_and_the_latest_can_judge() {
+    let place = Place::new();
+    place.told("--interactions seen.csv --split leave-last --model ease --out last");
+    assert_eq!(place.metrics("last")["judged_on"], 240);
+    place.told("--interactions seen.csv --split time --test-share 0.5 --model knn --out time");
+    let metrics = place.metrics("time");
+    let (learned, judged) =
+        (metrics["learned_from"].as_f64().unwrap(), metrics["judged_on"].as_f64().unwrap());
+    assert!((judged / (learned + judged) - 0.5).abs() < 0.1, "{metrics}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_a_sentence() {
+    let place = Place::new();
+    place.check_refused("--interactions nothing.csv", "nothing.csv");
+    place.check_refused(&format!("{ALL} --test-share 1.5"), "the share to judge on is 1.5");
+    place.check_refused(&format!("{ALL} --k 0"), "--k is 0");
+    place.check_refused("--interactions seen.csv --model cosine", "give them, or choose another model");
+    place.check_refused(&format!("{ALL} --column sum=total"), "there is no field \"sum\"");
+    place.write("items.csv", "item,kind\ni1,a\ni1,b\n");
+    place.check_refused(ALL, "line 3, column item: i1 is told of twice");
+    place.write("seen.csv", "user,item\nu1,i1\n,i2\n");
+    place.check_refused("--interactions seen.csv", "line 3, column user: says nothing");
+    place.write("seen.csv", "user,item\nu1,i1\nu1,i2\n");
+    place.check_refused("--interactions seen.csv --split time", "has no column ts");
+}
