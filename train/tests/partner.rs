@@ -325,7 +325,10 @@ fn predicted_values_belong_to_the_partner_of_the_first_transaction() {
     assert_eq!(partners.keys().collect::<Vec<_>>(), ["blog", "video"]);
     let blog = &partners["blog"];
     assert_eq!(blog["conversions"], "200");
-    assert!((number(blog, "mean_value") - 93.0).abs() < 0.2, "{blog:?}");
+    assert!((number(blog, "mean_value") - 243.0).abs() < 0.2, "spent 150, and 93 are predicted: {blog:?}");
+    place.told(&format!("{learn} --predicted-on 2025-04-15 --out april"));
+    let april = &place.partners("april")["blog"];
+    assert!((number(april, "mean_value") - 193.0).abs() < 0.2, "{april:?}");
     assert!((number(blog, "cost_per_conversion") - 8.0).abs() < 1e-9, "8 % of the first order");
     place.file("predictions.csv", "customer_id,predicted\nc1,5\nc999,5\n");
     place

@@ -1,4 +1,5 @@
-//! Customers whose value was predicted, and whose first transaction says who won them.
+//! Customers whose value is what they have spent and what it was predicted that they will, and whose first transaction says
+//! who won them.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,7 +10,7 @@ use anyhow::{Result, bail, ensure};
 use domain::{Clock, attribution::Channels};
 
 use super::{PartnerArgs, Told, Won, came_back};
-use crate::jobs::table::Table;
+use crate::jobs::table::{Table, day_of};
 
 const CUSTOMER: &str = "customer_id";
 const DATE: &str = "date";
@@ -28,6 +29,8 @@ struct Customer {
     days: Vec<i32>,
     /// Of the first day.
     amount: f64,
+    /// Until the day of the predictions.
+    spent: f64,
 }
 
 /// Reads both.
@@ -38,7 +41,7 @@ pub(super) fn read(
 ) -> Result<Told> {
     let orders = Table::read_one_of(transactions, &asked.columns_of(FIELDS))?;
     let mut names = Channels::default();
-    let (customers, partners, last_day) = customers(&orders, &mut names, clock)?;
+    let (customers, partners, last_day) = customers(&orders, &mut names, (asked, clock))?;
     let predicted = Table::read_one_of(predictions, &asked.columns_of(&[CUSTOMER, PREDICTED]))?;
     let (who, values) = (predicted.names_of(CUSTOMER)?, predicted.amounts(PREDICTED)?);
     let numbers: HashMap<&str, usize> =
@@ -59,7 +62,7 @@ pub(super) fn read(
         let it = Won {
             campaign: customer.campaign,
             day: customer.days.first().copied(),
-            value: values[row],
+            value: customer.spent + values[row],
             cost: asked.cost(None, Some(customer.amount)),
             came_back: came_back(&customer.days, last_day),
         };
@@ -95,6 +98,7 @@ fn customers(table: &Table, names: &mut Channels, clock: &Clock) -> Result<(Vec<
         let key = |row: usize| (numbers[row], days[row], won_by[row].is_none(), won_by[row], campaigns[row]);
         key(*one).cmp(&key(*other)).then(amounts[*one].total_cmp(&amounts[*other]))
     });
+    let predicted_on = asked.predicted_on.map_or(i32::MAX, day_of);
     let of = |rows: &[usize]| {
         let first = rows[0];
         let on_first = rows.iter().filter(|row| days[**row] == days[first]);
@@ -103,6 +107,7 @@ fn customers(table: &Table, names: &mut Channels, clock: &Clock) -> Result<(Vec<
             campaign: campaigns[first],
             days: rows.iter().map(|row| days[*row]).collect(),
             amount: on_first.map(|row| amounts[*row]).sum(),
+            spent: rows.iter().filter(|row| days[**row] <= predicted_on).map(|row| amounts[*row]).sum(),
         }
     };
     let all = rows.chunk_by(|one, other| numbers[*one] == numbers[*other]).map(of).collect();
