@@ -146,7 +146,9 @@ fn named(error: WorthError, input: &Input) -> anyhow::Error {
 
 impl<'a> Known<'a> {
     fn of(listed: &'a Listed, sources: &[&str], (until, input): (Option<i32>, &Input)) -> Self {
-        let is_known = |day: Option<i32>| day.zip(until).is_none_or(|(day, until)| day <= until);
+        let after = input.known_after.unwrap_or(0);
+        let is_known =
+            |day: Option<i32>| day.zip(until).is_none_or(|(day, until)| day.saturating_add(after) <= until);
         let won: Vec<&Won> = listed.won.iter().filter(|won| is_known(won.day)).collect();
         let end = until.or(input.last_day);
         let clicked = &listed.clicked;

@@ -103,6 +103,8 @@ pub(super) struct Input {
     pub(super) has_clicks: bool,
     /// The last day that something is told of, where there are days.
     pub(super) last_day: Option<i32>,
+    /// After how many days it is known what a conversion brought; none where that was known on one day only.
+    pub(super) known_after: Option<i32>,
     pub(super) notes: Vec<String>,
     /// What it was read from.
     pub(super) sources: Vec<(String, Fingerprint)>,
@@ -114,6 +116,7 @@ struct Told {
     /// With the name of who won them.
     won: Vec<(String, Won)>,
     last_day: Option<i32>,
+    known_after: Option<i32>,
     notes: Vec<String>,
     /// Fields that had another name.
     renamed: BTreeSet<String>,
@@ -175,7 +178,8 @@ impl PartnerArgs {
             );
             partner.won.sort_by(Won::order);
         }
-        Ok(Input { partners, has_clicks, last_day: told.last_day, notes, sources })
+        let (last_day, known_after) = (told.last_day, told.known_after);
+        Ok(Input { partners, has_clicks, last_day, known_after, notes, sources })
     }
 
     /// What a conversion cost, by what is known of it.

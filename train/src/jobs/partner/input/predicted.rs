@@ -79,18 +79,23 @@ pub(super) fn read(
     let tables = [&orders, &predicted];
     let renamed = tables.iter().flat_map(|table| table.renamed_fields()).map(str::to_owned).collect();
     let sources = tables.map(|table| (table.source().to_owned(), table.data)).to_vec();
-    Ok(Told { won, last_day: Some(last_day), notes, renamed, sources })
+    Ok(Told { won, last_day: Some(last_day), known_after: None, notes, renamed, sources })
 }
 
 /// What each customer did, by number, with the names of partners and the last day.
-fn customers(table: &Table, names: &mut Channels, clock: &Clock) -> Result<(Vec<Customer>, Channels, i32)> {
+fn customers(
+    table: &Table,
+    names: &mut Channels,
+    (asked, clock): (&PartnerArgs, &Clock),
+) -> Result<(Vec<Customer>, Channels, i32)> {
     let (numbers, days) = (table.numbered(CUSTOMER, names)?, table.past_days(DATE, clock)?);
     let amounts = table.amounts(AMOUNT)?;
     let mut partners = Channels::default();
     let won_by = in_order(&table.names_if_any(PARTNER)?, &mut partners);
-    let campaigns = match table.has(CAMPAIGN) {
-        true => in_order(&table.names_if_any(CAMPAIGN)?, &mut Channels::default()),
-        false => vec![None; table.rows()],
+    let campaigns = if table.has(CAMPAIGN) {
+        in_order(&table.names_if_any(CAMPAIGN)?, &mut Channels::default())
+    } else {
+        vec![None; table.rows()]
     };
     let mut rows: Vec<usize> = (0..table.rows()).collect();
     // Of several partners on the first day it is the first by name, in whatever order rows come.
