@@ -26,11 +26,24 @@ pub struct Efforts {
     pub clicks: Vec<(usize, u64)>,
 }
 
+/// What a partner's mix is worth over the usual one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mix {
+    /// The logarithm.
+    pub log: f64,
+    /// How unsure it is which campaigns the partner sells, as the logarithm's variance.
+    pub variance: f64,
+    /// How unsure it is what these campaigns are worth; own conversions, which say that of themselves, make it matter less.
+    pub of_campaigns: f64,
+}
+
 /// What was learned of campaigns.
 #[derive(Clone, Debug)]
 pub struct Mixes {
     /// The mean value of each over that of the program.
     campaigns: Vec<f64>,
+    /// The variance of these means, as parts of them.
+    unsure: Vec<f64>,
     /// How many conversions a click of each brings.
     rates: Vec<f64>,
     /// Over all conversions.
@@ -70,7 +83,8 @@ impl Mixes {
             (count + USUAL_CONVERSIONS) / f64::max(clicks + usual_clicks, 1.0)
         };
         let rates = sums.iter().zip(&clicks).map(rate).collect();
-        let mut mixes = Self { campaigns, rates, usual, strength: 0.0, between: 0.0 };
+        let unsure = unsure(partners, &sums);
+        let mut mixes = Self { campaigns, unsure, rates, usual, strength: 0.0, between: 0.0 };
         mixes.compare(partners, all.1);
         mixes
     }
@@ -115,17 +129,40 @@ impl Mixes {
         self.campaigns[campaign]
     }
 
-    /// What a partner's mix is worth over the usual one, from its clicks and conversions: the logarithm's mean and variance.
+    /// What a partner's mix is worth over the usual one, from its clicks and conversions.
     #[must_use]
-    pub fn log_mix(&self, partner: &Efforts) -> (f64, f64) {
+    pub fn mix(&self, partner: &Efforts) -> Mix {
         let (count, expected) = (partner.sold.len() as f64, self.expected(partner));
-        if partner.sold.is_empty() {
-            return (libm::log(expected / self.usual), self.between / square(expected));
-        }
-        let sum: f64 = partner.sold.iter().map(|sold| self.of(sold.campaign)).sum();
         let weight = count + self.strength;
-        let mix = (sum + self.strength * expected) / weight;
-        (libm::log(mix / self.usual), self.between * self.strength / weight / square(mix))
+        let own = if partner.sold.is_empty() { 0.0 } else { count / weight };
+        let sum: f64 = partner.sold.iter().map(|sold| self.of(sold.campaign)).sum();
+        let mix = own * sum / f64::max(count, 1.0) + (1.0 - own) * expected;
+        let parts = self.parts(partner, own);
+        let total: f64 = parts.iter().sum();
+        let of_campaigns = parts.iter().zip(&self.unsure).map(|(part, unsure)| square(part / total) * unsure);
+        Mix {
+            log: libm::log(mix / self.usual),
+            variance: (1.0 - own) * self.between / square(mix),
+            of_campaigns: if 0.0 < total { of_campaigns.sum() } else { 0.0 },
+        }
+    }
+
+    /// How much of a partner's mix is each campaign's, by value: of its conversions and of those that its clicks let expect.
+    fn parts(&self, partner: &Efforts, own: f64) -> Vec<f64> {
+        let mut parts = vec![0.0; self.campaigns.len()];
+        let count = f64::max(partner.sold.len() as f64, 1.0);
+        for sold in &partner.sold {
+            parts[sold.campaign] += own / count * self.of(sold.campaign);
+        }
+        let clicked = || {
+            partner.clicks.iter().map(|(campaign, count)| (*campaign, *count as f64 * self.rates[*campaign]))
+        };
+        let conversions: f64 = clicked().map(|(_, conversions)| conversions).sum();
+        for (campaign, conversions_of) in clicked() {
+            parts[campaign] +=
+                (1.0 - own) * conversions_of / f64::max(conversions, 1e-12) * self.of(campaign);
+        }
+        parts
     }
 
     /// What a conversion would have brought if its campaign were like the usual mix.
@@ -133,6 +170,20 @@ impl Mixes {
     pub fn without_campaign(&self, sold: &Sold) -> f64 {
         sold.value * self.usual / self.of(sold.campaign)
     }
+}
+
+/// The variance of each campaign's mean as a part of it, from how conversions of a campaign differ.
+fn unsure(partners: &[Efforts], sums: &[(f64, f64)]) -> Vec<f64> {
+    let (mut squares, mut freedom) = (0.0, 0.0);
+    for sold in partners.iter().flat_map(|partner| &partner.sold) {
+        let (value, count) = sums[sold.campaign];
+        if 0.0 < value && 1.0 < count {
+            squares += square(sold.value * count / value - 1.0);
+            freedom += (count - 1.0) / count;
+        }
+    }
+    let within = squares / f64::max(freedom, 1.0);
+    sums.iter().map(|(_, count)| within / (count + OF_PROGRAM)).collect()
 }
 
 fn square(number: f64) -> f64 {
@@ -159,11 +210,11 @@ mod tests {
         let partners = [cheap(1_000), dear(1_000), both.clone(), both].map(efforts);
         let mixes = Mixes::fit(&partners, 2);
         assert!((mixes.of(0) / mixes.of(1) - 1.0 / 9.0).abs() < 0.05);
-        let (nobody, _) = mixes.log_mix(&efforts(Vec::new()));
-        let ((few, unsure), (many, sure)) =
-            (mixes.log_mix(&efforts(dear(1))), mixes.log_mix(&efforts(dear(1_000))));
-        assert!(nobody.abs() < 1e-12 && nobody < few && few < many && sure < unsure);
-        assert!((many - libm::log(90.0 / 50.0)).abs() < 0.05, "{many}");
+        let nobody = mixes.mix(&efforts(Vec::new()));
+        let (few, many) = (mixes.mix(&efforts(dear(1))), mixes.mix(&efforts(dear(1_000))));
+        assert!(nobody.log.abs() < 1e-12 && nobody.log < few.log && few.log < many.log);
+        assert!(many.variance < few.variance && few.variance < nobody.variance);
+        assert!((many.log - libm::log(90.0 / 50.0)).abs() < 0.05, "{many:?}");
         let adjusted = [mixes.without_campaign(&sold(0, 10.0)), mixes.without_campaign(&sold(1, 90.0))];
         assert!((adjusted[0] / adjusted[1] - 1.0).abs() < 0.1, "{adjusted:?}");
     }
@@ -178,10 +229,9 @@ mod tests {
         let newcomer = Efforts { sold: Vec::new(), clicks: vec![(1, 400)] };
         partners.push(newcomer.clone());
         let mixes = Mixes::fit(&partners, 2);
-        let (log, variance) = mixes.log_mix(&newcomer);
-        let (known, _) = mixes.log_mix(&partner(1, 1_000));
-        assert!(0.7 * known < log && log <= known, "{log} of {known}");
-        assert!(variance < 0.05, "{variance}");
+        let (told, known) = (mixes.mix(&newcomer), mixes.mix(&partner(1, 1_000)));
+        assert!(0.7 * known.log < told.log && told.log <= known.log, "{told:?} of {known:?}");
+        assert!(told.variance < 0.05, "{told:?}");
     }
 
     #[test]
@@ -189,7 +239,7 @@ mod tests {
         let partners = [efforts(vec![sold(0, 3.0), sold(0, 9.0)]), efforts(vec![sold(0, 1.0)])];
         let mixes = Mixes::fit(&partners, 1);
         assert!((mixes.without_campaign(&sold(0, 7.0)) - 7.0).abs() < 1e-12);
-        let (log, variance) = mixes.log_mix(&partners[1]);
-        assert!(log.abs() < 1e-12 && variance.abs() < 1e-12);
+        let mix = mixes.mix(&partners[1]);
+        assert!(mix.log.abs() < 1e-12 && mix.variance.abs() < 1e-12);
     }
 }

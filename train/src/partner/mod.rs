@@ -20,6 +20,6 @@ mod planted;
 mod tests;
 
 pub use churn::{Leaving, churn_ratios};
-pub use mix::{Efforts, Mixes, Sold};
+pub use mix::{Efforts, Mix, Mixes, Sold};
 pub use tiers::{Chances, Tier, TierError, Tiers};
 pub use worth::{Partner, Posterior, Worth, WorthError, Worths, fit};

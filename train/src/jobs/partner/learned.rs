@@ -146,7 +146,9 @@ fn named(error: WorthError, input: &Input) -> anyhow::Error {
 
 impl<'a> Known<'a> {
     fn of(listed: &'a Listed, sources: &[&str], (until, input): (Option<i32>, &Input)) -> Self {
-        let is_known = |day: Option<i32>| day.zip(until).is_none_or(|(day, until)| day <= until);
+        let after = input.known_after.unwrap_or(0);
+        let is_known =
+            |day: Option<i32>| day.zip(until).is_none_or(|(day, until)| day.saturating_add(after) <= until);
         let won: Vec<&Won> = listed.won.iter().filter(|won| is_known(won.day)).collect();
         let end = until.or(input.last_day);
         let clicked = &listed.clicked;
@@ -199,20 +201,23 @@ impl<'a> Known<'a> {
     ) -> Result<Standing, WorthError> {
         let without_history = |profile: &[f64]| {
             let partner = Partner { source: self.source, profile, clicks: 0, values: &[] };
-            worths.worth(&partner).map(|worth| worth.per_conversion.log_mean)
+            worths.worth(&partner).map(|worth| worth.per_conversion)
         };
         let mut profile = vec![0.0; self.profile.len()];
-        let of_source = without_history(&profile)?;
+        let of_source = without_history(&profile)?.log_mean;
         let mut by_profile = Vec::with_capacity(profile.len());
         for (place, number) in self.profile.iter().enumerate() {
             profile[place] = *number;
-            by_profile.push(without_history(&profile)? - of_source);
+            by_profile.push(without_history(&profile)?.log_mean - of_source);
             profile[place] = 0.0;
         }
-        let worth = worths.worth(&self.partner())?;
-        let (mix, variance) = mixes.log_mix(&self.efforts);
+        let (worth, expected) = (worths.worth(&self.partner())?, without_history(&self.profile)?);
+        let mix = mixes.mix(&self.efforts);
+        // What own conversions say of the partner, they say of its campaigns, too.
+        let unsaid = worth.per_conversion.log_sd / expected.log_sd;
+        let variance = mix.variance + mix.of_campaigns * unsaid.powi(4);
         let mixed = |it: Posterior| Posterior {
-            log_mean: it.log_mean + mix,
+            log_mean: it.log_mean + mix.log,
             log_sd: (it.log_sd * it.log_sd + variance).sqrt(),
         };
         let (conversions, cost) = (self.won.len(), self.cost(program, costs));
@@ -227,8 +232,8 @@ impl<'a> Known<'a> {
             reasons: Reasons {
                 program: usual,
                 source: of_source - usual,
-                campaigns: mix,
-                own: worth.per_conversion.log_mean - without_history(&self.profile)?,
+                campaigns: mix.log,
+                own: worth.per_conversion.log_mean - expected.log_mean,
                 profile: by_profile,
             },
             cost,
@@ -262,7 +267,7 @@ impl<'a> Known<'a> {
     /// What a conversion costs: what its campaigns cost others, and, as far as there are many, what was paid for its own.
     fn cost(&self, program: &Program, costs: &Mixes) -> f64 {
         let (paid, count) = self.paid().filter(|_| program.has_costs).unwrap_or_default();
-        let usual = program.cost * libm::exp(costs.log_mix(&self.paid_for()).0);
+        let usual = program.cost * libm::exp(costs.mix(&self.paid_for()).log);
         (paid + USUAL_COSTS * usual) / (count + USUAL_COSTS)
     }
 }

@@ -95,7 +95,7 @@ impl Placed {
 /// What tiers would have been at the end of earlier months, beginning with Bronze for everybody; the first month only places
 /// them and is not told.
 fn months(input: &Input, tiers: &Tiers) -> Vec<Month> {
-    let Some(last_day) = input.last_day else { return Vec::new() };
+    let Some((last_day, _)) = input.last_day.zip(input.known_after) else { return Vec::new() };
     let ends: Vec<i32> = (0..=MONTHS).rev().map(|month| last_day - month * MONTH_DAYS).collect();
     // What is too little to learn from says nothing of tiers either.
     let learned: Vec<Option<Learned>> = ends.par_iter().map(|end| learn(input, Some(*end)).ok()).collect();

@@ -88,7 +88,7 @@ fn cell(number: Option<f64>) -> String {
 
 fn of_partner(said: &Said, partner: &Listed, standing: &Standing) -> Vec<String> {
     let has_clicks = said.input.has_clicks;
-    let clicks = has_clicks.then(|| standing.clicks.to_string()).unwrap_or_default();
+    let clicks = if has_clicks { standing.clicks.to_string() } else { String::new() };
     let mut cells = vec![
         partner.name.clone(),
         said.learned.sources[standing.source].clone(),

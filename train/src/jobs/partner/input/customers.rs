@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path, asked: &PartnerArgs, clock: &Clock) -> Result<To
     let won = won.collect();
     let renamed = table.renamed_fields().map(str::to_owned).collect();
     let sources = vec![(table.source().to_owned(), table.data)];
-    Ok(Told { won, last_day, notes: Vec::new(), renamed, sources })
+    Ok(Told { won, last_day, known_after: Some(0), notes: Vec::new(), renamed, sources })
 }
 
 /// Of each row that is its customer's first, whether they came back.

@@ -53,7 +53,8 @@ pub(super) fn read(address: &Path, asked: &PartnerArgs, roster: &mut Roster) -> 
     for (affiliate, of) in &clicks {
         of.enter(roster.partner(&affiliate.to_string()), &mut campaigns);
     }
-    let mut told = Told { last_day: Some(day(last_us)), notes, ..Told::default() };
+    let known_after = i32::try_from(asked.follow_days).ok();
+    let mut told = Told { last_day: Some(day(last_us)), known_after, notes, ..Told::default() };
     let mut bytes = Vec::new();
     for orders in customers.values() {
         for (order, won) in won(orders, (last_us, asked), &rates, &mut campaigns) {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use chrono::NaiveDate;
 use clap::Args;
 use domain::{Clock, Rate};
 use models::fingerprint::Fingerprint;
@@ -36,12 +37,16 @@ pub struct PartnerArgs {
     /// A file with a row for each conversion: partner_id, value, and perhaps date, customer_id, campaign, amount, cost
     #[arg(long, value_name = "FILE", conflicts_with_all = ["predictions", "lake"])]
     customers: Option<PathBuf>,
-    /// The predictions.csv of `tributary-train ltv`
+    /// The predictions.csv of `tributary-train ltv`: a customer is worth what they have spent and what is predicted
     #[arg(long, value_name = "FILE", requires = "transactions", conflicts_with = "lake")]
     predictions: Option<PathBuf>,
     /// The transactions that they were made from: the partner of a customer's first one won the customer
     #[arg(long, value_name = "FILE", requires = "predictions")]
     transactions: Option<PathBuf>,
+    /// The day that predictions were made for the time after, `--calibration-end` of `tributary-train ltv`: what customers had
+    /// spent until then counts besides [default: the last day of the transactions]
+    #[arg(long, value_name = "DATE", requires = "predictions")]
+    predicted_on: Option<NaiveDate>,
     /// Folder, or s3://BUCKET/FOLDER, of the event lake that clicks and conversions are taken from
     #[arg(long, value_name = "LAKE")]
     lake: Option<PathBuf>,
@@ -98,6 +103,8 @@ pub(super) struct Input {
     pub(super) has_clicks: bool,
     /// The last day that something is told of, where there are days.
     pub(super) last_day: Option<i32>,
+    /// After how many days it is known what a conversion brought; none where that was known on one day only.
+    pub(super) known_after: Option<i32>,
     pub(super) notes: Vec<String>,
     /// What it was read from.
     pub(super) sources: Vec<(String, Fingerprint)>,
@@ -109,6 +116,7 @@ struct Told {
     /// With the name of who won them.
     won: Vec<(String, Won)>,
     last_day: Option<i32>,
+    known_after: Option<i32>,
     notes: Vec<String>,
     /// Fields that had another name.
     renamed: BTreeSet<String>,
@@ -170,7 +178,8 @@ impl PartnerArgs {
             );
             partner.won.sort_by(Won::order);
         }
-        Ok(Input { partners, has_clicks, last_day: told.last_day, notes, sources })
+        let (last_day, known_after) = (told.last_day, told.known_after);
+        Ok(Input { partners, has_clicks, last_day, known_after, notes, sources })
     }
 
     /// What a conversion cost, by what is known of it.

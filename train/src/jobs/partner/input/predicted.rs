@@ -1,4 +1,5 @@
-//! Customers whose value was predicted, and whose first transaction says who won them.
+//! Customers whose value is what they have spent and what it was predicted that they will, and whose first transaction says
+//! who won them.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,7 +10,7 @@ use anyhow::{Result, bail, ensure};
 use domain::{Clock, attribution::Channels};
 
 use super::{PartnerArgs, Told, Won, came_back};
-use crate::jobs::table::Table;
+use crate::jobs::table::{Table, day_of};
 
 const CUSTOMER: &str = "customer_id";
 const DATE: &str = "date";
@@ -28,6 +29,8 @@ struct Customer {
     days: Vec<i32>,
     /// Of the first day.
     amount: f64,
+    /// Until the day of the predictions.
+    spent: f64,
 }
 
 /// Reads both.
@@ -38,7 +41,7 @@ pub(super) fn read(
 ) -> Result<Told> {
     let orders = Table::read_one_of(transactions, &asked.columns_of(FIELDS))?;
     let mut names = Channels::default();
-    let (customers, partners, last_day) = customers(&orders, &mut names, clock)?;
+    let (customers, partners, last_day) = customers(&orders, &mut names, (asked, clock))?;
     let predicted = Table::read_one_of(predictions, &asked.columns_of(&[CUSTOMER, PREDICTED]))?;
     let (who, values) = (predicted.names_of(CUSTOMER)?, predicted.amounts(PREDICTED)?);
     let numbers: HashMap<&str, usize> =
@@ -59,7 +62,7 @@ pub(super) fn read(
         let it = Won {
             campaign: customer.campaign,
             day: customer.days.first().copied(),
-            value: values[row],
+            value: customer.spent + values[row],
             cost: asked.cost(None, Some(customer.amount)),
             came_back: came_back(&customer.days, last_day),
         };
@@ -76,18 +79,23 @@ pub(super) fn read(
     let tables = [&orders, &predicted];
     let renamed = tables.iter().flat_map(|table| table.renamed_fields()).map(str::to_owned).collect();
     let sources = tables.map(|table| (table.source().to_owned(), table.data)).to_vec();
-    Ok(Told { won, last_day: Some(last_day), notes, renamed, sources })
+    Ok(Told { won, last_day: Some(last_day), known_after: None, notes, renamed, sources })
 }
 
 /// What each customer did, by number, with the names of partners and the last day.
-fn customers(table: &Table, names: &mut Channels, clock: &Clock) -> Result<(Vec<Customer>, Channels, i32)> {
+fn customers(
+    table: &Table,
+    names: &mut Channels,
+    (asked, clock): (&PartnerArgs, &Clock),
+) -> Result<(Vec<Customer>, Channels, i32)> {
     let (numbers, days) = (table.numbered(CUSTOMER, names)?, table.past_days(DATE, clock)?);
     let amounts = table.amounts(AMOUNT)?;
     let mut partners = Channels::default();
     let won_by = in_order(&table.names_if_any(PARTNER)?, &mut partners);
-    let campaigns = match table.has(CAMPAIGN) {
-        true => in_order(&table.names_if_any(CAMPAIGN)?, &mut Channels::default()),
-        false => vec![None; table.rows()],
+    let campaigns = if table.has(CAMPAIGN) {
+        in_order(&table.names_if_any(CAMPAIGN)?, &mut Channels::default())
+    } else {
+        vec![None; table.rows()]
     };
     let mut rows: Vec<usize> = (0..table.rows()).collect();
     // Of several partners on the first day it is the first by name, in whatever order rows come.
@@ -95,6 +103,7 @@ fn customers(table: &Table, names: &mut Channels, clock: &Clock) -> Result<(Vec<
         let key = |row: usize| (numbers[row], days[row], won_by[row].is_none(), won_by[row], campaigns[row]);
         key(*one).cmp(&key(*other)).then(amounts[*one].total_cmp(&amounts[*other]))
     });
+    let predicted_on = asked.predicted_on.map_or(i32::MAX, day_of);
     let of = |rows: &[usize]| {
         let first = rows[0];
         let on_first = rows.iter().filter(|row| days[**row] == days[first]);
@@ -103,6 +112,7 @@ fn customers(table: &Table, names: &mut Channels, clock: &Clock) -> Result<(Vec<
             campaign: campaigns[first],
             days: rows.iter().map(|row| days[*row]).collect(),
             amount: on_first.map(|row| amounts[*row]).sum(),
+            spent: rows.iter().filter(|row| days[**row] <= predicted_on).map(|row| amounts[*row]).sum(),
         }
     };
     let all = rows.chunk_by(|one, other| numbers[*one] == numbers[*other]).map(of).collect();

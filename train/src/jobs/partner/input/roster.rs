@@ -116,11 +116,8 @@ impl Roster {
 
     /// The partner of this name, also if no file has it.
     pub(super) fn partner(&mut self, name: &str) -> &mut Listed {
-        if !self.partners.contains_key(name) {
-            let listed = Listed { name: name.to_owned(), ..Listed::default() };
-            self.partners.insert(name.to_owned(), listed);
-        }
-        self.partners.get_mut(name).expect("it was put there")
+        let listed = || Listed { name: name.to_owned(), ..Listed::default() };
+        self.partners.entry(name.to_owned()).or_insert_with(listed)
     }
 }
 
