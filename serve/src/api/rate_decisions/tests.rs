@@ -464,7 +464,7 @@ async fn terms_for_other_events_stay_and_two_tiers_have_no_one_rate() {
         json!([{"terms": {"model": "two_tier", "first": {"rate": "5%"}, "second": {"rate": "1%"}}}]);
     program.api.made(&path, json!({"rules": two_tier, "affiliate_id": bo})).await;
     let row = program.row(bo, &program.decide("5%", "30", |_, _| {}));
-    insta::assert_snapshot!(program.send(&[row]).await.problem(), @"");
+    insta::assert_snapshot!(program.send(&[row]).await.problem(), @"422 rate_decisions_refused: 1 of 1 decisions do not fit, so none is taken up [/decisions/0/campaign_id: the plan in force pays no single rate of the order, which a decision could move]");
 }
 
 /// Ana's customers leave, so that her commissions are final after thirty days from 2026-02-15 on; a sale of that day.
