@@ -157,6 +157,7 @@ fn the_best_candidate_predicts_and_all_are_judged_by_what_came() {
     for name in ["bgnbd", "tweedie", "elasticnet", "forest", "gbdt"] {
         assert!(models.contains_key(name), "{name}");
     }
+    assert_eq!(models.contains_key("ziln"), cfg!(feature = "torch"));
     let chosen = &models[metrics["chosen"].as_str().unwrap()];
     let measure = |name: &str| chosen[name].as_f64().unwrap();
     assert!((0.85..1.18).contains(&measure("total_ratio")), "{chosen}");
@@ -186,11 +187,15 @@ fn the_best_candidate_predicts_and_all_are_judged_by_what_came() {
 #[test]
 fn the_same_transactions_and_seed_are_the_same_bytes() {
     let place = Place::new();
-    for (out, threads) in [("one", 1), ("two", 2)] {
-        place.told(&format!("{LEARN} --model gbdt --threads {threads} --out {out}"));
-    }
-    for name in ["predictions.csv", "metrics.json", "report.html"] {
-        assert!(place.read(&format!("one/{name}")) == place.read(&format!("two/{name}")), "{name}");
+    let models: &[&str] = if cfg!(feature = "torch") { &["ziln", "gbdt"] } else { &["gbdt"] };
+    for model in models {
+        for (out, threads) in [("one", 1), ("two", 2)] {
+            place.told(&format!("{LEARN} --model {model} --threads {threads} --replace --out {out}"));
+        }
+        for name in ["predictions.csv", "metrics.json", "report.html"] {
+            let [one, two] = ["one", "two"].map(|out| place.read(&format!("{out}/{name}")));
+            assert!(one == two, "{name} of {model}");
+        }
     }
     let text = transactions();
     let (head, rows) = text.split_once('\n').unwrap();

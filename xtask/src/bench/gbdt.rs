@@ -153,7 +153,17 @@ fn report(options: &Options, ours: &[Grown], peers: &[Grown]) -> Report {
         promise(says, off, "rows", Bound::AtMost(0.0));
     }
     report.notes.push(note(options, ours, peers));
+    report.notes.extend(LOSSES.iter().map(|(loss, measure)| qualities((loss, measure), ours, peers)));
     report
+}
+
+/// How good both are, with more digits than a table has.
+fn qualities((loss, measure): (&str, &str), ours: &[Grown], peers: &[Grown]) -> String {
+    let of = |all: &[Grown]| {
+        let found = all.iter().find(|it| it.loss == loss);
+        found.map_or("missing".to_owned(), |it| format!("{:.5}", it.quality))
+    };
+    format!("{loss}: {measure} is {}, and LightGBM's is {}.", of(ours), of(peers))
 }
 
 fn note(options: &Options, ours: &[Grown], peers: &[Grown]) -> String {

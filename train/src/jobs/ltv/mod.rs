@@ -118,6 +118,10 @@ impl Ltv {
     /// When it cannot be done; nothing is written then.
     pub fn run(&self, clock: &Clock) -> Result<String> {
         ensure!(1 <= self.horizon_days, "--horizon-days is 0, and must be at least 1");
+        ensure!(
+            cfg!(feature = "torch") || self.model != Choice::Ziln,
+            "this build has no libtorch: build with the feature `torch`, or name another --model"
+        );
         let (folder, stopped) = self.run.begin()?;
         let watch = Watch::new(5, stopped);
         watch.step("reading transactions")?;
