@@ -9,6 +9,7 @@ pub mod jobs;
 mod lbfgs;
 pub mod lifetime;
 mod linear;
+pub mod matching;
 pub mod partner;
 pub mod policy;
 pub mod report;

@@ -125,7 +125,10 @@ impl Market {
 
     fn check(&self) -> Result<(), MatchingError> {
         for (number, edge) in self.edges.iter().enumerate() {
-            let sides = [("bidder", edge.bidder, self.capacities.len()), ("campaign", edge.campaign, self.budgets.len())];
+            let sides = [
+                ("bidder", edge.bidder, self.capacities.len()),
+                ("campaign", edge.campaign, self.budgets.len()),
+            ];
             for (what, number, size) in sides {
                 if size <= number as usize {
                     return Err(MatchingError::Unknown { what, number, size });
@@ -136,7 +139,12 @@ impl Market {
             }
             if !(edge.cost.is_finite() && 0.0 < edge.cost) {
                 let allowed = "finite and above 0";
-                return Err(MatchingError::Setting { what: "the cost of edge", number, value: edge.cost, allowed });
+                return Err(MatchingError::Setting {
+                    what: "the cost of edge",
+                    number,
+                    value: edge.cost,
+                    allowed,
+                });
             }
         }
         match self.budgets.iter().position(|it| !(it.is_finite() && 0.0 <= *it)) {
@@ -174,12 +182,13 @@ impl<'a> Auction<'a> {
         let mut of_bidder = vec![Vec::new(); market.capacities.len()];
         let worth = market.edges.iter().enumerate().filter(|(_, edge)| 0.0 < edge.value);
         worth.for_each(|(at, edge)| of_bidder[edge.bidder as usize].push(at as u32));
-        let best = |edges: &Vec<u32>| {
-            edges.iter().map(|at| market.edges[*at as usize].value).fold(0.0, f64::max)
-        };
+        let best =
+            |edges: &Vec<u32>| edges.iter().map(|at| market.edges[*at as usize].value).fold(0.0, f64::max);
         let total: f64 = of_bidder.iter().map(best).sum();
         let bidding = of_bidder.iter().filter(|edges| !edges.is_empty()).count().max(1);
-        let free = |(bidder, edges): (usize, &Vec<u32>)| f64::from(market.capacities[bidder]).min(edges.len() as f64);
+        let free = |(bidder, edges): (usize, &Vec<u32>)| {
+            f64::from(market.capacities[bidder]).min(edges.len() as f64)
+        };
         let shelf = |budget: &f64| Shelf { free: *budget, pieces: BinaryHeap::new() };
         let shelves: Vec<Shelf> = market.budgets.iter().map(shelf).collect();
         Self {
@@ -254,7 +263,10 @@ impl<'a> Auction<'a> {
         }
         self.shelves[campaign].free -= room;
         while CRUMB * cost < wanted - room {
-            let Some(mut piece) = self.shelves[campaign].pieces.peek().copied().filter(|it| it.price < price) else { break };
+            let Some(mut piece) = self.shelves[campaign].pieces.peek().copied().filter(|it| it.price < price)
+            else {
+                break;
+            };
             self.shelves[campaign].pieces.pop();
             let other = self.market.edges[piece.edge];
             let lost = ((wanted - room) / other.cost).min(piece.share);
@@ -268,7 +280,9 @@ impl<'a> Auction<'a> {
                 break;
             }
             // Only what was asked at the price seen: the next piece may cost more.
-            if self.prices[campaign] < self.shelves[campaign].pieces.peek().map_or(f64::INFINITY, |it| it.price) {
+            if self.prices[campaign]
+                < self.shelves[campaign].pieces.peek().map_or(f64::INFINITY, |it| it.price)
+            {
                 break;
             }
         }
@@ -294,8 +308,12 @@ impl<'a> Auction<'a> {
         let value = pairs.iter().map(|pair| pair.share * market.edges[pair.edge].value).sum();
         // Nobody can buy of a campaign without budget at a price that is as high as its best pair is worth.
         let without = |at: usize| market.budgets[at] <= CRUMB;
-        let mut campaign_prices: Vec<f64> =
-            self.prices.iter().enumerate().map(|(at, price)| if without(at) { 0.0 } else { *price }).collect();
+        let mut campaign_prices: Vec<f64> = self
+            .prices
+            .iter()
+            .enumerate()
+            .map(|(at, price)| if without(at) { 0.0 } else { *price })
+            .collect();
         for edge in market.edges.iter().filter(|edge| without(edge.campaign as usize)) {
             let price = &mut campaign_prices[edge.campaign as usize];
             *price = price.max(edge.value / edge.cost);
@@ -313,7 +331,8 @@ impl<'a> Auction<'a> {
             (price, places as f64 * price + above)
         };
         let bidders: Vec<(f64, f64)> = self.of_bidder.par_iter().enumerate().map(left).collect();
-        let paid: f64 = campaign_prices.iter().zip(&market.budgets).map(|(price, budget)| price * budget).sum();
+        let paid: f64 =
+            campaign_prices.iter().zip(&market.budgets).map(|(price, budget)| price * budget).sum();
         Assignment {
             pairs,
             value,

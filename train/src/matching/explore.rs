@@ -34,7 +34,12 @@ pub fn fill(
 ) -> Result<Vec<Shown>, MatchingError> {
     if !(0.0..=1.0).contains(&rate) {
         let allowed = "from 0 to 1";
-        return Err(MatchingError::Setting { what: "the rate of exploration in list", number: 0, value: rate, allowed });
+        return Err(MatchingError::Setting {
+            what: "the rate of exploration in list",
+            number: 0,
+            value: rate,
+            allowed,
+        });
     }
     let mut dice = Dice::new(dice.0, dice.1);
     let mut left: Vec<u32> = eligible.iter().map(|item| item as u32).collect();

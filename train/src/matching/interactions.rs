@@ -43,7 +43,9 @@ impl Interactions {
                 return Err(MatchingError::Value { row: at, value: row.value });
             }
         }
-        rows.sort_by(|a, b| (a.user, a.item, a.ts_us).cmp(&(b.user, b.item, b.ts_us)).then(a.value.total_cmp(&b.value)));
+        rows.sort_by(|a, b| {
+            (a.user, a.item, a.ts_us).cmp(&(b.user, b.item, b.ts_us)).then(a.value.total_cmp(&b.value))
+        });
         let mut counts = Vec::new();
         let mut merged: Vec<Interaction> = Vec::with_capacity(rows.len());
         for same in rows.chunk_by(|a, b| (a.user, a.item) == (b.user, b.item)) {

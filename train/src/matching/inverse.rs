@@ -24,8 +24,10 @@ pub(super) fn inverse(matrix: DMatrix<f64>) -> Result<DMatrix<f64>, MatchingErro
     for ((from, width), column) in blocks.iter().zip(&columns) {
         across.view_mut((*from, *from), (*width, size - from)).copy_from(&column.transpose());
     }
-    let products: Vec<DMatrix<f64>> =
-        (0..blocks.len()).into_par_iter().map(|at| product_column(&across, &columns[at], &blocks, at)).collect();
+    let products: Vec<DMatrix<f64>> = (0..blocks.len())
+        .into_par_iter()
+        .map(|at| product_column(&across, &columns[at], &blocks, at))
+        .collect();
     let mut inverse = across;
     for ((from, width), column) in blocks.iter().zip(&products) {
         inverse.view_mut((*from, *from), (size - from, *width)).copy_from(column);
@@ -37,13 +39,17 @@ pub(super) fn inverse(matrix: DMatrix<f64>) -> Result<DMatrix<f64>, MatchingErro
 type Blocks = [(usize, usize)];
 
 /// The lower factor, and the inverses of its diagonal blocks.
-fn factor(mut matrix: DMatrix<f64>, blocks: &Blocks) -> Result<(DMatrix<f64>, Vec<DMatrix<f64>>), MatchingError> {
+fn factor(
+    mut matrix: DMatrix<f64>,
+    blocks: &Blocks,
+) -> Result<(DMatrix<f64>, Vec<DMatrix<f64>>), MatchingError> {
     let size = matrix.nrows();
     let mut diagonals = Vec::with_capacity(blocks.len());
     for (at, &(from, width)) in blocks.iter().enumerate() {
         let own = matrix.view((from, from), (width, width)).clone_owned();
         let own = own.cholesky().ok_or(MatchingError::Singular)?.unpack();
-        let small = own.solve_lower_triangular(&DMatrix::identity(width, width)).ok_or(MatchingError::Singular)?;
+        let small =
+            own.solve_lower_triangular(&DMatrix::identity(width, width)).ok_or(MatchingError::Singular)?;
         matrix.view_mut((from, from), (width, width)).copy_from(&own);
         let below = from + width;
         if below < size {
@@ -51,7 +57,8 @@ fn factor(mut matrix: DMatrix<f64>, blocks: &Blocks) -> Result<(DMatrix<f64>, Ve
             matrix.view_mut((below, from), (size - below, width)).copy_from(&panel);
             let across = panel.transpose();
             let update = |&(next, width): &(usize, usize)| {
-                panel.view((next - below, 0), (size - next, panel.ncols())) * across.columns(next - below, width)
+                panel.view((next - below, 0), (size - next, panel.ncols()))
+                    * across.columns(next - below, width)
             };
             let updates: Vec<DMatrix<f64>> = blocks[at + 1..].par_iter().map(update).collect();
             for (&(next, width), update) in blocks[at + 1..].iter().zip(&updates) {

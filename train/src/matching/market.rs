@@ -112,11 +112,12 @@ impl Side {
 
     fn columns(&self, side: &str) -> Vec<(String, Values)> {
         let words = |prefix: &'static str, word: &dyn Fn(usize) -> String| {
-            Values::Categories((0..self.country.len()).map(|at| Some(format!("{prefix}{}", word(at)))).collect())
+            Values::Categories(
+                (0..self.country.len()).map(|at| Some(format!("{prefix}{}", word(at)))).collect(),
+            )
         };
-        let verticals = |at: usize| {
-            self.verticals[at].iter().map(usize::to_string).collect::<Vec<_>>().join("|v")
-        };
+        let verticals =
+            |at: usize| self.verticals[at].iter().map(usize::to_string).collect::<Vec<_>>().join("|v");
         vec![
             ("country".to_owned(), words("c", &|at| self.country[at].to_string())),
             ("vertical".to_owned(), words("v", &verticals)),
@@ -143,8 +144,8 @@ impl Market {
                 let liked: f64 = (0..TASTES)
                     .map(|at| affiliates.taste[mine * TASTES + at] * campaigns.taste[theirs * TASTES + at])
                     .sum::<f64>();
-                let hidden =
-                    plan.quality * (affiliates.quality[mine] + campaigns.quality[theirs]) + plan.taste * liked;
+                let hidden = plan.quality * (affiliates.quality[mine] + campaigns.quality[theirs])
+                    + plan.taste * liked;
                 visible.push(libm::exp(seen));
                 truth.push(libm::exp(seen + hidden));
             }
@@ -226,7 +227,8 @@ fn in_sight(affiliates: &Side, campaigns: &Side, suits: &[f64], mine: usize, the
     let both = own.iter().filter(|vertical| wanted.contains(vertical)).count() as f64;
     let either = (own.len() + wanted.len()) as f64 - both;
     let country = if affiliates.country[mine] == campaigns.country[theirs] { 0.5 } else { 0.0 };
-    let suited: f64 = wanted.iter().map(|vertical| suits[affiliates.source[mine] * VERTICALS + vertical]).sum();
+    let suited: f64 =
+        wanted.iter().map(|vertical| suits[affiliates.source[mine] * VERTICALS + vertical]).sum();
     country + 0.9 * both / either + suited / wanted.len() as f64 + 0.15 * campaigns.size[theirs]
         - 0.1 * affiliates.size[mine]
 }

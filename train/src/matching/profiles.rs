@@ -82,7 +82,8 @@ impl Profiles {
         self.rows.iter().flatten().for_each(|(feature, _)| having[*feature as usize] += 1.0);
         let all = self.rows.len() as f64;
         let scaled = |row: &Vec<(u32, f64)>| {
-            let weigh = |(feature, weight): &(u32, f64)| weight * libm::log1p(all / having[*feature as usize]);
+            let weigh =
+                |(feature, weight): &(u32, f64)| weight * libm::log1p(all / having[*feature as usize]);
             let length = row.iter().map(|entry| weigh(entry) * weigh(entry)).sum::<f64>().sqrt();
             row.iter().map(|entry| (entry.0, weigh(entry) / length)).collect()
         };
@@ -100,7 +101,8 @@ fn length(values: &Values) -> usize {
 fn ranges(name: &str, numbers: &[f64], words: &mut BTreeMap<String, Vec<u32>>) {
     let mut sorted: Vec<f64> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
-    let mut ends: Vec<f64> = (1..RANGES).filter_map(|at| sorted.get(at * sorted.len() / RANGES).copied()).collect();
+    let mut ends: Vec<f64> =
+        (1..RANGES).filter_map(|at| sorted.get(at * sorted.len() / RANGES).copied()).collect();
     ends.dedup_by(|a, b| a.total_cmp(b).is_eq());
     for (row, number) in numbers.iter().enumerate().filter(|(_, number)| number.is_finite()) {
         let range = ends.partition_point(|end| end <= number);
@@ -116,7 +118,9 @@ fn ranges(name: &str, numbers: &[f64], words: &mut BTreeMap<String, Vec<u32>>) {
 
 fn tokens(name: &str, texts: &[Option<String>], words: &mut BTreeMap<String, Vec<u32>>) {
     for (row, text) in texts.iter().enumerate() {
-        for word in text.iter().flat_map(|text| text.split(['|', ';', ',', ' '])).filter(|word| !word.is_empty()) {
+        for word in
+            text.iter().flat_map(|text| text.split(['|', ';', ',', ' '])).filter(|word| !word.is_empty())
+        {
             words.entry(format!("{name}={word}")).or_default().push(row as u32);
         }
     }

@@ -46,7 +46,10 @@ impl Ridge {
     /// The numbers of one with these features.
     pub(super) fn predict(&self, row: &[(u32, f64)]) -> Vec<f64> {
         let of = |(at, mean): (usize, &f64)| {
-            mean + row.iter().map(|(feature, value)| value * self.slopes[(*feature as usize, at)]).sum::<f64>()
+            mean + row
+                .iter()
+                .map(|(feature, value)| value * self.slopes[(*feature as usize, at)])
+                .sum::<f64>()
         };
         self.means.iter().enumerate().map(of).collect()
     }

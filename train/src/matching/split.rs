@@ -47,10 +47,7 @@ impl Split {
             Self::Time { test } => latest(all, share(test)?),
             Self::NewItems { test } => new_items(all, share(test)?, seed),
         };
-        let parts = Parts {
-            train: all.select(|at, _| !tested[at]),
-            test: all.select(|at, _| tested[at]),
-        };
+        let parts = Parts { train: all.select(|at, _| !tested[at]), test: all.select(|at, _| tested[at]) };
         if parts.train.is_empty() {
             return Err(MatchingError::EmptyPart("learn from"));
         }

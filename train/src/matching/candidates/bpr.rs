@@ -50,7 +50,13 @@ pub enum Against {
 
 impl Default for Bpr {
     fn default() -> Self {
-        Self { factors: 32, learning_rate: 0.02, regularization: 0.01, epochs: 100, against: Against::AnyItem }
+        Self {
+            factors: 32,
+            learning_rate: 0.02,
+            regularization: 0.01,
+            epochs: 100,
+            against: Against::AnyItem,
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use crate::matching::{Because, Candidate, Interactions, MatchingError, Reason, Scorer, Seen, inverse::inverse};
+use crate::matching::{
+    Because, Candidate, Interactions, MatchingError, Reason, Scorer, Seen, inverse::inverse,
+};
 
 pub(super) const EASE: Candidate = Candidate {
     name: "ease",
@@ -74,7 +76,12 @@ pub fn fit(plan: &Ease, seen: &Arc<Seen>) -> Result<Regressions, MatchingError> 
     let entries = entries(plan, all);
     let mut rows = 0;
     let row_of: Vec<Option<u32>> = (0..all.users())
-        .map(|user| (!all.of_user(user).is_empty()).then(|| { rows += 1; rows - 1 }))
+        .map(|user| {
+            (!all.of_user(user).is_empty()).then(|| {
+                rows += 1;
+                rows - 1
+            })
+        })
         .collect();
     let mut columns: Vec<Vec<(u32, f64)>> = vec![Vec::new(); all.items()];
     for (row, entry) in all.rows().iter().zip(&entries) {
@@ -88,7 +95,12 @@ pub fn fit(plan: &Ease, seen: &Arc<Seen>) -> Result<Regressions, MatchingError> 
         }
         rows += profiles.names().len() as u32;
     }
-    let squares: Vec<f64> = all.popularity().iter().zip(&columns).map(|(count, column)| column[..*count].iter().map(|(_, it)| it * it).sum()).collect();
+    let squares: Vec<f64> = all
+        .popularity()
+        .iter()
+        .zip(&columns)
+        .map(|(count, column)| column[..*count].iter().map(|(_, it)| it * it).sum())
+        .collect();
     let ridges: Vec<f64> = squares.iter().map(|squares: &f64| plan.ridge + plan.dropout * squares).collect();
     let rows = rows as usize;
     let inverse = if rows <= all.items() && rows <= MOST {
@@ -103,10 +115,9 @@ pub fn fit(plan: &Ease, seen: &Arc<Seen>) -> Result<Regressions, MatchingError> 
 fn entries(plan: &Ease, all: &Interactions) -> Vec<f64> {
     let count = all.len() as f64;
     let mean = all.rows().iter().map(|row| row.value).sum::<f64>() / count;
-    let spread = (all.rows().iter().map(|row| (row.value - mean) * (row.value - mean)).sum::<f64>() / count).sqrt();
-    let active: Vec<f64> = (0..all.users())
-        .map(|user| libm::log(all.of_user(user).len() as f64))
-        .collect();
+    let spread =
+        (all.rows().iter().map(|row| (row.value - mean) * (row.value - mean)).sum::<f64>() / count).sqrt();
+    let active: Vec<f64> = (0..all.users()).map(|user| libm::log(all.of_user(user).len() as f64)).collect();
     let usual = active.iter().filter(|it| it.is_finite()).sum::<f64>()
         / active.iter().filter(|it| it.is_finite()).count() as f64;
     let of = |row: &crate::matching::Interaction| {
@@ -141,7 +152,9 @@ fn by_items(columns: &[Vec<(u32, f64)>], ridges: &[f64], rows: usize) -> Result<
     items.iter().zip(0..).for_each(|(item, at)| place[*item as usize] = Some(at));
     let mut by_row: Vec<Vec<(u32, f64)>> = vec![Vec::new(); rows];
     for (at, item) in items.iter().enumerate() {
-        columns[*item as usize].iter().for_each(|(row, entry)| by_row[*row as usize].push((at as u32, *entry)));
+        columns[*item as usize]
+            .iter()
+            .for_each(|(row, entry)| by_row[*row as usize].push((at as u32, *entry)));
     }
     let mut matrix = DMatrix::<f64>::zeros(items.len(), items.len());
     for row in &by_row {
@@ -222,6 +235,8 @@ impl Scorer for Regressions {
             }),
         };
         let others = self.of_user(user).filter(|(own, _)| *own as usize != item);
-        others.map(|(own, entry)| Reason { because: Because::Item(own), contribution: entry * weigh(own) }).collect()
+        others
+            .map(|(own, entry)| Reason { because: Because::Item(own), contribution: entry * weigh(own) })
+            .collect()
     }
 }

@@ -56,15 +56,18 @@ mod tests {
     fn groups_are_believed_as_far_as_they_are_known_to_differ() {
         let mut dice = Dice::new(3, 0);
         let truth: Vec<f64> = (0..400).map(|_| 2.0 * dice.normal()).collect();
-        let rows: Vec<(u32, f64, f64)> =
-            (0..4_000_u32).map(|at| (at % 400, truth[at as usize % 400] + 4.0 * dice.normal(), 1.0)).collect();
+        let rows: Vec<(u32, f64, f64)> = (0..4_000_u32)
+            .map(|at| (at % 400, truth[at as usize % 400] + 4.0 * dice.normal(), 1.0))
+            .collect();
         let effects = Effects::fit(401, &rows);
         // Variances of 16 within and 4 between groups.
         assert!((3.0..5.5).contains(&effects.half), "{}", effects.half);
         assert!(effects.of(400).abs() < 1e-12);
-        let off = |shrunk: &dyn Fn(usize) -> f64| (0..400).map(|at| (shrunk(at) - truth[at]).powi(2)).sum::<f64>();
+        let off =
+            |shrunk: &dyn Fn(usize) -> f64| (0..400).map(|at| (shrunk(at) - truth[at]).powi(2)).sum::<f64>();
         assert!(off(&|at| effects.of(at)) < 0.85 * off(&|at| effects.sums[at].1 / effects.sums[at].0));
-        let same: Vec<(u32, f64, f64)> = (0..4_000_u32).map(|at| (at % 400, f64::from(at / 400 % 2), 1.0)).collect();
+        let same: Vec<(u32, f64, f64)> =
+            (0..4_000_u32).map(|at| (at % 400, f64::from(at / 400 % 2), 1.0)).collect();
         assert!(Effects::fit(400, &same).of(7).abs() < 1e-3);
     }
 }

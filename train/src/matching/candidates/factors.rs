@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     linear,
-    matching::{Because, Interactions, MatchingError, Profiles, Reason, Scorer, Seen, ridge::Ridge, top::product},
+    matching::{
+        Because, Interactions, MatchingError, Profiles, Reason, Scorer, Seen, ridge::Ridge, top::product,
+    },
 };
 
 /// What squared slopes from features to vectors cost.
@@ -80,7 +82,8 @@ impl Factors {
     }
 
     fn score(&self, user: usize, item: usize) -> f64 {
-        f64::from(product(self.user(user), self.item(item))) + f64::from(self.bias.get(item).copied().unwrap_or(0.0))
+        f64::from(product(self.user(user), self.item(item)))
+            + f64::from(self.bias.get(item).copied().unwrap_or(0.0))
     }
 }
 
@@ -92,8 +95,10 @@ fn place_newcomers(
     vectors: &mut [f32],
     bias: &mut [f32],
 ) -> Result<(), MatchingError> {
-    let known: Vec<(usize, f64)> =
-        (0..counts.len()).filter(|row| 0 < counts[*row]).map(|row| (row, libm::log1p(counts[row] as f64))).collect();
+    let known: Vec<(usize, f64)> = (0..counts.len())
+        .filter(|row| 0 < counts[*row])
+        .map(|row| (row, libm::log1p(counts[row] as f64)))
+        .collect();
     if known.len() == counts.len() || known.is_empty() {
         return Ok(());
     }

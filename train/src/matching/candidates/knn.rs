@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::matching::{
-    Because, Candidate, Interactions, MatchingError, Reason, Scorer, Seen,
-    top::Best,
-};
+use crate::matching::{Because, Candidate, Interactions, MatchingError, Reason, Scorer, Seen, top::Best};
 
 pub(super) const KNN: Candidate = Candidate {
     name: "knn",

@@ -41,7 +41,10 @@ impl Seen {
         users: Option<Profiles>,
         items: Option<Profiles>,
     ) -> Result<Arc<Self>, MatchingError> {
-        let profiles = [("user profiles", &users, interactions.users()), ("item profiles", &items, interactions.items())];
+        let profiles = [
+            ("user profiles", &users, interactions.users()),
+            ("item profiles", &items, interactions.items()),
+        ];
         for (what, profiles, rows) in profiles {
             if let Some(profiles) = profiles.as_ref().filter(|profiles| profiles.len() != rows) {
                 return Err(MatchingError::Ragged { what: what.to_owned(), found: profiles.len(), rows });

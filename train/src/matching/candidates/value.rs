@@ -3,7 +3,11 @@
 //!
 //! A row learns effects that were taken without it, so that trees trust them as much as they deserve.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+    sync::Arc,
+};
 
 use super::effects::Effects;
 use crate::{
@@ -39,7 +43,12 @@ struct Shared {
     items: Vec<Option<(u32, u32)>>,
 }
 
-/// A pair's row in the making.
+/// The column that a feature is of.
+fn column(name: &str) -> &str {
+    name.split_once('=').map_or(name, |(column, _)| column)
+}
+
+/// What is known of either side.
 struct Sides<'a> {
     users: &'a Profiles,
     items: &'a Profiles,
@@ -59,7 +68,13 @@ pub fn fit(seen: &Arc<Seen>, seed: u64) -> Result<Value, MatchingError> {
     let width = width(&sides, &shared);
     let mut values = Vec::with_capacity(rows.len() * width);
     for ((row, residual), count) in rows.iter().zip(&residuals).zip(counts) {
-        let known = effects_without(&effects, &sides, (row.user as usize, row.item as usize), residual, f64::from(*count));
+        let known = effects_without(
+            &effects,
+            &sides,
+            (row.user as usize, row.item as usize),
+            residual,
+            f64::from(*count),
+        );
         fill(&mut values, &sides, &shared, (row.user as usize, row.item as usize), known);
     }
     let table = Matrix::from_rows(width, values).map_err(GbdtError::from)?;
@@ -91,34 +106,21 @@ fn sides(seen: &Seen) -> Result<Sides<'_>, MatchingError> {
 
 impl Shared {
     fn new(sides: &Sides<'_>) -> Self {
-        let column = |name: &str| name.split('=').next().unwrap_or(name).to_owned();
-        let columns: Vec<String> = {
-            let of = |profiles: &Profiles| profiles.names().iter().map(|name| column(name)).collect::<Vec<_>>();
-            let items = of(sides.items);
-            let mut both: Vec<String> = of(sides.users).into_iter().filter(|name| items.contains(name)).collect();
-            both.sort();
-            both.dedup();
-            both
+        let columns_of = |profiles: &Profiles| -> BTreeSet<String> {
+            profiles.names().iter().map(|name| column(name).to_owned()).collect()
         };
-        let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-        let mut place = |name: &'_ str, next: u32| -> Option<u32> {
-            columns.binary_search(&column(name)).ok().map(|_| next)
-        };
-        let words: Vec<&str> = sides.users.names().iter().chain(sides.items.names()).map(String::as_str).collect();
-        for word in &words {
-            if place(word, 0).is_some() {
+        let columns: Vec<String> =
+            columns_of(sides.users).intersection(&columns_of(sides.items)).cloned().collect();
+        let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
+        let mut places = |profiles: &Profiles| -> Vec<Option<(u32, u32)>> {
+            let mut place = |name: &String| {
+                let at = columns.binary_search_by(|it| it.as_str().cmp(column(name))).ok()?;
                 let next = numbers.len() as u32;
-                numbers.entry(word).or_insert(next);
-            }
-        }
-        let of = |profiles: &Profiles| {
-            let one = |name: &String| {
-                let at = columns.binary_search(&column(name)).ok()?;
-                Some((at as u32, numbers[name.as_str()]))
+                Some((at as u32, *numbers.entry(name.clone()).or_insert(next)))
             };
-            profiles.names().iter().map(one).collect()
+            profiles.names().iter().map(&mut place).collect()
         };
-        let (users, items) = (of(sides.users), of(sides.items));
+        let (users, items) = (places(sides.users), places(sides.items));
         Self { columns, users, items }
     }
 
@@ -170,10 +172,12 @@ fn effects(seen: &Seen, sides: &Sides<'_>) -> [Effects; 4] {
     let weights: Vec<f64> = all.counts().iter().map(|count| f64::from(*count)).collect();
     let mean = mean(seen);
     let rows = || all.rows().iter().zip(&weights);
-    let of_items: Vec<(u32, f64, f64)> = rows().map(|(row, weight)| (row.item, row.value - mean, *weight)).collect();
+    let of_items: Vec<(u32, f64, f64)> =
+        rows().map(|(row, weight)| (row.item, row.value - mean, *weight)).collect();
     let items = Effects::fit(all.items(), &of_items);
-    let of_users: Vec<(u32, f64, f64)> =
-        rows().map(|(row, weight)| (row.user, row.value - mean - items.of(row.item as usize), *weight)).collect();
+    let of_users: Vec<(u32, f64, f64)> = rows()
+        .map(|(row, weight)| (row.user, row.value - mean - items.of(row.item as usize), *weight))
+        .collect();
     let users = Effects::fit(all.users(), &of_users);
     let (mut with_users, mut with_items) = (Vec::new(), Vec::new());
     for (row, weight) in rows() {
@@ -262,7 +266,8 @@ impl Scorer for Value {
         self.row(&mut row, user, item);
         let said = self.trees.contributions(&row);
         let named = self.names.iter().zip(said.features).filter(|(_, it)| *it != 0.0);
-        let named = named.map(|(name, contribution)| Reason { because: Because::Feature(name.clone()), contribution });
+        let named = named
+            .map(|(name, contribution)| Reason { because: Because::Feature(name.clone()), contribution });
         named.chain([Reason { because: Because::Rest, contribution: said.base }]).collect()
     }
 }
