@@ -1,7 +1,7 @@
 //! Several candidates in one: their scores, each on a scale of its own user, added with weights that a part of the
 //! interactions taught which the candidates did not see.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use rayon::prelude::*;
 
@@ -20,6 +20,8 @@ const ROUNDS: usize = 2;
 const BROUGHT: usize = 60;
 /// The part of the interactions, or of the items, that weights are learned on.
 const INNER: f64 = 0.25;
+/// Newcomers have weights of their own where they are at least this part of the items.
+const NEWCOMERS: f64 = 0.05;
 
 /// What is blended.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +36,8 @@ pub struct BlendPlan {
 #[derive(Debug)]
 pub struct Blend {
     members: Vec<Member>,
-    known: Arc<Seen>,
+    /// Which items nobody had to do with yet.
+    new: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -42,6 +45,8 @@ struct Member {
     name: &'static str,
     scorer: Box<dyn Scorer>,
     weight: f64,
+    /// For items that nobody had to do with yet.
+    new_weight: f64,
 }
 
 impl BlendPlan {
@@ -57,24 +62,43 @@ impl BlendPlan {
 }
 
 impl Blend {
-    /// Fits the candidates on three quarters of the interactions, learns weights on the rest, and fits them on all.
+    /// Fits the candidates on three quarters of the interactions, learns weights on the rest, and fits them on all. Where
+    /// there are newcomers among the items, their weights are learned in the same way on items that were taken away whole.
     ///
     /// # Errors
     /// When a candidate cannot be fitted.
     pub fn fit(plan: &BlendPlan, seen: &Arc<Seen>, seed: u64) -> Result<Self, MatchingError> {
         let candidates: Vec<&Candidate> = plan.candidates.iter().filter_map(|name| named(name)).collect();
+        let count = candidates.len();
+        let mut first = vec![0.0; count];
+        first[..count.min(1)].fill(1.0);
         let parts = Split::Random { test: INNER }.part(&seen.interactions, seed)?;
-        let weights = weights(&candidates, plan.k, seen, &parts, seed)?;
-        let member = |(candidate, weight): (&&Candidate, f64)| {
-            Ok(Member { name: candidate.name, scorer: (candidate.fit)(seen, seed)?, weight })
+        let trials = trials(&candidates, seen, &parts, seed, |user| unknown(&parts.train, user))?;
+        let weights = ascend(&trials, first, 1..count, 3 * plan.k);
+        let mut new_weights = weights.clone();
+        let popularity = seen.interactions.popularity();
+        let newcomers = popularity.iter().filter(|count| **count == 0).count();
+        if seen.items.is_some() && NEWCOMERS * popularity.len() as f64 <= newcomers as f64 {
+            let parts = Split::NewItems { test: INNER }.part(&seen.interactions, seed)?;
+            let mut taken = Eligible::none(popularity.len());
+            parts.test.rows().iter().for_each(|row| taken.insert(row.item as usize));
+            let trials = self::trials(&candidates, seen, &parts, seed, |_| taken.clone())?;
+            new_weights = ascend(&trials, vec![1.0; count], 0..count, 3 * plan.k);
+            let scale = weights.iter().sum::<f64>() / new_weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+            new_weights.iter_mut().for_each(|weight| *weight *= scale);
+        }
+        let member = |(candidate, (weight, new_weight)): (&&Candidate, (f64, f64))| {
+            Ok(Member { name: candidate.name, scorer: (candidate.fit)(seen, seed)?, weight, new_weight })
         };
-        let members = candidates.iter().zip(weights).map(member).collect::<Result<_, MatchingError>>()?;
-        Ok(Self { members, known: Arc::clone(seen) })
+        let members = candidates.iter().zip(weights.into_iter().zip(new_weights));
+        let members = members.map(member).collect::<Result<_, MatchingError>>()?;
+        let new = popularity.iter().map(|count| *count == 0).collect();
+        Ok(Self { members, new })
     }
 
-    /// The candidates and their weights.
-    pub fn weights(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        self.members.iter().map(|member| (member.name, member.weight))
+    /// The candidates, and their weights for known items and for newcomers.
+    pub fn weights(&self) -> impl Iterator<Item = (&'static str, f64, f64)> {
+        self.members.iter().map(|member| (member.name, member.weight, member.new_weight))
     }
 }
 
@@ -93,53 +117,52 @@ struct Trial {
     relevant: Vec<u32>,
 }
 
-/// Weights that put what was held back as high as possible, by going through the candidates in turn.
-fn weights(
+/// Every user's trial on parts of the interactions.
+fn trials(
     candidates: &[&Candidate],
-    k: usize,
     seen: &Seen,
     parts: &Parts,
     seed: u64,
-) -> Result<Vec<f64>, MatchingError> {
+    eligible: impl Fn(usize) -> Eligible + Sync,
+) -> Result<Vec<Trial>, MatchingError> {
     let learned = seen.with(parts.train.clone())?;
     let fit = |candidate: &&Candidate| (candidate.fit)(&learned, seed);
     let scorers = candidates.iter().map(fit).collect::<Result<Vec<_>, _>>()?;
-    let trial = |user: usize| trial(&scorers, parts, user);
-    let trials: Vec<Trial> = (0..seen.interactions.users()).into_par_iter().filter_map(trial).collect();
-    let mut weights = vec![0.0; candidates.len()];
-    weights[0] = 1.0;
-    let mut best = judged(&trials, &weights, 3 * k);
-    for at in (0..ROUNDS).flat_map(|_| 1..candidates.len()) {
-        let kept = weights[at];
-        let mut chosen = kept;
+    let trial = |user: usize| {
+        let relevant: Vec<u32> = parts.test.of_user(user).iter().map(|row| row.item).collect();
+        (!relevant.is_empty()).then(|| trial(&scorers, &eligible(user), user, relevant))
+    };
+    Ok((0..seen.interactions.users()).into_par_iter().filter_map(trial).collect())
+}
+
+fn trial(scorers: &[Box<dyn Scorer>], eligible: &Eligible, user: usize, relevant: Vec<u32>) -> Trial {
+    let scaled: Vec<Vec<f64>> = scorers.iter().map(|scorer| scaled(scorer.scores(user))).collect();
+    let mut items: Vec<u32> = scaled
+        .iter()
+        .flat_map(|scores| of_scores(scores, eligible, BROUGHT))
+        .map(|scored| scored.item)
+        .collect();
+    items.sort_unstable();
+    items.dedup();
+    let says = items.iter().flat_map(|item| scaled.iter().map(|scores| scores[*item as usize])).collect();
+    Trial { items, says, relevant }
+}
+
+/// Weights that put what was held back as high as possible, by going through some of the candidates in turn.
+fn ascend(trials: &[Trial], mut weights: Vec<f64>, free: Range<usize>, k: usize) -> Vec<f64> {
+    let mut best = judged(trials, &weights, k);
+    for at in (0..ROUNDS).flat_map(|_| free.clone()) {
+        let mut chosen = weights[at];
         for weight in WEIGHTS {
             weights[at] = weight;
-            let gain = judged(&trials, &weights, 3 * k);
+            let gain = judged(trials, &weights, k);
             if best < gain {
                 (best, chosen) = (gain, weight);
             }
         }
         weights[at] = chosen;
     }
-    Ok(weights)
-}
-
-fn trial(scorers: &[Box<dyn Scorer>], parts: &Parts, user: usize) -> Option<Trial> {
-    let relevant: Vec<u32> = parts.test.of_user(user).iter().map(|row| row.item).collect();
-    if relevant.is_empty() {
-        return None;
-    }
-    let eligible = unknown(&parts.train, user);
-    let scaled: Vec<Vec<f64>> = scorers.iter().map(|scorer| scaled(scorer.scores(user))).collect();
-    let mut items: Vec<u32> = scaled
-        .iter()
-        .flat_map(|scores| of_scores(scores, &eligible, BROUGHT))
-        .map(|scored| scored.item)
-        .collect();
-    items.sort_unstable();
-    items.dedup();
-    let says = items.iter().flat_map(|item| scaled.iter().map(|scores| scores[*item as usize])).collect();
-    Some(Trial { items, says, relevant })
+    weights
 }
 
 fn scaled(mut scores: Vec<f64>) -> Vec<f64> {
@@ -171,23 +194,27 @@ fn judged(trials: &[Trial], weights: &[f64], k: usize) -> f64 {
 
 impl Scorer for Blend {
     fn scores(&self, user: usize) -> Vec<f64> {
-        let mut total = vec![0.0; self.known.interactions.items()];
-        for member in self.members.iter().filter(|member| 0.0 < member.weight) {
+        let mut total = vec![0.0; self.new.len()];
+        for member in self.members.iter().filter(|member| 0.0 < member.weight.max(member.new_weight)) {
             let scores = scaled(member.scorer.scores(user));
-            total.iter_mut().zip(scores).for_each(|(total, score)| *total += member.weight * score);
+            for ((total, score), new) in total.iter_mut().zip(scores).zip(&self.new) {
+                *total += score * if *new { member.new_weight } else { member.weight };
+            }
         }
         total
     }
 
     fn reasons(&self, user: usize, item: usize) -> Vec<Reason> {
         let (mut reasons, mut rest): (Vec<Reason>, f64) = (Vec::new(), 0.0);
-        for member in self.members.iter().filter(|member| 0.0 < member.weight) {
+        for member in &self.members {
+            let weight = if self.new[item] { member.new_weight } else { member.weight };
+            if weight <= 0.0 {
+                continue;
+            }
             let (mean, spread) = scale(&member.scorer.scores(user));
-            rest -= member.weight * mean / spread;
-            let scaled = |reason: Reason| Reason {
-                contribution: member.weight / spread * reason.contribution,
-                ..reason
-            };
+            rest -= weight * mean / spread;
+            let scaled =
+                |reason: Reason| Reason { contribution: weight / spread * reason.contribution, ..reason };
             reasons.extend(member.scorer.reasons(user, item).into_iter().map(scaled));
         }
         reasons.push(Reason { because: Because::Rest, contribution: rest });

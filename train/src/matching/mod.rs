@@ -28,7 +28,7 @@ pub mod top;
 use rayon::prelude::*;
 
 pub use blend::{Blend, BlendPlan};
-pub use candidates::{Because, CANDIDATES, Candidate, Reason, Scorer, Seen};
+pub use candidates::{Because, CANDIDATES, Candidate, Fitted, Reason, Scorer, Seen};
 pub use interactions::{Interaction, Interactions};
 pub use profiles::Profiles;
 pub use split::{Parts, Split};

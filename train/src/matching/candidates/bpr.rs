@@ -165,13 +165,13 @@ fn learn(plan: &Bpr, all: &Interactions, groups: (&mut Group, &mut Group), pairs
         let ahead = product(user, &items.vectors[liked..liked + width])
             - product(user, &items.vectors[other..other + width]);
         let pull = rate / (1.0 + libm::expf(ahead));
-        for at in 0..width {
-            let (mine, one, two) = (user[at], items.vectors[liked + at], items.vectors[other + at]);
+        for (at, mine) in user.iter_mut().enumerate() {
+            let (before, one, two) = (*mine, items.vectors[liked + at], items.vectors[other + at]);
             if at < plan.factors {
-                user[at] = keep * mine + pull * (one - two);
+                *mine = keep * before + pull * (one - two);
             }
-            items.vectors[liked + at] = keep * one + pull * mine;
-            items.vectors[other + at] = keep * two - pull * mine;
+            items.vectors[liked + at] = keep * one + pull * before;
+            items.vectors[other + at] = keep * two - pull * before;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::matching::{Because, Candidate, MatchingError, Profiles, Reason, Scorer, Seen};
+use crate::matching::{Because, Candidate, Fitted, MatchingError, Profiles, Reason, Scorer, Seen};
 
 pub(super) const COSINE: Candidate = Candidate {
     name: "cosine",
@@ -19,7 +19,7 @@ struct Cosine {
     own: Vec<Vec<(u32, f64)>>,
 }
 
-fn fit(seen: &Arc<Seen>, _seed: u64) -> Result<Box<dyn Scorer>, MatchingError> {
+fn fit(seen: &Arc<Seen>, _seed: u64) -> Result<Fitted, MatchingError> {
     let Some(profiles) = &seen.items else {
         return Err(MatchingError::Needs { candidate: COSINE.name, needs: "features of items" });
     };

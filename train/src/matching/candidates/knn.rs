@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::matching::{Because, Candidate, Interactions, MatchingError, Reason, Scorer, Seen, top::Best};
+use crate::matching::{
+    Because, Candidate, Fitted, Interactions, MatchingError, Reason, Scorer, Seen, top::Best,
+};
 
 pub(super) const KNN: Candidate = Candidate {
     name: "knn",
@@ -27,7 +29,7 @@ struct Knn {
     neighbours: Vec<Vec<(u32, f64)>>,
 }
 
-fn fit(seen: &Arc<Seen>, _seed: u64) -> Result<Box<dyn Scorer>, MatchingError> {
+fn fit(seen: &Arc<Seen>, _seed: u64) -> Result<Fitted, MatchingError> {
     let all = &seen.interactions;
     let popularity = all.popularity();
     let mean = all.len() as f64 / all.items() as f64;

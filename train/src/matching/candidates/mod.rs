@@ -96,6 +96,9 @@ pub trait Scorer: Debug + Send + Sync {
     fn reasons(&self, user: usize, item: usize) -> Vec<Reason>;
 }
 
+/// A fitted candidate of any kind.
+pub type Fitted = Box<dyn Scorer>;
+
 /// A way to rank items.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
@@ -104,7 +107,7 @@ pub struct Candidate {
     /// One sentence for the manual.
     pub doc: &'static str,
     /// Learns; all chance follows from the seed.
-    pub fit: fn(&Arc<Seen>, u64) -> Result<Box<dyn Scorer>, MatchingError>,
+    pub fit: fn(&Arc<Seen>, u64) -> Result<Fitted, MatchingError>,
 }
 
 /// The candidates. To add one: its file and its line.

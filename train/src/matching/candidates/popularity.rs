@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::matching::{Because, Candidate, MatchingError, Reason, Scorer, Seen, ridge::Ridge};
+use crate::matching::{Because, Candidate, Fitted, MatchingError, Reason, Scorer, Seen, ridge::Ridge};
 
 pub(super) const POPULARITY: Candidate = Candidate {
     name: "popularity",
@@ -20,7 +20,7 @@ struct Popularity {
     expected: Option<Ridge>,
 }
 
-fn fit(seen: &Arc<Seen>, _seed: u64) -> Result<Box<dyn Scorer>, MatchingError> {
+fn fit(seen: &Arc<Seen>, _seed: u64) -> Result<Fitted, MatchingError> {
     let counts = seen.interactions.popularity();
     let mut scores: Vec<f64> = counts.iter().map(|count| libm::log1p(*count as f64)).collect();
     let known: Vec<(usize, f64)> =

@@ -3,7 +3,11 @@
 //!
 //! A row learns effects that were taken without it, so that trees trust them as much as they deserve.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+    sync::Arc,
+};
 
 use super::effects::Effects;
 use crate::{
@@ -39,7 +43,12 @@ struct Shared {
     items: Vec<Option<(u32, u32)>>,
 }
 
-/// A pair's row in the making.
+/// The column that a feature is of.
+fn column(name: &str) -> &str {
+    name.split_once('=').map_or(name, |(column, _)| column)
+}
+
+/// What is known of either side.
 struct Sides<'a> {
     users: &'a Profiles,
     items: &'a Profiles,
@@ -97,37 +106,21 @@ fn sides(seen: &Seen) -> Result<Sides<'_>, MatchingError> {
 
 impl Shared {
     fn new(sides: &Sides<'_>) -> Self {
-        let column = |name: &str| name.split('=').next().unwrap_or(name).to_owned();
-        let columns: Vec<String> = {
-            let of =
-                |profiles: &Profiles| profiles.names().iter().map(|name| column(name)).collect::<Vec<_>>();
-            let items = of(sides.items);
-            let mut both: Vec<String> =
-                of(sides.users).into_iter().filter(|name| items.contains(name)).collect();
-            both.sort();
-            both.dedup();
-            both
+        let columns_of = |profiles: &Profiles| -> BTreeSet<String> {
+            profiles.names().iter().map(|name| column(name).to_owned()).collect()
         };
-        let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-        let mut place = |name: &'_ str, next: u32| -> Option<u32> {
-            columns.binary_search(&column(name)).ok().map(|_| next)
-        };
-        let words: Vec<&str> =
-            sides.users.names().iter().chain(sides.items.names()).map(String::as_str).collect();
-        for word in &words {
-            if place(word, 0).is_some() {
+        let columns: Vec<String> =
+            columns_of(sides.users).intersection(&columns_of(sides.items)).cloned().collect();
+        let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
+        let mut places = |profiles: &Profiles| -> Vec<Option<(u32, u32)>> {
+            let mut place = |name: &String| {
+                let at = columns.binary_search_by(|it| it.as_str().cmp(column(name))).ok()?;
                 let next = numbers.len() as u32;
-                numbers.entry(word).or_insert(next);
-            }
-        }
-        let of = |profiles: &Profiles| {
-            let one = |name: &String| {
-                let at = columns.binary_search(&column(name)).ok()?;
-                Some((at as u32, numbers[name.as_str()]))
+                Some((at as u32, *numbers.entry(name.clone()).or_insert(next)))
             };
-            profiles.names().iter().map(one).collect()
+            profiles.names().iter().map(&mut place).collect()
         };
-        let (users, items) = (of(sides.users), of(sides.items));
+        let (users, items) = (places(sides.users), places(sides.items));
         Self { columns, users, items }
     }
 
