@@ -32,7 +32,6 @@ pub use isotonic::Calibration;
 pub use learn::{Fitted, Learned, Plan, learn};
 pub use linear::{Linear, Reads, Scale, Shape, Term};
 pub(crate) use metrics::spearman;
-pub use metrics::{Decile, Measures, Metrics, judge};
 pub use metrics::{Decile, Measures, Metrics, judge, resampled};
 pub use shift::{Level, Moved};
 pub use transactions::{Purchase, Segment, Summary, Transactions};

@@ -80,6 +80,8 @@ pub enum Model {
     Als,
     /// Factors by pairwise ranking.
     Bpr,
+    /// What pairs are worth: boosted trees on the features of both, and what is particular to each.
+    Value,
     /// Several of them with weights that were learned.
     Blend,
     /// All of them.
@@ -100,7 +102,7 @@ impl Model {
     fn fit(self, seen: &Arc<Seen>, k: usize, seed: u64) -> Result<Fitted, MatchingError> {
         if self == Self::Blend {
             let blend = Blend::fit(&BlendPlan::for_data(seen, k), seen, seed)?;
-            let weights = blend.weights().map(|(name, weight)| (name.to_owned(), weight)).collect();
+            let weights = blend.weights().map(|(name, known, new)| (name.to_owned(), [known, new])).collect();
             return Ok(Fitted { weights, scorer: Box::new(blend) });
         }
         let candidate = named(&self.name()).expect("each model but the blend is a candidate of this name");
@@ -108,10 +110,10 @@ impl Model {
     }
 }
 
-/// Who recommends, and of a blend whose voice counts how much.
+/// Who recommends, and of a blend whose voice counts how much, for items that are known and for new ones.
 struct Fitted {
     scorer: Box<dyn Scorer>,
-    weights: Vec<(String, f64)>,
+    weights: Vec<(String, [f64; 2])>,
 }
 
 /// How good a model is on what was held out.
@@ -120,7 +122,10 @@ struct Judged {
     metrics: Metrics,
     /// Where the normalised discounted cumulative gain lies, by drawing users again.
     ndcg: [f64; 2],
-    weights: Vec<(String, f64)>,
+    /// What users had of the items in their lists, over the most that as many items could have brought them; none where
+    /// all interactions are worth the same.
+    value: Option<f64>,
+    weights: Vec<(String, [f64; 2])>,
 }
 
 /// Items for one user, best first, with their scores and what these come from.
@@ -215,8 +220,29 @@ impl Matching {
         let lists = lists(&*fitted.scorer, &parts.train, self.k);
         let metrics = judge(&lists, &parts.train, &parts.test, self.k);
         let ndcg = interval(&lists, parts, (self.k, self.run.seed));
-        Judged { model, metrics, ndcg, weights: fitted.weights }
+        let is_valued =
+            parts.test.rows().windows(2).any(|pair| pair[0].value.total_cmp(&pair[1].value).is_ne());
+        let value = is_valued.then(|| value_share(&lists, parts, self.k));
+        Judged { model, metrics, ndcg, value, weights: fitted.weights }
     }
+}
+
+/// What the first `k` items of each list were worth to its user, over what the `k` best would have been; values below zero
+/// count as they are, and a user whose best is worth nothing does not count.
+fn value_share(lists: &[List], parts: &Parts, k: usize) -> f64 {
+    let (mut had, mut best) = (0.0, 0.0);
+    for (user, list) in lists.iter().enumerate() {
+        let held = parts.test.of_user(user);
+        let mut values: Vec<f64> = held.iter().map(|row| row.value).collect();
+        values.sort_unstable_by(|one, other| other.total_cmp(one));
+        let most: f64 = values.iter().take(k).filter(|value| 0.0 < **value).sum();
+        if 0.0 < most {
+            best += most;
+            let shown = held.iter().filter(|row| list.iter().take(k).any(|item| *item == row.item));
+            had += shown.map(|row| row.value).sum::<f64>();
+        }
+    }
+    if 0.0 < best { had / best } else { 0.0 }
 }
 
 /// Between which values the mean over users lies (percentile bootstrap, Efron 1979).

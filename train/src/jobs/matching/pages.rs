@@ -61,6 +61,7 @@ fn compared(said: &Said, asked: &Matching) -> Section {
             format!("{low:.4} to {high:.4}"),
             number(all.recall),
             number(all.map),
+            it.value.map_or_else(|| "–".to_owned(), number),
         ]
     };
     let held = match asked.split {
@@ -74,11 +75,15 @@ fn compared(said: &Said, asked: &Matching) -> Section {
         said.judged.iter().enumerate().map(|(at, it)| format!("{} {}", at + 1, it.model.name())).collect();
     let blend = said.judged.iter().find(|it| !it.weights.is_empty());
     let weights = blend.map(|it| Table {
-        head: head(&["in the blend", "weight"]),
-        rows: it.weights.iter().map(|(name, weight)| vec![name.clone(), format!("{weight:.2}")]).collect(),
+        head: head(&["in the blend", "weight", "for new items"]),
+        rows: it
+            .weights
+            .iter()
+            .map(|(name, [known, new])| vec![name.clone(), format!("{known:.2}"), format!("{new:.2}")])
+            .collect(),
     });
     let measures = Table {
-        head: head(&["model", "NDCG", "95 % interval", "recall", "MAP"]),
+        head: head(&["model", "NDCG", "95 % interval", "recall", "MAP", "share of value"]),
         rows: said.judged.iter().map(row).collect(),
     };
     Section {

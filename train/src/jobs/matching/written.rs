@@ -75,6 +75,9 @@ fn of_model(judged: &Judged, k: usize) -> Value {
     let it = &judged.metrics;
     let mut told = accuracy(&it.all, k);
     told["ndcg_interval"] = json!({"low": judged.ndcg[0], "high": judged.ndcg[1], "level": LEVEL});
+    if let Some(value) = judged.value {
+        told[format!("value@{k}")] = json!(value);
+    }
     told["coverage"] = json!(it.coverage);
     told["exposure_gini"] = json!(it.gini);
     told["novelty"] = json!(it.novelty);
@@ -87,7 +90,8 @@ fn of_model(judged: &Judged, k: usize) -> Value {
         told[name] = accuracy(part, k);
     }
     if !judged.weights.is_empty() {
-        told["weights"] = judged.weights.iter().map(|(name, weight)| (name.clone(), json!(weight))).collect();
+        let of = |[known, new]: [f64; 2]| json!({"known_items": known, "new_items": new});
+        told["weights"] = judged.weights.iter().map(|(name, weights)| (name.clone(), of(*weights))).collect();
     }
     told
 }

@@ -78,7 +78,7 @@ pub(super) fn read(
     let window_us = i64::from(asked.window) * DAY_US;
     let touched = range.start.saturating_sub(window_us)..range.end;
     let clicks = ["session_id", "affiliate_id", "campaign_id", "source", "device"];
-    events::each(&lake, Kind::Click, &clicks, &touched, |event| {
+    each(&lake, Kind::Click, &clicks, &touched, |event| {
         if let Event::Click(visit) = event {
             told.click(visit);
         }
@@ -86,7 +86,7 @@ pub(super) fn read(
     let mut left_out = 0_usize;
     let conversions =
         ["session_id", "click_id", "campaign_id", "amount_minor", "currency", "affiliate_id", "coupon"];
-    events::each(&lake, Kind::Conversion, &conversions, &range, |event| {
+    each(&lake, Kind::Conversion, &conversions, &range, |event| {
         let Event::Conversion(order) = event else { return };
         if rejected.contains(&order.id.uuid().as_u128()) {
             left_out += 1;
