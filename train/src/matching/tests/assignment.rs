@@ -49,8 +49,7 @@ fn exhaustive(market: &Market) -> f64 {
     for chosen in 0_u32..1 << market.edges.len() {
         let (mut used, mut spent) = (vec![0; market.capacities.len()], vec![0.0; market.budgets.len()]);
         let mut value = 0.0;
-        for (at, edge) in market.edges.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1) {
-            let _ = at;
+        for (_, edge) in market.edges.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1) {
             used[edge.bidder as usize] += 1;
             spent[edge.campaign as usize] += edge.cost;
             value += edge.value;

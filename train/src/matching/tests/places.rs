@@ -29,7 +29,7 @@ proptest! {
         let items: Vec<usize> = (0..scores.len()).filter(|item| chosen[*item]).collect();
         let mut eligible = Eligible::none(scores.len());
         items.iter().for_each(|item| eligible.insert(*item));
-        prop_assert_eq!(eligible.iter().collect::<Vec<_>>(), items.clone());
+        prop_assert_eq!(eligible.iter().collect::<Vec<_>>(), &items[..]);
         prop_assert_eq!(eligible.count(), items.len());
         let found: Vec<u32> = of_scores(&scores, &eligible, k).iter().map(|it| it.item).collect();
         prop_assert_eq!(&found, &sorted(&scores, &items, k));
@@ -45,7 +45,7 @@ proptest! {
     ) {
         let (users, items, k) = (30, 40, 5);
         let mut dice = Dice::new(seed, 0);
-        let is_new = |item: u32| item % 4 == 0;
+        let is_new = |item: u32| item.is_multiple_of(4);
         let scores: Vec<Vec<f64>> = (0..users)
             .map(|_| (0..items).map(|item| dice.unit() - if is_new(item) { 0.5 } else { 0.0 }).collect())
             .collect();
