@@ -105,6 +105,10 @@ impl Op {
             }
             (Self::Logic(_), [a, b]) => broadcast(bools(same(a, b)?)?, &[a, b])?,
             (Self::Unary(_) | Self::Softmax, [a]) => a.of(floats(a.element)?),
+            (Self::CumSum(axis), [a]) => {
+                axis_of(*axis, a.shape.len())?;
+                a.of(floats(a.element)?)
+            }
             (Self::Not, [a]) => a.of(bools(a.element)?),
             (Self::IsNan, [a]) => {
                 floats(a.element)?;
@@ -122,10 +126,6 @@ impl Op {
                 result.shape[axis] = Dim::Fixed(1);
                 result
             }
-            (Self::CumSum(axis), [a]) => {
-                axis_of(*axis, a.shape.len())?;
-                a.of(floats(a.element)?)
-            }
             (Self::ArgMax, [a]) => {
                 floats(a.element)?;
                 let last = axis_of(-1, a.shape.len())?;
@@ -141,21 +141,21 @@ impl Op {
                 result.shape.insert(axis, Dim::Fixed(1));
                 result
             }
-            (Self::Squeeze(axis), [a]) => {
-                let mut result = a.clone();
-                let gone = result.shape.remove(axis_of(*axis, a.shape.len())?);
-                if gone != Dim::Fixed(1) {
-                    return Err(format!(
-                        "only an axis of length 1 can go, and axis {axis} has length {gone}"
-                    ));
-                }
-                result
-            }
+            (Self::Squeeze(axis), [a]) => squeezed(*axis, a)?,
             (Self::Identity, [a]) => a.clone(),
             _ => return Err(format!("{} inputs are not what it takes", inputs.len())),
         };
         Ok(vec![one])
     }
+}
+
+fn squeezed(axis: i64, a: &TensorType) -> Result<TensorType, String> {
+    let mut result = a.clone();
+    let gone = result.shape.remove(axis_of(axis, a.shape.len())?);
+    if gone != Dim::Fixed(1) {
+        return Err(format!("only an axis of length 1 can go, and axis {axis} has length {gone}"));
+    }
+    Ok(result)
 }
 
 fn same(a: &TensorType, b: &TensorType) -> Result<ElementType, String> {

@@ -112,6 +112,9 @@ fn packages() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// A case, its unit, and where its number is.
+type Measure = (String, &'static str, fn(&Grown) -> f64);
+
 fn report(options: &Options, ours: &[Grown], peers: &[Grown]) -> Report {
     let mut report = Report::default();
     for (loss, measure) in LOSSES {
@@ -119,7 +122,7 @@ fn report(options: &Options, ours: &[Grown], peers: &[Grown]) -> Report {
             all.iter().filter(|it| it.loss == loss).map(which).collect()
         };
         let rows = format!("{} rows × 30, {loss}", readable(f64::from(options.rows)));
-        let measures: [(String, &'static str, fn(&Grown) -> f64); 4] = [
+        let measures: [Measure; 4] = [
             (format!("{rows}, on the wall"), "s", |it| it.wall_s),
             (format!("{rows}, of cores"), "s", |it| it.cpu_s),
             (format!("{rows}, memory besides"), "MiB", |it| it.extra_mib),

@@ -377,7 +377,7 @@ async fn what_cannot_be_read_is_pointed_at() {
     let shadow = program.row(
         program.ana,
         &program.decide("5%", "30", |policy, _| {
-            (policy.mode, policy.version) = (RateMode::Shadow, "third-0".to_owned())
+            (policy.mode, policy.version) = (RateMode::Shadow, "third-0".to_owned());
         }),
     );
     let check = async |change: &dyn Fn(&mut Value)| {

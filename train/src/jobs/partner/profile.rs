@@ -127,7 +127,7 @@ mod tests {
                 ("name".to_owned(), Trait::Word(format!("partner {place}"))),
                 ("same".to_owned(), Trait::Number(7.0)),
             ]);
-            let kind = if place % 4 == 0 { "video" } else { "text" };
+            let kind = if place.is_multiple_of(4) { "video" } else { "text" };
             says.insert("kind".to_owned(), Trait::Word(kind.to_owned()));
             says
         };

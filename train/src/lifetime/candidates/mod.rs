@@ -185,7 +185,7 @@ impl Model {
             let row = |row: usize| {
                 let mut told = vec![0.0; names.len()];
                 for (place, part) in places.iter().zip(of(row)) {
-                    place.into_iter().for_each(|place| told[*place] = part);
+                    place.iter().for_each(|place| told[*place] = part);
                 }
                 told
             };
@@ -223,20 +223,24 @@ impl Model {
                 let mut whole = vec![0.0; rows];
                 for part in parts {
                     let why = part.model.reasons(columns, names, credits)?;
-                    for (row, ratio) in part.model.ratios(columns)?.into_iter().enumerate() {
-                        let share = part.weight * part.level * ratio;
-                        whole[row] += share;
-                        let row = row * names.len()..(row + 1) * names.len();
-                        sums[row.clone()]
-                            .iter_mut()
-                            .zip(&why[row])
-                            .for_each(|(sum, part)| *sum += share * part);
-                    }
+                    let ratios = part.model.ratios(columns)?;
+                    add_by_share((&mut sums, &mut whole), (&why, &ratios), part.weight * part.level);
                 }
                 sums.iter_mut().enumerate().for_each(|(at, sum)| *sum /= whole[at / names.len()]);
                 sums
             }
         })
+    }
+}
+
+/// Adds a model's reasons by what it predicts, and what it predicts to the whole.
+fn add_by_share((sums, whole): (&mut [f64], &mut [f64]), (why, ratios): (&[f64], &[f64]), times: f64) {
+    let width = sums.len() / whole.len().max(1);
+    for (row, ratio) in ratios.iter().enumerate() {
+        let share = times * ratio;
+        whole[row] += share;
+        let row = row * width..(row + 1) * width;
+        sums[row.clone()].iter_mut().zip(&why[row]).for_each(|(sum, part)| *sum += share * part);
     }
 }
 

@@ -234,7 +234,10 @@ fn won(
 }
 
 /// What campaigns pay, from when on.
-struct Rates(BTreeMap<(CampaignId, Option<AffiliateId>), BTreeMap<(i64, u128), Rate>>);
+struct Rates(BTreeMap<(CampaignId, Option<AffiliateId>), History>);
+
+/// Rates by when they began, and by the event that said so.
+type History = BTreeMap<(i64, u128), Rate>;
 
 impl Rates {
     fn read(lake: &Lake) -> Result<Self> {
