@@ -72,14 +72,14 @@ fn refund((number, at_us): (u128, i64), cents: i64) -> Known<Event> {
     Known { event: Event::Refund(event), known_at_us: at_us }
 }
 
-fn rejected((number, at_us): (u128, i64)) -> Known<Event> {
+fn moved((number, at_us): (u128, i64), to: ConversionStatus) -> Known<Event> {
     let event = StatusChange {
-        id: id(6, number),
+        id: id(6, 1_000_000 * number + to as u128),
         occurred_at_us: at_us,
         conversion: id(1, number),
         campaign: id(2, 1),
         affiliate: None,
-        to: ConversionStatus::Rejected,
+        to,
         reason: Some(ReversalReason::Fraud),
     };
     Known { event: Event::StatusChange(event), known_at_us: at_us }
@@ -240,14 +240,19 @@ fn write_lake(place: &Place) {
         batch.push(&order((number, at_us), customer, cents, partner)).unwrap();
     }
     let end_us = 1_742_943_600_000_000;
-    // An order that is too much by half, which is given back in time; one that is given back after the end; a false one.
+    // An order of which a part is given back in time; one of which something is given back at the end, as is known after it; a
+    // false one; one without a name; and one that is reported after the end.
     number += 1;
     batch.push(&refund((number, end_us - 3 * DAY), 3_000)).unwrap();
-    batch.push(&refund((number + 1, end_us + 3 * DAY), 900)).unwrap();
+    batch.push(&moved((number, end_us - 3 * DAY), ConversionStatus::Reversed)).unwrap();
+    let late = refund((number + 1, end_us - DAY), 900);
+    batch.push(&Known { known_at_us: end_us + 3 * DAY, ..late }).unwrap();
+    let unheard = order((number + 4, end_us - 2 * DAY), "late", 7_700, "blog");
+    batch.push(&Known { known_at_us: end_us + DAY, ..unheard }).unwrap();
     batch.push(&order((number, end_us - 9 * DAY), "late", 3_000 + 4_500, "blog")).unwrap();
     batch.push(&order((number + 1, end_us - 8 * DAY), "late", 4_500, "blog")).unwrap();
     batch.push(&order((number + 2, end_us - 7 * DAY), "late", 99_900, "blog")).unwrap();
-    batch.push(&rejected((number + 2, end_us - 6 * DAY))).unwrap();
+    batch.push(&moved((number + 2, end_us - 6 * DAY), ConversionStatus::Rejected)).unwrap();
     batch.push(&order((number + 3, end_us - 7 * DAY), "", 5_000, "blog")).unwrap();
     batch.finish().unwrap();
     lake.compact(|_| {}).unwrap();
@@ -259,7 +264,11 @@ fn customers_of_a_lake_are_those_of_a_file_less_what_was_known_to_be_nothing() {
     write_lake(&place);
     let learn = "--calibration-end 2025-03-25 --horizon-days 90 --model bgnbd";
     let told = place.told(&format!("--lake lake {learn} --out lake_out"));
-    assert!(told.contains("1 orders that were rejected or reversed are left out"), "{told}");
+    assert!(told.contains("1 orders that were rejected, or of which everything was given back"), "{told}");
+    assert!(
+        told.contains("1 orders of before --calibration-end, of which nobody knew until after it"),
+        "{told}"
+    );
     assert!(told.contains("1 orders of which no customer was told are left out"), "{told}");
     let more = "late,2025-03-16,45.00,blog\nlate,2025-03-17,45.00,blog\n";
     fs::write(place.0.path().join("orders.csv"), format!("{}{more}", transactions())).unwrap();

@@ -1,12 +1,15 @@
 //! The event lake as jobs read it: each event once.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use anyhow::{Result, ensure};
 use domain::{
     Money,
     conversion::ConversionStatus,
-    event::{Event, Kind},
+    event::{Event, Kind, Known},
 };
 use features::{
     entity::event_id,
@@ -25,13 +28,13 @@ pub(super) fn amount(money: Money) -> f64 {
     money.minor as f64 / libm::pow(10.0, f64::from(money.currency.places()))
 }
 
-/// Tells each event of a kind once.
+/// Tells each event of a kind once, with when it became known, in the order of knowing.
 pub(super) fn each(
     lake: &Lake,
     kind: Kind,
     columns: &[&'static str],
     range: &std::ops::Range<i64>,
-    mut tell: impl FnMut(&Event),
+    mut tell: impl FnMut(&Known<Event>),
 ) -> Result<()> {
     let told = Told { kind, occurred_us: range.clone(), columns: columns.iter().copied().collect() };
     let mut replay = lake.replay(vec![told], i64::MIN..i64::MAX)?;
@@ -39,24 +42,93 @@ pub(super) fn each(
     while let Some(block) = replay.next_block()? {
         for known in block.iter().flatten() {
             if seen.insert(event_id(&known.event)) {
-                tell(&known.event);
+                tell(known);
             }
         }
     }
     Ok(())
 }
 
-/// The conversions that have come to nothing.
-pub(super) fn rejected(lake: &Lake) -> Result<HashSet<u128>> {
-    let mut rejected = HashSet::new();
-    each(lake, Kind::StatusChange, &["conversion_id", "status"], &(i64::MIN..i64::MAX), |event| {
-        let Event::StatusChange(change) = event else { return };
-        let id = change.conversion.uuid().as_u128();
-        if matches!(change.to, ConversionStatus::Rejected | ConversionStatus::Reversed) {
-            rejected.insert(id);
-        } else {
-            rejected.remove(&id);
+/// What became of orders.
+pub(super) struct Fates(HashMap<u128, Vec<Turn>>);
+
+/// Something that became of an order, and when that became known.
+struct Turn {
+    known_us: i64,
+    what: Change,
+}
+
+enum Change {
+    Moved(ConversionStatus),
+    /// So many minor units were given back.
+    Refunded(i64),
+}
+
+impl Fates {
+    pub(super) fn read(lake: &Lake) -> Result<Self> {
+        let mut turns: HashMap<u128, Vec<Turn>> = HashMap::new();
+        let always = i64::MIN..i64::MAX;
+        let columns = ["conversion_id", "amount_minor", "currency"];
+        for (kind, columns) in
+            [(Kind::StatusChange, &["conversion_id", "status"][..]), (Kind::Refund, &columns)]
+        {
+            each(lake, kind, columns, &always, |known| {
+                let (conversion, what) = match &known.event {
+                    Event::StatusChange(change) => (change.conversion, Change::Moved(change.to)),
+                    Event::Refund(refund) => (refund.conversion, Change::Refunded(refund.amount.minor)),
+                    _ => return,
+                };
+                let turn = Turn { known_us: known.known_at_us, what };
+                turns.entry(conversion.uuid().as_u128()).or_default().push(turn);
+            })?;
         }
-    })?;
-    Ok(rejected)
+        turns.values_mut().for_each(|turns| turns.sort_by_key(|turn| turn.known_us));
+        Ok(Self(turns))
+    }
+
+    /// When something became known of an order.
+    pub(super) fn known_us(&self, order: u128) -> impl Iterator<Item = i64> {
+        self.0.get(&order).into_iter().flatten().map(|turn| turn.known_us)
+    }
+
+    /// What is left of an order's amount by what was known before an instant, in minor units. None where it has come to
+    /// nothing: it was rejected, or all of it was given back. A reversal may be of a part; how much that was, refunds say,
+    /// and without any it was of everything.
+    pub(super) fn left(&self, order: u128, minor: i64, until_us: i64) -> Option<i64> {
+        let (mut status, mut refunded) = (None, None);
+        let turns = self.0.get(&order).map_or(&[][..], Vec::as_slice);
+        for turn in turns.iter().take_while(|turn| turn.known_us < until_us) {
+            match turn.what {
+                Change::Moved(to) => status = Some(to),
+                Change::Refunded(minor) => refunded = Some(refunded.unwrap_or(0) + minor),
+            }
+        }
+        match (status, refunded) {
+            (Some(ConversionStatus::Rejected), _) | (Some(ConversionStatus::Reversed), None) => None,
+            (_, None) => Some(minor.max(0)),
+            (_, Some(refunded)) => Some(minor - refunded).filter(|left| 0 < *left),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reversal_takes_what_was_given_back_and_everything_where_nobody_says_how_much() {
+        let turn = |known_us, what| Turn { known_us, what };
+        let moved = |to| Change::Moved(to);
+        let fates = Fates(HashMap::from([
+            (1, vec![turn(5, Change::Refunded(30)), turn(5, moved(ConversionStatus::Reversed))]),
+            (2, vec![turn(5, moved(ConversionStatus::Reversed))]),
+            (3, vec![turn(5, moved(ConversionStatus::Rejected)), turn(9, moved(ConversionStatus::Approved))]),
+            (4, vec![turn(5, Change::Refunded(60)), turn(7, Change::Refunded(40))]),
+        ]));
+        assert_eq!([4, 5, 6].map(|until| fates.left(1, 100, until)), [Some(100), Some(100), Some(70)]);
+        assert_eq!((fates.left(2, 100, 5), fates.left(2, 100, 6)), (Some(100), None));
+        assert_eq!([6, 10].map(|until| fates.left(3, 100, until)), [None, Some(100)]);
+        assert_eq!([6, 8].map(|until| fates.left(4, 100, until)), [Some(40), None]);
+        assert_eq!(fates.left(5, 0, i64::MAX), Some(0));
+    }
 }

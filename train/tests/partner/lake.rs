@@ -145,9 +145,14 @@ fn happened(chance: &Chance) -> Vec<Known<Event>> {
             events.push(order(chance, at(day + 10), None, &customer, 100).1);
             events.push(order(chance, at(day + 180), None, &customer, 1_000).1);
         } else {
+            // As the service tells of a return of a part: what was given back, and that it moved.
             events.push(refund(chance, at(day + 3), (first, of), euros));
+            events.push(reversed(chance, at(day + 3), first));
         }
     }
+    // One click, and two orders by it.
+    events.push(click(chance, at(0), 4, "news"));
+    events.extend([1, 2].map(|day| order(chance, at(day), Some(4), "twice", 50).1));
     // Sold by a coupon, and reversed.
     let (sold, event) = order(chance, at(4), Some(3), "k99", 77);
     let mut event = event;
@@ -186,10 +191,12 @@ fn a_lake_says_what_customers_ordered_and_what_was_left_of_it() {
             && number(of(1), "churn_ratio") < number(of(2), "churn_ratio")
     );
 
+    assert_eq!((of(4)["conversions"].as_str(), of(4)["clicks"].as_str()), ("2", "2"));
+
     place.told("--lake lake --follow-days 30 --out month");
     let partners = place.partners("month");
     let first = &partners[&partner(1).to_string()];
     assert!((number(first, "mean_value") - (mean - 1.0 + 100.0)).abs() < 1e-9, "{first:?}");
     let told = place.told("--lake lake --follow-days 195 --out half");
-    assert!(told.contains("3 partners with 105 conversions"), "only those who were watched as long: {told}");
+    assert!(told.contains("4 partners with 107 conversions"), "only those who were watched as long: {told}");
 }

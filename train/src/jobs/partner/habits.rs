@@ -23,7 +23,7 @@ pub(super) struct Habits {
 }
 
 impl Habits {
-    pub(super) fn of(won: &[&Won], clicked: &BTreeMap<(i32, u32), u64>, end: Option<i32>) -> Self {
+    pub(super) fn of(won: &[Won], clicked: &BTreeMap<(i32, u32), u64>, end: Option<i32>) -> Self {
         let Some(end) = end else { return Self::default() };
         let begin = end - 7 * WEEKS;
         let days = won.iter().filter_map(|won| won.day);
@@ -86,12 +86,10 @@ mod tests {
 
     #[test]
     fn steady_weeks_are_told_from_a_single_burst() {
-        let won = |day: i32| Won { campaign: None, day: Some(day), value: 1.0, cost: None, came_back: None };
+        let won = |day: i32| Won { day: Some(day), value: 1.0, ..Won::default() };
         let steady: Vec<Won> = (0..200).map(|place| won(place / 2)).collect();
         let burst: Vec<Won> = std::iter::once(won(0)).chain((0..199).map(|_| won(60))).collect();
-        let of = |all: &[Won]| {
-            Habits::of(&all.iter().collect::<Vec<_>>(), &BTreeMap::from([((50, 0), 400)]), Some(99))
-        };
+        let of = |all: &[Won]| Habits::of(all, &BTreeMap::from([((50, 0), 400)]), Some(99));
         let (steady, burst) = (of(&steady), of(&burst));
         assert!((steady.steadiness.unwrap() - 1.0).abs() < 1e-12, "{steady:?}");
         assert!(burst.steadiness.unwrap() < 0.3, "{burst:?}");

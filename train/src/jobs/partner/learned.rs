@@ -75,7 +75,7 @@ pub(super) struct Learned {
 /// What was known of a partner on that day.
 struct Known<'a> {
     listed: &'a Listed,
-    won: Vec<&'a Won>,
+    won: Vec<Won>,
     source: usize,
     clicks: u64,
     habits: Habits,
@@ -149,7 +149,8 @@ impl<'a> Known<'a> {
         let after = input.known_after.unwrap_or(0);
         let is_known =
             |day: Option<i32>| day.zip(until).is_none_or(|(day, until)| day.saturating_add(after) <= until);
-        let won: Vec<&Won> = listed.won.iter().filter(|won| is_known(won.day)).collect();
+        let known = listed.won.iter().filter(|won| is_known(won.day));
+        let won: Vec<Won> = known.filter_map(|won| won.known_at(until)).collect();
         let end = until.or(input.last_day);
         let clicked = &listed.clicked;
         let mut by_campaign: BTreeMap<usize, u64> = BTreeMap::new();

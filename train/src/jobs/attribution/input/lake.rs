@@ -11,7 +11,7 @@ use domain::{
     attribution::{CLOCK_TOLERANCE, Channels, Journeys, journeys::Row},
     click::Device,
     event::{Conversion, Event, Kind, Visit},
-    money::Currency,
+    money::{Currency, Money},
 };
 use models::fingerprint::Fingerprint;
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     attribution::UNKNOWN,
-    jobs::lake::{amount, each, open, rejected},
+    jobs::lake::{Fates, amount, each, open},
 };
 
 const SECOND_US: i64 = 1_000_000;
@@ -72,26 +72,25 @@ pub(super) fn read(
     let lake = open(address)?;
     let range = asked.from.unwrap_or(i64::MIN)..asked.to.unwrap_or(i64::MAX);
     ensure!(range.start < range.end, "there is no time between --from and --to");
-    let rejected = rejected(&lake)?;
+    let fates = Fates::read(&lake)?;
     let mut told = Visits::new(asked.by, channels, is_watched);
     // An order is owed to touches of the window before it, also to those before --from.
     let window_us = i64::from(asked.window) * DAY_US;
     let touched = range.start.saturating_sub(window_us)..range.end;
     let clicks = ["session_id", "affiliate_id", "campaign_id", "source", "device"];
-    each(&lake, Kind::Click, &clicks, &touched, |event| {
-        if let Event::Click(visit) = event {
+    each(&lake, Kind::Click, &clicks, &touched, |known| {
+        if let Event::Click(visit) = &known.event {
             told.click(visit);
         }
     })?;
     let mut left_out = 0_usize;
     let conversions =
         ["session_id", "click_id", "campaign_id", "amount_minor", "currency", "affiliate_id", "coupon"];
-    each(&lake, Kind::Conversion, &conversions, &range, |event| {
-        let Event::Conversion(order) = event else { return };
-        if rejected.contains(&order.id.uuid().as_u128()) {
-            left_out += 1;
-        } else {
-            told.order(order);
+    each(&lake, Kind::Conversion, &conversions, &range, |known| {
+        let Event::Conversion(order) = &known.event else { return };
+        match fates.left(order.id.uuid().as_u128(), order.amount.minor, i64::MAX) {
+            Some(minor) => told.order(order, Money { minor, ..order.amount }),
+            None => left_out += 1,
         }
     })?;
     let mut notes = vec![format!(
@@ -100,7 +99,9 @@ pub(super) fn read(
         asked.window
     )];
     if 0 < left_out {
-        notes.push(format!("{left_out} conversions that were rejected or reversed are left out"));
+        notes.push(format!(
+            "{left_out} conversions that were rejected, or of which everything was given back, are left out"
+        ));
     }
     if 0 < told.unvisited {
         notes.push(format!("{} conversions belong to no visit and are nobody's", told.unvisited));
@@ -151,8 +152,9 @@ impl Visits {
         self.last_us = self.last_us.max(touch.at_us);
     }
 
-    fn order(&mut self, order: &Conversion) {
-        let value = amount(order.amount).max(0.0);
+    /// An order, and what is left of its amount.
+    fn order(&mut self, order: &Conversion, left: Money) {
+        let value = amount(left);
         let told = Order { at_us: order.occurred_at_us, value, id: order.id };
         self.last_us = self.last_us.max(told.at_us);
         let of_click = self.sessions.get(&order.click.map_or(0, |click| click.uuid().as_u128())).copied();

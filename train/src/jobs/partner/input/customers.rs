@@ -45,13 +45,14 @@ pub(super) fn read(path: &Path, asked: &PartnerArgs, clock: &Clock) -> Result<To
             value: values[row],
             cost: asked.cost(cost, amount),
             came_back: returns[row],
+            turns: Vec::new(),
         };
         (name, won)
     });
     let won = won.collect();
     let renamed = table.renamed_fields().map(str::to_owned).collect();
     let sources = vec![(table.source().to_owned(), table.data)];
-    Ok(Told { won, last_day, known_after: Some(0), notes: Vec::new(), renamed, sources })
+    Ok(Told { won, last_day, known_after: Some(0), notes: Vec::new(), renamed, sources, is_lake: false })
 }
 
 /// Of each row that is its customer's first, whether they came back.

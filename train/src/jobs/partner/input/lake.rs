@@ -2,13 +2,13 @@
 //! afterwards.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use domain::{
-    AffiliateId, CampaignId, Currency, Rate,
+    AffiliateId, CampaignId, Currency, Money, Rate,
     attribution::Channels,
     campaign::EventKind,
     event::{Conversion, Event, Kind},
@@ -17,21 +17,23 @@ use domain::{
 use features::lake::Lake;
 use models::fingerprint::Fingerprint;
 
-use super::{Listed, PartnerArgs, Roster, Told, Won, came_back};
-use crate::jobs::lake::{amount, each, open, rejected};
+use super::{Listed, PartnerArgs, Roster, Told, Turn, Won, came_back};
+use crate::jobs::{
+    lake::{Fates, amount, each, open},
+    table::DAY_US,
+};
 
-const DAY_US: i64 = 86_400_000_000;
 const ALWAYS: std::ops::Range<i64> = i64::MIN..i64::MAX;
 
 /// An order, and what was left of it.
 #[derive(Clone, Copy)]
 struct Order {
     at_us: i64,
+    known_us: i64,
     id: u128,
     affiliate: Option<AffiliateId>,
     campaign: CampaignId,
-    /// After what was given back; nothing where it was rejected.
-    kept: f64,
+    amount: Money,
     has_click: bool,
     /// Goes on with what was ordered before.
     is_recurring: bool,
@@ -45,8 +47,8 @@ pub(super) fn read(address: &Path, asked: &PartnerArgs, roster: &mut Roster) -> 
     let lake = open(address)?;
     let mut notes = Vec::new();
     let (clicks, clicked_us) = clicks(&lake)?;
-    let (customers, ordered_us) = orders(&lake, &mut notes)?;
-    let rates = Rates::read(&lake)?;
+    let (customers, ordered_us) = orders(&lake, asked.currency, &mut notes)?;
+    let (rates, fates) = (Rates::read(&lake)?, Fates::read(&lake)?);
     let last_us = clicked_us.max(ordered_us);
     let mut campaigns = numbered(&clicks, &customers);
     roster.has_clicks = true;
@@ -54,10 +56,11 @@ pub(super) fn read(address: &Path, asked: &PartnerArgs, roster: &mut Roster) -> 
         of.enter(roster.partner(&affiliate.to_string()), &mut campaigns);
     }
     let known_after = i32::try_from(asked.follow_days).ok();
-    let mut told = Told { last_day: Some(day(last_us)), known_after, notes, ..Told::default() };
+    let mut told =
+        Told { last_day: Some(day(last_us)), known_after, notes, is_lake: true, ..Told::default() };
     let mut bytes = Vec::new();
     for orders in customers.values() {
-        for (order, won) in won(orders, (last_us, asked), &rates, &mut campaigns) {
+        for (order, won) in won(orders, (last_us, asked), (&rates, &fates), &mut campaigns) {
             let Some(affiliate) = order.affiliate else { continue };
             let name = affiliate.to_string();
             if let (false, Some(campaign)) = (order.has_click, won.campaign) {
@@ -104,8 +107,8 @@ impl Clicks {
 /// Each partner's clicks, and the instant of the last one.
 fn clicks(lake: &Lake) -> Result<(BTreeMap<AffiliateId, Clicks>, i64)> {
     let (mut clicks, mut last_us) = (BTreeMap::<AffiliateId, Clicks>::new(), i64::MIN);
-    each(lake, Kind::Click, &["affiliate_id", "campaign_id", "source"], &ALWAYS, |event| {
-        let Event::Click(visit) = event else { return };
+    each(lake, Kind::Click, &["affiliate_id", "campaign_id", "source"], &ALWAYS, |known| {
+        let Event::Click(visit) = &known.event else { return };
         let seen = &visit.seen;
         last_us = last_us.max(seen.occurred_at_us);
         let of = clicks.entry(seen.affiliate).or_default();
@@ -126,9 +129,7 @@ fn numbered(clicks: &BTreeMap<AffiliateId, Clicks>, customers: &Customers) -> Ch
 }
 
 /// The orders of each customer in time's order, and the instant of the last one.
-fn orders(lake: &Lake, notes: &mut Vec<String>) -> Result<(Customers, i64)> {
-    let rejected = rejected(lake)?;
-    let returned = returned(lake)?;
+fn orders(lake: &Lake, wanted: Option<Currency>, notes: &mut Vec<String>) -> Result<(Customers, i64)> {
     let mut customers = Customers::new();
     let (mut currencies, mut last_us) = (BTreeSet::<Currency>::new(), i64::MIN);
     let columns = [
@@ -142,58 +143,50 @@ fn orders(lake: &Lake, notes: &mut Vec<String>) -> Result<(Customers, i64)> {
         "customer_id",
     ];
     let mut of_nobody = 0_usize;
-    each(lake, Kind::Conversion, &columns, &ALWAYS, |event| {
-        let Event::Conversion(order) = event else { return };
+    each(lake, Kind::Conversion, &columns, &ALWAYS, |known| {
+        let Event::Conversion(order) = &known.event else { return };
         last_us = last_us.max(order.occurred_at_us);
         currencies.insert(order.amount.currency);
-        let id = order.id.uuid().as_u128();
-        let left = amount(order.amount) - returned.get(&id).copied().unwrap_or(0.0);
-        let order_of =
-            Order { kept: if rejected.contains(&id) { 0.0 } else { left.max(0.0) }, ..Order::of(order, id) };
+        if wanted.is_some_and(|wanted| wanted != order.amount.currency) {
+            return;
+        }
+        let told = Order::of(order, known.known_at_us);
         // Who is not named is a customer of one order.
         let customer =
-            if order.customer.is_empty() { format!("\0{id:032x}") } else { order.customer.clone() };
+            if order.customer.is_empty() { format!("\0{:032x}", told.id) } else { order.customer.clone() };
         of_nobody += usize::from(order.affiliate.is_none());
-        customers.entry((order.advertiser, customer)).or_default().push(order_of);
+        customers.entry((order.advertiser, customer)).or_default().push(told);
     })?;
-    customers.values_mut().for_each(|orders| orders.sort_by_key(|order| (order.at_us, order.id)));
-    if 1 < currencies.len() {
+    if wanted.is_none() && 1 < currencies.len() {
         let codes: Vec<&str> = currencies.iter().map(|it| it.code()).collect();
-        notes.push(format!("values are in {}, and added up as they are", codes.join(", ")));
+        bail!("the lake has amounts in {}: say which with --currency", codes.join(", "));
     }
+    customers.values_mut().for_each(|orders| orders.sort_by_key(|order| (order.at_us, order.id)));
     if 0 < of_nobody {
         notes.push(format!("{of_nobody} conversions were credited to nobody"));
-    }
-    if !rejected.is_empty() {
-        notes.push(format!("{} conversions were rejected or reversed, and brought nothing", rejected.len()));
     }
     Ok((customers, last_us))
 }
 
-/// What was given back of each conversion.
-fn returned(lake: &Lake) -> Result<HashMap<u128, f64>> {
-    let mut minor: HashMap<u128, (i64, f64)> = HashMap::new();
-    each(lake, Kind::Refund, &["conversion_id", "amount_minor", "currency"], &ALWAYS, |event| {
-        let Event::Refund(refund) = event else { return };
-        // Whole numbers first, so that the order of refunds makes no difference.
-        let of = minor.entry(refund.conversion.uuid().as_u128()).or_default();
-        of.0 += refund.amount.minor;
-        of.1 = amount(domain::Money { minor: 1, ..refund.amount });
-    })?;
-    Ok(minor.into_iter().map(|(id, (minor, unit))| (id, minor as f64 * unit)).collect())
-}
-
 impl Order {
-    fn of(order: &Conversion, id: u128) -> Self {
+    fn of(order: &Conversion, known_us: i64) -> Self {
         Self {
             at_us: order.occurred_at_us,
-            id,
+            known_us,
+            id: order.id.uuid().as_u128(),
             affiliate: order.affiliate,
             campaign: order.campaign,
-            kept: 0.0,
+            amount: order.amount,
             has_click: order.click.is_some(),
             is_recurring: order.kind == EventKind::Recurring,
         }
+    }
+
+    /// What was left of it by what was known before an instant.
+    fn left(&self, fates: &Fates, until_us: i64) -> f64 {
+        let known = Some(self.amount.minor).filter(|_| self.known_us < until_us);
+        let left = known.and_then(|minor| fates.left(self.id, minor, until_us));
+        left.map_or(0.0, |minor| amount(Money { minor, ..self.amount }))
     }
 }
 
@@ -201,36 +194,59 @@ impl Order {
 fn won(
     orders: &[Order],
     (last_us, asked): (i64, &PartnerArgs),
-    rates: &Rates,
+    (rates, fates): (&Rates, &Fates),
     campaigns: &mut Channels,
 ) -> Vec<(Order, Won)> {
     let follow_us = i64::from(asked.follow_days) * DAY_US;
-    let mut all: Vec<(Order, Won)> = Vec::new();
+    // Each with the place of the order that won it, and all orders that it is worth.
+    let mut all: Vec<(usize, Vec<Order>)> = Vec::new();
     for (place, order) in orders.iter().enumerate() {
-        let goes_on = order.affiliate.is_none() || order.is_recurring;
-        if goes_on {
-            if let Some((first, won)) =
-                all.last_mut().filter(|(first, _)| order.at_us <= first.at_us + follow_us)
-            {
-                debug_assert!(first.at_us <= order.at_us, "orders come in time's order");
-                won.value += order.kept;
-            }
+        if order.affiliate.is_some() && !order.is_recurring {
+            all.push((place, vec![*order]));
             continue;
         }
-        let days: Vec<i32> = orders[place..].iter().map(|order| day(order.at_us)).collect();
-        let is_first = place == 0;
-        let told = rates.at(order).map(|rate| f64::from(rate.ppm) / 1e6 * order.kept);
-        let won = Won {
-            campaign: Some(campaigns.number(&order.campaign.to_string())),
-            day: Some(day(order.at_us)),
-            value: order.kept,
-            cost: asked.cost(told, Some(order.kept)),
-            came_back: if is_first { came_back(&days, day(last_us)) } else { None },
+        // What goes on belongs to whom it is credited to; what nobody is credited with, to who sold last.
+        let own = |(first, _): &&mut (usize, Vec<Order>)| orders[*first].affiliate == order.affiliate;
+        let before = match order.affiliate {
+            Some(_) => all.iter_mut().rev().find(own),
+            None => all.last_mut(),
         };
-        all.push((*order, won));
+        if let Some((_, parts)) = before.filter(|(first, _)| order.at_us <= orders[*first].at_us + follow_us)
+        {
+            parts.push(*order);
+        }
     }
-    all.retain(|(order, _)| order.at_us + follow_us <= last_us);
-    all
+    all.retain(|(first, _)| orders[*first].at_us + follow_us <= last_us);
+    let one = |(first, parts): (usize, Vec<Order>)| {
+        let days: Vec<i32> = orders[first..].iter().map(|order| day(order.at_us)).collect();
+        let worth = |until_us: i64| {
+            let value = parts.iter().map(|order| order.left(fates, until_us)).sum::<f64>();
+            let credited = || parts.iter().filter(|order| order.affiliate.is_some());
+            let paid = |order: &Order| {
+                rates.at(order).map(|rate| f64::from(rate.ppm) / 1e6 * order.left(fates, until_us))
+            };
+            let told = credited().map(paid).sum::<Option<f64>>();
+            let of_amounts = credited().map(|order| order.left(fates, until_us)).sum();
+            (value, asked.cost(told, Some(of_amounts)))
+        };
+        let turns = parts.iter().flat_map(|order| fates.known_us(order.id).chain([order.known_us]));
+        let turns: BTreeSet<i32> = turns.map(day).collect();
+        let turn = |day: i32| {
+            let (value, cost) = worth(i64::from(day).saturating_add(1).saturating_mul(DAY_US));
+            Turn { day, value, cost }
+        };
+        let (value, cost) = worth(i64::MAX);
+        let won = Won {
+            campaign: Some(campaigns.number(&orders[first].campaign.to_string())),
+            day: Some(day(orders[first].at_us)),
+            value,
+            cost,
+            came_back: if first == 0 { came_back(&days, day(last_us)) } else { None },
+            turns: turns.into_iter().map(turn).collect(),
+        };
+        (orders[first], won)
+    };
+    all.into_iter().map(one).collect()
 }
 
 /// What campaigns pay, from when on.
@@ -242,8 +258,8 @@ type History = BTreeMap<(i64, u128), Rate>;
 impl Rates {
     fn read(lake: &Lake) -> Result<Self> {
         let mut rates: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        each(lake, Kind::RateChange, &["campaign_id", "affiliate_id", "rate_ppm"], &ALWAYS, |event| {
-            let Event::RateChange(change) = event else { return };
+        each(lake, Kind::RateChange, &["campaign_id", "affiliate_id", "rate_ppm"], &ALWAYS, |known| {
+            let Event::RateChange(change) = &known.event else { return };
             let at = (change.occurred_at_us, change.id.uuid().as_u128());
             rates.entry((change.campaign, change.affiliate)).or_default().insert(at, change.rate);
         })?;

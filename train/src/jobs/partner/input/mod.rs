@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 use clap::Args;
-use domain::{Clock, Rate};
+use domain::{Clock, Currency, Rate};
 use models::fingerprint::Fingerprint;
 
 pub(super) use self::roster::{Roster, Trait};
@@ -53,6 +53,9 @@ pub struct PartnerArgs {
     /// Of a lake: what a customer orders in so many days after a conversion counts for it; later conversions are left out
     #[arg(long, default_value_t = 0, value_name = "DAYS", requires = "lake", value_parser = clap::value_parser!(u32).range(..=3_650))]
     pub(super) follow_days: u32,
+    /// Of a lake: only orders in this currency
+    #[arg(long, value_name = "CODE", requires = "lake")]
+    pub(super) currency: Option<Currency>,
     /// Another name of a column: partner_id=affiliate; may be repeated
     #[arg(long, value_name = "FIELD=NAME", value_parser = renamed)]
     column: Vec<(String, String)>,
@@ -69,7 +72,7 @@ pub struct PartnerArgs {
 }
 
 /// A conversion, and what came of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Won {
     /// The number of its campaign; none where all are one.
     pub(super) campaign: Option<u32>,
@@ -79,6 +82,17 @@ pub(super) struct Won {
     pub(super) cost: Option<f64>,
     /// Whether the customer came back in time; none where that is not known, or not yet.
     pub(super) came_back: Option<bool>,
+    /// What it was worth by what was known at the end of days on which something became known, in their order; none where that
+    /// is not told.
+    pub(super) turns: Vec<Turn>,
+}
+
+/// What a conversion was worth by what was known at the end of a day.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Turn {
+    pub(super) day: i32,
+    pub(super) value: f64,
+    pub(super) cost: Option<f64>,
 }
 
 /// A partner as it is known.
@@ -121,6 +135,8 @@ struct Told {
     /// Fields that had another name.
     renamed: BTreeSet<String>,
     sources: Vec<(String, Fingerprint)>,
+    /// Whether a lake told of them, in which several conversions may come of one click, and clicks are forgotten.
+    is_lake: bool,
 }
 
 impl PartnerArgs {
@@ -170,6 +186,9 @@ impl PartnerArgs {
         let mut partners: Vec<Listed> = partners.into_values().collect();
         for partner in &mut partners {
             let most = partner.won.len();
+            if told.is_lake {
+                partner.clicks = partner.clicks.max(most as u64);
+            }
             ensure!(
                 !has_clicks || most as u64 <= partner.clicks,
                 "{} has {most} conversions and {} clicks: count the clicks of all its conversions, or leave the column clicks out",
@@ -195,6 +214,13 @@ impl PartnerArgs {
 }
 
 impl Won {
+    /// The same by what was known at the end of a day; none where nobody knew of it.
+    pub(super) fn known_at(&self, until: Option<i32>) -> Option<Self> {
+        let Some(until) = until.filter(|_| !self.turns.is_empty()) else { return Some(self.clone()) };
+        let turn = self.turns.iter().rev().find(|turn| turn.day <= until)?;
+        Some(Self { value: turn.value, cost: turn.cost, ..self.clone() })
+    }
+
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let rest = |it: &Self| (it.day, it.campaign, it.came_back);
         rest(self)
@@ -227,4 +253,21 @@ fn money(text: &str) -> Result<f64> {
     let money: f64 = text.parse().context("expected an amount such as 12.50")?;
     ensure!(0.0 < money && money <= 1e12, "a cost is more than 0");
     Ok(money)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversion_is_worth_what_was_known_of_it() {
+        let turns = [(3, 50.0), (9, 20.0)].map(|(day, value)| Turn { day, value, cost: Some(value / 10.0) });
+        let won = Won { day: Some(2), value: 20.0, cost: Some(2.0), turns: turns.to_vec(), ..Won::default() };
+        let value = |until: Option<i32>| won.known_at(until).map(|won| (won.value, won.cost));
+        assert_eq!(value(Some(2)), None, "it happened, and nobody knew");
+        assert_eq!(value(Some(8)), Some((50.0, Some(5.0))));
+        assert_eq!((value(Some(9)), value(None)), (Some((20.0, Some(2.0))), Some((20.0, Some(2.0)))));
+        let untold = Won { value: 7.0, ..Won::default() };
+        assert_eq!(untold.known_at(Some(0)).map(|won| won.value), Some(7.0));
+    }
 }

@@ -65,6 +65,7 @@ pub(super) fn read(
             value: customer.spent + values[row],
             cost: asked.cost(None, Some(customer.amount)),
             came_back: came_back(&customer.days, last_day),
+            turns: Vec::new(),
         };
         won.push((partners.names()[partner as usize].clone(), it));
     }
@@ -79,7 +80,7 @@ pub(super) fn read(
     let tables = [&orders, &predicted];
     let renamed = tables.iter().flat_map(|table| table.renamed_fields()).map(str::to_owned).collect();
     let sources = tables.map(|table| (table.source().to_owned(), table.data)).to_vec();
-    Ok(Told { won, last_day: Some(last_day), known_after: None, notes, renamed, sources })
+    Ok(Told { won, last_day: Some(last_day), known_after: None, notes, renamed, sources, is_lake: false })
 }
 
 /// What each customer did, by number, with the names of partners and the last day.
