@@ -4,7 +4,10 @@
 mod models_command;
 mod training_set;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -45,13 +48,23 @@ fn main() -> ExitCode {
         Command::Features(features) => ended(features.run()),
         Command::Models(models) => ended(models.run()),
         Command::List => {
-            jobs::list().iter().for_each(|(name, about)| println!("{name:12} {about}"));
+            jobs::list().iter().for_each(|(name, about)| say(&format!("{name:12} {about}")));
             ExitCode::SUCCESS
         }
         Command::Job(job) => ended(job.run(&Clock::system()).map(|told| {
-            println!("{told}");
+            say(&told);
             true
         })),
+    }
+}
+
+/// Tells whoever reads; who has stopped reading, as `head` does, is not waited for.
+fn say(text: &str) {
+    let told = writeln!(io::stdout().lock(), "{text}");
+    if let Err(error) = told
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("what came of it cannot be told: {error}");
     }
 }
 
@@ -70,7 +83,7 @@ fn ended(outcome: Result<bool>) -> ExitCode {
 fn doctor() -> ExitCode {
     let findings = doctor::examine();
     for finding in &findings {
-        println!("{finding}");
+        say(&finding.to_string());
     }
     let missing = findings.iter().filter(|finding| finding.verdict.is_err()).count();
     if 0 < missing {

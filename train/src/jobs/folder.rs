@@ -19,6 +19,9 @@ pub(super) struct Folder {
 impl Folder {
     /// Begins a folder beside its place.
     pub(super) fn prepare(place: &Path, replace: bool) -> Result<Self> {
+        if replace {
+            check_own(place)?;
+        }
         ensure!(
             replace || !place.exists(),
             "{} is there already: name another folder, or say --replace to overwrite it",
@@ -51,12 +54,55 @@ impl Folder {
         if is_there {
             fs::rename(place, &old).with_context(cannot)?;
         }
-        fs::rename(self.unfinished.path(), place).with_context(cannot)?;
+        if let Err(error) = fs::rename(self.unfinished.path(), place) {
+            if is_there {
+                fs::rename(&old, place).with_context(|| format!("{} was not put back", old.display()))?;
+            }
+            return Err(error).with_context(cannot);
+        }
         if is_there {
             fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
         }
         Ok(())
     }
+}
+
+/// What jobs write. A folder with anything else in it is somebody's own, and is not replaced.
+const WRITTEN: &[&str] = &[
+    "credit.csv",
+    "credit.json",
+    "credit.parquet",
+    "decisions.csv",
+    "decisions.jsonl",
+    "history.csv",
+    "metrics.json",
+    "model.onnx",
+    "partners.csv",
+    "predictions.csv",
+    "rates.csv",
+    "recommendations.csv",
+    "report.html",
+    "scores.csv",
+    "shares.parquet",
+    "standings.json",
+    "statistics.json",
+    "tiers.json",
+    "truth.csv",
+];
+
+/// A folder that is to be replaced holds nothing but what jobs write.
+fn check_own(place: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(place) else { return Ok(()) };
+    for entry in entries {
+        let name = entry.with_context(|| format!("cannot read {}", place.display()))?.file_name();
+        let name = name.to_string_lossy();
+        ensure!(
+            WRITTEN.contains(&&*name),
+            "{} holds {name}, which no job wrote, and is not replaced: name another folder",
+            place.display()
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -68,19 +114,31 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let place = above.path().join("out");
         let folder = Folder::prepare(&place, false).unwrap();
-        folder.put("a.txt", b"one").unwrap();
+        folder.put("metrics.json", b"one").unwrap();
         assert!(!place.exists());
         folder.keep().unwrap();
-        assert_eq!(fs::read(place.join("a.txt")).unwrap(), b"one");
+        assert_eq!(fs::read(place.join("metrics.json")).unwrap(), b"one");
         let told = Folder::prepare(&place, false).err().unwrap().to_string();
         assert!(told.contains("say --replace"), "{told}");
 
         drop(Folder::prepare(&place, true).unwrap());
-        assert_eq!(fs::read(place.join("a.txt")).unwrap(), b"one");
+        assert_eq!(fs::read(place.join("metrics.json")).unwrap(), b"one");
         let folder = Folder::prepare(&place, true).unwrap();
-        folder.put("b.txt", b"two").unwrap();
+        folder.put("report.html", b"two").unwrap();
         folder.keep().unwrap();
         let names = fs::read_dir(above.path()).unwrap().count();
-        assert_eq!((names, place.join("a.txt").exists(), place.join("b.txt").exists()), (1, false, true));
+        assert_eq!(
+            (names, place.join("metrics.json").exists(), place.join("report.html").exists()),
+            (1, false, true)
+        );
+    }
+
+    #[test]
+    fn what_no_job_wrote_is_not_replaced() {
+        let above = tempfile::tempdir().unwrap();
+        fs::write(above.path().join("thesis.txt"), b"mine").unwrap();
+        let told = Folder::prepare(above.path(), true).err().unwrap().to_string();
+        assert!(told.contains("holds thesis.txt, which no job wrote"), "{told}");
+        assert_eq!(fs::read(above.path().join("thesis.txt")).unwrap(), b"mine");
     }
 }

@@ -96,7 +96,11 @@ impl Transactions {
         }
         let most = customers.iter().max().ok_or(LifetimeError::NoTransactions)?;
         let mut order: Vec<usize> = (0..rows).collect();
-        order.sort_by_key(|row| (customers[*row], days[*row]));
+        // Amounts of a day in their own order, so that their sum does not depend on that of rows.
+        order.sort_by(|one, other| {
+            let key = |row: &usize| (customers[*row], days[*row]);
+            key(one).cmp(&key(other)).then(amounts[*one].total_cmp(&amounts[*other]))
+        });
         let mut starts = Vec::with_capacity(*most as usize + 2);
         let mut purchases: Vec<Purchase> = Vec::with_capacity(rows);
         for day in

@@ -1,8 +1,11 @@
 //! A file of transactions, and what is known of customers from their first one on.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use domain::{Clock, attribution::Channels};
 use models::fingerprint::Fingerprint;
 
@@ -15,6 +18,7 @@ use crate::{
 const CUSTOMER: &str = "customer_id";
 const DATE: &str = "date";
 const AMOUNT: &str = "amount";
+const CURRENCY: &str = "currency";
 /// What a transaction may say of where its customer came from; the first one counts.
 const ATTRIBUTES: [&str; 2] = ["partner", "campaign"];
 
@@ -35,6 +39,16 @@ impl Customers {
         let mut numbers = Channels::default();
         let customers = table.numbered(CUSTOMER, &mut numbers)?;
         let (days, amounts) = (table.past_days(DATE, clock)?, table.amounts(AMOUNT)?);
+        if table.has(CURRENCY) {
+            let texts = table.texts(CURRENCY)?;
+            let codes: BTreeSet<&str> = texts.iter().flatten().collect();
+            ensure!(
+                codes.len() < 2,
+                "{} has amounts in {}, which cannot be added up: keep the rows of one currency",
+                table.source(),
+                codes.into_iter().collect::<Vec<_>>().join(", ")
+            );
+        }
         let transactions = Transactions::of_days(&customers, &days, &amounts)
             .with_context(|| table.source().to_owned())?
             .with_attributes(attributes(&table, (&customers, &days), numbers.names().len())?)?;
@@ -80,17 +94,18 @@ fn attributes(
     (customers, days): (&[u32], &[i32]),
     count: usize,
 ) -> Result<Vec<(String, Values)>> {
-    let mut first: Vec<Option<usize>> = vec![None; count];
-    for (row, customer) in customers.iter().enumerate() {
-        let known = &mut first[*customer as usize];
-        if known.is_none_or(|known| days[row] < days[known]) {
-            *known = Some(row);
-        }
-    }
     let mut attributes = Vec::new();
     for name in ATTRIBUTES.into_iter().filter(|name| table.has(name)) {
         let texts = table.texts(name)?;
-        let said = first.iter().map(|row| row.and_then(|row| texts.get(row)).map(str::to_owned));
+        let mut first: Vec<Option<(i32, Option<&str>)>> = vec![None; count];
+        for ((customer, day), text) in customers.iter().zip(days).zip(texts.iter()) {
+            // Of one day, the first by name.
+            let (known, told) = (&mut first[*customer as usize], (*day, text));
+            if known.is_none_or(|known| told < known) {
+                *known = Some(told);
+            }
+        }
+        let said = first.iter().map(|told| told.and_then(|(_, text)| text).map(str::to_owned));
         attributes.push((name, said.collect()));
     }
     Ok(telling(attributes))

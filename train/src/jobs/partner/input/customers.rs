@@ -36,13 +36,14 @@ pub(super) fn read(path: &Path, asked: &PartnerArgs, clock: &Clock) -> Result<To
         Some(days) if table.has(CUSTOMER) => returns(&table, days)?,
         _ => vec![None; table.rows()],
     };
+    let below = values.iter().filter(|value| **value < 0.0).count();
     let won = names.into_iter().enumerate().map(|(row, name)| {
         let amount = amounts.as_ref().and_then(|amounts| amounts.at(row));
         let cost = costs.as_ref().and_then(|costs| costs.at(row));
         let won = Won {
             campaign: campaigns.as_ref().map(|campaigns| campaigns[row]),
             day: days.as_ref().map(|days| days[row]),
-            value: values[row],
+            value: values[row].max(0.0),
             cost: asked.cost(cost, amount),
             came_back: returns[row],
             turns: Vec::new(),
@@ -50,9 +51,12 @@ pub(super) fn read(path: &Path, asked: &PartnerArgs, clock: &Clock) -> Result<To
         (name, won)
     });
     let won = won.collect();
+    let notes = (0 < below)
+        .then(|| format!("{below} conversions were worth less than nothing, and count as nothing"));
+    let notes = notes.into_iter().collect();
     let renamed = table.renamed_fields().map(str::to_owned).collect();
     let sources = vec![(table.source().to_owned(), table.data)];
-    Ok(Told { won, last_day, known_after: Some(0), notes: Vec::new(), renamed, sources, is_lake: false })
+    Ok(Told { won, last_day, known_after: Some(0), notes, renamed, sources, is_lake: false })
 }
 
 /// Of each row that is its customer's first, whether they came back.

@@ -38,13 +38,13 @@ pub struct PartnerArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["predictions", "lake"])]
     customers: Option<PathBuf>,
     /// The predictions.csv of `tributary-train ltv`: a customer is worth what they have spent and what is predicted
-    #[arg(long, value_name = "FILE", requires = "transactions", conflicts_with = "lake")]
+    #[arg(long, value_name = "FILE", requires_all = ["transactions", "predicted_on"], conflicts_with = "lake")]
     predictions: Option<PathBuf>,
     /// The transactions that they were made from: the partner of a customer's first one won the customer
     #[arg(long, value_name = "FILE", requires = "predictions")]
     transactions: Option<PathBuf>,
     /// The day that predictions were made for the time after, `--calibration-end` of `tributary-train ltv`: what customers had
-    /// spent until then counts besides [default: the last day of the transactions]
+    /// spent until then counts besides
     #[arg(long, value_name = "DATE", requires = "predictions")]
     predicted_on: Option<NaiveDate>,
     /// Folder, or s3://BUCKET/FOLDER, of the event lake that clicks and conversions are taken from

@@ -62,7 +62,7 @@ pub(super) fn read(
         let it = Won {
             campaign: customer.campaign,
             day: customer.days.first().copied(),
-            value: customer.spent + values[row],
+            value: (customer.spent + values[row]).max(0.0),
             cost: asked.cost(None, Some(customer.amount)),
             came_back: came_back(&customer.days, last_day),
             turns: Vec::new(),
