@@ -266,7 +266,7 @@ fn simulated_worlds_compare_policies_and_do_not_depend_on_threads() {
     assert!(profit("tiers") < profit("learned"), "{metrics}");
     assert!(place.read("one/report.html").contains("Who is paid what"));
     // A rule of one's own is tried where it does no more about churn than to tell a person.
-    let told_of = place.read("best.json").replace("{ \"verify\": 30 }", "\"flag\"");
+    let told_of = place.read("live.json").replace("{ \"verify\": 30 }", "\"flag\"");
     place.write("flag.json", &told_of);
     place.told(&format!("{words} --policy flag.json --out own"));
     let own = place.json("own/metrics.json");
