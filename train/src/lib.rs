@@ -12,6 +12,7 @@ mod linear;
 pub mod matching;
 pub mod partner;
 pub mod policy;
+mod rate;
 pub mod report;
 pub mod split;
 pub mod watch;

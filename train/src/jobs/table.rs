@@ -13,7 +13,7 @@ use features::offline::table;
 use models::fingerprint::Fingerprint;
 use polars::prelude::{Column, DataFrame, DataType, StringChunked};
 
-use crate::{anomaly::matrix::Values, input::values_of};
+use crate::{anomaly::matrix::Values, input::values_of, rate::rate};
 
 /// Microseconds in a day.
 pub(super) const DAY_US: i64 = 86_400_000_000;
@@ -192,20 +192,11 @@ impl Table {
             return Ok(None);
         }
         let texts = self.as_texts(field)?;
-        let read = |text: &str| {
-            if text.ends_with('%') {
-                return text.parse::<Rate>().ok().filter(|rate| *rate <= Rate::ONE);
-            }
-            let part = text.parse::<f64>().ok().filter(|part| (0.0..1.0).contains(part))?;
-            Some(Rate { ppm: (part * 1e6).round() as u32 })
-        };
-        let rate = |(row, text): (usize, Option<&str>)| {
+        let read = |(row, text): (usize, Option<&str>)| {
             let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-            let wrong =
-                || format!("{}: {text:?} is no rate; expected 12.5%, or 0.125", self.place(row, field));
-            read(text).map(Some).with_context(wrong)
+            rate(text).map(Some).with_context(|| self.place(row, field))
         };
-        texts.iter().enumerate().map(rate).collect::<Result<_>>().map(Some)
+        texts.iter().enumerate().map(read).collect::<Result<_>>().map(Some)
     }
 
     /// A column of lists of numbers, where there is one: 12.5;0;80.

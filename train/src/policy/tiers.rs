@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use domain::Rate;
 
+use crate::rate::rate;
+
 /// From how many conversions on which rate is paid, fewest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiers {
@@ -49,9 +51,8 @@ impl FromStr for Tiers {
 
     fn from_str(text: &str) -> Result<Self, TiersError> {
         let step = |step: &str| {
-            let (from, rate) = step.split_once('=')?;
-            let rate: Rate = rate.trim().parse().ok().filter(|rate| *rate <= Rate::ONE)?;
-            Some((from.trim().parse::<u32>().ok()?, rate))
+            let (from, paid) = step.split_once('=')?;
+            Some((from.trim().parse::<u32>().ok()?, rate(paid).ok()?))
         };
         let read = |text: &str| step(text).ok_or_else(|| TiersError::Malformed(text.to_owned()));
         let steps: Vec<(u32, Rate)> = text.split(',').map(read).collect::<Result<_, _>>()?;
@@ -74,6 +75,7 @@ mod tests {
         check("0=8%,10=10%,50=12%", 9.0, "8%");
         check("0=8%,10=10%,50=12%", 10.0, "10%");
         check("0=8%,10=10%,50=12%", 500.0, "12%");
+        check("0=0.08,10=0.1", 9.0, "8%");
         assert_eq!(Tiers::around(Rate { ppm: 100_000 }).written(), "0=8%,10=10%,50=12%");
     }
 
@@ -83,6 +85,11 @@ mod tests {
             "0=8%,ten=10%",
             9.0,
             "\"ten=10%\" is no tier; expected conversions and a rate, such as 0=8%,10=10%,50=12%",
+        );
+        check(
+            "0=8,10=10",
+            9.0,
+            "\"0=8\" is no tier; expected conversions and a rate, such as 0=8%,10=10%,50=12%",
         );
         check(
             "5=8%",

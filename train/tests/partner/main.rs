@@ -319,8 +319,10 @@ fn predicted_values_belong_to_the_partner_of_the_first_transaction() {
     let blog = &partners["blog"];
     assert_eq!(blog["conversions"], "200");
     assert!((number(blog, "mean_value") - 243.0).abs() < 0.2, "spent 150, and 93 are predicted: {blog:?}");
-    place.told(&format!("{} --out april", learn.replace("2025-05-31", "2025-04-15")));
+    let fraction = learn.replace("8%", "0.08").replace("2025-05-31", "2025-04-15");
+    place.told(&format!("{fraction} --out april"));
     let april = &place.partners("april")["blog"];
+    assert_eq!(april["cost_per_conversion"], blog["cost_per_conversion"]);
     assert!((number(april, "mean_value") - 193.0).abs() < 0.2, "{april:?}");
     assert!((number(blog, "cost_per_conversion") - 8.0).abs() < 1e-9, "8 % of the first order");
     place.file("predictions.csv", "customer_id,predicted\nc1,5\nc999,5\n");
@@ -359,6 +361,7 @@ fn files_that_make_no_sense_are_refused_with_line_and_column() {
         place.check_refused("--customers customers.csv", says);
     }
     place.check_refused("--customers customers.csv --rate 8%", "has no column amount");
+    place.check_refused("--customers customers.csv --rate 8", "\"8\" is no rate; expected 12.5%, or 0.125");
     place.check_refused("--customers customers.csv --column value=worth", "no file has a column \"worth\"");
     place.check_refused("--customers customers.csv --column worth=value", "there is no field \"worth\"");
     place.check_refused("--customers customers.csv --drop size", "no file of partners has a column \"size\"");

@@ -9,6 +9,7 @@ mod simulate;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
+use chrono::{DateTime, Datelike, Utc};
 use clap::Args;
 use domain::Currency;
 
@@ -65,6 +66,11 @@ impl PolicyJob {
             path.context("say --policy FILE, which tells how rates are decided; docs/policy.json is one")?,
         )
     }
+}
+
+/// The instant of so many microseconds; none so far away that notices and periods lead to where no calendar goes.
+fn instant(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros).filter(|at| (0..10_000).contains(&at.year()))
 }
 
 fn renamed(text: &str) -> Result<(String, String)> {

@@ -25,6 +25,7 @@ impl Rule {
         let text = fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
         let rule: Self = serde_json::from_str(&text).with_context(|| format!("{name} is no policy"))?;
         rule.policy.check().with_context(|| format!("the policy of {name} cannot be meant"))?;
+        rule.contract.check().with_context(|| format!("the contract of {name} cannot be kept"))?;
         rule.caution.check().with_context(|| format!("the policy of {name} cannot be meant"))?;
         Ok(rule)
     }

@@ -120,10 +120,11 @@ impl History {
         (0..period).filter_map(move |period| self.row(partner, period))
     }
 
-    /// The rate that a partner was paid in most periods before one; of equals the later.
-    pub(super) fn usual_rate(&self, partner: usize, period: usize) -> Option<Rate> {
+    /// The rate that a partner was paid in most of the periods that had begun at `now`; of equals the later.
+    pub(super) fn usual_rate(&self, partner: usize, now: DateTime<Utc>) -> Option<Rate> {
         let mut counts: Vec<(Rate, usize)> = Vec::new();
-        for row in self.before(partner, period) {
+        let has_begun = |row: &&Row| self.bounds[row.period] <= now;
+        for row in self.before(partner, self.periods()).filter(has_begun) {
             let seen = counts.iter().position(|(rate, _)| *rate == row.rate);
             let count = seen.map_or(0, |place| counts.remove(place).1);
             counts.push((row.rate, count + 1));

@@ -94,7 +94,8 @@ pub struct Replay {
 }
 
 /// Replays a policy. A period is decided as many days before it begins as notice takes; what is known then is what was over or
-/// had come by then. A partner's first period is as it was; then it stands where it was mostly paid before.
+/// had come by then. A partner's periods are as they were until its first has begun when one is decided;
+/// then it stands where it was mostly paid before.
 ///
 /// # Errors
 /// When nothing was known yet, or a rate cannot be decided.
@@ -119,7 +120,7 @@ pub fn replay(history: &History, plan: &Plan) -> Result<Replay, BacktestError> {
         let begin = history.bounds[period];
         let now = begin - notice;
         for partner in (0..history.partners.len()).filter(|partner| is_waiting[*partner]) {
-            if let Some(rate) = history.usual_rate(partner, period) {
+            if let Some(rate) = history.usual_rate(partner, now) {
                 joined.push(partner);
                 desk.standings.push(Standing::new(plan.contract, rate));
             }

@@ -58,7 +58,6 @@ pub(super) struct Learned {
     desk: Desk,
     program: Program,
     sources: Vec<usize>,
-    churn: Vec<f64>,
     shape: Shape,
     spend: Spend,
     caution: Caution,
@@ -83,7 +82,6 @@ impl Learned {
                 model_version: "worth".to_owned(),
             },
             sources: world.truths.iter().map(|truth| truth.source).collect(),
-            churn: world.truths.iter().map(|truth| truth.churn).collect(),
             shape,
             spend: settings.spend,
             caution: settings.caution,
@@ -104,7 +102,8 @@ impl Learned {
             values,
             fraud: of(told).map(|month| month.fraud).sum::<usize>() as f64,
             periods: rates.zip(counts).collect(),
-            churn_ratio: self.churn[partner],
+            // Nobody sees customers leave here.
+            churn_ratio: 1.0,
             base: self.shape.order,
             at_present: self.relative(rate),
         }

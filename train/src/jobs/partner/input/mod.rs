@@ -62,9 +62,9 @@ pub struct PartnerArgs {
     /// A column of partners that nothing is learned from; may be repeated
     #[arg(long, value_name = "COLUMN")]
     drop: Vec<String>,
-    /// The commission as a part of the order's amount, such as 8%; without it costs are those of the files, or what the
+    /// The commission as a part of the order's amount, such as 8%, or 0.08; without it costs are those of the files, or what the
     /// lake's rates say
-    #[arg(long, value_name = "PERCENT", value_parser = rate)]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(super) rate: Option<Rate>,
     /// What every conversion cost, where all cost the same
     #[arg(long, value_name = "MONEY", value_parser = money, conflicts_with = "rate")]
@@ -244,7 +244,7 @@ fn renamed(text: &str) -> Result<(String, String)> {
 }
 
 fn rate(text: &str) -> Result<Rate> {
-    let rate: Rate = text.parse().context("expected a percentage such as 8%")?;
+    let rate = crate::rate::rate(text)?;
     ensure!(0 < rate.ppm, "a rate is more than 0%");
     Ok(rate)
 }

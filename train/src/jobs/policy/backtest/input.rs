@@ -11,7 +11,7 @@ use domain::{Currency, Rate, attribution::Channels};
 
 use crate::{
     jobs::{
-        policy::PolicyJob,
+        policy::{PolicyJob, instant},
         table::{Numbers, Table},
     },
     policy::{
@@ -256,8 +256,9 @@ impl<'a> Columns<'a> {
 fn instants(table: &Table, field: &str) -> Result<Vec<Option<DateTime<Utc>>>> {
     let read = |(row, at_us): (usize, Option<i64>)| {
         let Some(at_us) = at_us else { return Ok(None) };
-        let at = DateTime::from_timestamp_micros(at_us);
-        at.map(Some).with_context(|| format!("{}: is thousands of years away", table.place(row, field)))
+        instant(at_us)
+            .map(Some)
+            .with_context(|| format!("{}: is thousands of years away", table.place(row, field)))
     };
     table.instants_if_any(field)?.into_iter().enumerate().map(read).collect()
 }

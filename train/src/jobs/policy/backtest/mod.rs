@@ -34,7 +34,7 @@ pub struct BacktestArgs {
     #[arg(long, value_name = "FILE", requires = "backtest")]
     history: Option<PathBuf>,
     /// How many days after a period its values and fraud are known, where the file has no column known_at
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=3_650))]
     lag_days: Option<u32>,
     /// A column with an outcome that is known when a period is over, such as customers who came back at once; may be repeated
     #[arg(long, value_name = "COLUMN")]
@@ -45,12 +45,12 @@ pub struct BacktestArgs {
     /// What the policy may spend: as the usual rate is expected to cost, or what pays
     #[arg(long, value_enum, default_value_t = SpendArg::AsFlat)]
     spend: SpendArg,
-    /// Rates by the conversions of the period before, to compare with [default: the usual rate, a fifth less below 10
+    /// Rates by the conversions of the period before, to compare with: 0=8%,10=10%, or 0=0.08,10=0.1 [default: the usual rate, a fifth less below 10
     /// conversions, and a fifth more from 50 on]
     #[arg(long, value_name = "TIERS")]
     tiers: Option<Tiers>,
-    /// The rates that propensities are of [default: all that were paid, if they are at most 24]
-    #[arg(long, value_name = "RATES", value_delimiter = ',')]
+    /// The rates that propensities are of: 8%,10%, or 0.08,0.1 [default: all that were paid, if they are at most 24]
+    #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = crate::rate::rate)]
     grid: Vec<Rate>,
     /// Off-policy estimates are refused below so many effective partners
     #[arg(long, default_value_t = 50.0, value_name = "PARTNERS")]

@@ -69,9 +69,9 @@ impl Said {
             said.replayed.decided.iter().map(|one| ((one.partner, one.period), one.rate)).collect();
         let of = |row: &Row, rate: &dyn Fn(&Row) -> Rate| {
             let counts = said.plan.from <= row.period && row.value.is_some();
-            // A partner's first period is as it was, whoever decides.
-            let is_first = !decided.contains_key(&(row.partner, row.period));
-            counts.then(|| if is_first { row.rate } else { rate(row) })
+            // What was too early to be decided is as it was, whoever decides.
+            let is_early = !decided.contains_key(&(row.partner, row.period));
+            counts.then(|| if is_early { row.rate } else { rate(row) })
         };
         let rates = |rate: &dyn Fn(&Row) -> Rate| -> Vec<Option<Rate>> {
             said.file.history.rows.iter().map(|row| of(row, rate)).collect()

@@ -14,7 +14,7 @@ use domain::{
     Money, Rate,
     commission::dynamic::{Policy, RateDecision, Standing},
 };
-use features::offline::table::instant;
+use features::offline::table;
 
 use self::{
     input::{Partner, Partners},
@@ -46,10 +46,11 @@ pub struct DecideArgs {
     /// The mean order, which rates are paid on, where the file has no column base
     #[arg(long, value_name = "AMOUNT")]
     base: Option<f64>,
-    /// The rate of partners of which neither file says one
-    #[arg(long, value_name = "RATE")]
+    /// The rate of partners of which neither file says one: 10%, or 0.1
+    #[arg(long, value_name = "RATE", value_parser = crate::rate::rate)]
     rate: Option<Rate>,
-    /// What all may cost together until the next decisions; it is divided by what each is expected to cost
+    /// What all may cost together until the next decisions; it is divided by what each is expected to cost, less
+    /// what rates cost that are announced already
     #[arg(long, value_name = "AMOUNT")]
     budget: Option<String>,
     /// What decisions call the model that predicted the values, where the file has no column model_version [default: the
@@ -79,8 +80,9 @@ struct Said {
 }
 
 pub(super) fn at(text: &str) -> Result<DateTime<Utc>> {
-    let micros = instant(text).context("expected a date such as 2026-03-01, or 2026-03-01T12:00:00Z")?;
-    DateTime::from_timestamp_micros(micros).context("is thousands of years away")
+    let micros = table::instant(text);
+    let micros = micros.context("expected a date such as 2026-03-01, or 2026-03-01T12:00:00Z")?;
+    super::instant(micros).context("is thousands of years away")
 }
 
 pub(super) fn run(job: &PolicyJob) -> Result<String> {
@@ -141,7 +143,8 @@ fn decided(
     Ok(Said { rule, at, decisions, standings, differing, source, seed })
 }
 
-/// Divides what all may cost by what each is expected to cost at its present rate.
+/// Divides what all may cost, less what those cost whose announced rate is not decided again, by what the others are expected to
+/// cost at their present rates.
 fn divide(budget: &str, all: &mut [(Partner, Standing)]) -> Result<()> {
     let given = all.iter().find(|(partner, _)| partner.budget_left.is_some());
     if let Some((partner, _)) = given {
@@ -154,16 +157,25 @@ fn divide(budget: &str, all: &mut [(Partner, Standing)]) -> Result<()> {
     let currency = first.evidence.base.currency;
     let budget = Money::parse(budget, currency).context("--budget")?;
     ensure!(0 <= budget.minor, "--budget is {budget}; say 0 when it is spent");
-    let cost = |(partner, standing): &(Partner, Standing)| {
+    let cost = |partner: &Partner, rate: Rate| {
         let orders = partner.evidence.conversions * partner.evidence.base.minor as f64;
-        libm::round(orders * f64::from(standing.rate.ppm) / 1e6) as u64
+        libm::round(orders * f64::from(rate.ppm) / 1e6) as u64
     };
-    let weights: Vec<u64> = all.iter().map(cost).collect();
-    for ((partner, standing), part) in all.iter_mut().zip(budget.split(&weights)) {
+    let (mut announced, mut weights) = (0_i64, Vec::new());
+    for (partner, standing) in all.iter() {
         let same = partner.evidence.base.currency == currency;
         ensure!(same, "{}: --budget is in {currency}, and this partner is not", partner.place);
-        standing.budget_left = Some(part);
+        match standing.pending {
+            Some(pending) => {
+                let cost = i64::try_from(cost(partner, pending.rate)).unwrap_or(i64::MAX);
+                announced = announced.saturating_add(cost);
+            }
+            None => weights.push(cost(partner, standing.rate)),
+        }
     }
+    let left = Money::new((budget.minor - announced).max(0), currency);
+    let open = all.iter_mut().filter(|(_, standing)| standing.pending.is_none());
+    open.zip(left.split(&weights)).for_each(|((_, standing), part)| standing.budget_left = Some(part));
     Ok(())
 }
 

@@ -37,7 +37,7 @@ fn history(shape: &Shape, truths: &[Truth], tried: &[Tried]) -> Result<Vec<u8>> 
     let mut writer = csv::Writer::from_writer(Vec::new());
     let head =
         ["partner_id", "period_start", "source", "rate", "propensity", "conversions", "amount", "spend"];
-    let tail = ["value", "values", "fraud", "early_buyers", "churn_ratio", "known_at"];
+    let tail = ["value", "values", "fraud", "early_buyers", "known_at"];
     writer.write_record(head.into_iter().chain(tail))?;
     for Tried { partner, month, rate, propensity, made } in tried {
         let truth = &truths[*partner];
@@ -56,7 +56,6 @@ fn history(shape: &Shape, truths: &[Truth], tried: &[Tried]) -> Result<Vec<u8>> 
             values.join(";"),
             made.fraud.to_string(),
             made.values.iter().filter(|value| 0.0 < **value).count().to_string(),
-            format!("{:.4}", truth.churn),
             day(month + 1 + shape.lag),
         ])?;
     }

@@ -4,8 +4,11 @@ mod history;
 mod pages;
 mod written;
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use domain::commission::dynamic::ChurnAction;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -180,7 +183,7 @@ pub(super) fn run(job: &PolicyJob) -> Result<String> {
         args.partners_per_world
     );
     let (folder, stopped) = job.run.begin()?;
-    let rule = job.policy.as_ref().map(|path| Rule::read(path)).transpose()?;
+    let rule = job.policy.as_ref().map(|path| read(path)).transpose()?;
     let rule = rule.unwrap_or_else(|| Rule {
         policy: simulation::policy(),
         contract: simulation::contract(),
@@ -195,6 +198,17 @@ pub(super) fn run(job: &PolicyJob) -> Result<String> {
     let said = tried(args, &rule, &watch)?;
     finish(folder, &said, &watch)?;
     Ok(format!("{}\nmeasures and the report are in {}", pages::summary(&said), job.run.out.display()))
+}
+
+/// A policy that simulated worlds can try.
+fn read(path: &Path) -> Result<Rule> {
+    let rule = Rule::read(path)?;
+    ensure!(
+        rule.policy.churn.then == ChurnAction::Flag,
+        "the policy of {} acts on churn, which nobody sees in simulated worlds; say \"then\": \"flag\" in its \"churn\"",
+        path.display()
+    );
+    Ok(rule)
 }
 
 fn finish(folder: Folder, said: &Said, watch: &Watch) -> Result<()> {

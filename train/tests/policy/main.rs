@@ -2,6 +2,8 @@
 //! is known, and tried beside others.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod replaying;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -186,8 +188,14 @@ fn a_budget_is_kept_and_the_order_of_rows_makes_no_difference() {
     place.told(&format!("{DECIDE} --at 2026-03-01 --budget 7000 --threads 1 --out out"));
     let metrics = place.json("out/metrics.json");
     let cost = metrics["expected_cost_after"].as_f64().unwrap();
-    assert!(7_000.0 < metrics["expected_cost_before"].as_f64().unwrap() && cost < 7_700.0, "{metrics}");
+    assert_eq!(metrics["expected_cost_before"].as_f64(), Some(9_800.0));
+    assert!(6_000.0 < cost && cost <= 7_000.0 && metrics["flags"]["budget"].is_null(), "{metrics}");
     assert!(10 < metrics["reasons"]["budget"]["decisions"].as_u64().unwrap(), "{metrics}");
+    // What contracts admit is paid also where a budget does not reach for that, and a person is told.
+    place.told(&format!("{DECIDE} --at 2026-03-01 --budget 3000 --out short"));
+    assert_eq!(place.json("short/metrics.json")["flags"]["budget"], 40);
+    let all = decisions(&place.read("short/decisions.jsonl"));
+    assert!(all.iter().all(|it| it.2.next.to_string() == "7%"));
     let (head, rows) = text.split_once('\n').unwrap();
     let turned: Vec<&str> = rows.lines().rev().collect();
     place.write("partners.csv", &format!("{head}\n{}\n", turned.join("\n")));
@@ -200,148 +208,45 @@ fn a_budget_is_kept_and_the_order_of_rows_makes_no_difference() {
     }
 }
 
-const REPLAY: &str = "--backtest --history world/history.csv --policy best.json --early early_buyers";
-
-/// What rates truly come to in the world: profit for each unit spent, and the spend.
-fn truly(place: &Place, column: &str) -> (f64, f64) {
-    let number = |row: &BTreeMap<String, String>, name: &str| -> f64 { row[name].parse().unwrap() };
-    let truths: BTreeMap<String, _> =
-        place.rows("world/truth.csv").into_iter().map(|row| (row["partner_id"].clone(), row)).collect();
-    let (mut value, mut spend) = (0.0, 0.0);
-    for row in place.rows("out/rates.csv") {
-        let truth = &truths[&row["partner_id"]];
-        let rate = row[column].trim_end_matches('%').parse::<f64>().unwrap() / 100.0;
-        let conversions = number(truth, "conversions") * (rate / 0.1).powf(number(truth, "elasticity"));
-        value += conversions * (1.0 - number(truth, "fraud")) * number(truth, "value");
-        spend += conversions * 100.0 * rate;
+#[test]
+fn a_budget_leaves_to_others_what_announced_rates_do_not_cost() {
+    let place = Place::new();
+    let head = "partner_id,value,value_lower,base,conversions,rate,exploring";
+    let (a, b) = ("a,90,90,100,100,10%,0%", "b,90,90,100,100,10%,0%");
+    let words = "--partners partners.csv --policy live.json --currency EUR";
+    place.write("partners.csv", &format!("{head}\n{a}\n"));
+    place.told(&format!("{words} --at 2026-03-01 --out first"));
+    assert_eq!(decisions(&place.read("first/decisions.jsonl"))[0].2.next.to_string(), "13%");
+    // A week later 13 % of 10,000 are announced: of 2,200 that leaves 9 % of as much to the other, which would rise as well.
+    place.write("partners.csv", &format!("{head}\n{b}\n{a}\n"));
+    let again = format!("{words} --at 2026-03-08 --standings first/standings.json");
+    for (budget, rate, cost) in [("2200", "9%", 2_200.0), ("2600", "13%", 2_600.0), ("500", "7%", 2_000.0)] {
+        place.told(&format!("{again} --budget {budget} --out of{budget}"));
+        let all = decisions(&place.read(&format!("of{budget}/decisions.jsonl")));
+        assert_eq!((all[0].2.next.to_string().as_str(), all[1].2.next.to_string().as_str()), ("13%", rate));
+        let metrics = place.json(&format!("of{budget}/metrics.json"));
+        assert_eq!(metrics["expected_cost_after"].as_f64(), Some(cost));
     }
-    ((value - spend) / spend, spend)
 }
 
 #[test]
-fn a_replay_says_what_the_policy_comes_to_and_it_is_near_the_truth() {
-    let place = Place::with_history();
-    let told = place.told(&format!("{REPLAY} --out out"));
-    assert!(told.contains("third-1 decided 1800 rates of 200 partners"), "{told}");
-    let metrics = place.json("out/metrics.json");
-    let found = metrics["outcomes"]["policy"]["against_paid"]["roi"].as_f64().unwrap();
-    let ((paid, spent), (policy, spends)) = (truly(&place, "paid"), truly(&place, "policy"));
-    let better = policy / paid - 1.0;
-    println!(
-        "ROI above what was paid: found {found:.3}, truly {better:.3} at {:.3} of the spend",
-        spends / spent
-    );
-    assert!(0.1 < better && spends < 1.02 * spent && (found - better).abs() < 0.1);
-    for (_, _, decision) in decisions(&place.read("out/decisions.jsonl")) {
-        check_sums(&decision);
+fn a_rate_is_the_same_in_a_column_and_on_the_command_line() {
+    let place = Place::new();
+    let words = "--policy live.json --currency EUR --at 2026-03-01";
+    let row = "partner_id,value,value_lower,base,conversions";
+    place.write("column.csv", &format!("{row},rate\na,20,16,100,9,0.08\n"));
+    place.write("none.csv", &format!("{row}\na,20,16,100,9\n"));
+    place.told(&format!("{words} --partners column.csv --out column"));
+    for (out, rate) in [("fraction", "0.08"), ("percent", "8%")] {
+        place.told(&format!("{words} --partners none.csv --rate {rate} --model-version m --out {out}"));
+        let previous = |out: &str| decisions(&place.read(&format!("{out}/decisions.jsonl")))[0].2.previous;
+        assert_eq!((previous(out), previous("column").to_string().as_str()), (previous("column"), "8%"));
     }
-    let judged = metrics["off_policy"]["judged"].as_array().unwrap();
-    assert_eq!(metrics["off_policy"]["rates_tried"], serde_json::json!(["8%", "10%", "12%"]));
-    let of = |held: &str, estimator: &str| {
-        let one = judged.iter().find(|it| it["policy"] == "policy" && it["rates_not_tried"] == held);
-        one.unwrap()["estimates"][estimator].clone()
-    };
-    for estimator in ["ips", "snips", "dr", "surrogate_dr"] {
-        let uplift = &of("held to the nearest that was tried", estimator)["uplift"];
-        assert!(uplift["low"].as_f64().unwrap() < uplift["high"].as_f64().unwrap(), "{estimator}");
-        let refused = of("as decided", estimator)["refused"].as_str().unwrap().to_owned();
-        assert!(refused.contains("the policy pays rates that were never tried"), "{refused}");
-    }
-    let error = |estimator: &str| {
-        of("held to the nearest that was tried", estimator)["uplift"]["error"].as_f64().unwrap()
-    };
-    assert!(error("surrogate_dr") < error("dr") && error("dr") < error("ips"));
-    let report = place.read("out/report.html");
-    assert!(report.contains("if the fitted response is right") && report.contains("What the log says"));
-}
-
-/// The history with other values, fraud and known ones wherever those were not known before `day`.
-fn altered(history: &str, day: &str) -> String {
-    let mut reader = csv::Reader::from_reader(history.as_bytes());
-    let head = reader.headers().unwrap().clone();
-    let at = |name: &str| head.iter().position(|it| it == name).unwrap();
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(&head).unwrap();
-    for row in reader.records() {
-        let mut cells: Vec<String> = row.unwrap().iter().map(str::to_owned).collect();
-        if day < cells[at("known_at")].as_str() {
-            cells[at("value")] = "5000".to_owned();
-            cells[at("values")] = String::new();
-            cells[at("fraud")] = "0".to_owned();
-        }
-        // What comes in periods that begin on that day or later is not known either.
-        if day <= cells[at("period_start")].as_str() {
-            cells[at("conversions")] = (3 + cells[at("conversions")].parse::<u32>().unwrap()).to_string();
-            cells[at("rate")] = "12%".to_owned();
-        }
-        writer.write_record(&cells).unwrap();
-    }
-    String::from_utf8(writer.into_inner().unwrap()).unwrap()
-}
-
-#[test]
-fn nothing_is_decided_by_what_was_known_later() {
-    let place = Place::with_history();
-    place.told(&format!("{REPLAY} --out out"));
-    // The period of 2024-12-26 is decided on 2024-12-12, and the next one on 2025-01-11.
-    let day = "2024-12-12";
-    place.write("world/history.csv", &altered(&place.read("world/history.csv"), day));
-    place.told(&format!("{REPLAY} --out altered"));
-    let until = |out: &str, holds: &dyn Fn(&str) -> bool| -> Vec<Value> {
-        let all = decisions(&place.read(out)).into_iter().map(|it| it.1);
-        all.filter(|line| holds(line["period_start"].as_str().unwrap())).collect()
-    };
-    let before = |start: &str| start <= "2024-12-26";
-    let (then, still) = (until("out/decisions.jsonl", &before), until("altered/decisions.jsonl", &before));
-    assert_eq!((then.len(), then == still), (800, true));
-    let after = |start: &str| "2024-12-26" < start;
-    assert_ne!(until("out/decisions.jsonl", &after), until("altered/decisions.jsonl", &after));
-}
-
-#[test]
-fn the_same_history_and_seed_are_the_same_bytes() {
-    let place = Place::with_history();
-    for (out, words) in [("one", "--threads 1"), ("two", "--threads 2"), ("other", "--seed 9")] {
-        place.told(&format!("{REPLAY} {words} --out {out}"));
-    }
-    for name in ["decisions.jsonl", "rates.csv", "partners.csv", "metrics.json", "report.html"] {
-        assert!(place.read(&format!("one/{name}")) == place.read(&format!("two/{name}")), "{name}");
-    }
-    assert_ne!(place.read("one/rates.csv"), place.read("other/rates.csv"));
-    let text = place.read("world/history.csv");
-    let (head, rows) = text.split_once('\n').unwrap();
-    let turned: Vec<&str> = rows.lines().rev().collect();
-    place.write("world/history.csv", &format!("{head}\n{}\n", turned.join("\n")));
-    place.told(&format!("{REPLAY} --out turned"));
-    assert!(place.read("one/rates.csv") == place.read("turned/rates.csv"), "rows in another order");
-}
-
-#[test]
-fn a_log_that_says_too_little_is_refused_in_a_sentence() {
-    let place = Place::with_history();
-    place.told(&format!("{REPLAY} --least-partners 1000 --out few"));
-    let few = place.json("few/metrics.json");
-    let refused = few["off_policy"]["judged"][0]["estimates"]["dr"]["refused"].as_str().unwrap().to_owned();
-    assert!(refused.contains("and 1000 are needed"), "{refused}");
-    // Without propensities the log says nothing, and what a fitted response says is still told, from sums alone.
-    let rows = place.rows("world/history.csv");
-    let mut text = "partner_id,period_start,rate,conversions,spend,value\n".to_owned();
-    for row in &rows {
-        let cell = |name: &str| &row[name];
-        let cells = ["partner_id", "period_start", "rate", "conversions", "spend", "value"].map(cell);
-        writeln!(text, "{}", cells.map(String::as_str).join(",")).unwrap();
-    }
-    place.write("flat.csv", &text);
-    let told = place.told(
-        "--backtest --history flat.csv --policy best.json --lag-days 60 --column value=value --out flat",
-    );
-    assert!(
-        told.contains("the log itself says nothing: no decision from that period on has a propensity"),
-        "{told}"
-    );
-    let metrics = place.json("flat/metrics.json");
-    let better = metrics["outcomes"]["policy"]["against_paid"]["roi"].as_f64().unwrap();
-    assert!(0.0 < better, "{metrics}");
+    let says = "\"8\" is no rate; expected 12.5%, or 0.125";
+    place.check_refused(&format!("{words} --partners none.csv --rate 8"), says);
+    let replay = "--backtest --history none.csv --policy live.json";
+    place.check_refused(&format!("{replay} --grid 8%,8"), says);
+    place.check_refused(&format!("{replay} --tiers 0=8,10=10"), "\"0=8\" is no tier");
 }
 
 #[test]
@@ -360,6 +265,12 @@ fn simulated_worlds_compare_policies_and_do_not_depend_on_threads() {
     assert!(0.0 < profit("learned") && profit("learned") < profit("oracle"), "{metrics}");
     assert!(profit("tiers") < profit("learned"), "{metrics}");
     assert!(place.read("one/report.html").contains("Who is paid what"));
+    // A rule of one's own is tried where it does no more about churn than to tell a person.
+    let told_of = place.read("live.json").replace("{ \"verify\": 30 }", "\"flag\"");
+    place.write("flag.json", &told_of);
+    place.told(&format!("{words} --policy flag.json --out own"));
+    let own = place.json("own/metrics.json");
+    assert_ne!(own["relative_to_flat"], metrics["relative_to_flat"]);
 }
 
 #[test]
@@ -371,6 +282,14 @@ fn what_makes_no_sense_is_refused_with_its_line_and_column() {
     place.check_refused("--partners partners.csv --at 2026-03-01", "say --policy FILE");
     place.check_refused(&format!("{DECIDE} --at 2026-03-01 --column rate=pay"), "has no column \"pay\"");
     place.check_refused(&format!("{DECIDE} --at 2026-03-01 --column pay=rate"), "there is no field \"pay\"");
+    place.write("crossed.json", &place.read("live.json").replace("\"floor\": \"2%\"", "\"floor\": \"40%\""));
+    place.check_refused(
+        "--partners partners.csv --policy crossed.json --currency EUR --at 2026-03-01",
+        "the contract's floor of 40% is above its cap of 30%",
+    );
+    place.check_refused("--simulate --policy crossed.json", "the contract's floor of 40% is above its cap");
+    place.check_refused("--simulate --policy live.json", "acts on churn, which nobody sees in simulated");
+    place.check_refused(&format!("{DECIDE} --at +20000-01-01"), "is thousands of years away");
     place.write("live.json", &place.read("live.json").replace("\"target\": \"33%\"", "\"target\": \"133%\""));
     place.check_refused(&format!("{DECIDE} --at 2026-03-01"), "the target of CAC:LTV is 133%");
     let decide = DECIDE.replace("live.json", "policy.json");
@@ -395,59 +314,5 @@ fn what_makes_no_sense_is_refused_with_its_line_and_column() {
     ] {
         place.write("partners.csv", &text);
         place.check_refused(&format!("{decide} --at 2026-03-01"), says);
-    }
-}
-
-#[test]
-fn a_history_that_makes_no_sense_is_refused_with_its_line_and_column() {
-    let place = Place::new();
-    let head = "partner_id,period_start,rate,conversions,amount,value,known_at";
-    let ok = "a,2024-01-01,10%,3,300,60,2024-04-01\na,2024-02-01,10%,3,300,60,2024-05-01";
-    let replay = "--backtest --history history.csv --policy policy.json";
-    place.check_refused("--backtest --policy policy.json", "say --history FILE");
-    for (text, says) in [
-        (
-            format!("{head}\n{ok}\na,2024-02-01,10%,3,300,60,2024-05-01\n"),
-            "line 4, column period_start: is the period of",
-        ),
-        (
-            format!("{head}\n{ok}\nb,2024-02-01,10%,3,300,60,2024-02-09\n"),
-            "line 4, column known_at: is before the period's end",
-        ),
-        (
-            format!("{head}\n{ok}\nb,2024-02-01,ten,3,300,60,2024-05-09\n"),
-            "line 4, column rate: \"ten\" is no rate",
-        ),
-        (
-            format!(
-                "{head},propensity\na,2024-01-01,10%,3,300,60,2024-04-01,0\na,2024-02-01,10%,3,300,60,2024-05-01,1\n"
-            ),
-            "line 2, column propensity: 0 is no probability",
-        ),
-        (
-            format!(
-                "{head},fraud\na,2024-01-01,10%,3,300,60,2024-04-01,4\na,2024-02-01,10%,3,300,60,2024-05-01,1\n"
-            ),
-            "line 2, column fraud: 4 of 3 conversions",
-        ),
-        (
-            format!(
-                "{head},values\na,2024-01-01,10%,1,300,60,2024-04-01,1;2\na,2024-02-01,10%,3,300,60,2024-05-01,1;x\n"
-            ),
-            "line 3, column values: \"x\" is no number",
-        ),
-        (format!("{head}\na,2024-01-01,10%,3,300,60,2024-04-01\n"), "of 1 periods nothing can be replayed"),
-        (format!("{head}\n{ok}\n"), "decide from a later period on"),
-        (
-            ok.replace(",2024-04-01", "").replace(",2024-05-01", "").replacen(
-                "a,",
-                "partner_id,period_start,rate,conversions,amount,value\na,",
-                1,
-            ),
-            "say --lag-days 60",
-        ),
-    ] {
-        place.write("history.csv", &text);
-        place.check_refused(replay, says);
     }
 }
