@@ -14,7 +14,11 @@ use super::{
     candidates::{ALIKE, Credits, Model, RATIOS},
     features::{FEATURES, LEAST_CHANCE, LEAST_PURCHASES, OF_ANCHOR},
 };
-use crate::{anomaly::matrix::Column, gbdt::Boosted, lifetime::LifetimeError};
+use crate::{
+    anomaly::matrix::{Column, Matrix},
+    gbdt::Boosted,
+    lifetime::LifetimeError,
+};
 
 /// What a graph says of customers; each double, batch × 1 but for the reasons.
 #[derive(Clone, Debug)]
@@ -122,7 +126,7 @@ impl Learned {
         let some = now.select(customers);
         let names = self.reasoned();
         let mut rows = Rows {
-            features: crate::anomaly::matrix::Matrix::like(&self.inputs(), &some.columns)?.values().to_vec(),
+            features: Matrix::like(&self.inputs(), &some.columns)?.values().to_vec(),
             reasons: best.model.reasons(&some.columns, &names, Credits::Path)?,
             ..Rows::default()
         };

@@ -92,7 +92,8 @@ pub fn judge(predictions: &[Prediction], actual: &[f64]) -> Result<Metrics, Life
 }
 
 /// Where each measure lies: the ends of intervals of this level, from drawing as many customers with replacement so many
-/// times (percentile bootstrap, Efron 1979). None where there are no customers.
+/// times (percentile bootstrap, Efron 1979). A drawing of customers who spent nothing says nothing and is left out; None where
+/// all are.
 #[must_use]
 pub fn resampled(
     predictions: &[Prediction],
@@ -108,9 +109,9 @@ pub fn resampled(
         let within =
             |row: &&usize| (predictions[**row].lower..=predictions[**row].upper).contains(&actual[**row]);
         let coverage = rows.iter().filter(within).count() as f64 / rows.len() as f64;
-        Measures { coverage, ..measures(&means, &spent) }
+        (0.0 < spent.iter().sum::<f64>()).then(|| Measures { coverage, ..measures(&means, &spent) })
     };
-    let found: Vec<Measures> = (0..drawn).into_par_iter().map(one).collect();
+    let found: Vec<Measures> = (0..drawn).into_par_iter().filter_map(one).collect();
     let (mut low, mut high) = (*found.first()?, *found.first()?);
     let fields: [fn(&mut Measures) -> &mut f64; 6] = [
         |it| &mut it.gini,
@@ -255,6 +256,31 @@ mod tests {
         // |4.5 − 0| + … + |4.5 − 9| = 25 of 45.
         let ordered: Vec<f64> = spent.iter().map(|it| 4.5 + 1e-9 * it).collect();
         assert!((measures(&ordered, &spent).decile_wmape - 25.0 / 45.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn drawings_without_a_buyer_are_left_out() {
+        let of = |customer: usize| Prediction {
+            customer,
+            mean: 1.0 + customer as f64,
+            lower: 0.0,
+            upper: 9.0,
+            p_active: 1.0,
+            segment: Segment::Loyal,
+        };
+        let predictions: Vec<Prediction> = (0..12).map(of).collect();
+        let mut spent = [0.0; 12];
+        assert!(resampled(&predictions, &spent, (200, 0.95), 1).is_none());
+        // One of twelve buys: about a third of all drawings are without them.
+        spent[11] = 40.0;
+        let (low, high) = resampled(&predictions, &spent, (200, 0.95), 1).unwrap();
+        for (low, high) in [
+            (low.gini, high.gini),
+            (low.decile_wmape, high.decile_wmape),
+            (low.total_ratio, high.total_ratio),
+        ] {
+            assert!(low.is_finite() && high.is_finite() && low <= high, "{low} to {high}");
+        }
     }
 
     proptest! {

@@ -5,7 +5,9 @@ use super::{
     planted::World,
     *,
 };
-use crate::anomaly::matrix::Values;
+#[cfg(feature = "torch")]
+use crate::anomaly::dice::Dice;
+use crate::anomaly::matrix::{Matrix, Values};
 
 const END: i32 = 540;
 const HORIZON: u32 = 120;
@@ -159,7 +161,7 @@ fn reasons_of_trees_add_up_to_what_they_say() {
             assert!(fitted.name == "stack" && told.iter().any(|part| 0.01 < part.abs()));
             continue;
         };
-        let table = crate::anomaly::matrix::Matrix::like(&trees.columns, &now.columns).unwrap();
+        let table = Matrix::like(&trees.columns, &now.columns).unwrap();
         let base = trees.contributions(table.row(0)).base;
         let base = if trees.is_exponential() { base } else { libm::log(base) };
         for (row, ratio) in fitted.model.ratios(&now.columns).unwrap().into_iter().enumerate() {
@@ -174,7 +176,7 @@ fn reasons_of_trees_add_up_to_what_they_say() {
 fn zero_inflated(rows: usize, seed: u64) -> (Training, Vec<f64>) {
     let (mut values, mut actual, mut means) = (Vec::new(), Vec::new(), Vec::new());
     for row in 0..rows {
-        let mut dice = crate::anomaly::dice::Dice::new(seed, row as u64);
+        let mut dice = Dice::new(seed, row as u64);
         let [often, much] = dice.two_normals();
         let chance = 1.0 / (1.0 + libm::exp(0.8 - 1.2 * often));
         let centre = 3.0 + 0.7 * much;
@@ -184,7 +186,7 @@ fn zero_inflated(rows: usize, seed: u64) -> (Training, Vec<f64>) {
         means.push(chance * libm::exp(centre + 0.5 * 0.6 * 0.6));
     }
     let training = Training {
-        table: crate::anomaly::matrix::Matrix::from_rows(2, values).unwrap(),
+        table: Matrix::from_rows(2, values).unwrap(),
         shapes: vec![Shape { scale: Scale::Plain, curved: false }; 2],
         actual,
         expected: vec![10.0; rows],

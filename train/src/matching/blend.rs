@@ -18,6 +18,8 @@ const WEIGHTS: [f64; 8] = [0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0];
 const ROUNDS: usize = 2;
 /// How many items each candidate brings into the trial.
 const BROUGHT: usize = 60;
+/// How many times as long as asked for are the lists that weights are learned on.
+const LONGER: usize = 3;
 /// The part of the interactions, or of the items, that weights are learned on.
 const INNER: f64 = 0.25;
 /// Newcomers have weights of their own where they are at least this part of the items.
@@ -74,7 +76,7 @@ impl Blend {
         first[..count.min(1)].fill(1.0);
         let parts = Split::Random { test: INNER }.part(&seen.interactions, seed)?;
         let trials = trials(&candidates, seen, &parts, seed, |user| unknown(&parts.train, user))?;
-        let weights = ascend(&trials, first, 1..count, 3 * plan.k);
+        let weights = ascend(&trials, first, 1..count, plan.k.saturating_mul(LONGER));
         let mut new_weights = weights.clone();
         let popularity = seen.interactions.popularity();
         let newcomers = popularity.iter().filter(|count| **count == 0).count();
@@ -83,7 +85,7 @@ impl Blend {
             let mut taken = Eligible::none(popularity.len());
             parts.test.rows().iter().for_each(|row| taken.insert(row.item as usize));
             let trials = self::trials(&candidates, seen, &parts, seed, |_| taken.clone())?;
-            new_weights = ascend(&trials, vec![1.0; count], 0..count, 3 * plan.k);
+            new_weights = ascend(&trials, vec![1.0; count], 0..count, plan.k.saturating_mul(LONGER));
             let scale = weights.iter().sum::<f64>() / new_weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
             new_weights.iter_mut().for_each(|weight| *weight *= scale);
         }
@@ -181,7 +183,7 @@ fn unknown(known: &Interactions, user: usize) -> Eligible {
 /// The mean ndcg of the lists that weights make.
 fn judged(trials: &[Trial], weights: &[f64], k: usize) -> f64 {
     let one = |trial: &Trial| {
-        let mut best = Best::new(k);
+        let mut best = Best::new(k, trial.items.len());
         for (item, says) in trial.items.iter().zip(trial.says.chunks_exact(weights.len())) {
             best.offer(*item, says.iter().zip(weights).map(|(said, weight)| said * weight).sum());
         }

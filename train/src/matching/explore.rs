@@ -45,7 +45,7 @@ pub fn fill(
     let mut left: Vec<u32> = eligible.iter().map(|item| item as u32).collect();
     // At most k of the best can be taken by chance before they are needed.
     let best: Vec<Scored> = of_scores(scores, eligible, k);
-    let mut shown: Vec<Shown> = Vec::with_capacity(k);
+    let mut shown: Vec<Shown> = Vec::with_capacity(best.len());
     while shown.len() < k && !left.is_empty() {
         let taken = |item: u32, shown: &[Shown]| shown.iter().any(|place| place.item == item);
         let Some(first) = best.iter().find(|scored| !taken(scored.item, &shown)) else { break };

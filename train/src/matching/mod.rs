@@ -4,9 +4,8 @@
 //! Users and items are numbers; which of affiliates and campaigns are which is the caller's choice, and both ways are worth
 //! asking. A caller makes [`Interactions`], [`Profiles`] where more is known, and [`Seen`] of both; fits one of
 //! [`CANDIDATES`] or a [`Blend`]; takes lists by [`lists`] or [`Scorer::scores`] with [`top::of_scores`], and reasons by
-//! [`Scorer::reasons`]. The candidate `value`
-//! predicts what a pair is worth rather than whether it happens. [`assign`] shares places out
-//! under capacities and budgets, [`explore`] shows some by chance and says with which, [`exposure`] keeps places for
+//! [`Scorer::reasons`]; [`OrPopular`] has something for those of whom nothing is known. The candidate
+//! `value` predicts what a pair is worth rather than whether it happens. [`assign`] shares places out under capacities and budgets, [`explore`] shows some by chance and says with which, [`exposure`] keeps places for
 //! newcomers. All is the same at any number of threads.
 
 pub mod assign;
@@ -24,6 +23,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 pub mod top;
+mod untold;
 
 use rayon::prelude::*;
 
@@ -32,6 +32,7 @@ pub use candidates::{Because, CANDIDATES, Candidate, Fitted, Reason, Scorer, See
 pub use interactions::{Interaction, Interactions};
 pub use profiles::Profiles;
 pub use split::{Parts, Split};
+pub use untold::OrPopular;
 
 use crate::gbdt::GbdtError;
 

@@ -135,10 +135,10 @@ pub struct Best {
 }
 
 impl Best {
-    /// Room for `k`.
+    /// Room for `k` of so many candidates.
     #[must_use]
-    pub fn new(k: usize) -> Self {
-        Self { k, heap: BinaryHeap::with_capacity(k + 1), floor: f64::NEG_INFINITY }
+    pub fn new(k: usize, among: usize) -> Self {
+        Self { k, heap: BinaryHeap::with_capacity(k.min(among)), floor: f64::NEG_INFINITY }
     }
 
     /// Considers a candidate.
@@ -169,7 +169,7 @@ impl Best {
 /// The best `k` of the eligible by their scores.
 #[must_use]
 pub fn of_scores(scores: &[f64], eligible: &Eligible, k: usize) -> Vec<Scored> {
-    let mut best = Best::new(k);
+    let mut best = Best::new(k, eligible.count());
     eligible.iter().for_each(|item| best.offer(item as u32, scores[item]));
     best.into_list()
 }
@@ -183,7 +183,7 @@ pub fn of_scores(scores: &[f64], eligible: &Eligible, k: usize) -> Vec<Scored> {
 pub fn of_products(query: &[f32], items: &[f32], eligible: &Eligible, k: usize) -> Vec<Scored> {
     let width = query.len();
     assert_eq!(items.len(), width * eligible.len(), "one row for each candidate");
-    let mut best = Best::new(k);
+    let mut best = Best::new(k, eligible.count());
     for item in eligible.iter() {
         best.offer(item as u32, f64::from(product(query, &items[item * width..(item + 1) * width])));
     }

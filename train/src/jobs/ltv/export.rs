@@ -44,6 +44,9 @@ pub(super) fn publication(
 ) -> Result<Publication> {
     let inputs = said.learned.inputs();
     let names: Vec<&str> = inputs.iter().map(|column| column.name.as_str()).collect();
+    let metrics = metrics(said);
+    // A gate on what is not told would be a fault.
+    let gated = metrics.iter().filter(|metric| metric.name == "gini").map(|metric| metric.name.clone());
     let about = About {
         family: said.learned.best().name.to_owned(),
         job: JOB.to_owned(),
@@ -51,8 +54,8 @@ pub(super) fn publication(
         signature: signature(said),
         training: training(said, clock),
         seed: asked.run.seed,
-        metrics: metrics(said),
-        gates: vec![Gate { metric: "gini".to_owned(), better: Better::Higher, tolerance: TOLERANCE }],
+        gates: gated.map(|metric| Gate { metric, better: Better::Higher, tolerance: TOLERANCE }).collect(),
+        metrics,
         calibration: None,
         thresholds: Vec::new(),
         parity: vec![parity(said)?],
@@ -177,6 +180,12 @@ fn training(said: &Said, clock: &Clock) -> Training {
 
 /// What came after calibration judges, with the intervals of drawing customers again; else what was held out before its end.
 fn metrics(said: &Said) -> Vec<Metric> {
+    let of = said.best().map_or(said.learned.best().inner, |best| best.metrics.all);
+    finite(&of, said.intervals.as_ref())
+}
+
+/// The measures that are numbers, and the intervals of these that are between numbers.
+fn finite(of: &Measures, intervals: Option<&(Measures, Measures)>) -> Vec<Metric> {
     let named = |it: &Measures| {
         let Measures { gini, spearman, decile_wmape, rmse, total_ratio, coverage, .. } = *it;
         [
@@ -188,16 +197,40 @@ fn metrics(said: &Said) -> Vec<Metric> {
             ("coverage", coverage),
         ]
     };
-    let intervals = said.intervals.as_ref().map(|(low, high)| (named(low), named(high)));
-    let of = said.best().map_or(said.learned.best().inner, |best| best.metrics.all);
-    let metric = |(place, (name, value)): (usize, (&str, f64))| Metric {
-        name: name.to_owned(),
-        value,
-        interval: intervals.map(|(low, high)| Interval {
-            low: low[place].1,
-            high: high[place].1,
-            level: super::LEVEL,
-        }),
+    let intervals = intervals.map(|(low, high)| (named(low), named(high)));
+    let metric = |(place, (name, value)): (usize, (&str, f64))| {
+        let interval = intervals.map(|(low, high)| (low[place].1, high[place].1));
+        let interval = interval.filter(|(low, high)| low.is_finite() && high.is_finite());
+        value.is_finite().then(|| Metric {
+            name: name.to_owned(),
+            value,
+            interval: interval.map(|(low, high)| Interval { low, high, level: super::LEVEL }),
+        })
     };
-    named(&of).into_iter().enumerate().map(metric).collect()
+    named(of).into_iter().enumerate().filter_map(metric).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_not_told() {
+        let low = Measures {
+            customers: 9,
+            gini: 0.2,
+            spearman: 0.1,
+            decile_wmape: 0.3,
+            rmse: 4.0,
+            total_ratio: 0.9,
+            coverage: 0.8,
+        };
+        let of = Measures { spearman: f64::NAN, total_ratio: f64::INFINITY, ..low };
+        let high = Measures { rmse: f64::NAN, ..low };
+        let told = finite(&of, Some(&(low, high)));
+        let names: Vec<&str> = told.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["gini", "decile_mape", "rmse", "coverage"]);
+        let with: Vec<bool> = told.iter().map(|it| it.interval.is_some()).collect();
+        assert_eq!(with, [true, true, false, true]);
+    }
 }

@@ -11,11 +11,11 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 
 use self::input::Market;
-use super::run::RunArgs;
+use super::{folder::Folder, run::RunArgs};
 use crate::{
     anomaly::dice::Dice,
     matching::{
-        Blend, BlendPlan, MatchingError, Parts, Reason, Scorer, Seen, Split,
+        Blend, BlendPlan, MatchingError, OrPopular, Parts, Reason, Scorer, Seen, Split,
         candidates::named,
         lists,
         metrics::{List, Metrics, judge, of_list},
@@ -103,10 +103,11 @@ impl Model {
         if self == Self::Blend {
             let blend = Blend::fit(&BlendPlan::for_data(seen, k), seen, seed)?;
             let weights = blend.weights().map(|(name, known, new)| (name.to_owned(), [known, new])).collect();
-            return Ok(Fitted { weights, scorer: Box::new(blend) });
+            return Ok(Fitted { weights, scorer: Box::new(OrPopular::new(Box::new(blend), seen, seed)?) });
         }
         let candidate = named(&self.name()).expect("each model but the blend is a candidate of this name");
-        Ok(Fitted { weights: Vec::new(), scorer: (candidate.fit)(seen, seed)? })
+        let scorer = Box::new(OrPopular::new((candidate.fit)(seen, seed)?, seen, seed)?);
+        Ok(Fitted { weights: Vec::new(), scorer })
     }
 }
 
@@ -164,6 +165,16 @@ impl Matching {
         watch.step("reading interactions")?;
         let mut market = self.market()?;
         watch.done();
+        let items = market.items.len();
+        if items < self.k {
+            market.notes.push(format!("--k is {}, and there are {items} items: lists end with them", self.k));
+        }
+        let told = Self { k: self.k.min(items), ..self.clone() }.recommend(market, &folder, &watch)?;
+        folder.keep()?;
+        Ok(format!("{told}\nrecommendations, measures and the report are in {}", self.run.out.display()))
+    }
+
+    fn recommend(&self, mut market: Market, folder: &Folder, watch: &Watch) -> Result<String> {
         let split = match self.split {
             Held::Random => Split::Random { test: self.test_share },
             Held::Time => Split::Time { test: self.test_share },
@@ -172,7 +183,7 @@ impl Matching {
         let parts = split.part(&market.seen.interactions, self.run.seed)?;
         let learned = market.seen.with(parts.train.clone())?;
         let mut judged = Vec::new();
-        for model in asked {
+        for model in self.model.asked() {
             watch.step(format!("judging {}", model.name()))?;
             match model.fit(&learned, self.k, self.run.seed) {
                 Ok(fitted) => judged.push(self.judged(model, fitted, &parts)),
@@ -194,11 +205,9 @@ impl Matching {
         watch.done();
         watch.step("writing files")?;
         let said = Said { market, parts, judged, chosen, recommended };
-        written::write(&folder, &said, self)?;
-        folder.keep()?;
+        written::write(folder, &said, self)?;
         watch.done();
-        let told = pages::summary(&said, self);
-        Ok(format!("{told}\nrecommendations, measures and the report are in {}", self.run.out.display()))
+        Ok(pages::summary(&said, self))
     }
 
     fn market(&self) -> Result<Market> {

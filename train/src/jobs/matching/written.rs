@@ -44,6 +44,7 @@ fn why(reasons: &[Reason], items: &[String]) -> String {
             Because::Popularity => "many had to do with it".to_owned(),
             Because::Item(item) => format!("had to do with {}", items[*item as usize]),
             Because::Feature(feature) => feature.clone(),
+            Because::Untold => "nothing is known of the user, and many had to do with it".to_owned(),
             Because::Rest => "the rest".to_owned(),
         };
         format!("{what} +{:.3}", reason.contribution)

@@ -31,7 +31,7 @@ const NETWORKS: usize = 3;
 const STEPS: usize = 2_000;
 const BATCH: usize = 512;
 const LEARNING_RATE: f64 = 3e-3;
-/// What is taken from each weight beside the step, as a part of it.
+/// What each weight adds to its own gradient, as a part of it: a penalty on squared weights, which Adam scales with the rest.
 const DECAY: f64 = 1e-3;
 /// How often the held-out customers are asked, in steps; after how many times without a better answer training ends; and how
 /// many rows are asked at most.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use crate::matching::{
-    Because, Candidate, Interactions, MatchingError, Reason, Scorer, Seen, inverse::inverse,
+    Because, Candidate, Interaction, Interactions, MatchingError, Reason, Scorer, Seen, inverse::inverse,
 };
 
 pub(super) const EASE: Candidate = Candidate {
@@ -120,7 +120,7 @@ fn entries(plan: &Ease, all: &Interactions) -> Vec<f64> {
     let active: Vec<f64> = (0..all.users()).map(|user| libm::log(all.of_user(user).len() as f64)).collect();
     let usual = active.iter().filter(|it| it.is_finite()).sum::<f64>()
         / active.iter().filter(|it| it.is_finite()).count() as f64;
-    let of = |row: &crate::matching::Interaction| {
+    let of = |row: &Interaction| {
         let above = if 0.0 < spread { ((row.value - mean) / spread).clamp(-3.0, 3.0) } else { 0.0 };
         (1.0 + plan.grading * above) * libm::exp(plan.user_power * (usual - active[row.user as usize]))
     };

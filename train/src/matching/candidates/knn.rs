@@ -52,7 +52,7 @@ fn neighbours(all: &Interactions, rarity: &[f64], length: &[f64], item: usize) -
         let squared = rarity[row.user as usize] * rarity[row.user as usize];
         all.of_user(row.user as usize).iter().for_each(|other| alike[other.item as usize] += squared);
     }
-    let mut best = Best::new(NEIGHBOURS);
+    let mut best = Best::new(NEIGHBOURS, alike.len());
     for (other, alike) in alike.iter().enumerate() {
         if 0.0 < *alike && other != item {
             best.offer(other as u32, alike * length[item] * length[other]);

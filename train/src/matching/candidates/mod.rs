@@ -83,6 +83,8 @@ pub enum Because {
     Item(u32),
     /// A feature of the item, or one that user and item share.
     Feature(String),
+    /// That nothing is known of the user, who therefore gets what is popular, or expected to be.
+    Untold,
     /// What is the same for all, or could not be said of anything.
     Rest,
 }

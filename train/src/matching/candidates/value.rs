@@ -12,8 +12,8 @@ use std::{
 use super::effects::Effects;
 use crate::{
     anomaly::matrix::Matrix,
-    gbdt::{Boosted, Examples, GbdtError, Settings, losses::Squared},
-    matching::{Because, Candidate, MatchingError, Profiles, Reason, Scorer, Seen},
+    gbdt::{self, Boosted, Examples, GbdtError, Settings, losses::Squared},
+    matching::{Because, Candidate, Interaction, MatchingError, Profiles, Reason, Scorer, Seen},
 };
 
 pub(super) const VALUE: Candidate = Candidate {
@@ -92,7 +92,7 @@ pub fn fit(seen: &Arc<Seen>, seed: u64) -> Result<Value, MatchingError> {
         ..Settings::default()
     };
     let examples = Examples { table: &table, targets: &targets, weights: Some(&weights) };
-    let trees = crate::gbdt::fit(&settings, &Squared, examples, None, &mut |_| ControlFlow::Continue(()))?;
+    let trees = gbdt::fit(&settings, &Squared, examples, None, &mut |_| ControlFlow::Continue(()))?;
     let names = names(&sides, &shared);
     Ok(Value { seen: Arc::clone(seen), trees, names, shared, effects })
 }
@@ -172,16 +172,16 @@ fn effects(seen: &Seen, sides: &Sides<'_>) -> [Effects; 4] {
     let weights: Vec<f64> = all.counts().iter().map(|count| f64::from(*count)).collect();
     let mean = mean(seen);
     let rows = || all.rows().iter().zip(&weights);
-    let of_items: Vec<(u32, f64, f64)> =
-        rows().map(|(row, weight)| (row.item, row.value - mean, *weight)).collect();
-    let items = Effects::fit(all.items(), &of_items);
-    let of_users: Vec<(u32, f64, f64)> = rows()
-        .map(|(row, weight)| (row.user, row.value - mean - items.of(row.item as usize), *weight))
+    let of_items: Vec<(u64, f64, f64)> =
+        rows().map(|(row, weight)| (u64::from(row.item), row.value - mean, *weight)).collect();
+    let items = Effects::fit(&of_items);
+    let of_users: Vec<(u64, f64, f64)> = rows()
+        .map(|(row, weight)| (u64::from(row.user), row.value - mean - items.of(row.item.into()), *weight))
         .collect();
-    let users = Effects::fit(all.users(), &of_users);
+    let users = Effects::fit(&of_users);
     let (mut with_users, mut with_items) = (Vec::new(), Vec::new());
     for (row, weight) in rows() {
-        let left = row.value - mean - items.of(row.item as usize) - users.of(row.user as usize);
+        let left = row.value - mean - items.of(row.item.into()) - users.of(row.user.into());
         for (feature, _) in sides.users.row(row.user as usize) {
             with_users.push((group(row.item as usize, *feature, sides.users), left, *weight));
         }
@@ -189,8 +189,8 @@ fn effects(seen: &Seen, sides: &Sides<'_>) -> [Effects; 4] {
             with_items.push((group(row.user as usize, *feature, sides.items), left, *weight));
         }
     }
-    let with_users = Effects::fit(all.items() * sides.users.names().len(), &with_users);
-    let with_items = Effects::fit(all.users() * sides.items.names().len(), &with_items);
+    let with_users = Effects::fit(&with_users);
+    let with_items = Effects::fit(&with_items);
     [items, users, with_users, with_items]
 }
 
@@ -201,14 +201,15 @@ fn mean(seen: &Seen) -> f64 {
     sum / rows.map(|(_, count)| f64::from(*count)).sum::<f64>()
 }
 
-fn group(row: usize, feature: u32, profiles: &Profiles) -> u32 {
-    (row * profiles.names().len()) as u32 + feature
+/// The number of a row with a feature, of which there may be more than 2³².
+fn group(row: usize, feature: u32, profiles: &Profiles) -> u64 {
+    row as u64 * profiles.names().len() as u64 + u64::from(feature)
 }
 
 fn residuals(seen: &Seen, [items, users, ..]: &[Effects; 4]) -> Vec<Residuals> {
     let mean = mean(seen);
-    let of = |row: &crate::matching::Interaction| {
-        let (of_item, of_user) = (items.of(row.item as usize), users.of(row.user as usize));
+    let of = |row: &Interaction| {
+        let (of_item, of_user) = (items.of(row.item.into()), users.of(row.user.into()));
         [row.value - mean, row.value - mean - of_item, row.value - mean - of_item - of_user]
     };
     seen.interactions.rows().iter().map(of).collect()
@@ -219,15 +220,15 @@ fn pair_effects(
     effects: &[Effects; 4],
     sides: &Sides<'_>,
     (user, item): (usize, usize),
-    of: impl Fn(&Effects, usize, usize) -> f64,
+    of: impl Fn(&Effects, u64, usize) -> f64,
 ) -> [f64; 4] {
     let mean = |which: usize, row: usize, profiles: &Profiles, features: &[(u32, f64)]| {
-        let one = |feature: &(u32, f64)| of(&effects[which], group(row, feature.0, profiles) as usize, 2);
+        let one = |feature: &(u32, f64)| of(&effects[which], group(row, feature.0, profiles), 2);
         features.iter().map(one).sum::<f64>() / features.len().max(1) as f64
     };
     [
-        of(&effects[0], item, 0),
-        of(&effects[1], user, 1),
+        of(&effects[0], item as u64, 0),
+        of(&effects[1], user as u64, 1),
         mean(2, item, sides.users, sides.users.row(user)),
         mean(3, user, sides.items, sides.items.row(item)),
     ]
