@@ -83,6 +83,38 @@ async fn of_two_batches_at_the_same_time_one_is_too_late() {
     assert_eq!(program.rates().await.body["announced"].as_array().unwrap().len(), 1);
 }
 
+/// The rate stays when other events become dearer, so that it tells of no change.
+#[tokio::test]
+async fn a_decision_does_not_keep_out_what_the_campaign_has_announced() {
+    let program = Program::new().await;
+    let path = format!("/api/v1/campaigns/{}/plans", program.campaign);
+    let terms = |rate: &str, other: &str| {
+        json!([
+            {"event": "sale", "terms": {"model": "percentage", "rate": rate}},
+            {"terms": {"model": "flat", "amount": {"value": other, "currency": "EUR"}}},
+        ])
+    };
+    let announce = async |rate: &str, other: &str, from: &str| {
+        program.api.made(&path, json!({"rules": terms(rate, other), "effective_from": from})).await;
+    };
+    announce("5%", "2.00", "2026-02-02T00:00:00Z").await;
+    announce("5%", "2.00", "2026-02-20T00:00:00Z").await;
+    announce("5%", "5.00", "2026-03-01T00:00:00Z").await;
+    program.later(2);
+    let mut decision = program.decide("5%", "30", |_, _| {});
+    let early = program.row(program.ana, &decision);
+    insta::assert_snapshot!(program.send(&[early.clone(), early]).await.problem(), @"422 rate_decisions_refused: 2 of 2 decisions do not fit, so none is taken up [/decisions/0/effective_at: the campaign's plan changes more than the rate on 2026-03-01 00:00:00 UTC, which the affiliate's own plan would keep out; let the decision take effect then or later] [/decisions/1/decided_at: what this policy decided then is recorded already, or comes twice]");
+    let shadow = program.decide("5%", "30", |policy, _| policy.mode = RateMode::Shadow);
+    assert_eq!(program.take_up(&shadow).await["changes"], 0);
+    decision.effective_at = Some("2026-03-01T00:00:00Z".parse().unwrap());
+    program.take_up(&decision).await;
+    let newest = program.api.get(&path).await.body["data"][0].clone();
+    assert_eq!(
+        (&newest["affiliate_id"], &newest["rules"][1]),
+        (&json!(program.ana), &terms("5%", "5.00")[1])
+    );
+}
+
 /// Terms that differ in nothing but how the rate is written are the same under a decision.
 #[tokio::test]
 async fn a_decision_goes_beside_campaign_terms_that_change_nothing() {
