@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     AffiliateId, CampaignId, RateContractId,
     commission::{
-        Rule, Timeline,
+        Rule, Timeline, Version,
         dynamic::{RateDecision, Refusal, Standing},
     },
 };
@@ -32,6 +32,11 @@ pub(super) enum Misfit {
     /// There is no rate to move.
     #[error("the plan in force pays no single rate of the order, which a decision could move")]
     NoRate,
+    /// An own plan would beat what the campaign has announced for everybody.
+    #[error(
+        "the campaign's plan changes more than the rate on {0}, which the affiliate's own plan would keep out; let the decision take effect then or later"
+    )]
+    KeepsOut(DateTime<Utc>),
     /// The batch has it twice, or it was recorded before.
     #[error("what this policy decided then is recorded already, or comes twice")]
     Twice,
@@ -46,6 +51,7 @@ impl Misfit {
         match self {
             Self::NoContract(..) => "affiliate_id",
             Self::NoRate => "campaign_id",
+            Self::KeepsOut(_) => "effective_at",
             Self::Twice => "decided_at",
             Self::Refused(refusal) => refusal.field(),
         }
@@ -113,23 +119,28 @@ impl Book {
         } else {
             Err(Misfit::Twice)
         };
-        if let Err(misfit) = admitted {
-            self.standings.insert(place, standing);
-            return Err(misfit);
-        }
-        let next = next(timeline, &new.decision)?;
-        self.standings.insert(place, standing.after(&new.decision));
-        Ok(TakenUp { contract: contract.id, notice_days: contract.notice_days, next })
+        let next = admitted.and_then(|()| next(timeline, &new.decision));
+        let standing = if next.is_ok() { standing.after(&new.decision) } else { standing };
+        self.standings.insert(place, standing);
+        Ok(TakenUp { contract: contract.id, notice_days: contract.notice_days, next: next? })
     }
 }
 
-/// The version that a decision makes of the terms that would hold from its date on; none if it makes none.
+/// The version that a decision makes of the terms that would hold from its date on; none if it makes none. It would beat the
+/// campaign's later versions for ever, so that those which are announced may differ in nothing but the rate.
 fn next(timeline: &Timeline, decision: &RateDecision) -> Result<Option<Next>, Misfit> {
     let (Some(terms), Some(effective_from)) = (decision.terms(), decision.effective_at) else {
         return Ok(None);
     };
     let base = timeline.at(effective_from).ok_or(Misfit::NoRate)?;
-    let rules = base.at_rate(terms).ok_or(Misfit::NoRate)?;
+    let rules = base.at_rate(terms.clone()).ok_or(Misfit::NoRate)?;
+    let differs = |version: &Version| version.at_rate(terms.clone()).as_ref() != Some(&rules);
+    let is_kept_out = |(from, version): &(DateTime<Utc>, &Version)| {
+        effective_from < *from && !version.is_own && differs(version)
+    };
+    if let Some((from, _)) = timeline.stretches().into_iter().find(is_kept_out) {
+        return Err(Misfit::KeepsOut(from));
+    }
     let version = i32::try_from(timeline.last_own()).unwrap_or(i32::MAX).saturating_add(1);
     Ok(Some(Next { version, rules, effective_from }))
 }

@@ -1,4 +1,7 @@
-//! Rates on a real Postgres: what is paid before and after a decision, what is refused, and what waits for the customer.
+//! Rates on a real Postgres: what is paid before and after a decision, who is told what, and who sees it.
+
+mod final_later;
+mod refused;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -10,7 +13,6 @@ use domain::{
         },
     },
 };
-use futures_util::future::join;
 use serde_json::{Value, json};
 
 use crate::{
@@ -113,7 +115,11 @@ impl Program {
     }
 
     async fn rates(&self) -> Answer {
-        self.api.get(&format!("/api/v1/affiliates/{}/rates?campaign_id={}", self.ana, self.campaign)).await
+        self.rates_of(self.ana).await
+    }
+
+    async fn rates_of(&self, affiliate: AffiliateId) -> Answer {
+        self.api.get(&format!("/api/v1/affiliates/{affiliate}/rates?campaign_id={}", self.campaign)).await
     }
 
     /// The lines of a conversion: amount, state, and what each waits for.
@@ -350,96 +356,57 @@ async fn a_shadow_is_recorded_and_changes_nothing() {
     assert_eq!(program.api.get(&format!("{DECISIONS}?since=2026-02-01")).await.column("id").len(), 1);
 }
 
+/// Each with four decisions in the shadow before the live one: as many rows as may come at once.
 #[tokio::test]
-async fn one_that_does_not_fit_keeps_all_out() {
+async fn two_hundred_partners_are_decided_at_once() {
+    let program = Program::new().await;
+    let mut affiliates = vec![program.ana];
+    for number in 1..200 {
+        let affiliate = program.api.affiliate(&format!("partner-{number}")).await;
+        program.agree(affiliate).await;
+        affiliates.push(affiliate);
+    }
+    let live = program.decide("5%", "30", |_, _| {});
+    let shadow = |number: i32| {
+        program.decide("5%", "30", |policy, _| {
+            (policy.mode, policy.version) = (RateMode::Shadow, format!("third-1-{number}"));
+        })
+    };
+    let decisions: Vec<_> = (0..4).map(shadow).chain([live]).collect();
+    let everyone = affiliates.iter().flat_map(|affiliate| decisions.iter().map(|it| (*affiliate, it)));
+    let rows: Vec<_> = everyone.map(|(affiliate, decision)| program.row(affiliate, decision)).collect();
+    assert_eq!(rows.len(), 1_000);
+    let answer = program.send(&rows).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["changes"]), (201, &json!(200)), "{answer}");
+    assert_eq!(answer.body["ids"].as_array().unwrap().len(), 1_000);
+    assert_eq!(program.announced("rate.changed").await, 200);
+    for affiliate in affiliates {
+        let told = program.rates_of(affiliate).await.body;
+        assert_eq!(told["announced"][0]["rate"], "9.9%", "{told}");
+    }
+}
+
+/// The manual's command puts the affiliate and the campaign in place of the partner and leaves all else as it is.
+#[tokio::test]
+async fn lines_that_the_policy_job_writes_are_taken_up() {
     let program = Program::new().await;
     let bo = program.api.affiliate("Bo").await;
-    let fine = program.decide("5%", "30", |_, _| {});
-    let stale = program.decide("6%", "30", |policy, _| policy.version = "third-0".to_owned());
-    let mut broken = fine.clone();
-    (broken.next, broken.policy_version) = ("16%".parse().unwrap(), "third-2".to_owned());
-    (broken.choices[0].rate, broken.parts[0].ppm) = (broken.next, broken.parts[0].ppm + 61_000);
-    let mut hasty = fine.clone();
-    (hasty.effective_at, hasty.policy_version) =
-        (Some(program.now() + TimeDelta::days(3)), "third-3".to_owned());
-    let row = |decision| program.row(program.ana, decision);
-    let rows = [row(&stale), row(&broken), row(&hasty), program.row(bo, &fine), row(&fine), row(&fine)];
-    insta::assert_snapshot!(program.send(&rows).await.problem(), @"422 rate_decisions_refused: 5 of 6 decisions do not fit, so none is taken up [/decisions/0/previous: it was decided for a rate of 6%, and the rate is 5%; decide again] [/decisions/1/next: a rate of 16% is above the contract's cap of 15%] [/decisions/2/effective_at: it would hold from 2026-02-04 12:00:00.007 UTC; notice and period of the contract admit 2026-02-15 12:00:00.007 UTC or up to a year later] [/decisions/3/affiliate_id: aff_1 has no contract about its rate in cmp_2; enter one under /campaigns/{id}/rate-contracts] [/decisions/5/decided_at: what this policy decided then is recorded already, or comes twice]");
-    assert!(program.api.get(DECISIONS).await.column("id").is_empty());
-    assert_eq!(program.announced("rate.changed").await, 0);
-    assert_eq!(program.rates().await.body["announced"], json!([]));
-}
-
-#[tokio::test]
-async fn what_cannot_be_read_is_pointed_at() {
-    let program = Program::new().await;
-    let fine = program.row(program.ana, &program.decide("5%", "30", |_, _| {}));
-    let shadow = program.row(
-        program.ana,
-        &program.decide("5%", "30", |policy, _| {
-            (policy.mode, policy.version) = (RateMode::Shadow, "third-0".to_owned());
-        }),
-    );
-    let check = async |change: &dyn Fn(&mut Value)| {
-        let mut row = fine.clone();
-        change(&mut row);
-        program.send(&[shadow.clone(), row]).await.problem()
+    program.agree(bo).await;
+    let row = |(line, affiliate): (&str, AffiliateId)| {
+        let mut row: Value = serde_json::from_str(line).unwrap();
+        let partner = row.as_object_mut().unwrap().remove("partner_id").unwrap();
+        assert!(partner.as_str().unwrap().parse::<AffiliateId>().is_ok(), "{partner}");
+        (row["affiliate_id"], row["campaign_id"]) = (json!(affiliate), json!(program.campaign));
+        row
     };
-    insta::assert_snapshot!(check(&|row| row["next"] = json!("ten")).await, @r#"422 unprocessable:  [/decisions/1: "ten" is not a percentage with at most four digits after the point, such as 12.5]"#);
-    insta::assert_snapshot!(check(&|row| drop(row.as_object_mut().unwrap().remove("parts"))).await, @"422 unprocessable:  [/decisions/1/parts: missing field `parts`]");
-    insta::assert_snapshot!(check(&|row| row["mode"] = json!("loud")).await, @"422 unprocessable:  [/decisions/1: unknown variant `loud`, expected `shadow` or `live`]");
-    insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("+262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/decided_at: it was decided at +262142-01-01 00:00:00 UTC, and now it is 2026-02-01 12:00:00.008 UTC; decisions are taken up after they were made]");
-    insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("-262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/decided_at: it was decided at -262142-01-01 00:00:00 UTC, and now it is 2026-02-01 12:00:00.009 UTC; decisions are taken up after they were made]");
-    insta::assert_snapshot!(check(&|row| row["effective_at"] = json!("+262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/effective_at: it would hold from +262142-01-01 00:00:00 UTC; notice and period of the contract admit 2026-02-15 12:00:00.005 UTC or up to a year later]");
-    insta::assert_snapshot!(program.send(&[]).await.problem(), @"422 unprocessable:  [/decisions: there are 0; send 1 to 1000 at once]");
-    insta::assert_snapshot!(program.send(&vec![fine.clone(); 1_001]).await.problem(), @"422 unprocessable:  [/decisions: there are 1001; send 1 to 1000 at once]");
-}
-
-#[tokio::test]
-async fn a_change_that_is_announced_is_not_changed_again() {
-    let program = Program::new().await;
-    program.take_up(&program.decide("5%", "30", |_, _| {})).await;
-    program.later(1);
-    let problem = |answer: Answer| answer.problem();
-    let stale = program.row(program.ana, &program.decide("5%", "36", |_, _| {}));
-    insta::assert_snapshot!(problem(program.send(&[stale]).await), @"422 rate_decisions_refused: 1 of 1 decisions do not fit, so none is taken up [/decisions/0/previous: it was decided for a rate of 5%, and the rate is 9.9%; decide again]");
-    let hasty = program.row(program.ana, &program.decide("9.9%", "36", |_, _| {}));
-    insta::assert_snapshot!(problem(program.send(&[hasty]).await), @"422 rate_decisions_refused: 1 of 1 decisions do not fit, so none is taken up [/decisions/0/next: a change is announced for 2026-02-15 12:00:00.005 UTC already; decide again after that]");
-}
-
-#[tokio::test]
-async fn of_two_batches_at_the_same_time_one_is_too_late() {
-    let program = Program::new().await;
-    let (one, other) = (
-        program.decide("5%", "30", |_, _| {}),
-        program.decide("5%", "33", |policy, _| {
-            policy.version = "third-2".to_owned();
-        }),
-    );
-    let (one, other) = ([program.row(program.ana, &one)], [program.row(program.ana, &other)]);
-    let (one, other) = join(program.send(&one), program.send(&other)).await;
-    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [201, 422], "{one} {other}");
-    assert_eq!(program.announced("rate.changed").await, 1);
-    assert_eq!(program.rates().await.body["announced"].as_array().unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_thousand_partners_are_decided_at_once() {
-    let program = Program::new().await;
-    let mut rows = vec![program.row(program.ana, &program.decide("5%", "30", |_, _| {}))];
-    for number in 0..999 {
-        let shadow = program.decide("5%", "30", |policy, _| {
-            (policy.mode, policy.version) = (RateMode::Shadow, format!("third-1-{number}"));
-        });
-        rows.push(program.row(program.ana, &shadow));
-    }
-    // What comes after the change that is announced is stale; what comes before it is not.
-    rows.reverse();
-    let answer = program.send(&rows).await;
-    assert_eq!((answer.status.as_u16(), &answer.body["changes"]), (201, &json!(1)), "{answer}");
-    assert_eq!(answer.body["ids"].as_array().unwrap().len(), 1_000);
+    let lines = include_str!("tests/decisions.jsonl").lines();
+    let answer = program.send(&lines.zip([program.ana, bo]).map(row).collect::<Vec<_>>()).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["changes"]), (201, &json!(2)), "{answer}");
+    program.later(14);
+    let sale = program.api.sale(program.ana, &program.campaign, "A1").await;
+    assert!(program.lines(&sale).await.starts_with("9.70 accrued, waits for approval until nothing"));
+    let verified = program.api.sale(bo, &program.campaign, "B1").await;
+    assert!(program.lines(&verified).await.starts_with("10.00 accrued, waits for approval until 2026-03-17"));
 }
 
 #[tokio::test]
@@ -465,70 +432,6 @@ async fn terms_for_other_events_stay_and_two_tiers_have_no_one_rate() {
     program.api.made(&path, json!({"rules": two_tier, "affiliate_id": bo})).await;
     let row = program.row(bo, &program.decide("5%", "30", |_, _| {}));
     insta::assert_snapshot!(program.send(&[row]).await.problem(), @"422 rate_decisions_refused: 1 of 1 decisions do not fit, so none is taken up [/decisions/0/campaign_id: the plan in force pays no single rate of the order, which a decision could move]");
-}
-
-/// Ana's customers leave, so that her commissions are final after thirty days from 2026-02-15 on; a sale of that day.
-async fn a_verified_sale() -> (Program, String) {
-    let program = Program::new().await;
-    program.take_up(&program.decide("5%", "30", |_, evidence| evidence.churn_ratio = 3.0)).await;
-    program.later(14);
-    let sale = program.api.sale(program.ana, &program.campaign, "A1").await;
-    (program, sale)
-}
-
-#[tokio::test]
-async fn a_commission_waits_for_the_customer_and_becomes_payable_then() {
-    let (program, sale) = a_verified_sale().await;
-    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 accrued, waits for approval until 2026-03-17T12:00:00.007Z");
-    program.move_to(&sale, "approve", json!({})).await;
-    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 accrued, waits for customer until 2026-03-17T12:00:00.007Z");
-    program.later(29);
-    assert_eq!(program.verified().await, 0);
-    assert!(program.lines(&sale).await.contains("accrued, waits for customer"));
-    program.later(1);
-    assert_eq!((program.verified().await, program.verified().await), (1, 0));
-    insta::assert_snapshot!(program.lines(&sale).await, @"9.90 payable, waits for nothing until 2026-03-17T12:00:00.007Z");
-    assert_eq!(program.announced("commission.verified").await, 1);
-    program.assert_balanced().await;
-}
-
-#[tokio::test]
-async fn what_is_approved_after_the_customer_has_stayed_is_payable_at_once() {
-    let (program, sale) = a_verified_sale().await;
-    program.later(30);
-    assert_eq!(program.verified().await, 0);
-    assert!(program.lines(&sale).await.starts_with("9.90 accrued, waits for approval"));
-    program.move_to(&sale, "approve", json!({})).await;
-    assert!(program.lines(&sale).await.starts_with("9.90 payable, waits for nothing"));
-    program.assert_balanced().await;
-}
-
-#[tokio::test]
-async fn a_return_before_the_commission_is_final_takes_it_back() {
-    let (program, sale) = a_verified_sale().await;
-    program.move_to(&sale, "approve", json!({})).await;
-    program.later(10);
-    let half = json!({"reason": "refund", "amount": {"value": "50.00", "currency": "EUR"}});
-    program.move_to(&sale, "reverse", half).await;
-    insta::assert_snapshot!(program.lines(&sale).await, @"-4.95 accrued, waits for customer until 2026-03-17T12:00:00.007Z; 9.90 accrued, waits for customer until 2026-03-17T12:00:00.007Z");
-    let whole = program.api.sale(program.ana, &program.campaign, "A2").await;
-    program.move_to(&whole, "approve", json!({})).await;
-    program.move_to(&whole, "reverse", json!({"reason": "refund"})).await;
-    program.later(40);
-    assert_eq!((program.verified().await, program.verified().await), (1, 0), "of the first one half is left");
-    insta::assert_snapshot!(program.lines(&sale).await, @"-4.95 payable, waits for nothing until 2026-03-17T12:00:00.007Z; 9.90 payable, waits for nothing until 2026-03-17T12:00:00.007Z");
-    insta::assert_snapshot!(program.lines(&whole).await, @"-9.90 accrued, waits for nothing until 2026-03-27T12:00:00.012Z; 9.90 accrued, waits for nothing until 2026-03-27T12:00:00.012Z");
-    let accounts = program.api.get(&format!("/api/v1/ledger/accounts?owner_id={}", program.ana)).await;
-    let owed: Vec<_> = accounts.body["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|account| {
-            format!("{} {}", account["kind"].as_str().unwrap(), account["balance"]["value"].as_str().unwrap())
-        })
-        .collect();
-    insta::assert_snapshot!(owed.join(", "), @"commission_payable -4.95, commission_accrued 0.00");
-    program.assert_balanced().await;
 }
 
 #[tokio::test]
