@@ -67,6 +67,13 @@ enum Command {
         #[command(flatten)]
         why: Why,
     },
+    /// Take an alias away, so that decisions are made without the model; rollback brings it back
+    Withdraw {
+        /// Which model
+        model: ModelName,
+        #[command(flatten)]
+        why: Why,
+    },
     /// Compare two versions: what changed in their metrics and manifests
     Diff {
         /// Which model
@@ -122,6 +129,11 @@ impl Models {
             Command::Rollback { model, why } => {
                 let alias = why.alias;
                 let aliases = registry.rollback(&model, alias, &why.decision(), &runtime()?)?;
+                println!("{}", moved(&model, alias, &aliases));
+            }
+            Command::Withdraw { model, why } => {
+                let alias = why.alias;
+                let aliases = registry.withdraw(&model, alias, &why.decision())?;
                 println!("{}", moved(&model, alias, &aliases));
             }
             Command::Diff { model, before, after } => {

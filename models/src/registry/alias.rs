@@ -47,7 +47,7 @@ pub struct Move {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// To a version that was chosen.
+    /// To a version that was chosen, or away from every version.
     Promote,
     /// To where it was before.
     Rollback,

@@ -206,7 +206,7 @@ pub(super) fn prepared(registry: Registry) -> Registry {
 
 pub(super) fn serving(registry: &Registry) -> Serving {
     let alias = (fraud(), super::Alias::Champion);
-    let serving = Serving::new(runtime(), registry.clone(), alias, schema(), Settings::default());
+    let serving = Serving::new(runtime(), registry.clone(), alias, Some(schema()), Settings::default());
     assert_eq!(serving.poll().unwrap(), Polled::Swapped { from: None, to: Version(1) });
     serving
 }

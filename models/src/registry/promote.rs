@@ -94,6 +94,15 @@ pub enum PromoteError {
     Storage(#[from] StorageError),
 }
 
+impl Decision {
+    fn must_be_said(&self, model: &ModelName, version: Version) -> Result<(), PromoteError> {
+        if self.by.trim().is_empty() || self.why.trim().is_empty() {
+            return Err(PromoteError::Undecided { model: model.clone(), version });
+        }
+        Ok(())
+    }
+}
+
 impl Registry {
     /// Moves an alias to a version whose hashes, signature and parity vectors hold; a champion must pass the gates too.
     /// Returns what the aliases are then.
@@ -102,9 +111,7 @@ impl Registry {
     /// When the version does not prove itself, or the registry cannot be read or written.
     pub fn promote(&self, promotion: &Promotion, runtime: &Runtime) -> Result<Aliases, PromoteError> {
         let Promotion { model, version, alias, decision, force } = promotion;
-        if decision.by.trim().is_empty() || decision.why.trim().is_empty() {
-            return Err(PromoteError::Undecided { model: model.clone(), version: *version });
-        }
+        decision.must_be_said(model, *version)?;
         let about = examine(self, runtime, model, *version)?.manifest.about;
         self.move_alias(model, |aliases| {
             if aliases.get(*alias) == Some(*version) {
@@ -140,17 +147,35 @@ impl Registry {
         self.versions(model)?;
         self.move_alias(model, |aliases| {
             let nothing = || PromoteError::NothingBefore { model: model.clone(), alias };
-            let now = aliases.get(alias).ok_or_else(nothing)?;
-            if decision.by.trim().is_empty() || decision.why.trim().is_empty() {
-                return Err(PromoteError::Undecided { model: model.clone(), version: now });
-            }
             let before = aliases.before(alias);
+            let known = aliases.get(alias).or(before).ok_or_else(nothing)?;
+            decision.must_be_said(model, known)?;
             match before {
                 Some(before) => drop(examine(self, runtime, model, before)?),
                 None if alias == Alias::Champion => return Err(nothing()),
                 None => {}
             }
             aliases.shift(alias, before, Action::Rollback, &Because { decision, overridden: &[] });
+            Ok(())
+        })
+    }
+
+    /// Takes an alias away: whoever serves it stops within a poll. A later rollback brings it back to where it was.
+    /// Returns what the aliases are then.
+    ///
+    /// # Errors
+    /// When nothing has the alias, or the registry cannot be read or written.
+    pub fn withdraw(
+        &self,
+        model: &ModelName,
+        alias: Alias,
+        decision: &Decision,
+    ) -> Result<Aliases, PromoteError> {
+        self.versions(model)?;
+        self.move_alias(model, |aliases| {
+            let nothing = || ReadError::NoAlias { model: model.clone(), alias };
+            decision.must_be_said(model, aliases.get(alias).ok_or_else(nothing)?)?;
+            aliases.shift(alias, None, Action::Promote, &Because { decision, overridden: &[] });
             Ok(())
         })
     }

@@ -132,6 +132,14 @@ impl Registry {
         Ok(entries)
     }
 
+    /// The names of its models, sorted.
+    ///
+    /// # Errors
+    /// When the registry cannot be read.
+    pub fn models(&self) -> Result<Vec<ModelName>, ReadError> {
+        Ok(self.storage.models()?)
+    }
+
     /// The versions of a model, ascending.
     ///
     /// # Errors

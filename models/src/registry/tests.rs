@@ -220,6 +220,22 @@ fn going_back_twice_goes_back_two_moves() {
 }
 
 #[test]
+fn what_was_withdrawn_is_brought_back_by_going_back() {
+    for (_place, registry) in with(&[0.9, 0.91]) {
+        let withdraw = |why| registry.withdraw(&fraud(), Alias::Champion, &decision(why));
+        assert!(withdraw("it holds everybody").unwrap_err().to_string().contains("no champion"));
+        promote(&registry, V1, Force::No).unwrap();
+        promote(&registry, V2, Force::No).unwrap();
+        assert!(withdraw(" ").unwrap_err().to_string().contains("say who decides and why"));
+        assert_eq!(withdraw("it holds everybody").unwrap().champion, None);
+        assert!(withdraw("once more").unwrap_err().to_string().contains("no champion"));
+        let back = || registry.rollback(&fraud(), Alias::Champion, &decision("understood"), &runtime());
+        assert_eq!(back().unwrap().champion, Some(V2));
+        assert_eq!(back().unwrap().champion, Some(V1));
+    }
+}
+
+#[test]
 fn nothing_damaged_becomes_champion_and_the_list_shows_it() {
     for (place, registry) in with(&[0.9, 0.91]) {
         promote(&registry, V1, Force::No).unwrap();

@@ -11,12 +11,12 @@ use std::{
 use super::{
     check::{Loaded, failed, fed},
     error::{LoadCause, LoadError, Step},
-    graph::Graph,
+    graph::{Graph, said, said_port},
 };
 use crate::{
     Runtime,
-    registry::{Alias, Manifest, ModelName, Version},
-    tensor::Tensor,
+    registry::{Alias, Manifest, ModelName, Version, manifest::Port},
+    tensor::{Element, Tensor},
 };
 
 /// How a model is served.
@@ -110,6 +110,16 @@ pub enum ScoreError {
         /// How many were given.
         given: usize,
     },
+    /// The tensors are not what this model takes.
+    #[error("{model} takes {takes}, and was given {given}")]
+    Inputs {
+        /// Which model.
+        model: ModelName,
+        /// The inputs of its signature.
+        takes: String,
+        /// What there is instead.
+        given: String,
+    },
     /// Too many wait.
     #[error("{waiting} requests wait for {model}: try again later, or give it more workers")]
     Full {
@@ -119,7 +129,7 @@ pub enum ScoreError {
         waiting: usize,
     },
     /// ONNX Runtime failed on the row.
-    #[error("{model} {version} cannot score the row: {reason}")]
+    #[error("{model} {version} cannot score this: {reason}")]
     Failed {
         /// Which model.
         model: ModelName,
@@ -138,10 +148,26 @@ pub enum ScoreError {
 
 /// What is done with an answer, on the worker's thread: it should be short.
 pub(super) type Tell = Box<dyn FnOnce(Result<Answer, ScoreError>) + Send>;
+/// The same of tensors.
+pub(super) type TellTensors = Box<dyn FnOnce(Result<Vec<Tensor>, ScoreError>) + Send>;
 
-struct Request {
+/// What waits for a worker.
+enum Request {
+    /// A row, which others may be scored together with.
+    Row(Row),
+    /// Tensors, which are run as they are: what rows mean to each other is theirs to know.
+    Tensors(Vec<Tensor>, TellTensors),
+}
+
+struct Row {
     row: Vec<f64>,
     tell: Tell,
+}
+
+/// What a worker does next.
+enum Work {
+    Rows(Vec<Row>),
+    Tensors(Vec<Tensor>, TellTensors),
 }
 
 /// A version with its workers. When the last holder lets go, they score what waits and end.
@@ -167,8 +193,8 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits, at most so much, as soon as anything does; nothing when nothing more will come.
-    fn take(&self, most: usize) -> Option<Vec<Request>> {
+    /// What waits, rows at most so many, as soon as anything does; nothing when nothing more will come.
+    fn take(&self, most: usize) -> Option<Work> {
         let mut state = self.state();
         while state.waiting.is_empty() {
             if state.closed {
@@ -176,8 +202,21 @@ impl Queue {
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let count = most.min(state.waiting.len());
-        Some(state.waiting.drain(..count).collect())
+        let mut rows = Vec::new();
+        while rows.len() < most {
+            match state.waiting.pop_front() {
+                Some(Request::Row(row)) => rows.push(row),
+                Some(Request::Tensors(inputs, tell)) if rows.is_empty() => {
+                    return Some(Work::Tensors(inputs, tell));
+                }
+                Some(tensors) => {
+                    state.waiting.push_front(tensors);
+                    break;
+                }
+                None => break,
+            }
+        }
+        Some(Work::Rows(rows))
     }
 }
 
@@ -211,15 +250,56 @@ impl Pool {
         if row.len() != taken {
             return Err(ScoreError::Width { model: model.clone(), taken, given: row.len() });
         }
+        self.queue_up(Request::Row(Row { row, tell }))
+    }
+
+    /// Lets tensors wait for a run of their own.
+    pub(super) fn infer(&self, inputs: Vec<Tensor>, tell: TellTensors) -> Result<(), ScoreError> {
+        let ports = &self.manifest.about.signature.inputs;
+        let fits = ports.len() == inputs.len() && ports.iter().zip(&inputs).all(|(port, it)| takes(port, it));
+        let rows = |tensor: &Tensor| tensor.shape().first().copied();
+        if !fits || inputs.windows(2).any(|pair| rows(&pair[0]) != rows(&pair[1])) {
+            return Err(ScoreError::Inputs {
+                model: self.manifest.model.clone(),
+                takes: ports.iter().map(said_port).collect::<Vec<_>>().join(", "),
+                given: given(ports, &inputs),
+            });
+        }
+        self.queue_up(Request::Tensors(inputs, tell))
+    }
+
+    fn queue_up(&self, request: Request) -> Result<(), ScoreError> {
         let mut state = self.queue.state();
         if self.most_waiting <= state.waiting.len() {
-            return Err(ScoreError::Full { model: model.clone(), waiting: state.waiting.len() });
+            return Err(ScoreError::Full {
+                model: self.manifest.model.clone(),
+                waiting: state.waiting.len(),
+            });
         }
-        state.waiting.push_back(Request { row, tell });
+        state.waiting.push_back(request);
         drop(state);
         self.queue.arrived.notify_one();
         Ok(())
     }
+}
+
+/// Whether an input may be this tensor.
+fn takes(port: &Port, tensor: &Tensor) -> bool {
+    let sizes = port.shape.iter().zip(tensor.shape());
+    port.element == tensor.element()
+        && port.shape.len() == tensor.shape().len()
+        && tensor.shape().iter().all(|size| 0 < *size)
+        && sizes.clone().all(|(port, size)| port.is_none_or(|port| port == *size))
+}
+
+fn given(ports: &[Port], inputs: &[Tensor]) -> String {
+    let named = inputs.iter().enumerate().map(|(place, tensor)| {
+        let name = ports.get(place).map_or("one too many", |port| &port.name);
+        let shape: Vec<_> = tensor.shape().iter().copied().map(Some).collect();
+        said(name, &tensor.element().to_string(), &shape)
+    });
+    let named: Vec<String> = named.collect();
+    if named.is_empty() { "nothing".to_owned() } else { named.join(", ") }
 }
 
 impl Drop for Pool {
@@ -245,8 +325,15 @@ impl Worker {
     }
 
     /// Runs it on the first row that it knows, alone and as often as a batch can hold, so that the memory for both is
-    /// there.
+    /// there. Where it takes texts, no row of numbers is one of its own, and it is run on its first parity vector.
     fn warm_up(&mut self) -> Result<(), ort::Error> {
+        let about = &self.manifest.about;
+        let ports = &about.signature.inputs;
+        if ports.iter().any(|port| port.element == Element::Text) {
+            let known = about.parity.first();
+            let inputs = ports.iter().filter_map(|port| known?.inputs.get(&port.name));
+            return self.graph.run(&inputs.collect::<Vec<_>>()).map(drop);
+        }
         let row = first_row(&self.manifest);
         for size in [1, self.largest_batch] {
             self.run(&vec![row.as_slice(); size])?;
@@ -255,13 +342,19 @@ impl Worker {
     }
 
     fn work(mut self, queue: &Queue) {
-        while let Some(batch) = queue.take(self.largest_batch) {
+        while let Some(work) = queue.take(self.largest_batch) {
             // Should a run panic, its requests are dropped, which their askers see, and later ones are still scored.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.answer(batch)));
+            let _ = catch_unwind(AssertUnwindSafe(|| match work {
+                Work::Rows(batch) => self.answer(batch),
+                Work::Tensors(inputs, said) => {
+                    let outputs = self.graph.run(&inputs.iter().collect::<Vec<_>>());
+                    tell(said, outputs.map_err(|error| self.failed(&error)));
+                }
+            }));
         }
     }
 
-    fn answer(&mut self, batch: Vec<Request>) {
+    fn answer(&mut self, batch: Vec<Row>) {
         let rows: Vec<&[f64]> = batch.iter().map(|request| request.row.as_slice()).collect();
         if let Ok(outputs) = self.run(&rows) {
             let (outputs, rows): (Arc<[Tensor]>, usize) = (outputs.into(), rows.len());
@@ -303,7 +396,7 @@ impl Worker {
 }
 
 /// Tells an answer; whoever panics at it takes nobody along.
-fn tell(tell: Tell, answer: Result<Answer, ScoreError>) {
+fn tell<T>(tell: Box<dyn FnOnce(Result<T, ScoreError>) + Send>, answer: Result<T, ScoreError>) {
     let _ = catch_unwind(AssertUnwindSafe(|| tell(answer)));
 }
 

@@ -99,7 +99,7 @@ fn outlet(outlet: &Outlet) -> String {
 }
 
 /// An input or output in words: `"x" float32 [rows, 3]`.
-fn said(name: &str, element: &str, shape: &[Option<usize>]) -> String {
+pub(super) fn said(name: &str, element: &str, shape: &[Option<usize>]) -> String {
     format!("{name:?} {element} {}", said_shape(shape))
 }
 

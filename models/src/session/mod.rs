@@ -13,4 +13,4 @@ mod tests;
 pub use batch::{Answer, ScoreError, Settings};
 pub use check::{Examined, examine};
 pub use error::{LoadCause, LoadError, Step};
-pub use serving::{PollError, Polled, Serving};
+pub use serving::{Current, PollError, Polled, Serving};

@@ -17,6 +17,7 @@ use crate::{
     Runtime,
     registry::{Alias, Manifest, ModelName, ReadError, Registry, Version},
     schema::FeatureSchema,
+    tensor::Tensor,
 };
 
 /// After so many refusals in a row, a version is tried again at every 64th poll.
@@ -28,7 +29,7 @@ pub struct Serving {
     registry: Registry,
     model: ModelName,
     alias: Alias,
-    offered: FeatureSchema,
+    offered: Option<FeatureSchema>,
     settings: Settings,
     current: ArcSwapOption<Pool>,
     refused: Mutex<Option<Refusal>>,
@@ -74,6 +75,16 @@ pub enum PollError {
         /// Why.
         cause: ReadError,
     },
+    /// Nothing is known any more of a model that was promoted: that is no decision to withdraw it.
+    #[error(
+        "version {serving} serves on: the registry has lost the history of {model}; bring its folder back"
+    )]
+    Gone {
+        /// What serves on.
+        serving: Version,
+        /// Of which model.
+        model: ModelName,
+    },
     /// The version does not prove itself.
     #[error("{serving}: {cause}", serving = still(*serving))]
     Refused {
@@ -100,14 +111,14 @@ impl fmt::Debug for Serving {
 }
 
 impl Serving {
-    /// Serves an alias to somebody who offers vectors of these features. Nothing is loaded before the first poll, so that
-    /// a service starts whatever the registry holds.
+    /// Serves an alias to somebody who offers vectors of these features, or, without, to whoever brings what the model
+    /// takes. Nothing is loaded before the first poll, so that a service starts whatever the registry holds.
     #[must_use]
     pub fn new(
         runtime: Runtime,
         registry: Registry,
         (model, alias): (ModelName, Alias),
-        offered: FeatureSchema,
+        offered: Option<FeatureSchema>,
         settings: Settings,
     ) -> Self {
         let (current, refused) = (ArcSwapOption::empty(), Mutex::new(None));
@@ -145,6 +156,9 @@ impl Serving {
         let from = self.version();
         let aliases = self.registry.aliases(&self.model);
         let aliases = aliases.map_err(|cause| PollError::Read { serving: from, cause })?;
+        if let Some(serving) = from.filter(|_| aliases.history.is_empty()) {
+            return Err(PollError::Gone { serving, model: self.model.clone() });
+        }
         let named = aliases.get(self.alias);
         if named == from {
             *refused = None;
@@ -162,7 +176,7 @@ impl Serving {
             before.polls_left -= 1;
             return Ok(Polled::Unchanged);
         }
-        let loaded = load(&self.registry, &self.runtime, &self.model, to, Some(&self.offered));
+        let loaded = load(&self.registry, &self.runtime, &self.model, to, self.offered.as_ref());
         match loaded.and_then(|loaded| Pool::start(loaded, &self.runtime, &self.settings)) {
             Ok(pool) => {
                 self.current.store(Some(Arc::new(pool)));
@@ -187,10 +201,16 @@ impl Serving {
         row: Vec<f64>,
         tell: impl FnOnce(Result<Answer, ScoreError>) + Send + 'static,
     ) -> Result<(), ScoreError> {
-        // The guard keeps the version alive until its queue has the row, whatever is swapped meanwhile.
-        let current = self.current.load();
+        self.current()?.0.submit(row, Box::new(tell))
+    }
+
+    /// The version that serves now, alive for as long as it is held, whatever is swapped meanwhile.
+    ///
+    /// # Errors
+    /// When nothing serves.
+    pub fn current(&self) -> Result<Current, ScoreError> {
         let nothing = || ScoreError::NoModel { model: self.model.clone(), alias: self.alias };
-        current.as_ref().ok_or_else(nothing)?.submit(row, Box::new(tell))
+        self.current.load_full().map(Current).ok_or_else(nothing)
     }
 
     /// Scores a row and waits for the answer; for a thread that may be blocked.
@@ -201,5 +221,34 @@ impl Serving {
         let (tell, told) = mpsc::sync_channel(1);
         self.submit(row, move |answer| drop(tell.send(answer)))?;
         told.recv().unwrap_or_else(|_| Err(ScoreError::Stopped { model: self.model.clone() }))
+    }
+}
+
+/// One version, held: all that is asked of it is answered by it.
+pub struct Current(Arc<Pool>);
+
+impl fmt::Debug for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0.manifest.model, self.0.manifest.version)
+    }
+}
+
+impl Current {
+    /// What is known of it.
+    #[must_use]
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.0.manifest
+    }
+
+    /// Runs it on its inputs, in the order of its signature and as they are, and tells its outputs on a worker's thread.
+    ///
+    /// # Errors
+    /// At once, and without telling anything, when it takes something else, or too many wait.
+    pub fn infer(
+        &self,
+        inputs: Vec<Tensor>,
+        tell: impl FnOnce(Result<Vec<Tensor>, ScoreError>) + Send + 'static,
+    ) -> Result<(), ScoreError> {
+        self.0.infer(inputs, Box::new(tell))
     }
 }

@@ -33,7 +33,7 @@ fn with(weights: &[f64]) -> (TempDir, Registry) {
 }
 
 fn serving(registry: &Registry, settings: Settings) -> Serving {
-    Serving::new(runtime(), registry.clone(), (fraud(), Alias::Champion), schema(), settings)
+    Serving::new(runtime(), registry.clone(), (fraud(), Alias::Champion), Some(schema()), settings)
 }
 
 /// Makes a version champion as somebody would who edits the file by hand.
@@ -224,10 +224,25 @@ fn a_registry_that_cannot_be_read_leaves_the_champion_serving() {
 }
 
 #[test]
+fn a_folder_that_was_emptied_withdraws_nothing() {
+    let (folder, registry) = with(&[1.0]);
+    promote(&registry, Version(1), Force::No).unwrap();
+    let serving = serving(&registry, Settings::default());
+    serving.poll().unwrap();
+    fs::remove_dir_all(folder.path().join("fraud")).unwrap();
+    let sentence = serving.poll().unwrap_err().to_string();
+    assert_eq!(
+        sentence,
+        "version 1 serves on: the registry has lost the history of fraud; bring its folder back"
+    );
+    assert_eq!(serving.score(vec![0.0, 0.0]).unwrap().number("score"), Some(0.5));
+}
+
+#[test]
 fn nothing_serves_before_a_champion_and_after_it_was_taken_away() {
     let (_folder, registry) = with(&[1.0, 2.0]);
     let alias = (fraud(), Alias::Challenger);
-    let serving = Serving::new(runtime(), registry.clone(), alias, schema(), Settings::default());
+    let serving = Serving::new(runtime(), registry.clone(), alias, Some(schema()), Settings::default());
     assert_eq!(serving.poll().unwrap(), Polled::Unchanged);
     let sentence = serving.score(vec![0.0, 0.0]).unwrap_err().to_string();
     assert!(sentence.starts_with("fraud has no challenger that serves"), "{sentence}");
@@ -258,6 +273,39 @@ fn a_row_of_another_width_is_refused_at_once() {
     serving.poll().unwrap();
     let error = serving.score(vec![1.0]).unwrap_err();
     assert_eq!(error, ScoreError::Width { model: fraud(), taken: 2, given: 1 });
+}
+
+#[test]
+fn tensors_are_run_as_they_are_by_whoever_brings_what_the_model_takes() {
+    let (_folder, registry) = with(&[1.5]);
+    promote(&registry, Version(1), Force::No).unwrap();
+    let alias = (fraud(), Alias::Champion);
+    let serving = Serving::new(runtime(), registry, alias, None, Settings::default());
+    serving.poll().unwrap();
+    let infer = |inputs| {
+        let (tell, told) = mpsc::sync_channel(1);
+        serving.current()?.infer(inputs, move |outputs| tell.send(outputs).unwrap())?;
+        told.recv().unwrap()
+    };
+    let tensor = |shape: &[usize], values| Tensor::new(shape.to_vec(), values).unwrap();
+    let rows = [0.5, 2.0, -3.0, 1.0];
+    let outputs = infer(vec![tensor(&[2, 2], Values::Float64(rows.to_vec()))]).unwrap();
+    let alone = |row: &[f64]| serving.score(row.to_vec()).unwrap().number("score").unwrap();
+    let scores = Values::Float64(rows.chunks(2).map(alone).collect());
+    assert_eq!((outputs[0].shape(), outputs[0].values()), (&[2, 1][..], &scores));
+    let refused = |inputs| infer(inputs).unwrap_err().to_string();
+    let takes = r#"fraud takes "x" float64 [rows, 2], and was given"#;
+    let floats = tensor(&[1, 2], Values::Float32(vec![0.0; 2]));
+    assert_eq!(refused(vec![floats]), format!(r#"{takes} "x" float32 [1, 2]"#));
+    let wide = || tensor(&[1, 3], Values::Float64(vec![0.0; 3]));
+    assert_eq!(refused(vec![wide()]), format!(r#"{takes} "x" float64 [1, 3]"#));
+    assert_eq!(
+        refused(vec![tensor(&[0, 2], Values::Float64(vec![]))]),
+        format!(r#"{takes} "x" float64 [0, 2]"#)
+    );
+    assert_eq!(refused(vec![]), format!("{takes} nothing"));
+    let two = refused(vec![wide(), wide()]);
+    assert_eq!(two, format!(r#"{takes} "x" float64 [1, 3], "one too many" float64 [1, 3]"#));
 }
 
 /// Keeps the only worker busy until it is told to go on; then what was submitted meanwhile is scored.
