@@ -8,7 +8,10 @@ use sqlx::{PgPool, Postgres, Transaction};
 use tracking::intake::seal::Sealer;
 use url::Url;
 
-use crate::api::limits::Limits;
+use crate::{
+    api::{known_keys::KnownKeys, limits::Limits},
+    host::Host,
+};
 
 /// The state of the API; cheap to clone.
 #[derive(Clone)]
@@ -21,12 +24,16 @@ pub struct App {
     pub chance: Chance,
     /// How many requests a key may make.
     pub limits: Arc<Limits>,
+    /// Keys that were looked up lately.
+    pub keys: Arc<KnownKeys>,
     /// Whose word is taken for the address that a request came from.
     pub trusted_proxies: Arc<[IpNet]>,
     /// Seals the secrets that advertisers share with us.
     pub sealer: Sealer,
     /// Where visitors reach the tracker: links are shown with this in front.
     pub tracker_url: Arc<Url>,
+    /// The models that decide, as far as there are any.
+    pub models: Arc<Host>,
     /// Where files wait to be read into the event lake, if there is one.
     pub uploads: Option<Arc<Path>>,
 }

@@ -5,6 +5,7 @@ pub mod app;
 pub mod command;
 mod health;
 mod hiding;
+pub mod host;
 pub mod jobs;
 pub mod key;
 pub mod meters;

@@ -37,6 +37,9 @@ pub const NAMES: &[&str] = &[
     "ledger:read",
     "links:read",
     "links:write",
+    "models:infer",
+    "models:read",
+    "models:write",
     "rates:read",
     "rates:write",
 ];
@@ -54,12 +57,19 @@ const OPEN_TO_AFFILIATES: &[&str] = &[
     "rates:read",
 ];
 
+/// What is asked under these scopes is asked so often that the key is not looked up each time.
+const ASKED_OFTEN: &[&str] = &["models:infer"];
+
 /// Answers under these scopes are about money, so their idempotency keys are kept for ever.
 const ABOUT_MONEY: &[&str] = &["conversions:write", "rates:write"];
 
 impl Scope {
     /// Everything that its holder can be allowed at all.
     pub const ALL: Self = Self("*");
+    /// What a model says of tensors.
+    pub const MODELS_INFER: Self = Self("models:infer");
+    /// Which models there are, and what is known of them.
+    pub const MODELS_READ: Self = Self("models:read");
 
     /// The name on the wire and in the database.
     #[must_use]
@@ -71,6 +81,12 @@ impl Scope {
     #[must_use]
     pub fn is_open_to_affiliates(self) -> bool {
         OPEN_TO_AFFILIATES.contains(&self.0)
+    }
+
+    /// Whether a key that was looked up a moment ago is believed.
+    #[must_use]
+    pub fn is_asked_often(self) -> bool {
+        ASKED_OFTEN.contains(&self.0)
     }
 
     /// Whether what is done under it moves money.
@@ -143,7 +159,9 @@ mod tests {
 
     #[test]
     fn the_lists_name_scopes_that_exist() {
-        assert!(OPEN_TO_AFFILIATES.iter().chain(ABOUT_MONEY).all(|name| NAMES.contains(name)));
+        assert!(
+            OPEN_TO_AFFILIATES.iter().chain(ABOUT_MONEY).chain(ASKED_OFTEN).all(|name| NAMES.contains(name))
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AffiliateId, ApiKeyId};
 use tracking::{problem::Problem, redirect::visitor::client_address};
 
@@ -21,7 +21,7 @@ use crate::{
     app::App,
     key::{Key, Mode},
     scope::Scope,
-    store,
+    store::{self, api_keys::Kept},
 };
 
 /// Which scope each operation needs, by the path that the router matched.
@@ -129,23 +129,41 @@ async fn identify(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Calle
     let key = bearer(given).ok_or(Refusal::Unknown("Authorization must be Bearer and an API key"))?;
     // One answer for all keys that do not hold, so that none can be told from another.
     let invalid = Refusal::Unknown("the key is not valid here, has expired or was revoked");
-    let mut db = app.db.acquire().await.map_err(Refusal::Store)?;
-    let kept = store::api_keys::for_authentication(&mut db, key.id).await.map_err(Refusal::Store)?;
     let now = app.clock.now();
+    let remembered = app.keys.fresh(key.id, now).filter(|_| needed.is_asked_often());
+    let kept = match remembered {
+        Some(kept) => Some(kept),
+        None => match look_up(app, key.id, now).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                let stale = app.keys.stale(key.id, now).filter(|_| needed.is_asked_often());
+                Some(stale.ok_or(Refusal::Store(error))?)
+            }
+        },
+    };
     let valid = kept.filter(|kept| {
         key.matches(&kept.secret_hash) && kept.is_valid(now) && kept.live == key.mode.is_live()
     });
     let kept = valid.ok_or(invalid)?;
-    if kept.last_used_at.is_none_or(|last| last + TimeDelta::minutes(1) <= now) {
-        store::api_keys::touch(&mut db, key.id, now).await.map_err(Refusal::Store)?;
-    }
     Ok(Caller {
         key: key.id,
         mode: key.mode,
-        scopes: kept.scopes,
+        scopes: kept.scopes.clone(),
         affiliate: kept.affiliate_id,
         used: needed,
     })
+}
+
+/// Asks the database for a key, and remembers what it says.
+async fn look_up(app: &App, id: ApiKeyId, now: DateTime<Utc>) -> sqlx::Result<Option<Arc<Kept>>> {
+    let mut db = app.db.acquire().await?;
+    let Some(kept) = store::api_keys::for_authentication(&mut db, id).await? else { return Ok(None) };
+    if kept.is_valid(now) && kept.last_used_at.is_none_or(|last| last + TimeDelta::minutes(1) <= now) {
+        store::api_keys::touch(&mut db, id, now).await?;
+    }
+    let kept = Arc::new(kept);
+    app.keys.remember(id, &kept, now);
+    Ok(Some(kept))
 }
 
 fn bearer(header: &HeaderValue) -> Option<Key> {

@@ -15,15 +15,19 @@ mod failure;
 mod gate;
 mod hierarchy;
 mod imports;
+pub mod known_keys;
 mod ledger;
 pub mod limits;
 mod links;
 mod listing;
+mod models;
 pub(crate) mod observe;
 mod once;
+mod open_inference;
 mod plans;
 #[cfg(test)]
 mod promises;
+mod quotes;
 mod rate_contracts;
 mod rate_decisions;
 mod rates;
@@ -71,6 +75,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     rate_contracts::routes,
     rate_decisions::routes,
     rates::routes,
+    quotes::routes,
     links::routes,
     coupons::routes,
     reports::routes,
@@ -79,6 +84,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     ledger::routes,
     api_keys::routes,
     imports::routes,
+    models::routes,
 ];
 
 /// The API with its document.
@@ -89,7 +95,7 @@ pub fn router(app: App) -> (Router, OpenApi) {
     let routes = routes
         .route_layer(from_fn_with_state(gate, gate::admit))
         .route(DOCUMENT_PATH, get(|| async move { served }));
-    (protected(routes, app), document)
+    (protected(routes, app.clone()).merge(open_inference::router(app)), document)
 }
 
 /// Lays around the routes what holds for every request: an id, a line in the log, problems for errors, and no panic that

@@ -31,6 +31,7 @@ use tracking::{
 use super::{gate::Caller, limits::Limits, router};
 use crate::{
     app::App,
+    host::Host,
     jobs::{Choices, Workbench},
     key::{Key, Mode},
     scope::Scope,
@@ -72,9 +73,11 @@ impl Api {
             clock,
             chance: Chance::seeded(1),
             limits: Arc::new(limits),
+            keys: Arc::default(),
             trusted_proxies: Arc::new(["10.0.0.0/8".parse().unwrap()]),
             sealer: Sealer::new(&secret()),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
+            models: Arc::new(Host::nowhere()),
             uploads: None,
         };
         let mut api = Self::over(database, app, String::new());
@@ -91,6 +94,14 @@ impl Api {
     /// The same installation with an event lake in this folder.
     pub fn with_lake(&self, folder: &Path) -> Self {
         let app = App { uploads: Some(Arc::from(folder.join("_uploads"))), ..self.app.clone() };
+        Self::over(self.database.clone(), app, self.key.clone())
+    }
+
+    /// The same installation with the models of a registry in this folder, looked at once.
+    pub fn with_models(&self, folder: &Path) -> Self {
+        let host = Host::open(folder).unwrap();
+        host.look();
+        let app = App { models: Arc::new(host), ..self.app.clone() };
         Self::over(self.database.clone(), app, self.key.clone())
     }
 
@@ -194,6 +205,12 @@ impl Api {
         // What is made by the next request is made later, so that lists have one order.
         self.app.clock.advance(TimeDelta::milliseconds(1));
         answer
+    }
+
+    /// The headers and bytes of an answer that is not text.
+    pub async fn bytes(&self, request: Request<Body>) -> (HeaderMap, Vec<u8>) {
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        (parts.headers, body.collect().await.unwrap().to_bytes().into())
     }
 
     /// An advertiser's campaign for sales in EUR, which pays 5 %; its id.

@@ -1,6 +1,6 @@
 //! `tributary serve`: the API, and with `--all` everything else beside it in one process.
 
-use std::{future::IntoFuture, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{future::IntoFuture, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -36,6 +36,7 @@ use crate::{
     },
     app::App,
     health,
+    host::{self, Host},
     jobs::{self, Choices, Workbench},
     meters,
 };
@@ -80,6 +81,10 @@ pub struct Serve {
     )]
     limits: Place,
 
+    /// Registry of the models that decide: a folder, or s3://BUCKET/FOLDER; no model decides when not given.
+    #[arg(long, env = "TRIBUTARY_REGISTRY", value_name = "REGISTRY")]
+    registry: Option<PathBuf>,
+
     /// How many connections to the database may be open for requests.
     #[arg(long, env = "TRIBUTARY_CONNECTIONS", default_value_t = 16, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -113,6 +118,7 @@ impl Serve {
         let address = listener.local_addr()?;
         let app = self.app(address).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
+        tokio::spawn(host::follow(app.models.clone()));
         let (api, _) = api::router(app.clone());
         let routes = api.merge(health::routes(app.db.clone()));
         tracing::info!(%address, "serving the API on {address}");
@@ -125,15 +131,18 @@ impl Serve {
             None => format!("http://{address}/").parse().context("the address cannot be written as a URL")?,
         };
         let (requests, failures) = (self.requests_per_minute, self.failures_per_minute);
+        let models = self.registry.as_deref().map_or(Ok(Host::nowhere()), Host::open)?;
         let limits = Limits::new(requests, failures, &self.tracking.secret).counted_at(&self.limits).await?;
         Ok(App {
             db: self.database.pool_for_requests(self.connections)?,
             clock: Clock::system(),
             chance: Chance::system(),
             limits: Arc::new(limits),
+            keys: Arc::default(),
             trusted_proxies: self.tracking.trusted_proxies.clone().into(),
             sealer: Sealer::new(&self.tracking.secret),
             tracker_url: Arc::new(tracker_url),
+            models: Arc::new(models),
             uploads: self.choices.uploads().map(Arc::from),
         })
     }
@@ -142,6 +151,7 @@ impl Serve {
         let address = server.local_addr()?;
         let app = self.app(address).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
+        tokio::spawn(host::follow(app.models.clone()));
         let background = self.database.pool_for_background(self.worker_connections)?;
         let tracker =
             Tracker::open(&self.tracking, background.clone(), app.clock.clone(), app.chance.clone()).await?;

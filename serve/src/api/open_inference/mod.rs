@@ -1,0 +1,239 @@
+//! The Open Inference Protocol (version 2, REST) for every model of the registry, so that its standard clients work.
+//!
+//! Source: the protocol's specification (github.com/kserve/open-inference-protocol) and, for tensors as bytes, Triton's
+//! `binary_tensor_data` extension. Errors are problems like everywhere else, whose member `error` is what the protocol
+//! asks for.
+
+mod asked;
+mod said;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{DefaultBodyLimit, Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{from_fn_with_state, map_response},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use models::{
+    registry::{Alias, ModelName, Version, manifest::Port},
+    session::{Current, ScoreError},
+    tensor::Element,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tower_http::timeout::TimeoutLayer;
+use tracking::problem::{CONTENT_TYPE, Problem};
+
+use self::asked::Asked;
+use super::{
+    failure::Failure,
+    gate::{self, Gate, Operations},
+    models::{busy, unreadable},
+    protected,
+};
+use crate::{app::App, host::Held, scope::Scope};
+
+/// Tensors of many rows are larger than what else the API takes.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+/// After this long an inference is given up.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// An error's body is a problem, which is far smaller.
+const PROBLEM_LIMIT: usize = 64 * 1024;
+/// The bytes of JSON before the bytes of tensors.
+const JSON_LENGTH: &str = "inference-header-content-length";
+/// What a runtime of ONNX files is called among the protocol's platforms.
+const PLATFORM: &str = "onnx_onnxv1";
+
+/// Its paths below `/v2`. Whether the server lives and is ready anybody may ask.
+pub fn router(app: App) -> Router {
+    let read = [
+        ("/v2/models/{model}", get(metadata)),
+        ("/v2/models/{model}/versions/{version}", get(metadata)),
+        ("/v2/models/{model}/ready", get(is_ready)),
+        ("/v2/models/{model}/versions/{version}/ready", get(is_ready)),
+    ];
+    let infer = [
+        ("/v2/models/{model}/infer", post(infer)),
+        ("/v2/models/{model}/versions/{version}/infer", post(infer)),
+    ];
+    let mut operations = Operations::new();
+    let needs = |method, scope| BTreeMap::from([(method, scope)]);
+    operations.extend(read.iter().map(|(path, _)| ((*path).to_owned(), needs("GET", Scope::MODELS_READ))));
+    operations.extend(infer.iter().map(|(path, _)| ((*path).to_owned(), needs("POST", Scope::MODELS_INFER))));
+    let gate = Gate { app: app.clone(), operations: Arc::new(operations) };
+    let routes = read.into_iter().chain(infer);
+    let routes = routes.fold(Router::new(), |all, (path, handler)| all.route(path, handler));
+    let routes = routes
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .route_layer(from_fn_with_state(gate, gate::admit))
+        .route("/v2", get(server))
+        .route("/v2/health/live", get(|| async { Json(json!({"live": true})) }))
+        .route("/v2/health/ready", get(can_infer));
+    protected(routes, app).layer(map_response(with_error))
+}
+
+async fn server() -> Json<Value> {
+    let version = env!("CARGO_PKG_VERSION");
+    Json(json!({"name": "tributary", "version": version, "extensions": ["binary_tensor_data"]}))
+}
+
+async fn can_infer(app: State<App>) -> Result<Json<Value>, Failure> {
+    let ready = app.models.has_looked();
+    ready.then(|| Json(json!({"ready": true}))).ok_or_else(|| busy("the models are not loaded yet"))
+}
+
+/// The model in a path, and the version if it names one.
+#[derive(Debug, serde::Deserialize)]
+struct Meant {
+    model: String,
+    version: Option<String>,
+}
+
+impl Meant {
+    fn held(&self, app: &App) -> Result<Arc<Held>, Failure> {
+        let name = ModelName::from_str(&self.model).ok();
+        name.and_then(|name| app.models.model(&name)).ok_or_else(|| {
+            let why = app.models.faults();
+            if app.models.has_looked() && why.is_empty() {
+                not_found(format!("no model is called {:?} here", self.model))
+            } else {
+                busy(if why.is_empty() { "the models are not loaded yet".to_owned() } else { why.join("; ") })
+            }
+        })
+    }
+
+    /// The version that is meant, as far as it serves: the champion, or one that is named and is champion or challenger.
+    fn version(&self, app: &App) -> Result<Current, Failure> {
+        let held = self.held(app)?;
+        let Some(named) = &self.version else {
+            let refused = |error: ScoreError| held.champion.refusal().unwrap_or_else(|| error.to_string());
+            return held.champion.current().map_err(|error| busy(refused(error)));
+        };
+        let version = named.parse::<Version>().map_err(not_found)?;
+        let both = [(Alias::Champion, &held.champion), (Alias::Challenger, &held.challenger)];
+        let both = both.into_iter().filter_map(|(alias, serving)| Some((alias, serving.current().ok()?)));
+        let both: Vec<_> = both.collect();
+        let loaded = both.iter().map(|(alias, it)| format!("{} as {alias}", it.manifest().version));
+        let loaded = loaded.reduce(|all, one| format!("{all}, {one}")).unwrap_or_else(|| "none".to_owned());
+        let found = both.into_iter().find(|(_, it)| it.manifest().version == version);
+        found.map(|(_, it)| it).ok_or_else(|| {
+            not_found(format!("version {version} of {} is not loaded: loaded is {loaded}", self.model))
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    name: ModelName,
+    versions: Vec<String>,
+    platform: &'static str,
+    inputs: Vec<Told>,
+    outputs: Vec<Told>,
+}
+
+/// A tensor as the protocol tells of it; -1 is any number of rows.
+#[derive(Serialize)]
+struct Told {
+    name: String,
+    datatype: &'static str,
+    shape: Vec<i64>,
+}
+
+impl From<&Port> for Told {
+    fn from(port: &Port) -> Self {
+        let size = |size: &Option<usize>| size.and_then(|size| i64::try_from(size).ok()).unwrap_or(-1);
+        let shape = port.shape.iter().map(size).collect();
+        Self { name: port.name.clone(), datatype: datatype(port.element), shape }
+    }
+}
+
+async fn metadata(app: State<App>, Path(meant): Path<Meant>) -> Result<Json<Metadata>, Failure> {
+    let current = meant.version(&app)?;
+    let manifest = current.manifest();
+    let (name, registry) = (manifest.model.clone(), app.models.registry().cloned());
+    let versions = tokio::task::spawn_blocking(move || registry.map(|it| it.versions(&name)).transpose());
+    let versions = versions.await.map_err(|error| Failure::Broken(error.into()))?.map_err(unreadable)?;
+    let signature = &manifest.about.signature;
+    Ok(Json(Metadata {
+        name: manifest.model.clone(),
+        versions: versions.unwrap_or_default().iter().map(Version::to_string).collect(),
+        platform: PLATFORM,
+        inputs: signature.inputs.iter().map(Told::from).collect(),
+        outputs: signature.outputs.iter().map(Told::from).collect(),
+    }))
+}
+
+async fn is_ready(app: State<App>, Path(meant): Path<Meant>) -> Result<Json<Value>, Failure> {
+    let current = meant.version(&app)?;
+    let manifest = current.manifest();
+    Ok(Json(json!({"name": manifest.model, "ready": true})))
+}
+
+async fn infer(
+    app: State<App>,
+    Path(meant): Path<Meant>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let current = meant.version(&app)?;
+    let manifest = current.manifest();
+    let length = headers.get(JSON_LENGTH).map(HeaderValue::as_bytes);
+    let asked = Asked::read(length, &body)?;
+    let inputs = asked.tensors(manifest)?;
+    let wanted = asked.outputs(manifest)?;
+    let (tell, told) = oneshot::channel();
+    current.infer(inputs, move |outputs| drop(tell.send(outputs))).map_err(unscored)?;
+    let stopped = || ScoreError::Stopped { model: manifest.model.clone() };
+    let outputs = told.await.unwrap_or_else(|_| Err(stopped())).map_err(unscored)?;
+    said::answer(&asked, &wanted, (manifest, &outputs))
+}
+
+/// What the protocol calls a kind of number.
+fn datatype(element: Element) -> &'static str {
+    match element {
+        Element::Float32 => "FP32",
+        Element::Float64 => "FP64",
+        Element::Int64 => "INT64",
+        Element::Text => "BYTES",
+    }
+}
+
+fn unscored(error: ScoreError) -> Failure {
+    match error {
+        ScoreError::Inputs { .. } | ScoreError::Width { .. } | ScoreError::Failed { .. } => {
+            Failure::unprocessable("/inputs", error)
+        }
+        ScoreError::NoModel { .. } | ScoreError::Full { .. } | ScoreError::Stopped { .. } => busy(error),
+    }
+}
+
+fn not_found(detail: impl ToString) -> Failure {
+    let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here");
+    problem.detail(detail.to_string()).into()
+}
+
+/// Puts the sentence of a problem under the name that the protocol's clients read.
+async fn with_error(response: Response) -> Response {
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == CONTENT_TYPE);
+    if !is_problem {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = to_bytes(body, PROBLEM_LIMIT).await.unwrap_or_default();
+    let Ok(mut problem) = serde_json::from_slice::<Value>(&bytes) else {
+        return (parts, Body::from(bytes)).into_response();
+    };
+    let first = problem["errors"][0]["detail"].as_str();
+    let sentence = problem["detail"].as_str().or(first).or(problem["title"].as_str());
+    problem["error"] = sentence.unwrap_or_default().into();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    (parts, Body::from(problem.to_string())).into_response()
+}
