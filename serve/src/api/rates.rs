@@ -6,7 +6,7 @@ use domain::{
     AffiliateId, CampaignId, PlanId, Rate,
     commission::{
         Timeline, Version,
-        dynamic::{RateDecision, RatePart, RateReason},
+        dynamic::{RateDecision, RateReason},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -43,8 +43,11 @@ pub struct Reason {
 impl Reason {
     /// The reasons of a decision, in the order in which the rate was computed.
     pub(super) fn of(decision: &RateDecision) -> Vec<Self> {
-        let told = |part: &RatePart| Self { reason: part.reason, ppm: part.ppm, words: part.reason.words() };
-        decision.parts.iter().map(told).collect()
+        decision.parts.iter().map(|part| Self::new(part.reason, part.ppm)).collect()
+    }
+
+    pub(super) fn new(reason: RateReason, ppm: i64) -> Self {
+        Self { reason, ppm, words: reason.words() }
     }
 }
 
@@ -104,12 +107,17 @@ impl RatePeriod {
     }
 
     /// The period of a moment; none before the first.
-    fn at(timeline: &Timeline, moment: DateTime<Utc>) -> Option<Self> {
+    pub(super) fn at(timeline: &Timeline, moment: DateTime<Utc>) -> Option<Self> {
         Self::all(timeline).into_iter().rfind(|period| period.from <= moment)
     }
 
+    /// Whether it begins after a moment.
+    pub(super) fn is_after(&self, moment: DateTime<Utc>) -> bool {
+        moment < self.from
+    }
+
     /// Every period, oldest first.
-    fn all(timeline: &Timeline) -> Vec<Self> {
+    pub(super) fn all(timeline: &Timeline) -> Vec<Self> {
         let stretches = timeline.stretches();
         let ends = stretches.iter().skip(1).map(|(from, _)| Some(*from)).chain([None]);
         stretches.iter().zip(ends).map(|((from, version), until)| Self::new(version, *from, until)).collect()

@@ -1,6 +1,7 @@
 //! Rates on a real Postgres: what is paid before and after a decision, who is told what, and who sees it.
 
 mod final_later;
+mod quoted;
 mod refused;
 
 use chrono::{DateTime, TimeDelta, Utc};
