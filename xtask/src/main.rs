@@ -7,6 +7,7 @@ mod database;
 mod demo;
 mod external;
 mod fuzz;
+mod inference;
 mod judge;
 mod native;
 mod onnx;
@@ -38,7 +39,7 @@ enum Command {
     /// Builds and starts Tributary with a private PostgreSQL, creates a small program, drives clicks and signed
     /// postbacks through it over HTTP, prints who earned what and why, and stays up for you to try.
     Demo(demo::Options),
-    /// Runs all that decides whether a change lands: format, lints, tidy, queries, tests, readers, torture, fuzzer, demo
+    /// Runs all that decides whether a change lands: format, lints, tidy, queries, tests, readers, inference, torture, fuzzer, demo
     ///
     /// Stops at the first step that fails. Name steps to run only those: `cargo xtask test format lint`; give
     /// arguments for `cargo test` after two dashes: `cargo xtask test tests -- -p domain money`.

@@ -9,7 +9,9 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{database::Server, external, fuzz, native, onnx, query_data, readers, tidy, torture, workspace};
+use crate::{
+    database::Server, external, fuzz, inference, native, onnx, query_data, readers, tidy, torture, workspace,
+};
 
 /// What to run.
 #[derive(Args)]
@@ -33,7 +35,7 @@ struct Step {
 }
 
 /// Every step, in the order of how soon it can refuse.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { name: "format", doc: "the code is formatted by rustfmt", run: format },
     Step { name: "tidy", doc: "the habits that no compiler checks are kept", run: tidy },
     Step { name: "native", doc: "native libraries are here", run: native },
@@ -45,6 +47,11 @@ const STEPS: [Step; 11] = [
         name: "readers",
         doc: "pandas, pyarrow and DuckDB read the event lake as we wrote it",
         run: readers,
+    },
+    Step {
+        name: "inference",
+        doc: "Triton's client runs a model over the Open Inference Protocol",
+        run: inference,
     },
     Step {
         name: "torture",
@@ -110,8 +117,8 @@ fn is_chosen(step: &Step, options: &Options) -> bool {
 /// A line for each step that was run, with its time or with what went wrong.
 fn summary(passed: &[(&str, Duration)], failed: Option<&(&str, anyhow::Error)>) -> String {
     let passed =
-        passed.iter().map(|(name, took)| format!("\n  {name:8} passed in {:6.1} s", took.as_secs_f64()));
-    let failed = failed.map(|(name, error)| format!("\n  {name:8} failed: {error:#}"));
+        passed.iter().map(|(name, took)| format!("\n  {name:9} passed in {:6.1} s", took.as_secs_f64()));
+    let failed = failed.map(|(name, error)| format!("\n  {name:9} failed: {error:#}"));
     passed.chain(failed).collect()
 }
 
@@ -168,6 +175,10 @@ fn tests(run: &mut Run) -> Result<()> {
 
 fn readers(_: &mut Run) -> Result<()> {
     readers::compare()
+}
+
+fn inference(run: &mut Run) -> Result<()> {
+    inference::compare(run.server()?)
 }
 
 fn onnx(_: &mut Run) -> Result<()> {

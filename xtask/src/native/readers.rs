@@ -1,5 +1,5 @@
-//! pandas, pyarrow and DuckDB, which read what we write: Python libraries of their own folder, pinned with all they
-//! depend on.
+//! pandas, pyarrow and DuckDB, which read what we write, and Triton's client, which asks our models: Python libraries of
+//! their own folder, pinned with all they depend on.
 
 use std::{path::Path, process::Command};
 
@@ -16,10 +16,12 @@ const REQUIREMENTS: &str = include_str!("readers.txt");
 
 pub(super) const COMPONENT: Component = Component {
     name: "readers",
-    doc: "read the event lake in a test",
+    doc: "read the event lake and ask models in a test",
     made_from: || {
-        let named =
-            |line: &&str| ["pandas==", "pyarrow==", "duckdb=="].iter().any(|name| line.starts_with(name));
+        let named = |line: &&str| {
+            let names = ["pandas==", "pyarrow==", "duckdb==", "tritonclient=="];
+            names.iter().any(|name| line.starts_with(name))
+        };
         let versions: Vec<&str> =
             REQUIREMENTS.lines().filter(named).map(|line| line.trim_end_matches(" \\")).collect();
         format!("{}\n{REQUIREMENTS}", versions.join(", "))
@@ -31,7 +33,7 @@ pub(super) const COMPONENT: Component = Component {
 };
 
 fn bring(to: &Path, downloads: &Path) -> Result<()> {
-    install(REQUIREMENTS, to, downloads).context("could not install pandas, pyarrow and duckdb")
+    install(REQUIREMENTS, to, downloads).context("could not install pandas, pyarrow, duckdb and tritonclient")
 }
 
 /// A Python that can import them, ready for its arguments; they are brought first if they are not here.
