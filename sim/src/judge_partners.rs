@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use domain::Currency;
+use domain::{ConversionId, Currency};
 use serde::Serialize;
 
 use crate::{
@@ -43,6 +43,8 @@ pub struct Horizon {
     pub days: f64,
     /// Only customers who pay in this currency; it may be left out where there is one only.
     pub currency: Option<Currency>,
+    /// A partner with fewer customers does not count, as what it sells is chance, and its truth with it.
+    pub least_customers: u32,
 }
 
 /// How good what was said of partners with so much history is.
@@ -79,8 +81,10 @@ pub struct Judgement {
     pub levels: Vec<f64>,
     /// How many partners follow a scheme of fraud, and do not count.
     pub fraudulent: u64,
-    /// How many have no customer in the truth, and do not count either.
-    pub without_customers: u64,
+    /// How many have too few customers in the truth, and do not count either.
+    pub too_few_customers: u64,
+    /// Fewer than that.
+    pub least_customers: u32,
 }
 
 /// Holds what was said of partners against the truth.
@@ -92,7 +96,7 @@ pub fn judge(cases: &[Case], horizon: Horizon) -> Result<Judgement> {
     for case in cases {
         judged.take(case, horizon)?;
     }
-    Ok(judged.judgement())
+    Ok(judged.judgement(horizon))
 }
 
 /// What was said of a partner, with the logarithm of the truth taken out of all of it.
@@ -113,7 +117,7 @@ struct Judged {
     /// By world: how much lower what was said is than the truth, and how much lower mean values are.
     levels: Vec<(f64, f64)>,
     fraudulent: u64,
-    without_customers: u64,
+    too_few_customers: u64,
 }
 
 impl Judged {
@@ -127,7 +131,7 @@ impl Judged {
                 continue;
             }
             let Some(truth) = truth.get(&of.partner_id).map(|value| libm::log(*value)) else {
-                self.without_customers += 1;
+                self.too_few_customers += 1;
                 continue;
             };
             let raw = of.mean_value.filter(|value| 0.0 < *value).map(|value| libm::log(value) - truth);
@@ -154,7 +158,7 @@ impl Judged {
         Ok(())
     }
 
-    fn judgement(&self) -> Judgement {
+    fn judgement(&self, horizon: Horizon) -> Judgement {
         let of_history = |(least, most, name): &(u64, u64, &str)| {
             let of = |it: &&Apart| (*least..=*most).contains(&it.conversions);
             self.measures(name, &self.all.iter().filter(of).collect::<Vec<_>>())
@@ -164,7 +168,8 @@ impl Judged {
             by_conversions: histories.filter_map(of_history).collect(),
             levels: self.levels.iter().map(|level| level.0).collect(),
             fraudulent: self.fraudulent,
-            without_customers: self.without_customers,
+            too_few_customers: self.too_few_customers,
+            least_customers: horizon.least_customers,
         }
     }
 
@@ -203,16 +208,18 @@ impl Judged {
     }
 }
 
-/// What each partner's customers were to be expected to leave the advertiser on average, before margins, in major units.
+/// What each partner's customers, as far as it won them in the world's time, were to be expected to leave the advertiser on average, before margins, in major units.
 pub(crate) fn truth(world: &Path, horizon: Horizon) -> Result<BTreeMap<String, f64>> {
     let campaigns = campaigns(world)?;
     let customers = Table::read(&world.join(TRUTH).join("customers.parquet"))?;
     let (whose, what) = (customers.texts("affiliate")?, customers.texts("campaign")?);
     let (values, currencies) = (customers.numbers("expected_value_minor")?, customers.texts("currency")?);
+    let (since_us, began_us) = (customers.numbers("since")?, began_us(world)?);
     let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     let mut paid_in = BTreeSet::new();
-    let rows = whose.iter().zip(what.iter()).zip(values.iter().zip(currencies.iter()));
-    for ((affiliate, campaign), (value, currency)) in rows {
+    let is_new: Vec<bool> = since_us.iter().map(|it| it.is_some_and(|it| began_us <= it)).collect();
+    let rows = whose.iter().zip(what.iter()).zip(values.iter().zip(currencies.iter())).zip(is_new);
+    for (((affiliate, campaign), (value, currency)), _) in rows.filter(|(_, is_new)| *is_new) {
         let (Some(affiliate), Some(campaign), Some(value), Some(code)) =
             (affiliate, campaign, value, currency)
         else {
@@ -238,7 +245,21 @@ pub(crate) fn truth(world: &Path, horizon: Horizon) -> Result<BTreeMap<String, f
         world.display(),
         paid_in.into_iter().collect::<Vec<_>>().join(", ")
     );
+    sums.retain(|_, (_, count)| f64::from(horizon.least_customers) <= *count);
     Ok(sums.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect())
+}
+
+/// When the first order of the world was, in microseconds since the Unix epoch: customers from before have left no trace of
+/// their first one.
+fn began_us(world: &Path) -> Result<i64> {
+    let path = world.join(TRUTH).join("credits.parquet");
+    let orders = Table::read(&path)?.texts("conversion")?;
+    let at_us = |name: &str| -> Option<i64> {
+        let (seconds, nanos) = name.parse::<ConversionId>().ok()?.uuid().get_timestamp()?.to_unix();
+        Some(i64::try_from(seconds).ok()? * 1_000_000 + i64::from(nanos / 1_000))
+    };
+    let first = orders.iter().flatten().filter_map(at_us).min();
+    first.with_context(|| format!("{} knows of no order", path.display()))
 }
 
 /// The vertical and the price, in minor units, of each campaign.
@@ -352,11 +373,12 @@ impl fmt::Display for Judgement {
         writeln!(
             f,
             "\nLevels, taken out above: {} of the logarithm; with them RMSE and coverage are {}.\n{} partners follow a scheme of \
-             fraud and {} have no customer in the truth; neither count.",
+             fraud and {} have fewer than {} customers in the truth; neither count.",
             levels.join(", "),
             as_it_is.collect::<Vec<_>>().join(", "),
             self.fraudulent,
-            self.without_customers
+            self.too_few_customers,
+            self.least_customers
         )
     }
 }

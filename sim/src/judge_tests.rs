@@ -105,7 +105,7 @@ fn a_column_that_is_missing_is_named() {
     assert!(told.ends_with("has no column \"conversion_id\"; it has order, flagged, part"), "{told}");
 }
 
-const YEAR: Horizon = Horizon { days: 365.0, currency: None };
+const YEAR: Horizon = Horizon { days: 365.0, currency: None, least_customers: 1 };
 
 /// What affiliates are worth by the truth of a world in which everybody pays in euros, each with so many conversions; fraud
 /// included.

@@ -155,6 +155,9 @@ struct JudgePartners {
     /// Only customers who pay in this currency: --currency of the partner job
     #[arg(long, value_name = "CODE")]
     currency: Option<Currency>,
+    /// Partners with fewer customers in the truth do not count: what so few of them bought is chance
+    #[arg(long, default_value_t = 5, value_name = "CUSTOMERS", value_parser = clap::value_parser!(u32).range(1..))]
+    least_customers: u32,
     /// One line of JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -173,7 +176,11 @@ impl JudgePartners {
             world: world.clone(),
             partners: partners.clone(),
         };
-        let horizon = judge_partners::Horizon { days: f64::from(self.days), currency: self.currency };
+        let horizon = judge_partners::Horizon {
+            days: f64::from(self.days),
+            currency: self.currency,
+            least_customers: self.least_customers,
+        };
         let judged = judge_partners::judge(&pairs.map(case).collect::<Vec<_>>(), horizon)?;
         if self.json {
             println!("{}", serde_json::to_string(&judged)?);

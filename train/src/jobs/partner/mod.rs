@@ -1,5 +1,6 @@
 //! `tributary-train partner`: what partners are worth by what they won, which tier they belong to, and why.
 
+mod foreseen;
 mod habits;
 mod input;
 mod judged;

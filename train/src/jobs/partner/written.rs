@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Partner, Said,
+    foreseen::Foreseen,
     input::Listed,
     judged::{Judged, Measures},
     learned::Standing,
@@ -178,6 +179,7 @@ fn metrics(said: &Said, asked: &Partner) -> Value {
             "return": learned.program.returns(),
             "costs_known": learned.program.has_costs,
         },
+        "foreseen": learned.foreseen.map(of_foreseen),
         "judged": said.judged.as_ref().map(of_judged),
         "settings": {
             "follow_days": asked.input.follow_days,
@@ -187,6 +189,17 @@ fn metrics(said: &Said, asked: &Partner) -> Value {
         },
         "notes": notes,
         "seed": asked.run.seed,
+    })
+}
+
+fn of_foreseen(it: Foreseen) -> Value {
+    let widening = it.widening;
+    json!({
+        "split": date_of(it.split),
+        "partners": widening.partners,
+        "added_log_variance": widening.variance,
+        "standard_error": widening.error,
+        "log_shift": widening.shift,
     })
 }
 
