@@ -3,7 +3,8 @@
 //!
 //! What earlier conversions let expect is held against the mean that later ones brought. Of how far these are apart, the
 //! posterior explains a part and the chance of the later mean another; the variance that is left is found by moments (Paule
-//! and Mandel 1982), drawn to zero as far as it may be chance (James and Stein 1961), and added to that of every posterior.
+//! and Mandel 1982; DerSimonian and Laird 1986). Of that, what is surely there is added to the variance of every posterior: the
+//! lower end of its one-sided 90 % interval, which is zero where nothing is left.
 //! Where a level walks at random, the mean over any first part of the time is as far from the mean of the rest as the mean over
 //! all of it is from where the level has come to, so that what was measured in the past is what is needed now.
 
@@ -18,6 +19,8 @@ const LEAST_PART: usize = 5;
 const MOST_CHANCE: f64 = 0.25;
 /// Fewer partners say nothing of how they move.
 const LEAST_PARTNERS: usize = 20;
+/// So many standard errors below the estimate it is with a probability of nine in ten no less than that.
+const SURE: f64 = 1.281_551_565_544_600_4;
 /// How often parts of a partner's conversions are drawn to see what is chance.
 const DRAWS: usize = 8;
 
@@ -33,9 +36,9 @@ pub struct Foresight {
 /// What is unsure beyond what posteriors say.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Widening {
-    /// The variance that is added to that of logarithms.
+    /// The variance that is added to that of logarithms: what is surely there.
     pub variance: f64,
-    /// Its standard error.
+    /// The standard error of what is there.
     pub error: f64,
     /// By how much the logarithm of what came was above what was expected, over all.
     pub shift: f64,
@@ -73,8 +76,12 @@ impl Widening {
         let noise: f64 = squares(found).map(|it| (it - 1.0) * (it - 1.0)).sum();
         let weights: f64 = apart.iter().map(|it| weight(it, found)).sum();
         let error = noise.sqrt() / weights;
-        let sure = if 0.0 < found { f64::max(1.0 - (error / found) * (error / found), 0.0) } else { 0.0 };
-        Self { variance: sure * found, error, shift: shift(found), partners: apart.len() }
+        Self {
+            variance: f64::max(found - SURE * error, 0.0),
+            error,
+            shift: shift(found),
+            partners: apart.len(),
+        }
     }
 
     /// The same with what is unsure besides; the number to expect stays.

@@ -109,6 +109,8 @@ struct Said {
 
 /// The confidence of intervals of measures, and of how many drawings of customers they come.
 const LEVEL: f64 = 0.95;
+/// Of fewer customers nothing is learned.
+const LEAST_CUSTOMERS: usize = 100;
 const DRAWN: u64 = 200;
 
 impl Ltv {
@@ -135,7 +137,13 @@ impl Ltv {
             candidates: self.model.candidates(),
             seed: self.run.seed,
         };
+        let all = &customers.transactions;
+        let buyers = (0..all.customers()).filter(|it| !all.of(*it).is_empty()).count();
         let learned = learn(&customers.transactions, &plan).map_err(|error| match error {
+            LifetimeError::NoWindow { .. } if buyers < LEAST_CUSTOMERS => anyhow!(
+                "{} tells of {buyers} customers who bought something, and at least {LEAST_CUSTOMERS} are needed to learn from",
+                customers.source
+            ),
             LifetimeError::NoWindow { horizon_days, end } => anyhow!(
                 "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} \
                  days after as long a history, with 100 customers, 20 who came back and 20 buyers; choose {} end of \

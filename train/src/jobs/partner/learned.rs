@@ -179,7 +179,15 @@ pub(super) fn learn_as_it_seems(input: &Input, cut: Cut) -> Result<Learned> {
     };
     let standings = known.iter().zip(churn).map(standing).collect::<Result<_, WorthError>>()?;
     let sources = names.iter().copied().chain([UNKNOWN_SOURCE]).map(str::to_owned).collect();
-    Ok(Learned { sources, columns: profile.names, program, standings, notes: profile.notes, foreseen: None })
+    Ok(Learned {
+        sources,
+        columns: profile.names,
+        program,
+        standings,
+        notes: profile.notes,
+        mixes,
+        foreseen: None,
+    })
 }
 
 /// The error with the partner's name.

@@ -6,6 +6,7 @@ mod input;
 mod judged;
 mod learned;
 mod pages;
+mod perks;
 mod placed;
 mod profile;
 mod written;
@@ -15,6 +16,7 @@ use chrono::NaiveDate;
 use clap::Args;
 use domain::Clock;
 
+pub(super) use self::placed::strangers;
 use self::{
     input::{Input, PartnerArgs},
     judged::Judged,

@@ -111,7 +111,12 @@ pub(super) fn run(job: &PolicyJob) -> Result<String> {
     let mut said = Said::new(file, rule, plan, replayed, (tiers, responses))?;
     watch.done();
     watch.step("asking the log")?;
-    said.asked = said.ask(&settings, &args.grid)?;
+    said.asked = said.ask(&settings, &args.grid).with_context(|| {
+        format!(
+            "{} is too little for off-policy estimates: let --least-partners be 50 or more, which leaves them out",
+            said.file.source
+        )
+    })?;
     watch.done();
     watch.step("writing files")?;
     written::write(&folder, &said)?;
@@ -161,6 +166,12 @@ impl Said {
     /// What the log says of the policy and of tiers, or the sentence that says why it says nothing.
     fn ask(&self, settings: &Settings, named: &[Rate]) -> Result<Result<Asked, String>> {
         let history = &self.file.history;
+        let (partners, least) = (history.partners.len(), settings.least_partners);
+        if (partners as f64) < least {
+            return Ok(Err(format!(
+                "{partners} partners are too few for a log to say anything: at least {least:.0} are needed (--least-partners)"
+            )));
+        }
         let grid = match grid(history, self.plan.from, named) {
             Ok(grid) => grid,
             Err(why) => return Ok(Err(why.to_string())),
