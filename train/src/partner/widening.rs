@@ -3,8 +3,8 @@
 //!
 //! What earlier conversions let expect is held against the mean that later ones brought. Of how far these are apart, the
 //! posterior explains a part and the chance of the later mean another; the variance that is left is found by moments (Paule
-//! and Mandel 1982; DerSimonian and Laird 1986). Of that, what is surely there is added to the variance of every posterior: the
-//! lower end of its one-sided 90 % interval, which is zero where nothing is left.
+//! and Mandel 1982; DerSimonian and Laird 1986). The same of halves that are drawn, and not of two times, says what of it is not
+//! time's; the rest, drawn to zero as far as it may be chance (James and Stein 1961), is added to the variance of every posterior.
 //! Where a level walks at random, the mean over any first part of the time is as far from the mean of the rest as the mean over
 //! all of it is from where the level has come to, so that what was measured in the past is what is needed now.
 
@@ -19,8 +19,6 @@ const LEAST_PART: usize = 5;
 const MOST_CHANCE: f64 = 0.25;
 /// Fewer partners say nothing of how they move.
 const LEAST_PARTNERS: usize = 20;
-/// So many standard errors below the estimate it is with a probability of nine in ten no less than that.
-const SURE: f64 = 1.281_551_565_544_600_4;
 /// How often parts of a partner's conversions are drawn to see what is chance.
 const DRAWS: usize = 8;
 
@@ -36,14 +34,23 @@ pub struct Foresight {
 /// What is unsure beyond what posteriors say.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Widening {
-    /// The variance that is added to that of logarithms: what is surely there.
+    /// The variance that is added to that of logarithms.
     pub variance: f64,
-    /// The standard error of what is there.
+    /// The standard error of what was measured.
     pub error: f64,
     /// By how much the logarithm of what came was above what was expected, over all.
     pub shift: f64,
     /// Of how many partners it was told.
     pub partners: usize,
+}
+
+/// How far what came is from what was expected beyond what is unsure of both.
+#[derive(Clone, Copy, Debug)]
+struct Excess {
+    variance: f64,
+    error: f64,
+    shift: f64,
+    partners: usize,
 }
 
 /// A mean that came beside what was expected of it.
@@ -55,33 +62,16 @@ struct Apart {
 }
 
 impl Widening {
-    /// Estimates it from what was foreseen.
+    /// Estimates it from what was foreseen of later conversions by earlier ones, and of half of the conversions, drawn without
+    /// regard to time, by the other half.
     #[must_use]
-    pub fn of(all: &[Foresight]) -> Self {
-        let chance = Chance::of_parts(all);
-        let apart: Vec<Apart> = all.iter().filter_map(|it| it.apart(&chance)).collect();
-        if apart.len() < LEAST_PARTNERS {
-            return Self::default();
-        }
-        let weight = |it: &Apart, more: f64| 1.0 / (it.variance + more);
-        let shift = |more: f64| {
-            let weights: f64 = apart.iter().map(|it| weight(it, more)).sum();
-            apart.iter().map(|it| weight(it, more) * it.by).sum::<f64>() / weights
-        };
-        let squares = |more: f64| {
-            let shift = shift(more);
-            apart.iter().map(move |it| (it.by - shift) * (it.by - shift) * weight(it, more))
-        };
-        let found = variance(|more| squares(more).sum::<f64>() - (apart.len() as f64 - 1.0));
-        let noise: f64 = squares(found).map(|it| (it - 1.0) * (it - 1.0)).sum();
-        let weights: f64 = apart.iter().map(|it| weight(it, found)).sum();
-        let error = noise.sqrt() / weights;
-        Self {
-            variance: f64::max(found - SURE * error, 0.0),
-            error,
-            shift: shift(found),
-            partners: apart.len(),
-        }
+    pub fn of(by_time: &[Foresight], by_draw: &[Foresight]) -> Self {
+        let Some((of_time, of_draw)) = excess(by_time).zip(excess(by_draw)) else { return Self::default() };
+        let found = f64::max(of_time.variance - of_draw.variance, 0.0);
+        let error = (of_time.error * of_time.error + of_draw.error * of_draw.error).sqrt();
+        let variance =
+            if 0.0 < found { found * f64::max(1.0 - (error / found) * (error / found), 0.0) } else { 0.0 };
+        Self { variance, error, shift: of_time.shift, partners: of_time.partners }
     }
 
     /// The same with what is unsure besides; the number to expect stays.
@@ -92,6 +82,25 @@ impl Widening {
             log_sd: (posterior.log_sd * posterior.log_sd + self.variance).sqrt(),
         }
     }
+}
+
+fn excess(all: &[Foresight]) -> Option<Excess> {
+    let chance = Chance::of_parts(all);
+    let apart: Vec<Apart> = all.iter().filter_map(|it| it.apart(&chance)).collect();
+    if apart.len() < LEAST_PARTNERS {
+        return None;
+    }
+    let weight = |it: &Apart, more: f64| 1.0 / (it.variance + more);
+    let weights = |more: f64| apart.iter().map(|it| weight(it, more)).sum::<f64>();
+    let shift = |more: f64| apart.iter().map(|it| weight(it, more) * it.by).sum::<f64>() / weights(more);
+    let squares = |more: f64| {
+        let shift = shift(more);
+        apart.iter().map(move |it| (it.by - shift) * (it.by - shift) * weight(it, more))
+    };
+    let found = variance(|more| squares(more).sum::<f64>() - (apart.len() as f64 - 1.0));
+    let noise: f64 = squares(found).map(|it| (it - 1.0) * (it - 1.0)).sum();
+    let error = noise.sqrt() / weights(found);
+    Some(Excess { variance: found, error, shift: shift(found), partners: apart.len() })
 }
 
 impl Foresight {

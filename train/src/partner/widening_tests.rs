@@ -6,20 +6,39 @@ use super::{
     *,
 };
 
-/// Partners that move by `step` thirty-two times: what is expected of them by all that is known, and how much less sure that is
-/// than it seems, told from the first and the second half of each one's conversions.
-fn moving(partners: usize, step: f64, seed: u64) -> (Vec<Planted>, Vec<Posterior>, Widening) {
-    let planted = plant_moving(partners, step, &mut dice(seed));
-    let before = |(one, early): &(Planted, usize)| {
-        let mut before = one.clone();
-        before.values.truncate(*early);
+/// What the first half of each one's conversions lets expect beside the second half.
+fn halved(
+    planted: &[(Planted, usize)],
+    split: impl Fn(&(Planted, usize)) -> (&[f64], &[f64]),
+) -> Vec<Foresight> {
+    let half = |it: &(Planted, usize)| {
+        let mut before = it.0.clone();
+        before.values = split(it).0.to_vec();
         before
     };
-    let before: Vec<Planted> = planted.iter().map(before).collect();
+    let before: Vec<Planted> = planted.iter().map(half).collect();
     let (_, expected) = learned(&before);
-    let later = planted.iter().map(|(one, early)| one.values[*early..].to_vec());
-    let foreseen = expected.into_iter().zip(later).map(|(expected, came)| Foresight { expected, came });
-    let widening = Widening::of(&foreseen.collect::<Vec<_>>());
+    let came = planted.iter().map(|it| split(it).1.to_vec());
+    expected.into_iter().zip(came).map(|(expected, came)| Foresight { expected, came }).collect()
+}
+
+/// Partners that move by `step` thirty-two times: what is expected of them by all that is known, and how much less sure that is
+/// than it seems, told from halves of each one's conversions: of two times, and mixed.
+fn moving(partners: usize, step: f64, seed: u64) -> (Vec<Planted>, Vec<Posterior>, Widening) {
+    let planted = plant_moving(partners, step, &mut dice(seed));
+    let of_time = halved(&planted, |(one, early)| one.values.split_at(*early));
+    let mixed: Vec<(Planted, usize)> = planted
+        .iter()
+        .map(|(one, early)| {
+            let mut mixed = one.clone();
+            let (even, odd): (Vec<_>, Vec<_>) =
+                one.values.iter().enumerate().partition(|(place, _)| place % 2 == 0);
+            mixed.values = even.into_iter().chain(odd).map(|(_, value)| *value).collect();
+            (mixed, *early)
+        })
+        .collect();
+    let of_draw = halved(&mixed, |(one, _)| one.values.split_at(one.values.len().div_ceil(2)));
+    let widening = Widening::of(&of_time, &of_draw);
     let planted: Vec<Planted> = planted.into_iter().map(|it| it.0).collect();
     let (_, posteriors) = learned(&planted);
     (planted, posteriors, widening)
@@ -66,6 +85,6 @@ fn widening_keeps_what_is_expected_and_says_nothing_of_few() {
     assert!(0.0 < widening.variance && posteriors[0].log_sd < wide.log_sd);
     assert!((wide.expected() / posteriors[0].expected() - 1.0).abs() < 1e-12);
     let few = vec![Foresight { expected: posteriors[0], came: vec![1.0; 50] }; 19];
-    assert_eq!(Widening::of(&few), Widening::default());
+    assert_eq!(Widening::of(&few, &few), Widening::default());
     assert_eq!(Widening::default().widen(&wide), wide);
 }

@@ -3,7 +3,7 @@
 
 use super::{
     input::{Input, Won},
-    learned::{Cut, Learned, learn_as_it_seems, sold},
+    learned::{Cut, Half, learn_as_it_seems, sold},
 };
 use crate::partner::{Foresight, Widening};
 
@@ -18,26 +18,28 @@ pub(super) struct Foreseen {
 /// Looks back to when half of the conversions had been won that are known at the end of a day, or at all; none where there are
 /// no days, or too little to learn from.
 pub(super) fn foreseen(input: &Input, until: Option<i32>) -> Option<Foreseen> {
-    let all = Cut { until, won_until: None };
-    let known: Vec<Vec<Won>> = input.partners.iter().map(|partner| all.known(partner, input)).collect();
-    let split = middle(known.iter().flatten().filter_map(|won| won.day).collect())?;
-    let earlier = learn_as_it_seems(input, Cut { until, won_until: Some(split) }).ok()?;
-    Some(Foreseen { split, widening: Widening::of(&foresights(&earlier, &known, split)) })
+    let all = Cut { until, half: Half::Both };
+    let known = input.partners.iter().flat_map(|partner| all.halves(partner, input).0);
+    let split = middle(known.filter_map(|won| won.day).collect())?;
+    let by_time = foresights(input, Cut { until, half: Half::Until(split) })?;
+    let by_draw = foresights(input, Cut { until, half: Half::Drawn })?;
+    Some(Foreseen { split, widening: Widening::of(&by_time, &by_draw) })
 }
 
-/// In the usual mix of campaigns, as it is no news of a partner that others of its campaigns sell now.
-fn foresights(earlier: &Learned, known: &[Vec<Won>], split: i32) -> Vec<Foresight> {
+/// What one half lets expect beside what the other brought, in the usual mix of campaigns, as it is no news of a partner that
+/// others of its campaigns sell now.
+fn foresights(input: &Input, half: Cut) -> Option<Vec<Foresight>> {
+    let earlier = learn_as_it_seems(input, half).ok()?;
     let brought = |won: &Won| {
         let sold = sold(won, won.value);
-        let is_later = won.day.is_some_and(|day| split < day);
-        (is_later && earlier.mixes.knows(sold.campaign)).then(|| earlier.mixes.without_campaign(&sold))
+        earlier.mixes.knows(sold.campaign).then(|| earlier.mixes.without_campaign(&sold))
     };
-    let both = earlier.standings.iter().zip(known);
-    let one = both.map(|(standing, known)| Foresight {
+    let both = earlier.standings.iter().zip(&input.partners);
+    let one = both.map(|(standing, partner)| Foresight {
         expected: standing.in_usual_mix,
-        came: known.iter().filter_map(brought).collect(),
+        came: half.halves(partner, input).1.iter().filter_map(brought).collect(),
     });
-    one.collect()
+    Some(one.collect())
 }
 
 /// The day until which half of them are, if any is after it.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, anyhow};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     foreseen::{Foreseen, foreseen},
@@ -94,25 +96,45 @@ pub(super) struct Learned {
 pub(super) struct Cut {
     /// What was known at the end of this day; all of it without.
     pub(super) until: Option<i32>,
-    /// Of that, what was won and clicked until the end of this one.
-    pub(super) won_until: Option<i32>,
+    pub(super) half: Half,
+}
+
+/// Which conversions of those that are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Half {
+    /// All of them.
+    Both,
+    /// Those until the end of a day.
+    Until(i32),
+    /// Half of each partner's, drawn without regard to time.
+    Drawn,
 }
 
 impl Cut {
-    /// Of a partner's conversions, those that count, with what was known of them.
-    pub(super) fn known(&self, listed: &Listed, input: &Input) -> Vec<Won> {
+    /// Of a partner's conversions those that count and those that do not, with what was known of them.
+    pub(super) fn halves(&self, listed: &Listed, input: &Input) -> (Vec<Won>, Vec<Won>) {
         let after = input.known_after.unwrap_or(0);
         let is_known = |day: Option<i32>| {
             day.zip(self.until).is_none_or(|(day, until)| day.saturating_add(after) <= until)
-                && day.zip(self.won_until).is_none_or(|(day, until)| day <= until)
         };
         let known = listed.won.iter().filter(|won| is_known(won.day));
-        known.filter_map(|won| won.known_at(self.until)).collect()
+        let known = known.filter_map(|won| won.known_at(self.until));
+        let mut dice = Xoshiro256PlusPlus::seed_from_u64(
+            listed.name.bytes().fold(0, |all: u64, byte| all.wrapping_mul(257).wrapping_add(byte.into())),
+        );
+        known.partition(|won| match self.half {
+            Half::Both => true,
+            Half::Until(until) => won.day.is_none_or(|day| day <= until),
+            Half::Drawn => dice.random_range(0..2) == 0,
+        })
     }
 
     /// The last day that counts.
     fn end(&self) -> Option<i32> {
-        self.won_until.or(self.until)
+        match self.half {
+            Half::Until(day) => Some(day),
+            Half::Both | Half::Drawn => self.until,
+        }
     }
 }
 
@@ -131,7 +153,7 @@ struct Known<'a> {
 
 /// Learns from all that was known at the end of a day, or from everything; intervals are as wide as earlier ones should have been.
 pub(super) fn learn(input: &Input, until: Option<i32>) -> Result<Learned> {
-    let mut learned = learn_as_it_seems(input, Cut { until, won_until: None })?;
+    let mut learned = learn_as_it_seems(input, Cut { until, half: Half::Both })?;
     learned.foreseen = foreseen(input, until);
     if let Some(Foreseen { widening, .. }) = learned.foreseen {
         learned.standings.iter_mut().for_each(|standing| standing.widen(&widening));
@@ -208,7 +230,7 @@ fn named(error: WorthError, input: &Input) -> anyhow::Error {
 
 impl<'a> Known<'a> {
     fn of(listed: &'a Listed, sources: &[&str], (cut, input): (Cut, &Input)) -> Self {
-        let won = cut.known(listed, input);
+        let (won, _) = cut.halves(listed, input);
         let end = cut.end().or(input.last_day);
         let clicked = &listed.clicked;
         let mut by_campaign: BTreeMap<usize, u64> = BTreeMap::new();

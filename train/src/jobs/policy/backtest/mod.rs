@@ -63,6 +63,9 @@ pub struct BacktestArgs {
     clip: bool,
 }
 
+/// Of fewer partners nothing is estimated from a log.
+const LEAST_PARTNERS: usize = 20;
+
 /// What the log says.
 pub(super) struct Asked {
     /// The rates that were tried, lowest first.
@@ -111,12 +114,7 @@ pub(super) fn run(job: &PolicyJob) -> Result<String> {
     let mut said = Said::new(file, rule, plan, replayed, (tiers, responses))?;
     watch.done();
     watch.step("asking the log")?;
-    said.asked = said.ask(&settings, &args.grid).with_context(|| {
-        format!(
-            "{} is too little for off-policy estimates: let --least-partners be 50 or more, which leaves them out",
-            said.file.source
-        )
-    })?;
+    said.asked = said.ask(&settings, &args.grid)?;
     watch.done();
     watch.step("writing files")?;
     written::write(&folder, &said)?;
@@ -166,10 +164,10 @@ impl Said {
     /// What the log says of the policy and of tiers, or the sentence that says why it says nothing.
     fn ask(&self, settings: &Settings, named: &[Rate]) -> Result<Result<Asked, String>> {
         let history = &self.file.history;
-        let (partners, least) = (history.partners.len(), settings.least_partners);
-        if (partners as f64) < least {
+        let partners = history.partners.len();
+        if partners < LEAST_PARTNERS {
             return Ok(Err(format!(
-                "{partners} partners are too few for a log to say anything: at least {least:.0} are needed (--least-partners)"
+                "{partners} partners are too few for a log to say anything: at least {LEAST_PARTNERS} are needed"
             )));
         }
         let grid = match grid(history, self.plan.from, named) {
