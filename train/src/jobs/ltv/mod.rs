@@ -137,23 +137,7 @@ impl Ltv {
             candidates: self.model.candidates(),
             seed: self.run.seed,
         };
-        let all = &customers.transactions;
-        let buyers = (0..all.customers()).filter(|it| !all.of(*it).is_empty()).count();
-        let learned = learn(&customers.transactions, &plan).map_err(|error| match error {
-            LifetimeError::NoWindow { .. } if buyers < LEAST_CUSTOMERS => anyhow!(
-                "{} tells of {buyers} customers who bought something, and at least {LEAST_CUSTOMERS} are needed to learn from",
-                customers.source
-            ),
-            LifetimeError::NoWindow { horizon_days, end } => anyhow!(
-                "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} \
-                 days after as long a history, with 100 customers, 20 who came back and 20 buyers; choose {} end of \
-                 calibration, or a shorter horizon",
-                date_of(end),
-                // An end after all transactions is followed by nothing either.
-                if customers.transactions.last_day() < Some(end) { "an earlier" } else { "a later" }
-            ),
-            other => other.into(),
-        })?;
+        let learned = learn(&customers.transactions, &plan).map_err(|error| in_words(error, &customers))?;
         watch.done();
         watch.step("judging")?;
         let said = Said::of(customers, learned)?;
@@ -192,6 +176,27 @@ impl Ltv {
             }
         }
     }
+}
+
+/// The error in words that fit what was read.
+fn in_words(error: LifetimeError, customers: &Customers) -> anyhow::Error {
+    let LifetimeError::NoWindow { horizon_days, end } = error else { return error.into() };
+    let all = &customers.transactions;
+    let buyers = (0..all.customers()).filter(|it| !all.of(*it).is_empty()).count();
+    if buyers < LEAST_CUSTOMERS {
+        return anyhow!(
+            "{} tells of {buyers} customers who bought something, and at least {LEAST_CUSTOMERS} are needed to learn from",
+            customers.source
+        );
+    }
+    anyhow!(
+        "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} days \
+         after as long a history, with 100 customers, 20 who came back and 20 buyers; choose {} end of calibration, or a \
+         shorter horizon",
+        date_of(end),
+        // An end after all transactions is followed by nothing either.
+        if all.last_day() < Some(end) { "an earlier" } else { "a later" }
+    )
 }
 
 impl Said {
