@@ -29,7 +29,7 @@ use crate::{
 pub struct Ltv {
     /// A file with a row for each transaction, as CSV or Parquet: customer_id, date, amount, and perhaps partner and campaign,
     /// of which those of the customer's first transaction count
-    #[arg(long, value_name = "FILE", required_unless_present = "lake")]
+    #[arg(long, value_name = "FILE")]
     transactions: Option<PathBuf>,
     /// Folder, or s3://BUCKET/FOLDER, of the event lake that customers and their orders are taken from
     #[arg(long, value_name = "LAKE", conflicts_with_all = ["transactions", "column"])]
