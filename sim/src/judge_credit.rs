@@ -3,15 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    fs::File,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, ensure};
-use polars::prelude::{DataFrame, DataType, Int64Chunked, ParquetReader, SerReader, StringChunked};
 use serde::Serialize;
 
-use crate::sink::TRUTH;
+use crate::{judge_table::Table, sink::TRUTH};
 
 /// What nobody is called in files of credit.
 const ORGANIC: &str = "(organic)";
@@ -185,29 +183,6 @@ fn credit(path: &Path) -> Result<Vec<(String, Shares)>> {
         }
     }
     Ok(models)
-}
-
-/// A file of rows.
-struct Table(DataFrame);
-
-impl Table {
-    fn read(path: &Path) -> Result<Self> {
-        let cannot = || format!("cannot read {}", path.display());
-        let file = File::open(path).with_context(cannot)?;
-        Ok(Self(ParquetReader::new(file).finish().with_context(cannot)?))
-    }
-
-    fn texts(&self, name: &str) -> Result<StringChunked> {
-        Ok(self.0.column(name)?.str()?.clone())
-    }
-
-    fn numbers(&self, name: &str) -> Result<Int64Chunked> {
-        Ok(self.0.column(name)?.cast(&DataType::Int64)?.i64()?.clone())
-    }
-
-    fn flags(&self, name: &str) -> Result<Vec<bool>> {
-        Ok(self.0.column(name)?.bool()?.iter().map(|flag| flag.unwrap_or(false)).collect())
-    }
 }
 
 impl fmt::Display for Judgement {

@@ -18,6 +18,8 @@ mod fraud;
 pub mod glance;
 pub mod judge;
 pub mod judge_credit;
+pub mod judge_partners;
+mod judge_table;
 #[cfg(test)]
 mod judge_tests;
 mod patterns;

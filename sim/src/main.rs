@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 use client::Client;
-use domain::{Clock, event::Kind};
+use domain::{Clock, Currency, event::Kind};
 use features::lake::{Lake, is_in_bucket};
 use indicatif::{ProgressBar, ProgressStyle};
 use mimalloc::MiMalloc;
@@ -22,7 +22,7 @@ use sim::{
     doors::{self, Haste, Notes},
     glance,
     judge::{Case, Columns, judge},
-    judge_credit,
+    judge_credit, judge_partners,
     sink::{self, Names, Sink},
     world::campaign::Together,
 };
@@ -134,6 +134,61 @@ enum Command {
     ///
     /// The credit is a folder that `tributary-train attribution --by affiliate` wrote, `--model all` or `learned`.
     JudgeCredit(JudgeCredit),
+    /// Says what an estimate of partners' worth is worth: held against what their customers were to be expected to bring.
+    ///
+    /// `--world` and `--partners` are given together, as often as there are worlds. Partners who follow a scheme of fraud do
+    /// not count, nor does the level of a world: the truth knows of no rejected orders. Raw means lose their own level, too.
+    JudgePartners(JudgePartners),
+}
+
+#[derive(Args)]
+struct JudgePartners {
+    /// A folder that --out named
+    #[arg(long, required = true, value_name = "DIR")]
+    world: Vec<PathBuf>,
+    /// The partners.csv that `tributary-train partner` wrote
+    #[arg(long, required = true, value_name = "FILE")]
+    partners: Vec<PathBuf>,
+    /// The truth is what customers bring within so many days of their first order: --follow-days of the partner job
+    #[arg(long, default_value_t = 365, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    days: u16,
+    /// Only customers who pay in this currency: --currency of the partner job
+    #[arg(long, value_name = "CODE")]
+    currency: Option<Currency>,
+    /// Partners with fewer customers in the truth do not count: what so few of them bought is chance
+    #[arg(long, default_value_t = 5, value_name = "CUSTOMERS", value_parser = clap::value_parser!(u32).range(1..))]
+    least_customers: u32,
+    /// One line of JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl JudgePartners {
+    fn run(&self) -> Result<()> {
+        ensure!(
+            self.world.len() == self.partners.len(),
+            "{} worlds and {} files of partners: give --world and --partners together",
+            self.world.len(),
+            self.partners.len()
+        );
+        let pairs = self.world.iter().zip(&self.partners);
+        let case = |(world, partners): (&PathBuf, &PathBuf)| judge_partners::Case {
+            world: world.clone(),
+            partners: partners.clone(),
+        };
+        let horizon = judge_partners::Horizon {
+            days: f64::from(self.days),
+            currency: self.currency,
+            least_customers: self.least_customers,
+        };
+        let judged = judge_partners::judge(&pairs.map(case).collect::<Vec<_>>(), horizon)?;
+        if self.json {
+            println!("{}", serde_json::to_string(&judged)?);
+        } else {
+            print!("{judged}");
+        }
+        Ok(())
+    }
 }
 
 #[derive(Args)]
@@ -260,6 +315,7 @@ fn main() -> ExitCode {
     let outcome = match &asked.command {
         Some(Command::Judge(judge)) => judge.run(),
         Some(Command::JudgeCredit(judge)) => judge.run(),
+        Some(Command::JudgePartners(judge)) => judge.run(),
         None => simulate(asked),
     };
     match outcome {

@@ -315,7 +315,16 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
     );
     place.check_refused(&format!("{LEARN} --column amount=total"), "has no column \"total\"");
     place.check_refused(&format!("{LEARN} --column sum=total"), "there is no field \"sum\"");
+    place.check_refused("--calibration-end 2025-03-25", "which lake (--lake) customers come from");
     for (text, says) in [
+        (
+            "customer_id,date,amount\na,2024-01-01,-5\nb,2024-01-02,-7\n",
+            "orders.csv: on every day of every customer more was returned than bought, so that nobody is a customer",
+        ),
+        (
+            "customer_id,date,amount\na,2024-01-01,5\n",
+            "orders.csv tells of 1 customers who bought something, and at least 100 are needed to learn from",
+        ),
         ("customer_id,date,amount\na,20241301,1\n", "20241301 is no date"),
         ("customer_id,date,amount\na,2024-01-01,much\n", "line 2, column amount: \"much\" is no number"),
         ("customer_id,date,amount\na,9024-01-01,1\n", "line 2, column date: 9024-01-01 has not come yet"),

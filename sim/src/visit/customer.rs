@@ -16,7 +16,7 @@ use crate::{
     dice::{Dice, exp, micros, mixed, real, whole},
     rhythm::DAY,
     truth::{self, Truth},
-    world::World,
+    world::{World, campaign::Vertical},
 };
 
 /// For how long the value of a customer is counted.
@@ -201,11 +201,27 @@ impl Play for Customer {
 /// The value of a customer in a year that is to be expected of a campaign whose partner's customers are worth so much
 /// more than ordinary ones: the first order and those that follow while the customer stays.
 pub(crate) fn expected_value(campaign: &crate::world::campaign::Campaign, worth: f64) -> f64 {
-    let stays = campaign.vertical.stays_days;
-    let days = stays * (1.0 - exp(-365.0 / stays));
-    let orders = 1.0 + campaign.vertical.orders_per_month * worth / 30.0 * days;
+    let vertical = campaign.vertical;
+    let orders = 1.0 + vertical.orders_per_month * worth / 30.0 * stays(vertical, 365.0);
+    let (order, kept) = order_and_kept(vertical, real(campaign.price.minor.unsigned_abs()));
+    orders * order * kept * vertical.margin
+}
+
+/// Of a customer whose [`expected_value`] that is, and whose campaign sells for `price`: what they are to be expected to leave
+/// the advertiser before margins within so many days.
+pub(crate) fn expected_left(vertical: &Vertical, price: f64, expected_value: f64, days: f64) -> f64 {
+    let (order, kept) = order_and_kept(vertical, price);
+    let again = expected_value / (order * kept * vertical.margin) - 1.0;
+    order * kept * (1.0 + again * stays(vertical, days) / stays(vertical, 365.0))
+}
+
+/// On how many of the first days somebody is a customer.
+fn stays(vertical: &Vertical, days: f64) -> f64 {
+    vertical.stays_days * (1.0 - exp(-days / vertical.stays_days))
+}
+
+/// What an order is to be expected to cost where the median is `price`, and which part of it is left after refunds.
+fn order_and_kept(vertical: &Vertical, price: f64) -> (f64, f64) {
     // Four in five refunds are whole, the others half on average; a log-normal's mean is above its median.
-    let kept = 1.0 - campaign.vertical.refunded * (0.8 + 0.2 * 0.5);
-    let order = real(campaign.price.minor.unsigned_abs()) * exp(0.5 * 0.5 / 2.0);
-    orders * order * kept * campaign.vertical.margin
+    (price * exp(0.5 * 0.5 / 2.0), 1.0 - vertical.refunded * (0.8 + 0.2 * 0.5))
 }

@@ -35,6 +35,11 @@ impl Folder {
         Ok(Self { place: place.to_owned(), replace, unfinished })
     }
 
+    /// Where it is until it is kept.
+    pub(super) fn unfinished(&self) -> &Path {
+        self.unfinished.path()
+    }
+
     /// Writes a file.
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.unfinished.path().join(name);

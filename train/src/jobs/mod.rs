@@ -5,6 +5,7 @@
 pub mod attribution;
 mod folder;
 pub mod fraud;
+mod json;
 mod lake;
 pub mod ltv;
 pub mod matching;

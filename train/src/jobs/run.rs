@@ -1,8 +1,15 @@
 //! What every run of a job may be told, and how it begins.
 
 use std::{
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    fs,
+    path::{Path, PathBuf},
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +17,11 @@ use clap::Args;
 use signal_hook::consts::SIGINT;
 
 use super::folder::Folder;
+
+/// How long Ctrl-C may wait to be heard.
+const LISTENS: Duration = Duration::from_millis(50);
+/// What a command that was interrupted ends with.
+const INTERRUPTED: i32 = 130;
 
 /// What every run may be told.
 #[derive(Args, Clone, Debug)]
@@ -34,11 +46,28 @@ impl RunArgs {
         ensure!(self.threads != Some(0), "--threads is 0, and must be at least 1");
         let threads = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0));
         threads.build_global().context("threads cannot be started")?;
+        let folder = Folder::prepare(&self.out, self.replace)?;
         let stopped = Arc::new(AtomicBool::new(false));
-        // Asked once it stops at the next step, asked again at once.
-        signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stopped))
-            .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&stopped)))
-            .context("Ctrl-C cannot be waited for")?;
-        Ok((Folder::prepare(&self.out, self.replace)?, stopped))
+        signal_hook::flag::register(SIGINT, Arc::clone(&stopped)).context("Ctrl-C cannot be waited for")?;
+        let (asked, unfinished) = (Arc::clone(&stopped), folder.unfinished().to_owned());
+        thread::spawn(move || end_when_asked_again(&asked, &unfinished));
+        Ok((folder, stopped))
     }
+}
+
+/// Asked once, a job stops at its next step; asked again it ends at once, and leaves nothing half written.
+fn end_when_asked_again(asked: &AtomicBool, unfinished: &Path) {
+    while !asked.load(Ordering::Relaxed) {
+        thread::sleep(LISTENS);
+    }
+    let again = Arc::new(AtomicBool::new(false));
+    if signal_hook::flag::register(SIGINT, Arc::clone(&again)).is_err() {
+        return;
+    }
+    while !again.load(Ordering::Relaxed) {
+        thread::sleep(LISTENS);
+    }
+    // What cannot be taken away stays: there is nobody left to tell.
+    let _ = fs::remove_dir_all(unfinished);
+    process::exit(INTERRUPTED);
 }

@@ -75,8 +75,13 @@ impl Table {
 
     /// Where a row is, for a message.
     pub(super) fn place(&self, row: usize, field: &str) -> String {
+        format!("{}, column {}", self.line(row), self.name(field))
+    }
+
+    /// Which row that is, for a message on all of it.
+    pub(super) fn line(&self, row: usize) -> String {
         let what = if self.first == 2 { "line" } else { "row" };
-        format!("{}, {what} {}, column {}", self.source, row + self.first, self.name(field))
+        format!("{}, {what} {}", self.source, row + self.first)
     }
 
     /// The columns that are none of these fields.

@@ -103,7 +103,7 @@ fn pooled(means: &[Moment], between: f64) -> Moment {
 }
 
 /// The variance at which `surplus`, which falls as the variance grows, is zero; none if it never is above.
-fn variance(surplus: impl Fn(f64) -> f64) -> f64 {
+pub(super) fn variance(surplus: impl Fn(f64) -> f64) -> f64 {
     let (mut low, mut high) = (0.0, 1e-6);
     if surplus(1e-12) <= 0.0 {
         return 0.0;

@@ -123,6 +123,12 @@ impl Mixes {
         sum / weight
     }
 
+    /// Whether a campaign is one of those that were learned from.
+    #[must_use]
+    pub fn knows(&self, campaign: usize) -> bool {
+        campaign < self.campaigns.len()
+    }
+
     /// What a campaign's conversions are worth over the program's.
     #[must_use]
     pub fn of(&self, campaign: usize) -> f64 {

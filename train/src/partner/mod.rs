@@ -12,14 +12,18 @@ mod mix;
 mod profile;
 mod shares;
 mod tiers;
+mod widening;
 mod worth;
 
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod widening_tests;
 
 pub use churn::{Leaving, churn_ratios};
 pub use mix::{Efforts, Mix, Mixes, Sold};
 pub use tiers::{Chances, Tier, TierError, Tiers};
+pub use widening::{Foresight, Widening};
 pub use worth::{Partner, Posterior, Worth, WorthError, Worths, fit};

@@ -5,8 +5,10 @@ use rand::{Rng, RngExt};
 use super::Partner;
 
 pub(super) const SOURCES: usize = 8;
+const PERIODS: usize = 32;
 
 /// A partner and the truth of it.
+#[derive(Clone)]
 pub(super) struct Planted {
     pub(super) source: usize,
     /// Two numbers, of which the first tells of the level of values and the second of nothing.
@@ -87,4 +89,30 @@ pub(super) fn plant(partners: usize, shape: Shape, dice: &mut impl Rng) -> Vec<P
         planted
     };
     (0..partners).map(one).collect()
+}
+
+/// The same partners, whose level has moved thirty-two times by `step` until the time of which the truth is told; with how
+/// many of each one's values are of the first half of that time.
+pub(super) fn plant_moving(partners: usize, step: f64, dice: &mut impl Rng) -> Vec<(Planted, usize)> {
+    let planted = plant(partners, Shape::Lognormal, dice);
+    let one = |mut planted: Planted| {
+        let count = planted.values.len();
+        (planted.values, planted.clicks) = (Vec::new(), 0);
+        let mut early = 0;
+        for period in 0..PERIODS {
+            let move_by = step * normal(dice);
+            planted.level += move_by;
+            planted.log_worth += move_by;
+            planted.convert(
+                count * (period + 1) / PERIODS - count * period / PERIODS,
+                Shape::Lognormal,
+                dice,
+            );
+            if period + 1 == PERIODS / 2 {
+                early = planted.values.len();
+            }
+        }
+        (planted, early)
+    };
+    planted.into_iter().map(one).collect()
 }

@@ -12,11 +12,11 @@ use crate::lifetime::spearman;
 
 const HISTORIES: [(usize, usize); 4] = [(0, 4), (5, 19), (20, 99), (100, usize::MAX)];
 
-fn dice(seed: u64) -> Xoshiro256PlusPlus {
+pub(super) fn dice(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
 }
 
-fn learned(planted: &[Planted]) -> (Worths, Vec<Posterior>) {
+pub(super) fn learned(planted: &[Planted]) -> (Worths, Vec<Posterior>) {
     learned_from(&planted.iter().map(Planted::partner).collect::<Vec<_>>())
 }
 
@@ -33,16 +33,16 @@ fn rmse(one: &[f64], other: &[f64]) -> f64 {
 
 /// For each amount of history: RMSE and rank correlation of the posterior, of raw means (where there is one, and with
 /// those who brought nothing last), and the share of 90 % intervals that hold the truth.
-struct Measured {
+pub(super) struct Measured {
     count: usize,
     rmse: f64,
     spearman: f64,
     raw_rmse: f64,
     raw_spearman: f64,
-    covered: f64,
+    pub(super) covered: f64,
 }
 
-fn measure(planted: &[Planted], posteriors: &[Posterior]) -> Vec<Measured> {
+pub(super) fn measure(planted: &[Planted], posteriors: &[Posterior]) -> Vec<Measured> {
     let of = |(least, most): &(usize, usize)| {
         let rows: Vec<usize> =
             (0..planted.len()).filter(|row| (*least..=*most).contains(&planted[*row].values.len())).collect();

@@ -2,6 +2,7 @@
 //! is known, and tried beside others.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod refused;
 mod replaying;
 
 use std::{
@@ -307,7 +308,7 @@ fn what_makes_no_sense_is_refused_with_its_line_and_column() {
         (format!("{head}\na,20,much,100,9,10%\n"), "line 2, column value_lower: \"much\" is no number"),
         (
             format!("{head}\na,20,26,100,9,10%\n"),
-            "line 2, column partner_id: the lower bound of the value, 26.00 EUR",
+            "line 2, partner a: the lower bound of the value, 26.00 EUR",
         ),
         (format!("{head}\na,20,16,0,9,10%\n"), "the mean order is 0.00 EUR"),
         (format!("{head},fraud_risk\na,20,16,100,9,10%,1.5\n"), "the fraud risk is 1.5"),

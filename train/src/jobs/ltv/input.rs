@@ -52,6 +52,12 @@ impl Customers {
         let transactions = Transactions::of_days(&customers, &days, &amounts)
             .with_context(|| table.source().to_owned())?
             .with_attributes(attributes(&table, (&customers, &days), numbers.names().len())?)?;
+        ensure!(
+            transactions.last_day().is_some(),
+            "{}: on every day of every customer more was returned than bought, so that nobody is a customer; purchases are amounts \
+             above zero: turn the signs round if they are written the other way",
+            table.source()
+        );
         let (names, source) = (numbers.names().to_vec(), table.source().to_owned());
         let mut notes = Vec::new();
         let repeated = repeated((&customers, &days), &amounts);

@@ -29,7 +29,7 @@ use crate::{
 pub struct Ltv {
     /// A file with a row for each transaction, as CSV or Parquet: customer_id, date, amount, and perhaps partner and campaign,
     /// of which those of the customer's first transaction count
-    #[arg(long, value_name = "FILE", required_unless_present = "lake")]
+    #[arg(long, value_name = "FILE")]
     transactions: Option<PathBuf>,
     /// Folder, or s3://BUCKET/FOLDER, of the event lake that customers and their orders are taken from
     #[arg(long, value_name = "LAKE", conflicts_with_all = ["transactions", "column"])]
@@ -109,6 +109,8 @@ struct Said {
 
 /// The confidence of intervals of measures, and of how many drawings of customers they come.
 const LEVEL: f64 = 0.95;
+/// Of fewer customers nothing is learned.
+const LEAST_CUSTOMERS: usize = 100;
 const DRAWN: u64 = 200;
 
 impl Ltv {
@@ -135,17 +137,7 @@ impl Ltv {
             candidates: self.model.candidates(),
             seed: self.run.seed,
         };
-        let learned = learn(&customers.transactions, &plan).map_err(|error| match error {
-            LifetimeError::NoWindow { horizon_days, end } => anyhow!(
-                "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} \
-                 days after as long a history, with 100 customers, 20 who came back and 20 buyers; choose {} end of \
-                 calibration, or a shorter horizon",
-                date_of(end),
-                // An end after all transactions is followed by nothing either.
-                if customers.transactions.last_day() < Some(end) { "an earlier" } else { "a later" }
-            ),
-            other => other.into(),
-        })?;
+        let learned = learn(&customers.transactions, &plan).map_err(|error| in_words(error, &customers))?;
         watch.done();
         watch.step("judging")?;
         let said = Said::of(customers, learned)?;
@@ -184,6 +176,27 @@ impl Ltv {
             }
         }
     }
+}
+
+/// The error in words that fit what was read.
+fn in_words(error: LifetimeError, customers: &Customers) -> anyhow::Error {
+    let LifetimeError::NoWindow { horizon_days, end } = error else { return error.into() };
+    let all = &customers.transactions;
+    let buyers = (0..all.customers()).filter(|it| !all.of(*it).is_empty()).count();
+    if buyers < LEAST_CUSTOMERS {
+        return anyhow!(
+            "{} tells of {buyers} customers who bought something, and at least {LEAST_CUSTOMERS} are needed to learn from",
+            customers.source
+        );
+    }
+    anyhow!(
+        "what there is before {} is too little to learn from: it takes a stretch of at least a quarter of the {horizon_days} days \
+         after as long a history, with 100 customers, 20 who came back and 20 buyers; choose {} end of calibration, or a \
+         shorter horizon",
+        date_of(end),
+        // An end after all transactions is followed by nothing either.
+        if all.last_day() < Some(end) { "an earlier" } else { "a later" }
+    )
 }
 
 impl Said {

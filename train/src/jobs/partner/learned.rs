@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, anyhow};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
+    foreseen::{Foreseen, foreseen},
     habits::{self, Habits},
     input::{Input, Listed, Trait, UNKNOWN_SOURCE, Won},
     profile::{Profile, Profiled},
 };
 use crate::partner::{
-    self, Efforts, Leaving, Mixes, Partner, Posterior, Sold, WorthError, Worths, churn_ratios,
+    self, Efforts, Leaving, Mixes, Partner, Posterior, Sold, Widening, WorthError, Worths, churn_ratios,
 };
 
 /// Of a partner's cost for a conversion, what is usual counts for so many conversions.
@@ -39,6 +42,8 @@ pub(super) struct Standing {
     /// The mean value of its conversions.
     pub(super) raw: Option<f64>,
     pub(super) per_conversion: Posterior,
+    /// The same in the usual mix of campaigns.
+    pub(super) in_usual_mix: Posterior,
     pub(super) per_click: Posterior,
     pub(super) reasons: Reasons,
     /// Of a conversion.
@@ -47,6 +52,16 @@ pub(super) struct Standing {
     pub(super) returns: Posterior,
     pub(super) churn: Option<f64>,
     pub(super) habits: Habits,
+}
+
+impl Standing {
+    /// Makes it less sure; what is to be expected stays.
+    fn widen(&mut self, widening: &Widening) {
+        for posterior in [&mut self.per_conversion, &mut self.per_click, &mut self.returns] {
+            *posterior = widening.widen(posterior);
+        }
+        self.reasons.program -= widening.variance / 2.0;
+    }
 }
 
 /// What all of it costs, and brings.
@@ -70,6 +85,57 @@ pub(super) struct Learned {
     /// In the order of the partners.
     pub(super) standings: Vec<Standing>,
     pub(super) notes: Vec<String>,
+    /// What campaigns are worth.
+    pub(super) mixes: Mixes,
+    /// How much less sure standings are than they would be by themselves; none where that could not be told.
+    pub(super) foreseen: Option<Foreseen>,
+}
+
+/// What of all that is told counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    /// What was known at the end of this day; all of it without.
+    pub(super) until: Option<i32>,
+    pub(super) half: Half,
+}
+
+/// Which conversions of those that are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Half {
+    /// All of them.
+    Both,
+    /// Those until the end of a day.
+    Until(i32),
+    /// Half of each partner's, drawn without regard to time.
+    Drawn,
+}
+
+impl Cut {
+    /// Of a partner's conversions those that count and those that do not, with what was known of them.
+    pub(super) fn halves(&self, listed: &Listed, input: &Input) -> (Vec<Won>, Vec<Won>) {
+        let after = input.known_after.unwrap_or(0);
+        let is_known = |day: Option<i32>| {
+            day.zip(self.until).is_none_or(|(day, until)| day.saturating_add(after) <= until)
+        };
+        let known = listed.won.iter().filter(|won| is_known(won.day));
+        let known = known.filter_map(|won| won.known_at(self.until));
+        let mut dice = Xoshiro256PlusPlus::seed_from_u64(
+            listed.name.bytes().fold(0, |all: u64, byte| all.wrapping_mul(257).wrapping_add(byte.into())),
+        );
+        known.partition(|won| match self.half {
+            Half::Both => true,
+            Half::Until(until) => won.day.is_none_or(|day| day <= until),
+            Half::Drawn => dice.random_range(0..2) == 0,
+        })
+    }
+
+    /// The last day that counts.
+    fn end(&self) -> Option<i32> {
+        match self.half {
+            Half::Until(day) => Some(day),
+            Half::Both | Half::Drawn => self.until,
+        }
+    }
 }
 
 /// What was known of a partner on that day.
@@ -85,12 +151,22 @@ struct Known<'a> {
     profile: Vec<f64>,
 }
 
-/// Learns from all that was known at the end of a day, or from everything.
+/// Learns from all that was known at the end of a day, or from everything; intervals are as wide as earlier ones should have been.
 pub(super) fn learn(input: &Input, until: Option<i32>) -> Result<Learned> {
+    let mut learned = learn_as_it_seems(input, Cut { until, half: Half::Both })?;
+    learned.foreseen = foreseen(input, until);
+    if let Some(Foreseen { widening, .. }) = learned.foreseen {
+        learned.standings.iter_mut().for_each(|standing| standing.widen(&widening));
+    }
+    Ok(learned)
+}
+
+/// Learns from what counts as if partners stayed as they are.
+pub(super) fn learn_as_it_seems(input: &Input, cut: Cut) -> Result<Learned> {
     let names: BTreeSet<&str> =
         input.partners.iter().filter_map(|partner| partner.source.as_deref()).collect();
     let names: Vec<&str> = names.into_iter().filter(|name| *name != UNKNOWN_SOURCE).collect();
-    let of = |listed| Known::of(listed, &names, (until, input));
+    let of = |listed| Known::of(listed, &names, (cut, input));
     let mut known: Vec<Known<'_>> = input.partners.iter().map(of).collect();
     habits::compare(known.iter_mut().map(|it| &mut it.habits));
     let campaigns = known.iter().map(Known::campaigns).max().unwrap_or(0);
@@ -125,7 +201,15 @@ pub(super) fn learn(input: &Input, until: Option<i32>) -> Result<Learned> {
     };
     let standings = known.iter().zip(churn).map(standing).collect::<Result<_, WorthError>>()?;
     let sources = names.iter().copied().chain([UNKNOWN_SOURCE]).map(str::to_owned).collect();
-    Ok(Learned { sources, columns: profile.names, program, standings, notes: profile.notes })
+    Ok(Learned {
+        sources,
+        columns: profile.names,
+        program,
+        standings,
+        notes: profile.notes,
+        mixes,
+        foreseen: None,
+    })
 }
 
 /// The error with the partner's name.
@@ -145,16 +229,12 @@ fn named(error: WorthError, input: &Input) -> anyhow::Error {
 }
 
 impl<'a> Known<'a> {
-    fn of(listed: &'a Listed, sources: &[&str], (until, input): (Option<i32>, &Input)) -> Self {
-        let after = input.known_after.unwrap_or(0);
-        let is_known =
-            |day: Option<i32>| day.zip(until).is_none_or(|(day, until)| day.saturating_add(after) <= until);
-        let known = listed.won.iter().filter(|won| is_known(won.day));
-        let won: Vec<Won> = known.filter_map(|won| won.known_at(until)).collect();
-        let end = until.or(input.last_day);
+    fn of(listed: &'a Listed, sources: &[&str], (cut, input): (Cut, &Input)) -> Self {
+        let (won, _) = cut.halves(listed, input);
+        let end = cut.end().or(input.last_day);
         let clicked = &listed.clicked;
         let mut by_campaign: BTreeMap<usize, u64> = BTreeMap::new();
-        for ((_, campaign), count) in clicked.range(..=(until.unwrap_or(i32::MAX), u32::MAX)) {
+        for ((_, campaign), count) in clicked.range(..=(cut.end().unwrap_or(i32::MAX), u32::MAX)) {
             *by_campaign.entry(*campaign as usize).or_default() += count;
         }
         let clicks = if clicked.is_empty() { listed.clicks } else { by_campaign.values().sum() };
@@ -229,6 +309,7 @@ impl<'a> Known<'a> {
             clicks: self.clicks,
             raw: (0 < conversions).then(|| self.value() / conversions as f64),
             per_conversion,
+            in_usual_mix: worth.per_conversion,
             per_click: mixed(worth.per_click),
             reasons: Reasons {
                 program: usual,
@@ -273,7 +354,7 @@ impl<'a> Known<'a> {
     }
 }
 
-fn sold(won: &Won, value: f64) -> Sold {
+pub(super) fn sold(won: &Won, value: f64) -> Sold {
     Sold { campaign: won.campaign.unwrap_or(0) as usize, value }
 }
 

@@ -1,10 +1,12 @@
 //! `tributary-train partner`: what partners are worth by what they won, which tier they belong to, and why.
 
+mod foreseen;
 mod habits;
 mod input;
 mod judged;
 mod learned;
 mod pages;
+mod perks;
 mod placed;
 mod profile;
 mod written;
@@ -14,6 +16,7 @@ use chrono::NaiveDate;
 use clap::Args;
 use domain::Clock;
 
+pub(super) use self::placed::strangers;
 use self::{
     input::{Input, PartnerArgs},
     judged::Judged,

@@ -2,6 +2,7 @@
 
 use super::{
     Said,
+    foreseen::Foreseen,
     judged::{Judged, LEVEL, Measures},
     learned::{Learned, Standing},
     placed::name,
@@ -39,6 +40,9 @@ pub(super) fn summary(said: &Said) -> String {
         count(Tier::Bronze),
     );
     let (moved, known) = placed.moved();
+    if let Some(foreseen) = &learned.foreseen {
+        told.push_str(&format!("\n{}", widened(foreseen)));
+    }
     if 0 < known {
         told.push_str(&format!("\n{moved} of {known} partners changed their tier since the last run"));
     }
@@ -49,10 +53,30 @@ pub(super) fn summary(said: &Said) -> String {
             it.history, it.partners, it.rmse, it.raw_rmse, it.spearman, it.raw_spearman, 100.0 * it.covered
         ));
     }
-    for note in said.input.notes.iter().chain(&learned.notes) {
+    for note in said.input.notes.iter().chain(&learned.notes).chain(&placed.notes) {
         told.push_str(&format!("\n{note}"));
     }
     told
+}
+
+/// By how much intervals were widened, in words.
+fn widened(Foreseen { split, widening }: &Foreseen) -> String {
+    let (day, count) = (date_of(*split), widening.partners);
+    match () {
+        () if count == 0 => format!(
+            "too few partners won enough after {day} to tell whether intervals are wide enough; they hold if partners stay as they are"
+        ),
+        () if widening.variance <= 0.0 => {
+            format!(
+                "what was expected on {day} of {count} partners was as near to what came as it should have been"
+            )
+        }
+        () => format!(
+            "what was expected on {day} of {count} partners was farther from what came than it should have been: the variance of \
+             logarithms is taken to be {:.4} more",
+            widening.variance
+        ),
+    }
 }
 
 /// Why a partner is worth what it is, in words: each factor on the value of a conversion.
@@ -146,10 +170,11 @@ fn tiers(said: &Said) -> Section {
         let of: Vec<usize> =
             said.ranking.iter().copied().filter(|place| placed.places[*place].tier == tier).collect();
         let conversions: usize = of.iter().map(|place| said.learned.standings[*place].conversions).sum();
-        vec![name(tier).to_owned(), of.len().to_string(), conversions.to_string()]
+        let given = placed.perks.as_ref().map_or_else(Vec::new, |perks| perks.of(tier));
+        vec![name(tier).to_owned(), of.len().to_string(), conversions.to_string(), given.join("; ")]
     };
     let mut tables = vec![Table {
-        head: ["tier", "partners", "conversions"].map(str::to_owned).to_vec(),
+        head: ["tier", "partners", "conversions", "gives"].map(str::to_owned).to_vec(),
         rows: [Tier::Gold, Tier::Silver, Tier::Bronze].map(of).to_vec(),
     }];
     let moved = said.ranking.iter().filter_map(|place| {
@@ -159,11 +184,13 @@ fn tiers(said: &Said) -> Section {
             said.input.partners[*place].name.clone(),
             name(before).to_owned(),
             name(it.tier).to_owned(),
+            placed.change(it).map_or_else(String::new, |change| change.to_string()),
         ])
     });
     let moved: Vec<Vec<String>> = moved.collect();
     if !moved.is_empty() {
-        tables.push(Table { head: ["moved", "from", "to"].map(str::to_owned).to_vec(), rows: moved });
+        tables
+            .push(Table { head: ["moved", "from", "to", "which"].map(str::to_owned).to_vec(), rows: moved });
     }
     let months = placed.months.iter().map(|month| {
         let share = 100.0 * month.moved as f64 / month.of as f64;

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::{
     input::Input,
     learned::{Learned, learn},
+    perks::{Change, Perks},
 };
 use crate::{
     jobs::table::Table,
@@ -42,6 +43,9 @@ pub struct TierArgs {
     /// The partners.csv of last month, whose tiers are kept until they are improbable
     #[arg(long, value_name = "FILE")]
     pub(super) previous: Option<PathBuf>,
+    /// What tiers give, as JSON: {"gold": {"perks": ["early access to new campaigns"], "rate_bonus": "2%"}, "silver": …}
+    #[arg(long, value_name = "FILE")]
+    perks: Option<PathBuf>,
 }
 
 /// A partner's tier.
@@ -68,6 +72,9 @@ pub(super) struct Placed {
     pub(super) places: Vec<Place>,
     /// As far as one can look back.
     pub(super) months: Vec<Month>,
+    /// What tiers give, where somebody says so.
+    pub(super) perks: Option<Perks>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Placed {
@@ -75,14 +82,24 @@ impl Placed {
         let silver = asked.silver.unwrap_or_else(|| learned.program.returns());
         let gold = asked.gold.unwrap_or(GOLD_OVER_SILVER * silver);
         let tiers = Tiers::new(silver, gold, asked.rise, asked.fall)?;
+        let perks = asked.perks.as_deref().map(Perks::read).transpose()?;
         let before = asked.previous.as_deref().map(previous).transpose()?.unwrap_or_default();
+        let is_known = |name: &String| input.partners.iter().any(|partner| partner.name == *name);
+        let notes = asked.previous.iter().filter_map(|path| strangers(path, before.keys().map(is_known)));
+        let notes = notes.collect();
         let place = |(partner, standing): (&super::input::Listed, &super::learned::Standing)| {
             let before = before.get(&partner.name).copied();
             let tier = tiers.next(before.unwrap_or(Tier::Bronze), &standing.returns);
             Place { chances: tiers.chances(&standing.returns), tier, before }
         };
         let places = input.partners.iter().zip(&learned.standings).map(place).collect();
-        Ok(Self { silver, gold, places, months: months(input, &tiers) })
+        Ok(Self { silver, gold, places, months: months(input, &tiers), perks, notes })
+    }
+
+    /// What a partner's move changes for it, where it moves and tiers give something.
+    pub(super) fn change(&self, place: &Place) -> Option<Change> {
+        let before = place.before.filter(|before| *before != place.tier)?;
+        self.perks.as_ref().map(|perks| perks.change(before, place.tier))
     }
 
     /// How many have another tier than before, of how many whose tier before is known.
@@ -137,7 +154,18 @@ fn previous(path: &Path) -> Result<BTreeMap<String, Tier>> {
     Ok(tiers)
 }
 
-fn tier(word: &str) -> Option<Tier> {
+/// A sentence where hardly anybody of an earlier run is known, which another program's must be then.
+pub(in crate::jobs) fn strangers(path: &Path, known: impl Iterator<Item = bool>) -> Option<String> {
+    let (count, known) = known.fold((0, 0), |(count, known), it| (count + 1, known + usize::from(it)));
+    (2 * known < count).then(|| {
+        format!(
+            "of {count} partners of {} only {known} are among these: is it of another program, or are ids written otherwise?",
+            path.display()
+        )
+    })
+}
+
+pub(super) fn tier(word: &str) -> Option<Tier> {
     Some(match word.to_lowercase().as_str() {
         "gold" | "elite" => Tier::Gold,
         "silver" | "vip" => Tier::Silver,

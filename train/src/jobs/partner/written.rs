@@ -5,11 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Partner, Said,
+    foreseen::Foreseen,
     input::Listed,
     judged::{Judged, Measures},
     learned::Standing,
     pages,
-    placed::{Place, name},
+    perks::Perks,
+    placed::{Place, Placed, name},
 };
 use crate::{
     jobs::{folder::Folder, table::date_of},
@@ -19,7 +21,7 @@ use crate::{
 /// Where an interval begins and ends that nine of ten truths lie in.
 const BOUNDS: [f64; 2] = [0.05, 0.95];
 
-const HEAD: [&str; 32] = [
+const HEAD: [&str; 34] = [
     "rank",
     "partner_id",
     "source",
@@ -45,6 +47,8 @@ const HEAD: [&str; 32] = [
     "p_gold",
     "tier",
     "previous_tier",
+    "perks",
+    "perks_change",
     "log_value",
     "log_program",
     "log_source",
@@ -74,7 +78,7 @@ fn partners(said: &Said) -> Result<Vec<u8>> {
         let (partner, standing) = (&said.input.partners[*place], &said.learned.standings[*place]);
         let mut cells = vec![(rank + 1).to_string()];
         cells.extend(of_partner(said, partner, standing));
-        cells.extend(of_tier(&said.placed.places[*place]));
+        cells.extend(of_tier(&said.placed, &said.placed.places[*place]));
         cells.extend(of_reasons(standing));
         cells.push(pages::reasons(&said.learned, standing));
         writer.write_record(&cells)?;
@@ -109,11 +113,14 @@ fn of_partner(said: &Said, partner: &Listed, standing: &Standing) -> Vec<String>
     cells
 }
 
-fn of_tier(place: &Place) -> Vec<String> {
+fn of_tier(placed: &Placed, place: &Place) -> Vec<String> {
     let chances = &place.chances;
     let mut cells: Vec<String> =
         [chances.bronze, chances.silver, chances.gold].iter().map(ToString::to_string).collect();
     cells.extend([name(place.tier).to_owned(), place.before.map(name).unwrap_or_default().to_owned()]);
+    let perks = placed.perks.as_ref();
+    cells.push(perks.map_or_else(String::new, |perks| perks.of(place.tier).join("; ")));
+    cells.push(placed.change(place).map_or_else(String::new, |change| change.to_string()));
     cells
 }
 
@@ -133,8 +140,12 @@ fn tiers(said: &Said, asked: &Partner) -> Value {
         .filter_map(|(partner, place)| {
             let before = place.before.filter(|before| *before != place.tier)?;
             let (from, to) = (name(before), name(place.tier));
-            Some(json!({"partner_id": partner.name, "from": from, "to": to, "p_gold": place.chances.gold,
-                "p_silver": place.chances.silver, "p_bronze": place.chances.bronze}))
+            let mut told = json!({"partner_id": partner.name, "from": from, "to": to, "p_gold": place.chances.gold,
+                "p_silver": place.chances.silver, "p_bronze": place.chances.bronze});
+            if let Some(change) = placed.change(place) {
+                (told["gains"], told["loses"]) = change.json();
+            }
+            Some(told)
         })
         .collect();
     let (moved, known) = placed.moved();
@@ -149,6 +160,7 @@ fn tiers(said: &Said, asked: &Partner) -> Value {
         "rise": asked.tiers.rise,
         "fall": asked.tiers.fall,
         "partners": {"gold": count(Tier::Gold), "silver": count(Tier::Silver), "bronze": count(Tier::Bronze)},
+        "gives": placed.perks.as_ref().map(Perks::json),
         "previous": asked.tiers.previous,
         "previous_known": known,
         "moved": moved,
@@ -164,7 +176,8 @@ fn metrics(said: &Said, asked: &Partner) -> Value {
         said.input.sources.iter().map(|(source, data)| json!({"source": source, "sha256": data})).collect();
     let conversions: usize = learned.standings.iter().map(|it| it.conversions).sum();
     let applicants = learned.standings.iter().filter(|it| it.conversions == 0).count();
-    let notes: Vec<&String> = said.input.notes.iter().chain(&learned.notes).collect();
+    let notes: Vec<&String> =
+        said.input.notes.iter().chain(&learned.notes).chain(&said.placed.notes).collect();
     json!({
         "read": read,
         "partners": learned.standings.len(),
@@ -178,6 +191,7 @@ fn metrics(said: &Said, asked: &Partner) -> Value {
             "return": learned.program.returns(),
             "costs_known": learned.program.has_costs,
         },
+        "foreseen": learned.foreseen.map(of_foreseen),
         "judged": said.judged.as_ref().map(of_judged),
         "settings": {
             "follow_days": asked.input.follow_days,
@@ -187,6 +201,17 @@ fn metrics(said: &Said, asked: &Partner) -> Value {
         },
         "notes": notes,
         "seed": asked.run.seed,
+    })
+}
+
+fn of_foreseen(it: Foreseen) -> Value {
+    let widening = it.widening;
+    json!({
+        "split": date_of(it.split),
+        "partners": widening.partners,
+        "added_log_variance": widening.variance,
+        "standard_error": widening.error,
+        "log_shift": widening.shift,
     })
 }
 

@@ -1,13 +1,13 @@
 //! The policy file: by which rule rates are decided, what partners agreed to if nothing else is said, and how cautious evidence
 //! is.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use domain::commission::dynamic::{Contract, Policy};
 use serde::{Deserialize, Serialize};
 
-use crate::policy::evidence::Caution;
+use crate::{jobs::json, policy::evidence::Caution};
 
 /// What a policy file says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,10 +22,19 @@ pub(super) struct Rule {
 impl Rule {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let name = path.display();
-        let text = fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
-        let rule: Self = serde_json::from_str(&text).with_context(|| format!("{name} is no policy"))?;
+        let rule: Self = json::read(path, "policy", "docs/policy.json is one")?;
         rule.policy.check().with_context(|| format!("the policy of {name} cannot be meant"))?;
         rule.contract.check().with_context(|| format!("the contract of {name} cannot be kept"))?;
+        let (step, band) = (rule.contract.step, rule.policy.dead_band);
+        ensure!(
+            band <= step,
+            "{name}: the contract's step of {step} is below the policy's dead_band of {band}, so that no rate would ever move; give a \
+             longer step or a narrower band"
+        );
+        ensure!(
+            0 < rule.contract.notice_days,
+            "{name}: the contract's notice_days is 0; a rate is announced before it holds: give at least 1"
+        );
         rule.caution.check().with_context(|| format!("the policy of {name} cannot be meant"))?;
         Ok(rule)
     }

@@ -1,8 +1,8 @@
 //! A file of conversions: who won them, and what each brought.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use domain::{Clock, attribution::Channels};
 
 use super::{PartnerArgs, Told, Won, came_back};
@@ -32,6 +32,7 @@ pub(super) fn read(path: &Path, asked: &PartnerArgs, clock: &Clock) -> Result<To
          say --cost-per-conversion",
         table.source()
     );
+    check_twice(&table, (&names, &values), days.as_deref())?;
     let returns = match &days {
         Some(days) if table.has(CUSTOMER) => returns(&table, days)?,
         _ => vec![None; table.rows()],
@@ -57,6 +58,29 @@ pub(super) fn read(path: &Path, asked: &PartnerArgs, clock: &Clock) -> Result<To
     let renamed = table.renamed_fields().map(str::to_owned).collect();
     let sources = vec![(table.source().to_owned(), table.data)];
     Ok(Told { won, last_day, known_after: Some(0), notes, renamed, sources, is_lake: false })
+}
+
+/// Refuses a row that says the same as one before it of the same customer, which would count twice.
+fn check_twice(table: &Table, (names, values): (&[String], &[f64]), days: Option<&[i32]>) -> Result<()> {
+    if !table.has(CUSTOMER) {
+        return Ok(());
+    }
+    let customers = table.names_of(CUSTOMER)?;
+    let campaigns =
+        if table.has(CAMPAIGN) { table.names_if_any(CAMPAIGN)? } else { vec![None; table.rows()] };
+    let mut seen = HashMap::new();
+    for (row, customer) in customers.iter().enumerate() {
+        let says =
+            (customer, &names[row], days.map(|days| days[row]), &campaigns[row], values[row].to_bits());
+        if let Some(first) = seen.insert(says, row) {
+            bail!(
+                "{}: the conversion of {} is there twice, customer, partner, day and value; take one of the rows out",
+                table.place(row, CUSTOMER),
+                table.place(first, CUSTOMER)
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Of each row that is its customer's first, whether they came back.

@@ -170,17 +170,18 @@ impl PartnerArgs {
         let mut notes = roster.notes;
         notes.extend(told.notes);
         let mut partners = roster.partners;
-        let mut strangers = 0_usize;
+        let mut strangers = BTreeSet::new();
         for (name, won) in told.won {
             let partner = partners.entry(name).or_insert_with_key(|name| {
-                strangers += 1;
+                strangers.insert(name.clone());
                 Listed { name: name.clone(), ..Listed::default() }
             });
             partner.won.push(won);
         }
-        if is_listed && 0 < strangers {
+        if is_listed && !strangers.is_empty() {
             notes.push(format!(
-                "{strangers} partners are in no file of partners, and of the source {UNKNOWN_SOURCE}"
+                "{} partners are in no file of partners, and of the source {UNKNOWN_SOURCE}",
+                strangers.len()
             ));
         }
         let mut partners: Vec<Listed> = partners.into_values().collect();
@@ -189,6 +190,12 @@ impl PartnerArgs {
             if told.is_lake {
                 partner.clicks = partner.clicks.max(most as u64);
             }
+            ensure!(
+                !has_clicks || most as u64 <= partner.clicks || !strangers.contains(&partner.name),
+                "{} has {most} conversions and is in no file of partners, which tell of clicks: add it there with its clicks, or leave \
+                 the column clicks out",
+                partner.name
+            );
             ensure!(
                 !has_clicks || most as u64 <= partner.clicks,
                 "{} has {most} conversions and {} clicks: count the clicks of all its conversions, or leave the column clicks out",

@@ -63,6 +63,9 @@ pub struct BacktestArgs {
     clip: bool,
 }
 
+/// Of fewer partners nothing is estimated from a log.
+const LEAST_PARTNERS: usize = 20;
+
 /// What the log says.
 pub(super) struct Asked {
     /// The rates that were tried, lowest first.
@@ -161,6 +164,12 @@ impl Said {
     /// What the log says of the policy and of tiers, or the sentence that says why it says nothing.
     fn ask(&self, settings: &Settings, named: &[Rate]) -> Result<Result<Asked, String>> {
         let history = &self.file.history;
+        let partners = history.partners.len();
+        if partners < LEAST_PARTNERS {
+            return Ok(Err(format!(
+                "{partners} partners are too few for a log to say anything: at least {LEAST_PARTNERS} are needed"
+            )));
+        }
         let grid = match grid(history, self.plan.from, named) {
             Ok(grid) => grid,
             Err(why) => return Ok(Err(why.to_string())),

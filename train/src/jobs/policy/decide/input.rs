@@ -41,6 +41,8 @@ pub(in crate::jobs::policy) const FIELDS: &[&str] = &[
     "budget_left",
 ];
 const PARTNER: &str = "partner_id";
+/// Those of contracts.
+const CONTRACT: [&str; 6] = ["floor", "cap", "step", "exploring", "period_days", "notice_days"];
 
 /// What `tributary-train partner` calls the value of a customer and its lower bound; they are taken where the file has no others.
 const WORTHS: [&str; 2] = ["value_per_conversion", "value_per_conversion_lower"];
@@ -55,6 +57,10 @@ pub(super) struct Partner {
     pub(super) budget_left: Option<Money>,
     /// Where it is in the file, for a message.
     pub(super) place: String,
+    /// The same of all that its row says together.
+    pub(super) row: String,
+    /// Where its contract is said.
+    pub(super) terms: String,
 }
 
 /// All rows.
@@ -178,7 +184,21 @@ impl<'a> Columns<'a> {
             period_days: days("period_days", usual.period_days)?,
             notice_days: days("notice_days", usual.notice_days)?,
         };
+        let own = CONTRACT.iter().filter(|field| self.table.has(field)).map(|field| self.table.name(field));
+        let own: Vec<&str> = own.collect();
+        let line = self.table.line(row);
+        ensure!(
+            0 < contract.notice_days,
+            "{}: a rate is announced before it holds; give at least 1 day of notice",
+            self.table.place(row, "notice_days")
+        );
         Ok(Partner {
+            terms: if own.is_empty() {
+                format!("the contract of {name}, which is the policy file's")
+            } else {
+                format!("{line}, the contract of {name}, of which columns {} tell", own.join(", "))
+            },
+            row: format!("{line}, partner {name}"),
             name,
             evidence,
             contract,

@@ -7,12 +7,12 @@ mod written;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use domain::{
     Money, Rate,
-    commission::dynamic::{Policy, RateDecision, Standing},
+    commission::dynamic::{Policy, RateDecision, RateError, Standing},
 };
 use features::offline::table;
 
@@ -75,6 +75,8 @@ struct Said {
     standings: Standings,
     /// How many are paid something else by the file than they stand at.
     differing: usize,
+    /// Where hardly anybody is known who stood somewhere.
+    strangers: Option<String>,
     source: String,
     seed: u64,
 }
@@ -99,7 +101,9 @@ pub(super) fn run(job: &PolicyJob) -> Result<String> {
     let partners = Partners::read(path, job, &rule)?;
     watch.done();
     watch.step("deciding rates")?;
-    let said = decided((rule, at, job.run.seed), partners, standings, args.budget.as_deref())?;
+    let strangers = args.standings.as_deref().and_then(|path| standings.strangers(path, &partners));
+    let mut said = decided((rule, at, job.run.seed), partners, standings, args.budget.as_deref())?;
+    said.strangers = strangers;
     watch.done();
     watch.step("writing files")?;
     written::write(&folder, &said)?;
@@ -134,13 +138,16 @@ fn decided(
     for (partner, standing) in all {
         let throw = draw(seed, &partner.name, at);
         let decision = rule.policy.decide(&standing, &partner.evidence, throw, at);
-        let decision = decision.with_context(|| partner.place.clone())?;
+        let decision = decision.map_err(|error| {
+            let place = if let RateError::Standing(_) = &error { &partner.terms } else { &partner.row };
+            anyhow!("{place}: {error}")
+        })?;
         let standing = Standing { budget_left: None, ..standing.at(at).after(&decision) };
         standings.keep(&partner.name, &standing, &decision);
         decisions.push(Decision { partner, decision, standing });
     }
     standings.close(at, &rule.policy);
-    Ok(Said { rule, at, decisions, standings, differing, source, seed })
+    Ok(Said { rule, at, decisions, standings, differing, strangers: None, source, seed })
 }
 
 /// Divides what all may cost, less what those cost whose announced rate is not decided again, by what the others are expected to

@@ -36,6 +36,9 @@ pub(super) fn summary(said: &Said) -> String {
     if 0 < flagged {
         told.push_str(&format!("\na person should look at {flagged} of them: column flags of decisions.csv"));
     }
+    if let Some(sentence) = &said.strangers {
+        told.push_str(&format!("\n{sentence}"));
+    }
     if 0 < said.differing {
         told.push_str(&format!(
             "\n{} partners stand at another rate than the file's column rate says; where they stand counts",

@@ -1,6 +1,6 @@
 //! Where partners stand between two runs, so that bands, notices and periods go on.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
@@ -10,7 +10,8 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Partner;
+use super::{Partner, Partners};
+use crate::jobs::{json, partner::strangers};
 
 /// Of the file's shape.
 const FORMAT: u32 = 1;
@@ -44,9 +45,7 @@ impl Standings {
 
     pub(super) fn read(path: &Path, at: DateTime<Utc>) -> Result<Self> {
         let name = path.display();
-        let text = fs::read(path).with_context(|| format!("{name} cannot be read"))?;
-        let read: Self =
-            serde_json::from_slice(&text).with_context(|| format!("{name} holds no standings"))?;
+        let read: Self = json::read(path, "list of standings", "standings.json of an earlier run is one")?;
         ensure!(
             read.format == FORMAT,
             "{name} is of format {}, and this release reads {FORMAT}",
@@ -58,6 +57,12 @@ impl Standings {
             read.at
         );
         Ok(read)
+    }
+
+    /// A sentence where hardly anybody who stands somewhere is among these partners.
+    pub(super) fn strangers(&self, path: &Path, partners: &Partners) -> Option<String> {
+        let is_there = |name: &String| partners.all.iter().any(|partner| partner.name == *name);
+        strangers(path, self.partners.keys().map(is_there))
     }
 
     /// Where a partner stands at a moment, by its contract as it is now.

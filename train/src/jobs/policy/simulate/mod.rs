@@ -22,6 +22,12 @@ use crate::{
     watch::Watch,
 };
 
+/// What a simulation is asked for at most.
+const MOST_WORLDS: u64 = 1_000;
+const MOST_MONTHS: u64 = 120;
+const MOST_PARTNERS: u64 = 20_000;
+const MOST_LOGS: u64 = 10_000;
+
 /// What a simulation is told.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "With --simulate")]
@@ -182,6 +188,17 @@ pub(super) fn run(job: &PolicyJob) -> Result<String> {
         "--partners-per-world is {}, and of fewer than 50 hardly anything can be learned",
         args.partners_per_world
     );
+    for (name, asked, most) in [
+        ("seeds", args.seeds, MOST_WORLDS),
+        ("months", args.months as u64, MOST_MONTHS),
+        ("partners-per-world", args.partners_per_world as u64, MOST_PARTNERS),
+        ("logs", args.logs, MOST_LOGS),
+    ] {
+        ensure!(
+            asked <= most,
+            "--{name} is {asked}, and may be at most {most}: more would take days and say no more"
+        );
+    }
     let (folder, stopped) = job.run.begin()?;
     let rule = job.policy.as_ref().map(|path| read(path)).transpose()?;
     let rule = rule.unwrap_or_else(|| Rule {

@@ -1,0 +1,116 @@
+//! What tiers give, how sure worth is where partners move, and sentences for what makes no sense.
+
+use super::*;
+
+const PERKS: &str = r#"{"gold": {"perks": ["personal support", "early access to new campaigns"], "rate_bonus": "2%"},
+    "silver": {"perks": ["early access to new campaigns"], "rate_bonus": "0.5%"}}"#;
+
+#[test]
+fn what_tiers_give_stands_beside_each_partner_and_moves_say_what_changes() {
+    let planted = planted();
+    let place = Place::with(&planted);
+    place.file("perks.json", PERKS);
+    let learn = format!("{LEARN} --silver 8 --gold 20");
+    place.told(&format!("{learn} --out first"));
+    assert!(place.partners("first").values().all(|row| row["perks"].is_empty()));
+    let elite: Vec<String> = place.partners("first").keys().map(|name| format!("{name},elite")).collect();
+    place.file("before.csv", &format!("partner_id,tier\n{}\n", elite.join("\n")));
+    place.told(&format!("{learn} --perks perks.json --previous before.csv --out out"));
+    let mut fell = 0;
+    for row in place.partners("out").values() {
+        let (perks, change) = match row["tier"].as_str() {
+            "gold" => ("personal support; early access to new campaigns; +2 points on the rate", ""),
+            "silver" => (
+                "early access to new campaigns; +0.5 points on the rate",
+                "loses personal support, +1.5 points on the rate",
+            ),
+            _ => ("", "loses personal support, early access to new campaigns, +2 points on the rate"),
+        };
+        assert_eq!((row["perks"].as_str(), row["perks_change"].as_str()), (perks, change), "{row:?}");
+        fell += u32::from(!change.is_empty());
+    }
+    assert!(50 < fell);
+    let tiers = place.json("out/tiers.json");
+    assert_eq!(tiers["gives"]["gold"]["rate_bonus_ppm"], 20_000);
+    assert_eq!(tiers["moves"][0]["loses"][0], "personal support");
+    let report = String::from_utf8(place.read("out/report.html")).unwrap();
+    assert!(report.contains("early access to new campaigns"));
+    place.file("perks.json", &PERKS.replace("0.5%", "3%"));
+    place.check_refused(&format!("{learn} --perks perks.json"), "a higher tier cannot be paid less");
+}
+
+#[test]
+fn tiers_of_another_program_are_told_of() {
+    let place = Place::with(&planted());
+    place.file("before.csv", "partner_id,tier\nx1,gold\nx2,silver\np001,gold\n");
+    let told = place.told(&format!("{LEARN} --previous before.csv --out out"));
+    assert!(
+        told.contains("of 3 partners of before.csv only 1 are among these: is it of another program"),
+        "{told}"
+    );
+}
+
+/// Two sources of 300 partners with 120 conversions each over a year, whose level is another in each month where they move.
+fn moving(step: f64) -> (String, BTreeMap<String, f64>) {
+    let mut dice = Xoshiro256PlusPlus::seed_from_u64(19);
+    let mut unit = move || 1.0 - dice.random_range(0.0..1.0_f64);
+    let mut normal = move || (-2.0 * unit().ln()).sqrt() * (std::f64::consts::TAU * unit()).cos();
+    let (mut customers, mut truth) = ("partner_id,date,value\n".to_owned(), BTreeMap::new());
+    let first = NaiveDate::from_ymd_opt(2025, 1, 1).unwrap();
+    for number in 0..300 {
+        let mut level = 3.0 + 0.4 * normal();
+        for conversion in 0..120 {
+            level += if conversion % 10 == 0 { step * normal() } else { 0.0 };
+            let date = first.checked_add_days(Days::new(3 * conversion)).unwrap();
+            writeln!(customers, "p{number},{date},{:.4}", (level + 0.7 * normal()).exp()).unwrap();
+        }
+        truth.insert(format!("p{number}"), level + 0.7 * 0.7 / 2.0);
+    }
+    (customers, truth)
+}
+
+/// Which share of intervals holds the truth, and by how much they were widened.
+fn held(step: f64) -> (f64, f64) {
+    let place = Place::new();
+    let (customers, truth) = moving(step);
+    place.file("customers.csv", &customers);
+    place.told("--customers customers.csv --out out");
+    let partners = place.partners("out");
+    let holds = |(name, row): &(&String, &BTreeMap<String, String>)| {
+        let [lower, upper] =
+            ["lower", "upper"].map(|end| number(row, &format!("value_per_conversion_{end}")).ln());
+        (lower..=upper).contains(&truth[*name])
+    };
+    let held = partners.iter().filter(holds).count() as f64 / partners.len() as f64;
+    (held, place.json("out/metrics.json")["foreseen"]["added_log_variance"].as_f64().unwrap())
+}
+
+#[test]
+fn intervals_are_wider_where_partners_move() {
+    let (held_still, added_still) = held(0.0);
+    assert!((0.86..=0.94).contains(&held_still) && added_still < 0.002, "{held_still}, {added_still}");
+    let (held_moving, added) = held(0.15);
+    // Of 300 intervals three standard errors are five in a hundred.
+    assert!((0.84..=0.96).contains(&held_moving), "{held_moving}, {added}");
+    // A third of twelve steps' variance.
+    assert!((0.05..0.15).contains(&added), "{added}");
+}
+
+#[test]
+fn a_conversion_that_is_there_twice_is_refused() {
+    let place = Place::with(&planted());
+    place.file(
+        "customers.csv",
+        "partner_id,customer_id,date,value\na,c1,2025-01-01,5\na,c1,2025-01-02,5\na,c1,2025-01-01,5\n",
+    );
+    place.check_refused(
+        "--customers customers.csv",
+        "customers.csv, line 4, column customer_id: the conversion of customers.csv, line 2, column customer_id is there twice",
+    );
+    place.file("partners.csv", "partner_id,source,clicks\na,x,10\n");
+    place.file("customers.csv", "partner_id,value\na,1\nb,2\n");
+    place.check_refused(
+        "--partners partners.csv --customers customers.csv",
+        "b has 1 conversions and is in no file of partners, which tell of clicks: add it there",
+    );
+}
