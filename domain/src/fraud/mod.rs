@@ -6,6 +6,7 @@
 
 pub mod evidence;
 pub mod lists;
+pub mod mailbox;
 pub mod rule_set;
 pub mod rules;
 pub mod statistics;
