@@ -9,9 +9,11 @@ pub mod lists;
 pub mod mailbox;
 pub mod rule_set;
 pub mod rules;
+pub mod score;
 pub mod statistics;
 
 pub use evidence::Evidence;
 pub use lists::{Entry, EntryError, ListKind, Lists};
 pub use rule_set::{Change, Changes, Judgement, RuleSet, Settings, SettingsError};
 pub use rules::{Code, Flag, RULES, Rule, rule};
+pub use score::{Decision, LogOdds, Policy, Scale, Score};

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 pub use discovery::adjusted;
 pub use shapes::{Difference, anderson_darling, kolmogorov_smirnov, kolmogorov_upper};
+pub use special::beta_lower;
 pub use tails::{RateSpread, beta_binomial_upper, binomial_upper, chi_square, poisson_upper};
 
 use crate::state::names;
