@@ -5,6 +5,7 @@
 //! [`RULES`], and its code; the manual, docs/fraud-rules.md, is made from the list.
 
 pub mod evidence;
+pub mod graph;
 pub mod lists;
 pub mod mailbox;
 pub mod rule_set;
