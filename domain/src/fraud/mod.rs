@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod graph;
 pub mod lists;
 pub mod mailbox;
+pub mod preview;
 pub mod rule_set;
 pub mod rules;
 pub mod score;
@@ -15,6 +16,7 @@ pub mod statistics;
 
 pub use evidence::Evidence;
 pub use lists::{Entry, EntryError, ListKind, Lists};
+pub use preview::{Past, Preview};
 pub use rule_set::{Change, Changes, Judgement, RuleSet, Settings, SettingsError};
 pub use rules::{Code, Flag, RULES, Rule, rule};
 pub use score::{Decision, LogOdds, Policy, Scale, Score};

@@ -19,6 +19,22 @@ fn the_manual_lists_every_rule_as_it_is() {
     );
 }
 
+/// Evidence is read from features one to one: what is said to be defined is, and what is wanted is not yet.
+#[test]
+fn evidence_names_features_as_they_are_defined() {
+    let features = include_str!("../../../docs/features.md");
+    let is_defined = |name: &str| features.lines().any(|line| line.starts_with(&format!("| `{name}` |")));
+    for field in Evidence::FIELDS {
+        match field.origin {
+            Origin::Feature(name) => assert!(is_defined(name), "no feature {name} for {}", field.name),
+            Origin::Wanted(name) => {
+                assert!(!is_defined(name), "{name} is defined: make {} a feature", field.name)
+            }
+            _ => {}
+        }
+    }
+}
+
 const HEAD: &str = "# Rules of fraud
 
 Every rule there is, made from [the list](../domain/src/fraud/rules/mod.rs) by
@@ -49,6 +65,32 @@ Where defaults come from: limits that were asked for (S111 to S118), thresholds 
 Voluum, 24metrics and Integr8 publish, and a prototype of the simulator. They are where to begin, not truths.
 ";
 
+const TAIL: &str = "
+## One score
+
+The weights of flags become log-odds by a scale, models and rings bring log-odds of their own, and all of it is summed with
+what is known before anything was said ([score](../domain/src/fraud/score/mod.rs)). Log-odds are whole millionths, so that the
+parts sum to the score exactly and a decision that is made again is the same to the bit. What is shown is the probability, from
+0 to 100. Where people have judged at least twenty guilty and twenty honest conversions, the scale is calibrated by a line
+(Platt 1999), which leaves parts additive; before that it is a guess, and says so by its version 0. A detector without labels
+counts by what its p-value is evidence of at most (Sellke, Bayarri and Berger 2001).
+
+A conversion is held when a look is expected to cost less than letting it pass, and when no bound stands against it
+([policy](../domain/src/fraud/score/policy.rs)): of each segment's honest conversions at most two in a hundred are held, on
+average and with nine chances in ten given the calibration window (split conformal, Vovk 2012); the same for each affiliate
+with a hundred vouched conversions; and nobody's honest conversions of late were held more often than that. The decision says
+which of these decided. It is `approve` or `hold`, and never more.
+
+## Rings
+
+Affiliates who share a payout account or a mailbox are joined, unless an agency has declared them. Customers' devices and
+addresses join two affiliates when they share more than chance explains, all of them or those that both see again and again:
+how many strangers share follows from how many each has, with affiliates of one trade sharing more
+([graph](../domain/src/fraud/graph/mod.rs)). Things with more than twelve affiliates are hubs and join nobody. A group in which
+at least half of the pairs are joined is a ring; a looser one is parted (Blondel et al. 2008) and cut down to its dense part
+(Charikar 2000). For each pair there is the evidence: «same payout account, 2 devices shared».
+";
+
 fn manual() -> String {
     let mut page = HEAD.to_owned();
     for rule in RULES {
@@ -65,6 +107,7 @@ fn manual() -> String {
         };
         writeln!(page, "| `{}` | {} | {origin} |", field.name, field.doc.trim()).unwrap();
     }
+    page.push_str(TAIL);
     page
 }
 
