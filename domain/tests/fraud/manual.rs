@@ -28,7 +28,7 @@ fn evidence_names_features_as_they_are_defined() {
         match field.origin {
             Origin::Feature(name) => assert!(is_defined(name), "no feature {name} for {}", field.name),
             Origin::Wanted(name) => {
-                assert!(!is_defined(name), "{name} is defined: make {} a feature", field.name)
+                assert!(!is_defined(name), "{name} is defined: make {} a feature", field.name);
             }
             _ => {}
         }
@@ -94,7 +94,7 @@ at least half of the pairs are joined is a ring; a looser one is parted (Blondel
 fn manual() -> String {
     let mut page = HEAD.to_owned();
     for rule in RULES {
-        write_rule(&mut page, rule).unwrap();
+        write_rule(&mut page, rule).expect("a text takes what is written");
     }
     page.push_str("\n## Where evidence comes from\n\n| field | says | read from |\n| --- | --- | --- |\n");
     for field in Evidence::FIELDS {
@@ -105,7 +105,8 @@ fn manual() -> String {
             Origin::Record(what) => format!("records: {what}"),
             Origin::Job(what) => format!("job: `{what}`"),
         };
-        writeln!(page, "| `{}` | {} | {origin} |", field.name, field.doc.trim()).unwrap();
+        writeln!(page, "| `{}` | {} | {origin} |", field.name, field.doc.trim())
+            .expect("a text takes what is written");
     }
     page.push_str(TAIL);
     page

@@ -20,13 +20,16 @@ pub struct Online {
     affiliates: Vec<AffiliateId>,
     degrees: Vec<Shared>,
     chances: Chances,
-    /// Who was seen with a thing and whether more than once, until it is a hub.
-    things: HashMap<(Kind, u128), Option<Vec<(u32, bool)>>, RandomState>,
+    /// Who was seen with a thing; nobody any more when it is a hub.
+    things: HashMap<(Kind, u128), Option<Seen>, RandomState>,
     shared: HashMap<(u32, u32), Shared, RandomState>,
     parents: Vec<u32>,
     members: Vec<Vec<u32>>,
     ties: Vec<f64>,
 }
+
+/// Affiliates by their numbers, and whether each was seen more than once.
+type Seen = Vec<(u32, bool)>;
 
 /// Two affiliates that hang together since an event.
 #[derive(Clone, Debug, PartialEq)]

@@ -212,7 +212,7 @@ impl Policy {
         let vouched: Vec<&Calibrated<'_>> =
             honest.iter().copied().filter(|row| row.standing == Standing::Vouched).collect();
         for (affiliate, rows) in grouped(&vouched, |row| row.affiliate) {
-            // A score counts by how far it is above its segment's threshold, because that is what decides.
+            // Of whom nothing lies above the segments' thresholds, nothing honest is held as it is.
             let above = rows.iter().any(|row| policy.segment(row.segment) < row.log_odds);
             let own = scores(&mut rows.into_iter());
             if !above || real(own.len() as u64) < f64::from(limits.affiliate_least) {
