@@ -21,11 +21,20 @@ pub struct Online {
     degrees: Vec<Shared>,
     chances: Chances,
     /// Who was seen with a thing; nobody any more when it is a hub.
-    things: HashMap<(Kind, u128), Option<Seen>, RandomState>,
-    shared: HashMap<(u32, u32), Shared, RandomState>,
+    things: Vec<HashMap<(Kind, u128), Option<Seen>, RandomState>>,
+    /// What each affiliate shares with those of higher numbers.
+    shared: Vec<HashMap<u32, Shared, RandomState>>,
     parents: Vec<u32>,
     members: Vec<Vec<u32>>,
     ties: Vec<f64>,
+}
+
+/// Things lie in so many maps, because a map that grows stands still for as long as it takes to move what is in it.
+const DRAWERS: usize = 256;
+
+/// The drawer of a thing, whose bits are a keyed hash's and therefore fall evenly.
+fn drawer(thing: u128) -> usize {
+    usize::from(thing.to_le_bytes()[0])
 }
 
 /// Affiliates by their numbers, and whether each was seen more than once.
@@ -55,8 +64,8 @@ impl Online {
             affiliates: Vec::new(),
             degrees: Vec::new(),
             chances: Chances::default(),
-            things: HashMap::default(),
-            shared: HashMap::default(),
+            things: vec![HashMap::default(); DRAWERS],
+            shared: Vec::new(),
             parents: Vec::new(),
             members: Vec::new(),
             ties: Vec::new(),
@@ -71,7 +80,8 @@ impl Online {
         if self.declared.shared.contains(&(kind, thing)) {
             return Vec::new();
         }
-        let Some(there) = self.things.entry((kind, thing)).or_insert_with(|| Some(Vec::new())) else {
+        let Some(there) = self.things[drawer(thing)].entry((kind, thing)).or_insert_with(|| Some(Vec::new()))
+        else {
             return Vec::new();
         };
         let level = match there.iter().position(|(other, _)| *other == own) {
@@ -81,7 +91,8 @@ impl Online {
                 1
             }
             None if self.limits.hub as usize <= there.len() => {
-                let there = self.things.insert((kind, thing), None).flatten().unwrap_or_default();
+                let there =
+                    self.things[drawer(thing)].insert((kind, thing), None).flatten().unwrap_or_default();
                 self.take_back(kind, &there);
                 return Vec::new();
             }
@@ -122,6 +133,7 @@ impl Online {
         if number == next {
             self.affiliates.push(affiliate);
             self.degrees.push(Shared::default());
+            self.shared.push(HashMap::default());
             self.parents.push(next);
             self.members.push(vec![next]);
             self.ties.push(0.0);
@@ -130,7 +142,7 @@ impl Online {
     }
 
     fn meet(&mut self, own: u32, other: u32, kind: Kind, level: usize) -> Option<Joined> {
-        let shared = self.shared.entry((own.min(other), own.max(other))).or_default();
+        let shared = self.shared[own.min(other) as usize].entry(own.max(other)).or_default();
         shared[level][kind.place()] += 1;
         let shared = *shared;
         let (affiliate, with) = (self.affiliates[own as usize], self.affiliates[other as usize]);
@@ -175,7 +187,7 @@ impl Online {
             self.degrees[*one as usize][0][place] -= 1;
             self.degrees[*one as usize][1][place] -= u32::from(*again);
             for (other, too) in &there[position + 1..] {
-                if let Some(shared) = self.shared.get_mut(&(*one.min(other), *one.max(other))) {
+                if let Some(shared) = self.shared[*one.min(other) as usize].get_mut(one.max(other)) {
                     shared[0][place] -= 1;
                     shared[1][place] -= u32::from(*again && *too);
                 }
