@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use domain::fraud::{Evidence, RULES, Rule, evidence::Origin, rules::Parameter};
+use domain::fraud::{Evidence, RULES, Rule, RuleSet, evidence::Origin, rules::Parameter};
 
 /// Renews docs/fraud-rules.md with `RENEW=1`, and otherwise holds it against the list.
 #[test]
@@ -17,6 +17,21 @@ fn the_manual_lists_every_rule_as_it_is() {
         found == expected,
         "docs/fraud-rules.md is not what the rules say; renew it with\nRENEW=1 cargo test -p domain --test fraud manual"
     );
+}
+
+/// What the manual shows as settings is settings, and does what it says.
+#[test]
+fn the_settings_of_the_manual_are_read_and_obeyed() {
+    let json = HEAD.split("```").nth(1).and_then(|block| block.strip_prefix("json")).expect("an example");
+    let rules: RuleSet = serde_json::from_str(json).expect("settings that can be read");
+    let seen = Evidence { click_to_conversion_seconds: Some(9), ..Evidence::default() };
+    let weights = |campaign: &str| -> Vec<f64> {
+        let campaign = campaign.parse().expect("an id");
+        rules.flags(&seen, campaign, chrono::DateTime::UNIX_EPOCH).map(|flag| flag.weight).collect()
+    };
+    assert!(weights("cmp_01K0P24CVXE2EAFNNYRQNG5M90").is_empty());
+    assert_eq!(weights("cmp_01K0P24CVXE2EAFNNYRQNG5M91"), [50.0]);
+    assert_eq!(rules.version(), 4);
 }
 
 /// Evidence is read from features one to one: what is said to be defined is, and what is wanted is not yet.

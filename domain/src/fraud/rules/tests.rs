@@ -256,7 +256,7 @@ proptest! {
     #[test]
     fn no_evidence_makes_a_rule_panic_or_weigh_more_than_it_may(
         counts in proptest::collection::vec(any::<u64>(), 20),
-        reals in proptest::collection::vec(any::<f64>(), 8),
+        reals in proptest::collection::vec(proptest::num::f64::ANY, 8),
         seconds in any::<i64>(),
     ) {
         let [clicks, conversions, visits, agents] = [counts[0], counts[1], counts[2], counts[3]].map(Some);

@@ -3,17 +3,18 @@
 use super::special::{beta_lower, gamma_tails, ln_beta};
 use super::{CountError, real};
 
-/// The probability that a Poisson variable of this mean is `count` or more.
+/// The probability that a Poisson variable of this mean is `count` or more; one where no mean is known (not a number).
 #[must_use]
 pub fn poisson_upper(count: u64, mean: f64) -> f64 {
-    if count == 0 { 1.0 } else { gamma_tails(real(count), mean.max(0.0)).0 }
+    if count == 0 || mean.is_nan() { 1.0 } else { gamma_tails(real(count), mean.max(0.0)).0 }
 }
 
-/// The probability of `count` or more successes in `trials` trials, each of which succeeds with `rate`.
+/// The probability of `count` or more successes in `trials` trials, each of which succeeds with `rate`; one where no rate
+/// is known (not a number).
 #[must_use]
 pub fn binomial_upper(count: u64, trials: u64, rate: f64) -> f64 {
     match () {
-        () if count == 0 => 1.0,
+        () if count == 0 || rate.is_nan() => 1.0,
         () if trials < count => 0.0,
         () => beta_lower(real(count), real(trials - count) + 1.0, rate),
     }
@@ -156,6 +157,12 @@ mod tests {
             check("Poisson", poisson_upper(count, mean), upper);
         }
         check("nothing", poisson_upper(0, 3.0), 1.0);
+    }
+
+    #[test]
+    fn what_is_not_known_is_never_improbable() {
+        check("Poisson", poisson_upper(9, f64::NAN), 1.0);
+        check("binomial", binomial_upper(9, 10, f64::NAN), 1.0);
     }
 
     #[test]
