@@ -8,6 +8,7 @@ pub mod clock;
 pub mod commission;
 pub mod conversion;
 pub mod event;
+pub mod fraud;
 pub mod hierarchy;
 pub mod id;
 pub mod ledger;
