@@ -117,6 +117,15 @@ pub struct QualifyingEvent {
     pub duplicates: DuplicatePolicy,
 }
 
+impl QualifyingEvent {
+    /// Whether an order of this amount earns a commission. A minimum in another currency cannot be compared, so it is not
+    /// reached.
+    #[must_use]
+    pub fn qualifies(&self, amount: Money) -> bool {
+        self.min_amount.is_none_or(|least| least.currency == amount.currency && least.minor <= amount.minor)
+    }
+}
+
 fn ignore() -> DuplicatePolicy {
     DuplicatePolicy::Ignore
 }

@@ -44,6 +44,19 @@ pub enum Values {
 }
 
 impl Values {
+    /// How much memory they take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Float32(values) => size_of_val(values.as_slice()),
+            Self::Float64(values) => size_of_val(values.as_slice()),
+            Self::Int64(values) => size_of_val(values.as_slice()),
+            Self::Text(values) => {
+                size_of_val(values.as_slice()) + values.iter().map(String::len).sum::<usize>()
+            }
+        }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use models::{
     Runtime,
     registry::{AddressError, Alias, ModelName, Registry, Version},
-    session::{Polled, Serving, Settings},
+    session::{PollError, Polled, Serving, Settings},
 };
 use tokio::{task::spawn_blocking, time::sleep};
 
@@ -42,6 +42,8 @@ pub struct Host {
     runtime: Result<Runtime, String>,
     held: ArcSwap<All>,
     has_looked: AtomicBool,
+    /// Held by whoever looks, so that nobody holds a model twice.
+    looking: Mutex<()>,
     /// What is wrong, each in a sentence: of the registry under no name, of models under theirs.
     faults: Mutex<BTreeMap<Option<(ModelName, Alias)>, String>>,
 }
@@ -70,7 +72,8 @@ impl Host {
             _ => BTreeMap::new(),
         };
         let has_looked = AtomicBool::new(registry.is_none());
-        Self { registry, runtime, held: ArcSwap::default(), has_looked, faults: Mutex::new(faults) }
+        let held = ArcSwap::default();
+        Self { registry, runtime, held, has_looked, looking: Mutex::default(), faults: Mutex::new(faults) }
     }
 
     /// The registry, if there is one.
@@ -105,13 +108,38 @@ impl Host {
         self.known_faults().values().cloned().collect()
     }
 
+    /// What is wrong with the registry or the runtime, so that no model can be known.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.known_faults().get(&None).cloned()
+    }
+
+    /// Looks at one model, so that what was moved holds here at once.
+    pub fn look_at(&self, model: &ModelName) {
+        if self.model(model).is_none() {
+            self.find();
+        }
+        if let Some(held) = self.model(model) {
+            self.poll((model, Alias::Champion), &held.champion);
+            self.poll((model, Alias::Challenger), &held.challenger);
+        }
+    }
+
     /// Looks at the registry once, loads what is new and swaps it in. It reads files and may take as long as a model
     /// takes to prove itself; it is for a thread that may be blocked.
     pub fn look(&self) {
-        let (Some(registry), Ok(runtime)) = (&self.registry, &self.runtime) else {
-            self.has_looked.store(true, Ordering::Release);
-            return;
-        };
+        self.find();
+        for (name, held) in self.held.load().iter() {
+            self.poll((name, Alias::Champion), &held.champion);
+            self.poll((name, Alias::Challenger), &held.challenger);
+        }
+        self.has_looked.store(true, Ordering::Release);
+    }
+
+    /// Looks which models there are.
+    fn find(&self) {
+        let (Some(registry), Ok(runtime)) = (&self.registry, &self.runtime) else { return };
+        let _one = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         match registry.models() {
             Ok(names) => {
                 self.note(None, None);
@@ -119,13 +147,6 @@ impl Host {
             }
             Err(error) => self.note(None, Some(error.to_string())),
         }
-        for (name, held) in self.held.load().iter() {
-            for (alias, serving) in [(Alias::Champion, &held.champion), (Alias::Challenger, &held.challenger)]
-            {
-                self.poll((name, alias), serving);
-            }
-        }
-        self.has_looked.store(true, Ordering::Release);
     }
 
     /// Holds what is there for the first time. What is held stays: a folder that is gone is no order to stop serving.
@@ -150,9 +171,9 @@ impl Host {
     fn poll(&self, (model, alias): (&ModelName, Alias), serving: &Serving) {
         let whose = || Some((model.clone(), alias));
         match serving.poll() {
-            Ok(Polled::Unchanged) if serving.refusal().is_some() => {}
             Ok(polled) => {
-                self.note(whose(), None);
+                let refused = serving.refusal().map(|why| format!("{alias} of {model}: {why}"));
+                self.note(whose(), refused);
                 match polled {
                     Polled::Unchanged => {}
                     Polled::Swapped { from, to } => {
@@ -163,6 +184,9 @@ impl Host {
                         tracing::info!(%model, %alias, %from, "a model was withdrawn")
                     }
                 }
+            }
+            Err(PollError::Refused { cause, .. }) => {
+                self.note(whose(), Some(format!("{alias} of {model}: {cause}")));
             }
             Err(error) => self.note(whose(), Some(format!("{alias} of {model}: {error}"))),
         }

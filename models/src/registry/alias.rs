@@ -80,6 +80,12 @@ impl Aliases {
         }
     }
 
+    /// The champion, or the last one where it was withdrawn: what comes after it is compared with it all the same.
+    pub(super) fn last_champion(&self) -> Option<Version> {
+        let moves = self.history.iter().rev().filter(|step| step.alias == Alias::Champion);
+        self.champion.or_else(|| moves.filter_map(|step| step.to).next())
+    }
+
     /// The aliases of a version.
     #[must_use]
     pub fn of(&self, version: Version) -> Vec<Alias> {

@@ -117,7 +117,7 @@ impl Registry {
             if aliases.get(*alias) == Some(*version) {
                 return Err(PromoteError::Already { model: model.clone(), version: *version, alias: *alias });
             }
-            let rival = aliases.champion.filter(|_| *alias == Alias::Champion);
+            let rival = aliases.last_champion().filter(|last| *alias == Alias::Champion && last != version);
             let failures = rival.map_or(Vec::new(), |champion| self.failures(model, &about, champion));
             match rival {
                 Some(champion) if *force == Force::No && !failures.is_empty() => {

@@ -229,6 +229,9 @@ fn what_was_withdrawn_is_brought_back_by_going_back() {
         assert!(withdraw(" ").unwrap_err().to_string().contains("say who decides and why"));
         assert_eq!(withdraw("it holds everybody").unwrap().champion, None);
         assert!(withdraw("once more").unwrap_err().to_string().contains("no champion"));
+        // That there is none now is no way around the gates.
+        let worse = promote(&registry, V1, Force::No).unwrap_err().to_string();
+        assert!(worse.contains("was not made champion in place of 2"), "{worse}");
         let back = || registry.rollback(&fraud(), Alias::Champion, &decision("understood"), &runtime());
         assert_eq!(back().unwrap().champion, Some(V2));
         assert_eq!(back().unwrap().champion, Some(V1));

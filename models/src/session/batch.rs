@@ -148,15 +148,20 @@ pub enum ScoreError {
 
 /// What is done with an answer, on the worker's thread: it should be short.
 pub(super) type Tell = Box<dyn FnOnce(Result<Answer, ScoreError>) + Send>;
-/// The same of tensors.
-pub(super) type TellTensors = Box<dyn FnOnce(Result<Vec<Tensor>, ScoreError>) + Send>;
+/// Runs a model on tensors that waited, and gives its outputs in the order of its signature.
+pub type Run<'a> = &'a mut dyn FnMut() -> Result<Vec<Tensor>, ScoreError>;
+/// Whoever asked for that.
+pub(super) type AskTensors = Box<dyn FnOnce(Run<'_>) + Send>;
+
+/// So many bytes of requests may wait for a model.
+const MOST_BYTES: usize = 256 << 20;
 
 /// What waits for a worker.
 enum Request {
     /// A row, which others may be scored together with.
     Row(Row),
     /// Tensors, which are run as they are: what rows mean to each other is theirs to know.
-    Tensors(Vec<Tensor>, TellTensors),
+    Tensors(Vec<Tensor>, AskTensors),
 }
 
 struct Row {
@@ -167,7 +172,7 @@ struct Row {
 /// What a worker does next.
 enum Work {
     Rows(Vec<Row>),
-    Tensors(Vec<Tensor>, TellTensors),
+    Tensors(Vec<Tensor>, AskTensors),
 }
 
 /// A version with its workers. When the last holder lets go, they score what waits and end.
@@ -185,7 +190,33 @@ struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Request>,
+    /// How much memory what waits takes.
+    bytes: usize,
     closed: bool,
+}
+
+impl State {
+    fn push(&mut self, request: Request) {
+        self.bytes += request.bytes();
+        self.waiting.push_back(request);
+    }
+
+    /// The next request, if it may be taken along with so many rows.
+    fn pop(&mut self, rows: usize) -> Option<Request> {
+        let alone = rows == 0;
+        let next = self.waiting.pop_front_if(|next| alone || matches!(next, Request::Row(_)))?;
+        self.bytes -= next.bytes();
+        Some(next)
+    }
+}
+
+impl Request {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Row(Row { row, .. }) => size_of_val(row.as_slice()),
+            Self::Tensors(inputs, _) => inputs.iter().map(|tensor| tensor.values().bytes()).sum(),
+        }
+    }
 }
 
 impl Queue {
@@ -204,15 +235,9 @@ impl Queue {
         }
         let mut rows = Vec::new();
         while rows.len() < most {
-            match state.waiting.pop_front() {
+            match state.pop(rows.len()) {
                 Some(Request::Row(row)) => rows.push(row),
-                Some(Request::Tensors(inputs, tell)) if rows.is_empty() => {
-                    return Some(Work::Tensors(inputs, tell));
-                }
-                Some(tensors) => {
-                    state.waiting.push_front(tensors);
-                    break;
-                }
+                Some(Request::Tensors(inputs, ask)) => return Some(Work::Tensors(inputs, ask)),
                 None => break,
             }
         }
@@ -254,7 +279,7 @@ impl Pool {
     }
 
     /// Lets tensors wait for a run of their own.
-    pub(super) fn infer(&self, inputs: Vec<Tensor>, tell: TellTensors) -> Result<(), ScoreError> {
+    pub(super) fn infer(&self, inputs: Vec<Tensor>, ask: AskTensors) -> Result<(), ScoreError> {
         let ports = &self.manifest.about.signature.inputs;
         let fits = ports.len() == inputs.len() && ports.iter().zip(&inputs).all(|(port, it)| takes(port, it));
         let rows = |tensor: &Tensor| tensor.shape().first().copied();
@@ -265,18 +290,19 @@ impl Pool {
                 given: given(ports, &inputs),
             });
         }
-        self.queue_up(Request::Tensors(inputs, tell))
+        self.queue_up(Request::Tensors(inputs, ask))
     }
 
     fn queue_up(&self, request: Request) -> Result<(), ScoreError> {
         let mut state = self.queue.state();
-        if self.most_waiting <= state.waiting.len() {
+        let is_full = self.most_waiting <= state.waiting.len() || MOST_BYTES <= state.bytes;
+        if is_full {
             return Err(ScoreError::Full {
                 model: self.manifest.model.clone(),
                 waiting: state.waiting.len(),
             });
         }
-        state.waiting.push_back(request);
+        state.push(request);
         drop(state);
         self.queue.arrived.notify_one();
         Ok(())
@@ -346,10 +372,10 @@ impl Worker {
             // Should a run panic, its requests are dropped, which their askers see, and later ones are still scored.
             let _ = catch_unwind(AssertUnwindSafe(|| match work {
                 Work::Rows(batch) => self.answer(batch),
-                Work::Tensors(inputs, said) => {
+                Work::Tensors(inputs, ask) => ask(&mut || {
                     let outputs = self.graph.run(&inputs.iter().collect::<Vec<_>>());
-                    tell(said, outputs.map_err(|error| self.failed(&error)));
-                }
+                    outputs.map_err(|error| self.failed(&error))
+                }),
             }));
         }
     }
@@ -396,7 +422,7 @@ impl Worker {
 }
 
 /// Tells an answer; whoever panics at it takes nobody along.
-fn tell<T>(tell: Box<dyn FnOnce(Result<T, ScoreError>) + Send>, answer: Result<T, ScoreError>) {
+fn tell(tell: Tell, answer: Result<Answer, ScoreError>) {
     let _ = catch_unwind(AssertUnwindSafe(|| tell(answer)));
 }
 

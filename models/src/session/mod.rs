@@ -10,7 +10,7 @@ mod serving;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Answer, ScoreError, Settings};
+pub use batch::{Answer, Run, ScoreError, Settings};
 pub use check::{Examined, examine};
 pub use error::{LoadCause, LoadError, Step};
 pub use serving::{Current, PollError, Polled, Serving};

@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
-    batch::{Answer, Pool, ScoreError, Settings},
+    batch::{Answer, Pool, Run, ScoreError, Settings},
     check::load,
     error::LoadError,
 };
@@ -32,7 +32,10 @@ pub struct Serving {
     offered: Option<FeatureSchema>,
     settings: Settings,
     current: ArcSwapOption<Pool>,
+    /// Held while the registry is looked at, which may take long; nobody else waits for it.
     refused: Mutex<Option<Refusal>>,
+    /// The same in words, for whoever cannot wait.
+    told: ArcSwapOption<String>,
 }
 
 /// A version that does not prove itself, so that it is not read anew at every poll.
@@ -42,7 +45,6 @@ struct Refusal {
     moves: usize,
     times: u32,
     polls_left: u32,
-    sentence: String,
 }
 
 /// What a poll found.
@@ -121,8 +123,8 @@ impl Serving {
         offered: Option<FeatureSchema>,
         settings: Settings,
     ) -> Self {
-        let (current, refused) = (ArcSwapOption::empty(), Mutex::new(None));
-        Self { runtime, registry, model, alias, offered, settings, current, refused }
+        let (current, refused, told) = (ArcSwapOption::empty(), Mutex::new(None), ArcSwapOption::empty());
+        Self { runtime, registry, model, alias, offered, settings, current, refused, told }
     }
 
     /// The version that serves.
@@ -140,8 +142,7 @@ impl Serving {
     /// Why the version that the alias names does not serve; nothing while it does.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.as_ref().map(|refusal| refusal.sentence.clone())
+        self.told.load().as_deref().cloned()
     }
 
     /// Looks which version the alias names, and loads it if it does not serve yet: hash, signature, parity vectors,
@@ -162,10 +163,12 @@ impl Serving {
         let named = aliases.get(self.alias);
         if named == from {
             *refused = None;
+            self.told.store(None);
             return Ok(Polled::Unchanged);
         }
         let Some(to) = named else {
             *refused = None;
+            self.told.store(None);
             self.current.store(None);
             return Ok(from.map_or(Polled::Unchanged, |from| Polled::Withdrawn { from }));
         };
@@ -181,12 +184,14 @@ impl Serving {
             Ok(pool) => {
                 self.current.store(Some(Arc::new(pool)));
                 *refused = None;
+                self.told.store(None);
                 Ok(Polled::Swapped { from, to })
             }
             Err(cause) => {
-                let (polls_left, sentence) = (1 << times, cause.to_string());
+                let polls_left = 1 << times;
                 let times = MOST_DOUBLINGS.min(times + 1);
-                *refused = Some(Refusal { version: to, moves, times, polls_left, sentence });
+                *refused = Some(Refusal { version: to, moves, times, polls_left });
+                self.told.store(Some(Arc::new(cause.to_string())));
                 Err(PollError::Refused { serving: from, cause })
             }
         }
@@ -240,15 +245,16 @@ impl Current {
         &self.0.manifest
     }
 
-    /// Runs it on its inputs, in the order of its signature and as they are, and tells its outputs on a worker's thread.
+    /// Runs it on its inputs, in the order of its signature and as they are. Whoever asks is called on a worker's thread with
+    /// what runs it, and does not call that when nobody waits for the outputs any more.
     ///
     /// # Errors
-    /// At once, and without telling anything, when it takes something else, or too many wait.
+    /// At once, and without calling anybody, when it takes something else, or too much waits.
     pub fn infer(
         &self,
         inputs: Vec<Tensor>,
-        tell: impl FnOnce(Result<Vec<Tensor>, ScoreError>) + Send + 'static,
+        ask: impl FnOnce(Run<'_>) + Send + 'static,
     ) -> Result<(), ScoreError> {
-        self.0.infer(inputs, Box::new(tell))
+        self.0.infer(inputs, Box::new(ask))
     }
 }

@@ -284,7 +284,7 @@ fn tensors_are_run_as_they_are_by_whoever_brings_what_the_model_takes() {
     serving.poll().unwrap();
     let infer = |inputs| {
         let (tell, told) = mpsc::sync_channel(1);
-        serving.current()?.infer(inputs, move |outputs| tell.send(outputs).unwrap())?;
+        serving.current()?.infer(inputs, move |run| tell.send(run()).unwrap())?;
         told.recv().unwrap()
     };
     let tensor = |shape: &[usize], values| Tensor::new(shape.to_vec(), values).unwrap();

@@ -133,6 +133,7 @@ async fn revoke(app: State<App>, by: Caller, Id(id): Id<ApiKeyId>) -> Result<Jso
     let mut db = app.db.acquire().await?;
     let revoked = store::api_keys::revoke(&mut db, id, app.clock.now()).await?;
     let revoked = revoked.ok_or_else(|| Failure::not_found(id))?;
+    app.keys.forget(id);
     tracing::info!(by = %by.key, key = %id, "key {} revoked key {id}", by.key);
     Ok(Json(revoked))
 }

@@ -77,9 +77,20 @@ const CONSTRAINTS: &[Broken] = &[
 impl Failure {
     /// There is nothing here under that id, or nothing that this key may see.
     pub fn not_found(id: impl std::fmt::Display) -> Self {
-        Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here")
-            .detail(format!("{id} does not exist, or this key may not see it"))
-            .into()
+        Self::nothing_here(format!("{id} does not exist, or this key may not see it"))
+    }
+
+    /// There is nothing here, as the sentence says.
+    pub fn nothing_here(detail: impl std::fmt::Display) -> Self {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here");
+        problem.detail(detail.to_string()).into()
+    }
+
+    /// Nothing that the client could mend; it may try again.
+    pub fn unavailable(detail: impl std::fmt::Display) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let problem = Problem::new(status, "unavailable", "Not able to serve right now");
+        problem.detail(detail.to_string()).retry_after_s(1).into()
     }
 
     /// A value of the body that cannot be meant.

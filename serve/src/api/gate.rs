@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -14,6 +15,7 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AffiliateId, ApiKeyId};
+use tokio::time::timeout;
 use tracking::{problem::Problem, redirect::visitor::client_address};
 
 use super::{failure::Failure, limits::Counted};
@@ -23,6 +25,9 @@ use crate::{
     scope::Scope,
     store::{self, api_keys::Kept},
 };
+
+/// How long a key that is known may wait for what the database says of it now.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Which scope each operation needs, by the path that the router matched.
 pub type Operations = BTreeMap<String, BTreeMap<&'static str, Scope>>;
@@ -130,21 +135,19 @@ async fn identify(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Calle
     // One answer for all keys that do not hold, so that none can be told from another.
     let invalid = Refusal::Unknown("the key is not valid here, has expired or was revoked");
     let now = app.clock.now();
-    let remembered = app.keys.fresh(key.id, now).filter(|_| needed.is_asked_often());
-    let kept = match remembered {
-        Some(kept) => Some(kept),
-        None => match look_up(app, key.id, now).await {
-            Ok(kept) => kept,
-            Err(error) => {
-                let stale = app.keys.stale(key.id, now).filter(|_| needed.is_asked_often());
-                Some(stale.ok_or(Refusal::Store(error))?)
-            }
-        },
+    let kept = if needed.is_asked_often() {
+        recall(app, key.id, now).await
+    } else {
+        look_up(app, key.id, now).await
     };
+    let kept = kept.map_err(Refusal::Store)?;
     let valid = kept.filter(|kept| {
         key.matches(&kept.secret_hash) && kept.is_valid(now) && kept.live == key.mode.is_live()
     });
     let kept = valid.ok_or(invalid)?;
+    if kept.last_used_at.is_none_or(|last| last + TimeDelta::minutes(1) <= now) {
+        note_use(app, key.id, now).await;
+    }
     Ok(Caller {
         key: key.id,
         mode: key.mode,
@@ -154,13 +157,43 @@ async fn identify(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Calle
     })
 }
 
+/// Writes down that a key is used, if the database takes it now: no request waits for that, nor fails by it.
+async fn note_use(app: &App, id: ApiKeyId, now: DateTime<Utc>) {
+    if app.keys.is_database_away(now) || !app.keys.is_to_be_touched(id, now) {
+        return;
+    }
+    let written = async { store::api_keys::touch(&mut *app.db.acquire().await?, id, now).await };
+    if !matches!(timeout(PATIENCE, written).await, Ok(Ok(()))) {
+        tracing::debug!(key = %id, "the use of a key was not written down");
+    }
+}
+
+/// What is known of a key that is used thousands of times a second: what the database said a moment ago, or what it says
+/// now, or, where it says nothing in time, what it said not long ago.
+async fn recall(app: &App, id: ApiKeyId, now: DateTime<Utc>) -> sqlx::Result<Option<Arc<Kept>>> {
+    if let Some(fresh) = app.keys.fresh(id, now) {
+        return Ok(Some(fresh));
+    }
+    let Some(stale) = app.keys.stale(id, now) else { return look_up(app, id, now).await };
+    if app.keys.is_database_away(now) {
+        return Ok(Some(stale));
+    }
+    match timeout(PATIENCE, look_up(app, id, now)).await {
+        Ok(Ok(kept)) => Ok(kept),
+        Ok(Err(_)) | Err(_) => {
+            app.keys.database_is_away(now);
+            Ok(Some(stale))
+        }
+    }
+}
+
 /// Asks the database for a key, and remembers what it says.
 async fn look_up(app: &App, id: ApiKeyId, now: DateTime<Utc>) -> sqlx::Result<Option<Arc<Kept>>> {
     let mut db = app.db.acquire().await?;
-    let Some(kept) = store::api_keys::for_authentication(&mut db, id).await? else { return Ok(None) };
-    if kept.is_valid(now) && kept.last_used_at.is_none_or(|last| last + TimeDelta::minutes(1) <= now) {
-        store::api_keys::touch(&mut db, id, now).await?;
-    }
+    let Some(kept) = store::api_keys::for_authentication(&mut db, id).await? else {
+        app.keys.forget(id);
+        return Ok(None);
+    };
     let kept = Arc::new(kept);
     app.keys.remember(id, &kept, now);
     Ok(Some(kept))

@@ -221,7 +221,7 @@ async fn list(
             .collect::<Result<Vec<_>, ReadError>>()
     });
     let models = match app.models.registry() {
-        Some(_) => models.await?.map_err(unreadable)?,
+        Some(_) => models.await?.map_err(|error| unreadable(&error))?,
         None => Vec::new(),
     };
     Ok(Json(listing.page(models, |model| model.name.clone())))
@@ -242,7 +242,7 @@ async fn get(app: State<App>, by: Caller, Path(name): Path<String>) -> Result<Js
         let history = aliases.history.iter().rev().map(Moved::from).collect();
         Ok(WholeModel { model: told(host, &name, &aliases), versions, history })
     });
-    whole.await?.map(Json).map_err(unreadable)
+    whole.await?.map(Json).map_err(|error| unreadable(&error))
 }
 
 /// Make a version champion or challenger, once its hashes, signature and parity vectors hold and no gate speaks against it.
@@ -349,14 +349,17 @@ impl From<Unmoved> for Failure {
     fn from(unmoved: Unmoved) -> Self {
         let error = match unmoved {
             Unmoved::Moving(error) => error,
-            Unmoved::Reading(error) => return unreadable(error),
-            Unmoved::NoRuntime(why) => return busy(why),
+            Unmoved::Reading(error) => return unreadable(&error),
+            Unmoved::NoRuntime(why) => return Self::unavailable(why),
         };
         match *error {
-            PromoteError::Read(error) => unreadable(error),
-            error @ PromoteError::Storage(_) => busy(error),
+            PromoteError::Read(error) => unreadable(&error),
+            error @ PromoteError::Storage(_) => Self::unavailable(error),
             error @ PromoteError::Undecided { .. } => Self::unprocessable("/why", error),
-            PromoteError::Unfit(error) => Self::conflict("unfit_model", error),
+            PromoteError::Unfit(error) => match &*error.cause {
+                LoadCause::Read(cause) if !matches!(cause, ReadError::Damaged { .. }) => unreadable(cause),
+                _ => Self::conflict("unfit_model", error),
+            },
             error @ PromoteError::Worse { .. } => Self::conflict("worse_than_champion", error),
             error @ (PromoteError::Already { .. } | PromoteError::NothingBefore { .. }) => {
                 Self::conflict("illegal_move", error)
@@ -366,21 +369,12 @@ impl From<Unmoved> for Failure {
 }
 
 /// A registry that cannot be read now, or does not hold what is asked for.
-pub(super) fn unreadable(error: ReadError) -> Failure {
+fn unreadable(error: &ReadError) -> Failure {
     match error {
-        ReadError::UnknownModel { .. } | ReadError::UnknownVersion { .. } => {
-            let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here");
-            problem.detail(error.to_string()).into()
-        }
-        error @ ReadError::NoAlias { .. } => Failure::conflict("illegal_move", error),
-        other => busy(other),
+        ReadError::UnknownModel { .. } | ReadError::UnknownVersion { .. } => Failure::nothing_here(error),
+        ReadError::NoAlias { .. } => Failure::conflict("illegal_move", error),
+        other => Failure::unavailable(other),
     }
-}
-
-/// Nothing that the client could mend; it may try again.
-pub(super) fn busy(detail: impl ToString) -> Failure {
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not able to serve right now");
-    problem.detail(detail.to_string()).retry_after_s(1).into()
 }
 
 /// Does what reads or writes files on a thread that may wait.
@@ -390,10 +384,8 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Failure> {
     let host = Arc::clone(host);
     let done = spawn_blocking(move || host.registry().map(|registry| work(&host, registry)));
-    let nothing = || {
-        let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here");
-        Failure::from(problem.detail("this service has no registry of models: start it with --registry"))
-    };
+    let nothing =
+        || Failure::nothing_here("this service has no registry of models: start it with --registry");
     done.await.map_err(|error| Failure::Broken(error.into()))?.ok_or_else(nothing)
 }
 
@@ -405,10 +397,19 @@ async fn moving(
 ) -> Result<Model, Failure> {
     let moved = blocking(&app.models, move |host, registry| {
         let aliases = work(host, registry)?;
-        host.look();
+        host.look_at(&model);
         Ok(told(host, &model, &aliases))
     });
     moved.await?.map_err(|unmoved: Unmoved| unmoved.into())
+}
+
+/// A model of which cannot be read what is named.
+fn unknown(host: &Host, name: &ModelName, error: &ReadError) -> Model {
+    let mut model = told(host, name, &Aliases::none());
+    for served in [&mut model.champion, &mut model.challenger] {
+        served.refused = Some(error.to_string());
+    }
+    model
 }
 
 fn told(host: &Host, name: &ModelName, aliases: &Aliases) -> Model {

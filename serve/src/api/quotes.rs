@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     AffiliateId, CampaignId, Money, Rate,
     affiliate::AffiliateStatus,
-    campaign::QualifyingEvent,
+    campaign::{CampaignStatus, QualifyingEvent},
     commission::{Credit, Plan as Terms, Sale, Step, Timeline, Version, dynamic::RatePart, settle},
 };
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,8 @@ pub struct Quote {
     campaign_id: CampaignId,
     /// For which event.
     event: String,
+    /// Whether the campaign takes clicks now; what was clicked before may still earn.
+    campaign_status: CampaignStatus,
     /// At which moment.
     at: DateTime<Utc>,
     /// What the affiliate would earn with the whole credit.
@@ -81,7 +83,7 @@ pub struct Quote {
 }
 
 /// Quote what a sale would earn an affiliate now, with the rate in force, how it came about, its bounds and the next change.
-/// Nothing is recorded. An affiliate's own key asks for itself.
+/// Nothing is recorded but the answer to a request with an idempotency key. An affiliate's own key asks for itself.
 #[utoipa::path(post, path = "/commissions/quote", tag = "quotes", request_body = NewQuote,
     responses((status = 200, description = "The quote.", body = Quote)),
     security(("key" = ["rates:read"])))]
@@ -105,8 +107,9 @@ async fn create(app: State<App>, once: Once<NewQuote>) -> Result<Response, Failu
     let earned = in_force.filter(|_| nothing_because.is_none()).and_then(|version| {
         earned(version, affiliate_id, &Sale { event: &event.name, kind: event.kind, amount })
     });
-    let nothing_because = nothing_because
-        .or_else(|| earned.is_none().then(|| format!("the terms in force pay nothing for {:?}", event.name)));
+    let nothing_because = nothing_because.or_else(|| {
+        earned.is_none().then(|| format!("the terms in force pay nothing for a {} of {amount}", event.name))
+    });
     let (base, reasons) = derivation(&timeline, at);
     let (commission, steps) = earned.unwrap_or((Money::zero(amount.currency), Vec::new()));
     let next = RatePeriod::all(&timeline).into_iter().find(|period| period.is_after(at));
@@ -114,6 +117,7 @@ async fn create(app: State<App>, once: Once<NewQuote>) -> Result<Response, Failu
         affiliate_id,
         campaign_id,
         event: event.name.clone(),
+        campaign_status: campaign.status,
         at,
         commission,
         steps,
@@ -164,7 +168,7 @@ fn why_nothing(
     if in_force.is_none() {
         return Some("no terms hold yet".to_owned());
     }
-    let least = event.min_amount.filter(|least| amount.minor < least.minor)?;
+    let least = event.min_amount.filter(|_| !event.qualifies(amount))?;
     Some(format!("a {} counts from {least} on", event.name))
 }
 

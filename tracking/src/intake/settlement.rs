@@ -361,12 +361,10 @@ fn credit<'a>(share: &Share, plan: &'a Plan, upline: &[Upline]) -> Credit<'a> {
     Credit { affiliate: share.affiliate, share_ppm: share.ppm, because, plan, upline: upline.to_vec() }
 }
 
-/// A minimum in another currency cannot be compared, so it is not reached.
+/// Whether the campaign pays for an order of this amount; for an event that it no longer lists it does.
 async fn qualifies(db: &mut PgConnection, conversion: &Conversion) -> Result<bool, sqlx::Error> {
     let campaign = plans::campaign(db, conversion.campaign).await?;
     let events = campaign.map(|campaign| campaign.events).unwrap_or_default();
-    let minimum =
-        events.into_iter().find(|event| event.name == conversion.event).and_then(|event| event.min_amount);
-    let Some(minimum) = minimum else { return Ok(true) };
-    Ok(minimum.currency == conversion.amount.currency && minimum.minor <= conversion.amount.minor)
+    let event = events.into_iter().find(|event| event.name == conversion.event);
+    Ok(event.is_none_or(|event| event.qualifies(conversion.amount)))
 }

@@ -13,7 +13,7 @@ use serde::{
 
 use super::{
     super::{body, failure::Failure},
-    datatype,
+    datatype, shown,
 };
 
 /// An inference request.
@@ -73,10 +73,18 @@ impl fmt::Display for Scalar {
         match self {
             Self::Whole(value) => value.fmt(f),
             Self::Real(value) => value.fmt(f),
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => write!(f, "{:?}", shown(text)),
             Self::Missing => f.write_str("null"),
         }
     }
+}
+
+/// What an answer has to keep to.
+pub(super) struct Wish {
+    /// What the client calls its request.
+    pub(super) id: Option<String>,
+    /// The outputs that it wants.
+    pub(super) outputs: Vec<Output>,
 }
 
 /// A request that was read, with the bytes of its tensors.
@@ -108,13 +116,13 @@ impl<'a> Asked<'a> {
         Ok(Self { request: body::from_json(json)?, bytes })
     }
 
-    /// What the client calls its request.
-    pub(super) fn id(&self) -> Option<&str> {
-        self.request.id.as_deref()
+    /// The tensors in the order of the model's signature, and what is wanted.
+    pub(super) fn checked(self, manifest: &Manifest) -> Result<(Wish, Vec<Tensor>), Failure> {
+        let (inputs, outputs) = (self.tensors(manifest)?, self.outputs(manifest)?);
+        Ok((Wish { id: self.request.id, outputs }, inputs))
     }
 
-    /// The tensors in the order of the model's signature.
-    pub(super) fn tensors(&self, manifest: &Manifest) -> Result<Vec<Tensor>, Failure> {
+    fn tensors(&self, manifest: &Manifest) -> Result<Vec<Tensor>, Failure> {
         let ports = &manifest.about.signature.inputs;
         let known = |input: &Input| ports.iter().any(|port| port.name == input.name);
         if let Some(place) = self.request.inputs.iter().position(|input| !known(input)) {
@@ -166,7 +174,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The outputs that are wanted: those that are named, or all.
-    pub(super) fn outputs(&self, manifest: &Manifest) -> Result<Vec<Output>, Failure> {
+    fn outputs(&self, manifest: &Manifest) -> Result<Vec<Output>, Failure> {
         let ports = &manifest.about.signature.outputs;
         let all = self.request.parameters.binary_data_output.unwrap_or(false);
         if self.request.outputs.is_empty() {
@@ -178,6 +186,10 @@ impl<'a> Asked<'a> {
                 let detail = format!("{} has no such output: it gives {}", manifest.model, names.join(", "));
                 Failure::unprocessable(format!("/outputs/{number}/name"), detail)
             })?;
+            if self.request.outputs[..number].iter().any(|earlier| earlier.name == wanted.name) {
+                let pointer = format!("/outputs/{number}/name");
+                return Err(Failure::unprocessable(pointer, "this output is there twice"));
+            }
             Ok(Output { place, as_bytes: wanted.parameters.binary_data.unwrap_or(all) })
         });
         wanted.collect()
@@ -191,7 +203,12 @@ impl Input {
     fn tensor(&self, port: &Port, bytes: Option<&[u8]>) -> Result<Tensor, Wrong> {
         let taken = datatype(port.element);
         if self.datatype != taken {
-            return Err(("/datatype", format!("{:?} is {taken} and not {:?}", port.name, self.datatype)));
+            let given = shown(&self.datatype);
+            return Err(("/datatype", format!("{:?} is {taken} and not {given:?}", port.name)));
+        }
+        if self.shape.len() != port.shape.len() {
+            let (has, given) = (port.shape.len(), self.shape.len());
+            return Err(("/shape", format!("{:?} has {has} dimensions, and {given} were given", port.name)));
         }
         let values = match (&self.data, bytes) {
             (Some(flat), None) => flat.values(port.element).map_err(|detail| ("/data", detail))?,
@@ -225,7 +242,10 @@ impl Flat {
         };
         let kind = datatype(element);
         Ok(match element {
-            Element::Float32 => Values::Float32(all(self, kind, |scalar| real(scalar).map(|it| it as f32))?),
+            Element::Float32 => Values::Float32(all(self, kind, |scalar| {
+                let real = real(scalar)?;
+                Some(real as f32).filter(|it| it.is_finite() || real.is_nan())
+            })?),
             Element::Float64 => Values::Float64(all(self, kind, real)?),
             Element::Int64 => Values::Int64(all(self, kind, |scalar| match scalar {
                 Scalar::Whole(value) => Some(*value),

@@ -13,29 +13,28 @@ use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, Bytes},
     extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use models::{
     registry::{Alias, ModelName, Version, manifest::Port},
-    session::{Current, ScoreError},
+    session::{Current, Run, ScoreError},
     tensor::Element,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tower_http::timeout::TimeoutLayer;
-use tracking::problem::{CONTENT_TYPE, Problem};
+use tracking::problem::Problem;
 
 use self::asked::Asked;
 use super::{
     failure::Failure,
     gate::{self, Gate, Operations},
-    models::{busy, unreadable},
     protected,
 };
 use crate::{app::App, host::Held, scope::Scope};
@@ -44,8 +43,12 @@ use crate::{app::App, host::Held, scope::Scope};
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// After this long an inference is given up.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// An error's body is a problem, which is far smaller.
-const PROBLEM_LIMIT: usize = 64 * 1024;
+/// A request or an answer of more bytes is not read or written beside others on a thread of the server.
+const SMALL: usize = 64 * 1024;
+/// Those of them that may be in work at once.
+static LARGE: Semaphore = Semaphore::const_new(4);
+/// The registry was not looked at yet.
+const NOT_YET: &str = "the models are not loaded yet";
 /// The bytes of JSON before the bytes of tensors.
 const JSON_LENGTH: &str = "inference-header-content-length";
 /// What a runtime of ONNX files is called among the protocol's platforms.
@@ -87,7 +90,7 @@ async fn server() -> Json<Value> {
 
 async fn can_infer(app: State<App>) -> Result<Json<Value>, Failure> {
     let ready = app.models.has_looked();
-    ready.then(|| Json(json!({"ready": true}))).ok_or_else(|| busy("the models are not loaded yet"))
+    ready.then(|| Json(json!({"ready": true}))).ok_or_else(|| Failure::unavailable(NOT_YET))
 }
 
 /// The model in a path, and the version if it names one.
@@ -100,13 +103,10 @@ struct Meant {
 impl Meant {
     fn held(&self, app: &App) -> Result<Arc<Held>, Failure> {
         let name = ModelName::from_str(&self.model).ok();
-        name.and_then(|name| app.models.model(&name)).ok_or_else(|| {
-            let why = app.models.faults();
-            if app.models.has_looked() && why.is_empty() {
-                not_found(format!("no model is called {:?} here", self.model))
-            } else {
-                busy(if why.is_empty() { "the models are not loaded yet".to_owned() } else { why.join("; ") })
-            }
+        name.and_then(|name| app.models.model(&name)).ok_or_else(|| match app.models.fault() {
+            Some(fault) => Failure::unavailable(fault),
+            None if !app.models.has_looked() => Failure::unavailable(NOT_YET),
+            None => Failure::nothing_here(format!("no model is called {:?} here", shown(&self.model))),
         })
     }
 
@@ -115,19 +115,31 @@ impl Meant {
         let held = self.held(app)?;
         let Some(named) = &self.version else {
             let refused = |error: ScoreError| held.champion.refusal().unwrap_or_else(|| error.to_string());
-            return held.champion.current().map_err(|error| busy(refused(error)));
+            return held.champion.current().map_err(|error| Failure::unavailable(refused(error)));
         };
-        let version = named.parse::<Version>().map_err(not_found)?;
-        let both = [(Alias::Champion, &held.champion), (Alias::Challenger, &held.challenger)];
-        let both = both.into_iter().filter_map(|(alias, serving)| Some((alias, serving.current().ok()?)));
-        let both: Vec<_> = both.collect();
+        let version = shown(named).parse::<Version>().map_err(Failure::nothing_here)?;
+        let both = loaded(&held);
         let loaded = both.iter().map(|(alias, it)| format!("{} as {alias}", it.manifest().version));
         let loaded = loaded.reduce(|all, one| format!("{all}, {one}")).unwrap_or_else(|| "none".to_owned());
         let found = both.into_iter().find(|(_, it)| it.manifest().version == version);
         found.map(|(_, it)| it).ok_or_else(|| {
-            not_found(format!("version {version} of {} is not loaded: loaded is {loaded}", self.model))
+            Failure::nothing_here(format!(
+                "version {version} of {} is not loaded: loaded is {loaded}",
+                self.model
+            ))
         })
     }
+}
+
+/// What of a client's words is repeated to it.
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// The versions that serve.
+fn loaded(held: &Held) -> Vec<(Alias, Current)> {
+    let both = [(Alias::Champion, &held.champion), (Alias::Challenger, &held.challenger)];
+    both.into_iter().filter_map(|(alias, serving)| Some((alias, serving.current().ok()?))).collect()
 }
 
 #[derive(Serialize)]
@@ -158,13 +170,12 @@ impl From<&Port> for Told {
 async fn metadata(app: State<App>, Path(meant): Path<Meant>) -> Result<Json<Metadata>, Failure> {
     let current = meant.version(&app)?;
     let manifest = current.manifest();
-    let (name, registry) = (manifest.model.clone(), app.models.registry().cloned());
-    let versions = tokio::task::spawn_blocking(move || registry.map(|it| it.versions(&name)).transpose());
-    let versions = versions.await.map_err(|error| Failure::Broken(error.into()))?.map_err(unreadable)?;
+    let held = meant.held(&app)?;
+    let versions = loaded(&held).iter().map(|(_, it)| it.manifest().version.to_string()).collect();
     let signature = &manifest.about.signature;
     Ok(Json(Metadata {
         name: manifest.model.clone(),
-        versions: versions.unwrap_or_default().iter().map(Version::to_string).collect(),
+        versions,
         platform: PLATFORM,
         inputs: signature.inputs.iter().map(Told::from).collect(),
         outputs: signature.outputs.iter().map(Told::from).collect(),
@@ -184,16 +195,31 @@ async fn infer(
     body: Bytes,
 ) -> Result<Response, Failure> {
     let current = meant.version(&app)?;
-    let manifest = current.manifest();
-    let length = headers.get(JSON_LENGTH).map(HeaderValue::as_bytes);
-    let asked = Asked::read(length, &body)?;
-    let inputs = asked.tensors(manifest)?;
-    let wanted = asked.outputs(manifest)?;
+    let manifest = Arc::clone(current.manifest());
+    let length = headers.get(JSON_LENGTH).map(|length| length.as_bytes().to_vec());
+    let is_large = SMALL < body.len();
+    // What is large is read and written on a thread that may be busy, and not by many at once.
+    let turn = is_large.then(|| LARGE.try_acquire()).transpose();
+    let _turn = turn.map_err(|_| Failure::unavailable("other large requests are in work"))?;
+    let known = Arc::clone(&manifest);
+    let read = move || Asked::read(length.as_deref(), &body)?.checked(&known);
+    let (asked, inputs) = if is_large { aside(read).await?? } else { read()? };
     let (tell, told) = oneshot::channel();
-    current.infer(inputs, move |outputs| drop(tell.send(outputs))).map_err(unscored)?;
+    let ask = move |run: Run<'_>| {
+        if !tell.is_closed() {
+            drop(tell.send(run()));
+        }
+    };
+    current.infer(inputs, ask).map_err(unscored)?;
     let stopped = || ScoreError::Stopped { model: manifest.model.clone() };
     let outputs = told.await.unwrap_or_else(|_| Err(stopped())).map_err(unscored)?;
-    said::answer(&asked, &wanted, (manifest, &outputs))
+    let is_large = SMALL < outputs.iter().map(|tensor| tensor.values().bytes()).sum();
+    let write = move || said::answer(&asked, (&manifest, &outputs));
+    if is_large { aside(write).await? } else { write() }
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::Broken(error.into()))
 }
 
 /// What the protocol calls a kind of number.
@@ -215,25 +241,14 @@ fn unscored(error: ScoreError) -> Failure {
     }
 }
 
-fn not_found(detail: impl ToString) -> Failure {
-    let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here");
-    problem.detail(detail.to_string()).into()
-}
-
 /// Puts the sentence of a problem under the name that the protocol's clients read.
 async fn with_error(response: Response) -> Response {
-    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == CONTENT_TYPE);
-    if !is_problem {
-        return response;
-    }
-    let (mut parts, body) = response.into_parts();
-    let bytes = to_bytes(body, PROBLEM_LIMIT).await.unwrap_or_default();
-    let Ok(mut problem) = serde_json::from_slice::<Value>(&bytes) else {
-        return (parts, Body::from(bytes)).into_response();
-    };
-    let first = problem["errors"][0]["detail"].as_str();
-    let sentence = problem["detail"].as_str().or(first).or(problem["title"].as_str());
-    problem["error"] = sentence.unwrap_or_default().into();
+    let Some(problem) = response.extensions().get::<Problem>() else { return response };
+    let Ok(mut told) = serde_json::to_value(problem) else { return response };
+    let first = told["errors"][0]["detail"].as_str();
+    let sentence = told["detail"].as_str().or(first).or(told["title"].as_str());
+    told["error"] = sentence.unwrap_or_default().into();
+    let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    (parts, Body::from(problem.to_string())).into_response()
+    (parts, Body::from(told.to_string())).into_response()
 }

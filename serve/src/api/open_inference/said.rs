@@ -11,12 +11,7 @@ use models::{
 };
 use serde::Serialize;
 
-use super::{
-    super::failure::Failure,
-    JSON_LENGTH,
-    asked::{Asked, Output},
-    datatype,
-};
+use super::{super::failure::Failure, JSON_LENGTH, asked::Wish, datatype};
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -54,13 +49,9 @@ enum Data<'a> {
 }
 
 /// The answer: JSON alone, or with the bytes of outputs behind it.
-pub(super) fn answer(
-    asked: &Asked<'_>,
-    wanted: &[Output],
-    (manifest, given): (&Manifest, &[Tensor]),
-) -> Result<Response, Failure> {
+pub(super) fn answer(wish: &Wish, (manifest, given): (&Manifest, &[Tensor])) -> Result<Response, Failure> {
     let mut bytes = Vec::new();
-    let outputs = wanted.iter().filter_map(|output| {
+    let outputs = wish.outputs.iter().filter_map(|output| {
         let port = manifest.about.signature.outputs.get(output.place)?;
         let tensor = given.get(output.place)?;
         let begin = bytes.len();
@@ -78,9 +69,9 @@ pub(super) fn answer(
         outputs: outputs.collect(),
         model_name: &manifest.model,
         model_version: manifest.version.to_string(),
-        id: asked.id(),
+        id: wish.id.as_deref(),
     };
-    if !wanted.iter().any(|output| output.as_bytes) {
+    if !wish.outputs.iter().any(|output| output.as_bytes) {
         return Ok(Json(answer).into_response());
     }
     let mut body = serde_json::to_vec(&answer)?;
