@@ -5,9 +5,11 @@
 //! asking. A caller makes [`Interactions`], [`Profiles`] where more is known, and [`Seen`] of both; fits one of
 //! [`CANDIDATES`] or a [`Blend`]; takes lists by [`lists`] or [`Scorer::scores`] with [`top::of_scores`], and reasons by
 //! [`Scorer::reasons`]; [`OrPopular`] has something for those of whom nothing is known. The candidate
-//! `value` predicts what a pair is worth rather than whether it happens. [`assign`] shares places out under capacities and budgets, [`explore`] shows some by chance and says with which, [`exposure`] keeps places for
-//! newcomers. All is the same at any number of threads.
+//! `value` predicts what a pair is worth rather than whether it happens. [`assign`] shares places out under capacities and
+//! budgets, [`explore`] shows some by chance and says with which, [`exposure`] keeps places for newcomers, [`off_policy`] says
+//! what lists would have brought, and [`alike`] who is like whom. All is the same at any number of threads.
 
+pub mod alike;
 pub mod assign;
 mod blend;
 pub mod candidates;
@@ -17,7 +19,8 @@ mod interactions;
 mod inverse;
 pub mod market;
 pub mod metrics;
-mod profiles;
+pub mod off_policy;
+pub mod profiles;
 mod ridge;
 mod split;
 #[cfg(test)]

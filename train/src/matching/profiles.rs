@@ -50,6 +50,11 @@ impl Profiles {
         Ok(profiles)
     }
 
+    /// Features by their numbers and weights, a row for each.
+    pub(super) fn from_rows(names: Vec<String>, rows: Vec<Vec<(u32, f64)>>) -> Self {
+        Self { names, rows }
+    }
+
     /// How many users or items there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -116,11 +121,14 @@ fn ranges(name: &str, numbers: &[f64], words: &mut BTreeMap<String, Vec<u32>>) {
     }
 }
 
+/// The words of a category: what `|`, `;`, `,` or spaces part.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['|', ';', ',', ' ']).filter(|word| !word.is_empty())
+}
+
 fn tokens(name: &str, texts: &[Option<String>], words: &mut BTreeMap<String, Vec<u32>>) {
     for (row, text) in texts.iter().enumerate() {
-        for word in
-            text.iter().flat_map(|text| text.split(['|', ';', ',', ' '])).filter(|word| !word.is_empty())
-        {
+        for word in text.iter().flat_map(|text| self::words(text)) {
             words.entry(format!("{name}={word}")).or_default().push(row as u32);
         }
     }

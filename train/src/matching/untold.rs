@@ -48,4 +48,8 @@ impl Scorer for OrPopular {
         }
         vec![Reason { because: Because::Untold, contribution: self.popularity.scores(user)[item] }]
     }
+
+    fn without(&self, user: usize, item: usize, because: &Because) -> Option<f64> {
+        if self.untold[user] { None } else { self.scorer.without(user, item, because) }
+    }
 }

@@ -63,6 +63,14 @@ impl Seen {
     pub fn with(&self, interactions: Interactions) -> Result<Arc<Self>, MatchingError> {
         Self::new(interactions, self.users.clone(), self.items.clone())
     }
+
+    /// The same from the items' side: they are the users.
+    ///
+    /// # Errors
+    /// When there is no interaction.
+    pub fn turned(&self) -> Result<Arc<Self>, MatchingError> {
+        Self::new(self.interactions.turned(), self.items.clone(), self.users.clone())
+    }
 }
 
 /// Why an item is recommended: a part of its score.
@@ -96,6 +104,11 @@ pub trait Scorer: Debug + Send + Sync {
 
     /// What a score comes from; the contributions add up to it.
     fn reasons(&self, user: usize, item: usize) -> Vec<Reason>;
+
+    /// The score if what a reason names were not so; none where nobody can say without learning again.
+    fn without(&self, _user: usize, _item: usize, _because: &Because) -> Option<f64> {
+        None
+    }
 }
 
 /// A fitted candidate of any kind.
