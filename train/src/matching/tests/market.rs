@@ -26,7 +26,7 @@ fn shown(market: &Market, scorer: &dyn Scorer, rate: f64, seed: u64) -> Vec<Logg
     let mut log = Vec::new();
     for user in 0..users {
         let best = of_scores(&scorer.scores(user), &Eligible::all(items), 10);
-        for _ in 0..5 {
+        for _ in 0..6 {
             let item =
                 if dice.unit() < rate { dice.index(items) } else { best[dice.index(10)].item as usize };
             let is_best = best.iter().any(|scored| scored.item as usize == item);
@@ -41,8 +41,8 @@ fn shown(market: &Market, scorer: &dyn Scorer, rate: f64, seed: u64) -> Vec<Logg
 
 #[test]
 fn intervals_hold_what_lists_would_have_brought() {
-    let plan = Plan { affiliates: 200, campaigns: 40, density: 0.1, ..Plan::default() };
-    let mut held = [0; 3];
+    let plan = Plan { affiliates: 300, campaigns: 40, density: 0.1, ..Plan::default() };
+    let (mut held, mut refused) = ([0; 3], 0);
     for seed in 0..100 {
         let market = Market::draw(&plan, 500 + seed).unwrap();
         let items = plan.campaigns;
@@ -59,11 +59,19 @@ fn intervals_hold_what_lists_would_have_brought() {
             chances.iter().map(|(item, chance)| chance * market.truth()[user * items + *item as usize]).sum()
         };
         let truth = (0..plan.affiliates).map(of_user).sum::<f64>() / plan.affiliates as f64;
-        for (held, said) in held.iter_mut().zip(estimate(&log, chances).unwrap()) {
+        let Ok(said) = estimate(&log, chances) else {
+            refused += 1;
+            continue;
+        };
+        for (held, said) in held.iter_mut().zip(said) {
             *held += usize::from(said.value.holds(truth));
         }
     }
-    assert!(held.iter().all(|held| (93..100).contains(held)), "{held:?} of 100");
+    // In one of a thousand weights are further from what they should be than chance takes them.
+    assert!(
+        refused <= 2 && held.iter().all(|held| (93..=100 - refused).contains(held)),
+        "{held:?}, {refused}"
+    );
 }
 
 #[test]

@@ -133,20 +133,24 @@ impl Features {
     }
 }
 
-/// What a lake and a file tell, of so many; what both tell, the file tells.
-pub(super) fn joined(facts: Columns, features: Option<Features>, count: usize) -> Result<Columns> {
-    let told = features.map_or_else(Vec::new, |features| features.aligned(count));
-    let names: BTreeSet<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
-    let mut columns: Columns =
-        facts.into_iter().filter(|(name, _)| !names.contains(name.as_str())).collect();
-    for (_, values) in &mut columns {
-        match values {
+/// What a lake and a file tell, of so many: of whom the file says nothing in a column of words, the lake does.
+pub(super) fn joined(facts: Columns, features: Option<Features>, count: usize) -> Columns {
+    let mut columns = features.map_or_else(Vec::new, |features| features.aligned(count));
+    for (name, mut fact) in facts {
+        match &mut fact {
             Values::Numbers(numbers) => numbers.resize(count, f64::NAN),
             Values::Categories(texts) => texts.resize(count, None),
         }
+        match (columns.iter_mut().find(|(told, _)| *told == name), fact) {
+            (Some((_, Values::Categories(told))), Values::Categories(fact)) => {
+                let silent = told.iter_mut().zip(fact).filter(|(told, _)| told.is_none());
+                silent.for_each(|(told, fact)| *told = fact);
+            }
+            (Some(_), _) => {}
+            (None, fact) => columns.push((name, fact)),
+        }
     }
-    columns.extend(told);
-    Ok(columns)
+    columns
 }
 
 /// What is known of them as features, where anything is.
@@ -164,9 +168,10 @@ pub(in crate::jobs::matching) fn words_of(values: &Values) -> Vec<BTreeSet<Strin
             .iter()
             .map(|number| Some(number.to_string()).filter(|_| number.is_finite()).into_iter().collect())
             .collect(),
-        Values::Categories(texts) => {
-            texts.iter().map(|text| text.iter().flat_map(|it| words(it)).map(str::to_owned).collect()).collect()
-        }
+        Values::Categories(texts) => texts
+            .iter()
+            .map(|text| text.iter().flat_map(|it| words(it)).map(str::to_owned).collect())
+            .collect(),
     }
 }
 

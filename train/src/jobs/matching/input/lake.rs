@@ -82,8 +82,7 @@ impl Told {
     fn click(&mut self, click: &Click) {
         let at_us = click.occurred_at_us;
         let part_of_day = (at_us.div_euclid(HOUR_US).rem_euclid(24) / 6) as usize;
-        let texts =
-            [&click.country, click.device.name(), &click.tags.source, PARTS_OF_DAY[part_of_day]];
+        let texts = [&click.country, click.device.name(), &click.tags.source, PARTS_OF_DAY[part_of_day]];
         self.advertisers.insert(click.campaign, click.advertiser);
         let pair = self.pairs.entry((click.affiliate, click.campaign)).or_default();
         pair.clicks += 1;
@@ -165,15 +164,14 @@ impl Told {
             (self.of_nobody, "orders were credited to nobody, and are left out"),
             (self.unpriced, "orders have no known rate, and no commission is taken from them"),
         ];
-        let notes = told.iter().filter(|(count, _)| 0 < *count).map(|(count, what)| format!("{count} {what}"));
+        let notes =
+            told.iter().filter(|(count, _)| 0 < *count).map(|(count, what)| format!("{count} {what}"));
         let notes = notes.collect();
         let affiliate_facts = self.facts(&of_affiliates);
         let mut campaign_facts = self.facts(&of_campaigns);
         let advertiser = |campaign: &CampaignId| self.advertisers.get(campaign).map(ToString::to_string);
-        campaign_facts.push((
-            "advertiser".to_owned(),
-            Values::Categories(campaigns.iter().map(advertiser).collect()),
-        ));
+        campaign_facts
+            .push(("advertiser".to_owned(), Values::Categories(campaigns.iter().map(advertiser).collect())));
         let names_of_affiliates = named(affiliates.iter().map(ToString::to_string));
         let names_of_campaigns = named(campaigns.iter().map(ToString::to_string));
         let (mut names, mut facts, mut called) = (

@@ -158,12 +158,8 @@ impl Begun {
         let is_timed = table.has(TIME);
         let times = if is_timed { past(&table, clock)? } else { vec![0; table.rows()] };
         let row = |row: usize| {
-            let pair = Interaction {
-                user: user[row],
-                item: item[row],
-                value: values[row],
-                ts_us: times[row],
-            };
+            let pair =
+                Interaction { user: user[row], item: item[row], value: values[row], ts_us: times[row] };
             (pair, weights[row])
         };
         Ok(Self {
@@ -207,8 +203,8 @@ impl Begun {
         }
         let [user_facts, item_facts] = self.facts;
         let columns = [
-            features::joined(user_facts, of_users, users.len())?,
-            features::joined(item_facts, of_items, items.len())?,
+            features::joined(user_facts, of_users, users.len()),
+            features::joined(item_facts, of_items, items.len()),
         ];
         let given = self.rows.len();
         let interactions = Interactions::weighed(users.len(), items.len(), self.rows)?;

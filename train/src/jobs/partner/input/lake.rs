@@ -223,7 +223,9 @@ fn won(
             let value = parts.iter().map(|order| order.left(fates, until_us)).sum::<f64>();
             let credited = || parts.iter().filter(|order| order.affiliate.is_some());
             let paid = |order: &Order| {
-                rates.at(order.campaign, order.affiliate, order.at_us).map(|rate| f64::from(rate.ppm) / 1e6 * order.left(fates, until_us))
+                rates
+                    .at(order.campaign, order.affiliate, order.at_us)
+                    .map(|rate| f64::from(rate.ppm) / 1e6 * order.left(fates, until_us))
             };
             let told = credited().map(paid).sum::<Option<f64>>();
             let of_amounts = credited().map(|order| order.left(fates, until_us)).sum();
