@@ -235,7 +235,7 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
     place.check_refused(&format!("{ALL} --k 0"), "--k is 0");
     let last = format!("{ALL} --split leave-last --test-share 0.1");
     place.check_refused(&last, "--test-share goes with --split random and time");
-    place.check_refused("--out nowhere", "--interactions");
+    place.check_refused("", "--interactions");
     place.check_refused("--interactions seen.csv --model cosine", "give them, or choose another model");
     place.check_refused(&format!("{ALL} --column sum=total"), "there is no field \"sum\"");
     place.write("items.csv", "item,kind\ni1,a\ni1,b\n");

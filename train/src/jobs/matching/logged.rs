@@ -39,7 +39,7 @@ pub(super) struct Would {
 }
 
 impl Matching {
-    /// Judges lists that were learned without the pairs of the log, and of which the log's pairs may be part.
+    /// Judges lists that were learned without the pairs of the log, and of which all pairs may be part that rules allow.
     pub(super) fn would(&self, way: &Way, rules: &Rules) -> Result<Option<Would>> {
         let Some(path) = &self.log.log else { return Ok(None) };
         let fields = of_file(&self.input.column, &[USER, ITEM, PROPENSITY, VALUE]);
@@ -56,11 +56,8 @@ impl Matching {
         let learned = way.market.seen.with(others)?;
         let k = self.k.min(known.items());
         let fitted = way.judged[way.chosen].model.fit(&learned, k, self.run.seed)?;
-        let open = |user: usize| {
-            let mut open = rules.open_to(user, known.items());
-            learned.interactions.of_user(user).iter().for_each(|row| open.remove(row.item as usize));
-            open
-        };
+        // Also what users have: lists without it would have the more in common with the log, the more of it there is.
+        let open = |user: usize| rules.open_to(user, known.items());
         let (best, _) = self.places.best(&*fitted.scorer, &open, &way.market, k);
         let chances = |user: u32| self.places.chances(&best[user as usize], &open(user as usize));
         Ok(Some(Would {

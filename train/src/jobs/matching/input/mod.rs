@@ -42,11 +42,11 @@ pub(super) struct InputArgs {
     /// Folder, or s3://BUCKET/FOLDER, of the event lake that affiliates, campaigns, and the margin of their clicks are taken from
     #[arg(long, value_name = "LAKE", conflicts_with = "interactions")]
     lake: Option<PathBuf>,
-    /// Of a lake: who the users are; the others are the items
-    #[arg(long, value_enum, default_value_t = Users::Affiliates, requires = "lake")]
-    users: Users,
+    /// Of a lake: who the users are; the others are the items [default: affiliates]
+    #[arg(long, value_enum)]
+    users: Option<Users>,
     /// Of a lake: only orders in this currency
-    #[arg(long, value_name = "CODE", requires = "lake")]
+    #[arg(long, value_name = "CODE")]
     currency: Option<Currency>,
     /// A file with a row for each user: user, and any other columns; who is only here is a newcomer
     #[arg(long, value_name = "FILE")]
@@ -118,9 +118,13 @@ struct Begun {
 impl Market {
     /// Reads them; `has_room` where room is asked for.
     pub(super) fn read(asked: &InputArgs, has_room: bool, clock: &Clock) -> Result<Self> {
+        ensure!(
+            asked.lake.is_some() || (asked.users.is_none() && asked.currency.is_none()),
+            "--users and --currency are about an event lake: say --lake LAKE, or leave them out"
+        );
         let begun = match (&asked.interactions, &asked.lake) {
             (Some(file), _) => Begun::of_file(file, &asked.column, clock)?,
-            (None, Some(lake)) => lake::read(lake, asked.users, asked.currency)?,
+            (None, Some(lake)) => lake::read(lake, asked.users.unwrap_or(Users::Affiliates), asked.currency)?,
             (None, None) => bail!("say which file (--interactions) or which lake (--lake) pairs come from"),
         };
         begun.market(asked, has_room)
