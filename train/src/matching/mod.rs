@@ -22,7 +22,6 @@ mod ridge;
 mod split;
 #[cfg(test)]
 mod tests;
-pub mod top;
 mod untold;
 
 use rayon::prelude::*;
@@ -30,6 +29,7 @@ use rayon::prelude::*;
 pub use blend::{Blend, BlendPlan};
 pub use candidates::{Because, CANDIDATES, Candidate, Fitted, Reason, Scorer, Seen};
 pub use interactions::{Interaction, Interactions};
+pub use models::best as top;
 pub use profiles::Profiles;
 pub use split::{Parts, Split};
 pub use untold::OrPopular;

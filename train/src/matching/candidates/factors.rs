@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use models::nearest::product;
+
 use crate::{
     linear,
-    matching::{
-        Because, Interactions, MatchingError, Profiles, Reason, Scorer, Seen, ridge::Ridge, top::product,
-    },
+    matching::{Because, Interactions, MatchingError, Profiles, Reason, Scorer, Seen, ridge::Ridge},
 };
 
 /// What squared slopes from features to vectors cost.
