@@ -1,5 +1,6 @@
 //! `tributary-train match`: the right items for each user, by candidates that are judged on interactions that were held out.
 
+mod export;
 mod input;
 mod pages;
 mod written;
@@ -8,10 +9,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use domain::Clock;
+use models::registry::Publication;
 use rayon::prelude::*;
 
 use self::input::Market;
-use super::{folder::Folder, run::RunArgs};
+use super::{folder::Folder, publish::RegistryArgs, run::RunArgs};
 use crate::{
     anomaly::dice::Dice,
     matching::{
@@ -51,6 +54,8 @@ pub struct Matching {
     #[arg(long, default_value_t = 10, value_name = "COUNT")]
     k: usize,
     #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
     run: RunArgs,
 }
 
@@ -80,6 +85,8 @@ pub enum Model {
     Als,
     /// Factors by pairwise ranking.
     Bpr,
+    /// Vectors by two networks, over ids and features.
+    TwoTower,
     /// What pairs are worth: boosted trees on the features of both, and what is particular to each.
     Value,
     /// Several of them with weights that were learned.
@@ -105,7 +112,7 @@ impl Model {
             let weights = blend.weights().map(|(name, known, new)| (name.to_owned(), [known, new])).collect();
             return Ok(Fitted { weights, scorer: Box::new(OrPopular::new(Box::new(blend), seen, seed)?) });
         }
-        let candidate = named(&self.name()).expect("each model but the blend is a candidate of this name");
+        let candidate = named(&self.name()).ok_or_else(|| MatchingError::NotBuiltIn(self.name()))?;
         let scorer = Box::new(OrPopular::new((candidate.fit)(seen, seed)?, seen, seed)?);
         Ok(Fitted { weights: Vec::new(), scorer })
     }
@@ -144,6 +151,7 @@ struct Said {
     /// Who recommends: its place among those that were judged.
     chosen: usize,
     recommended: Vec<Vec<Recommended>>,
+    scorer: Box<dyn Scorer>,
 }
 
 /// The confidence of intervals, and of how many drawings of users they come.
@@ -157,7 +165,7 @@ impl Matching {
     ///
     /// # Errors
     /// When it cannot be done; nothing is written then.
-    pub fn run(&self) -> Result<String> {
+    pub fn run(&self, clock: &Clock) -> Result<String> {
         ensure!(0 < self.k, "--k is 0, and must be at least 1");
         let asked = self.model.asked();
         let (folder, stopped) = self.run.begin()?;
@@ -169,12 +177,21 @@ impl Matching {
         if items < self.k {
             market.notes.push(format!("--k is {}, and there are {items} items: lists end with them", self.k));
         }
-        let told = Self { k: self.k.min(items), ..self.clone() }.recommend(market, &folder, &watch)?;
+        let asked = Self { k: self.k.min(items), ..self.clone() };
+        let (mut told, publication) = asked.recommend(market, &folder, (&watch, clock))?;
         folder.keep()?;
+        if let Some(version) = export::published(publication, &self.registry, &self.run.out)? {
+            told = format!("{told}\n{version}");
+        }
         Ok(format!("{told}\nrecommendations, measures and the report are in {}", self.run.out.display()))
     }
 
-    fn recommend(&self, mut market: Market, folder: &Folder, watch: &Watch) -> Result<String> {
+    fn recommend(
+        &self,
+        mut market: Market,
+        folder: &Folder,
+        (watch, clock): (&Watch, &Clock),
+    ) -> Result<(String, Result<Publication>)> {
         let split = match self.split {
             Held::Random => Split::Random { test: self.test_share },
             Held::Time => Split::Time { test: self.test_share },
@@ -204,10 +221,11 @@ impl Matching {
         let recommended = recommended(&*fitted.scorer, &market.seen, self.k);
         watch.done();
         watch.step("writing files")?;
-        let said = Said { market, parts, judged, chosen, recommended };
+        let said = Said { market, parts, judged, chosen, recommended, scorer: fitted.scorer };
         written::write(folder, &said, self)?;
+        let publication = export::publication(&said, self, clock);
         watch.done();
-        Ok(pages::summary(&said, self))
+        Ok((pages::summary(&said, self), publication))
     }
 
     fn market(&self) -> Result<Market> {

@@ -13,7 +13,7 @@ use super::effects::Effects;
 use crate::{
     anomaly::matrix::Matrix,
     gbdt::{self, Boosted, Examples, GbdtError, Settings, losses::Squared},
-    matching::{Because, Candidate, Interaction, MatchingError, Profiles, Reason, Scorer, Seen},
+    matching::{Because, Candidate, Exported, Interaction, MatchingError, Profiles, Reason, Scorer, Seen},
 };
 
 pub(super) const VALUE: Candidate = Candidate {
@@ -49,9 +49,16 @@ fn column(name: &str) -> &str {
 }
 
 /// What is known of either side.
-struct Sides<'a> {
-    users: &'a Profiles,
-    items: &'a Profiles,
+pub(super) struct Sides<'a> {
+    pub(super) users: &'a Profiles,
+    pub(super) items: &'a Profiles,
+}
+
+/// How many columns both sides have, and for each feature which of them it is of and its number there.
+pub(super) struct Places<'a> {
+    pub(super) columns: u32,
+    pub(super) users: &'a [Option<(u32, u32)>],
+    pub(super) items: &'a [Option<(u32, u32)>],
 }
 
 /// Learns what pairs are worth from those of which it is known.
@@ -224,7 +231,8 @@ fn pair_effects(
 ) -> [f64; 4] {
     let mean = |which: usize, row: usize, profiles: &Profiles, features: &[(u32, f64)]| {
         let one = |feature: &(u32, f64)| of(&effects[which], group(row, feature.0, profiles), 2);
-        features.iter().map(one).sum::<f64>() / features.len().max(1) as f64
+        // In single precision, so that a graph's sums in another order are the same.
+        f64::from((features.iter().map(one).sum::<f64>() / features.len().max(1) as f64) as f32)
     };
     [
         of(&effects[0], item as u64, 0),
@@ -247,8 +255,37 @@ fn effects_without(
 }
 
 impl Value {
+    /// The names of a pair's columns.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(super) fn trees(&self) -> &Boosted {
+        &self.trees
+    }
+
+    pub(super) fn effects(&self) -> &[Effects; 4] {
+        &self.effects
+    }
+
+    pub(super) fn places(&self) -> Places<'_> {
+        let Shared { columns, users, items } = &self.shared;
+        Places { columns: columns.len() as u32, users, items }
+    }
+
+    pub(super) fn sides(&self) -> Sides<'_> {
+        sides(&self.seen).expect("a value model is fitted on features of both sides")
+    }
+
+    pub(super) fn columns_of(&self, user: usize, item: usize) -> Vec<f64> {
+        let mut row = Vec::with_capacity(self.names.len());
+        self.row(&mut row, user, item);
+        row
+    }
+
     fn row(&self, values: &mut Vec<f64>, user: usize, item: usize) {
-        let Ok(sides) = sides(&self.seen) else { return };
+        let sides = self.sides();
         let known = pair_effects(&self.effects, &sides, (user, item), |effects, group, _| effects.of(group));
         fill(values, &sides, &self.shared, (user, item), known);
     }
@@ -263,12 +300,14 @@ impl Scorer for Value {
     }
 
     fn reasons(&self, user: usize, item: usize) -> Vec<Reason> {
-        let mut row = Vec::new();
-        self.row(&mut row, user, item);
-        let said = self.trees.contributions(&row);
+        let said = self.trees.contributions(&self.columns_of(user, item));
         let named = self.names.iter().zip(said.features).filter(|(_, it)| *it != 0.0);
         let named = named
             .map(|(name, contribution)| Reason { because: Because::Feature(name.clone()), contribution });
         named.chain([Reason { because: Because::Rest, contribution: said.base }]).collect()
+    }
+
+    fn exported(&self) -> Option<Exported<'_>> {
+        Some(Exported::Value(self))
     }
 }
