@@ -25,14 +25,14 @@ mod ridge;
 mod split;
 #[cfg(test)]
 mod tests;
-pub mod top;
 mod untold;
 
 use rayon::prelude::*;
 
 pub use blend::{Blend, BlendPlan};
-pub use candidates::{Because, CANDIDATES, Candidate, Fitted, Reason, Scorer, Seen};
+pub use candidates::{Because, CANDIDATES, Candidate, Exported, Fitted, Reason, Scorer, Seen};
 pub use interactions::{Interaction, Interactions};
+pub use models::best as top;
 pub use profiles::Profiles;
 pub use split::{Parts, Split};
 pub use untold::OrPopular;
@@ -99,6 +99,12 @@ pub enum MatchingError {
         /// What it may be.
         allowed: &'static str,
     },
+    /// A candidate whose library this program was built without.
+    #[error("{0} is not built in; build with the feature `torch`, or choose another model")]
+    NotBuiltIn(String),
+    /// Libtorch could not do what a network asked of it.
+    #[error("libtorch failed: {0}")]
+    Torch(String),
     /// Trees could not be grown.
     #[error(transparent)]
     Trees(#[from] GbdtError),

@@ -1,6 +1,7 @@
 //! `tributary-train match`: the right items for each user, by candidates that are judged on interactions that were held out.
 
 mod assigned;
+mod export;
 mod gaps;
 mod input;
 mod judged;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use domain::Clock;
+use models::registry::Publication;
 
 use self::{
     assigned::Shares,
@@ -28,7 +30,7 @@ use self::{
     places::{PlaceArgs, Placed},
     rules::{RuleArgs, Rules},
 };
-use super::{folder::Folder, run::RunArgs};
+use super::{folder::Folder, publish::RegistryArgs, run::RunArgs};
 use crate::{
     matching::{Blend, BlendPlan, MatchingError, OrPopular, Parts, Scorer, Seen, Split, candidates::named},
     watch::Watch,
@@ -75,6 +77,8 @@ pub struct Matching {
     #[command(flatten)]
     log: LogArgs,
     #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
     run: RunArgs,
 }
 
@@ -115,6 +119,8 @@ pub enum Model {
     Als,
     /// Factors by pairwise ranking.
     Bpr,
+    /// Vectors by two networks, over ids and features.
+    TwoTower,
     /// What pairs are worth: boosted trees on the features of both, and what is particular to each.
     Value,
     /// Several of them with weights that were learned.
@@ -148,7 +154,7 @@ impl Model {
             let weights = blend.weights().map(|(name, known, new)| (name.to_owned(), [known, new])).collect();
             return Ok(Fitted { weights, scorer: Box::new(OrPopular::new(Box::new(blend), seen, seed)?) });
         }
-        let candidate = named(&self.name()).expect("each model but the blend is a candidate of this name");
+        let candidate = named(&self.name()).ok_or_else(|| MatchingError::NotBuiltIn(self.name()))?;
         let scorer = Box::new(OrPopular::new((candidate.fit)(seen, seed)?, seen, seed)?);
         Ok(Fitted { weights: Vec::new(), scorer })
     }
@@ -211,12 +217,20 @@ impl Matching {
             market.source
         );
         watch.done();
-        let told = self.recommend(market, &folder, &watch)?;
+        let (mut told, publication) = self.recommend(market, &folder, (&watch, clock))?;
         folder.keep()?;
+        if let Some(version) = export::published(publication, &self.registry, &self.run.out)? {
+            told = format!("{told}\n{version}");
+        }
         Ok(format!("{told}\nrecommendations, measures and the report are in {}", self.run.out.display()))
     }
 
-    fn recommend(&self, mut market: Market, folder: &Folder, watch: &Watch) -> Result<String> {
+    fn recommend(
+        &self,
+        mut market: Market,
+        folder: &Folder,
+        (watch, clock): (&Watch, &Clock),
+    ) -> Result<(String, Result<Publication>)> {
         let rules = Rules::read(&self.rules, &market, &self.input.column)?;
         market.notes.extend(rules.notes.iter().cloned());
         let turned = if self.both_ways { Some(market.turned()?) } else { None };
@@ -231,8 +245,9 @@ impl Matching {
         let would = self.would(&forth, &rules)?;
         let said = Said { forth, back, shares, lookalikes, gaps, would };
         written::write(folder, &said, self)?;
+        let publication = export::publication(&said, self, clock);
         watch.done();
-        Ok(pages::summary(&said, self))
+        Ok((pages::summary(&said, self), publication))
     }
 
     /// Judges who is asked for, and lets the best of them recommend.

@@ -14,7 +14,8 @@ use crate::{
     anomaly::matrix::Matrix,
     gbdt::{self, Boosted, Examples, GbdtError, Settings, losses::Squared},
     matching::{
-        Because, Candidate, Interaction, Interactions, MatchingError, Profiles, Reason, Scorer, Seen,
+        Because, Candidate, Exported, Interaction, Interactions, MatchingError, Profiles, Reason, Scorer,
+        Seen,
     },
 };
 
@@ -51,9 +52,16 @@ fn column(name: &str) -> &str {
 }
 
 /// What is known of either side.
-struct Sides<'a> {
-    users: &'a Profiles,
-    items: &'a Profiles,
+pub(super) struct Sides<'a> {
+    pub(super) users: &'a Profiles,
+    pub(super) items: &'a Profiles,
+}
+
+/// How many columns both sides have, and for each feature which of them it is of and its number there.
+pub(super) struct Places<'a> {
+    pub(super) columns: u32,
+    pub(super) users: &'a [Option<(u32, u32)>],
+    pub(super) items: &'a [Option<(u32, u32)>],
 }
 
 /// Learns what pairs are worth from those of which it is known.
@@ -242,7 +250,8 @@ fn pair_effects(
 ) -> [f64; 4] {
     let mean = |which: usize, row: usize, profiles: &Profiles, features: &[(u32, f64)]| {
         let one = |feature: &(u32, f64)| of(&effects[which], group(row, feature.0, profiles), 2);
-        features.iter().map(one).sum::<f64>() / features.len().max(1) as f64
+        // In single precision, so that a graph's sums in another order are the same.
+        f64::from((features.iter().map(one).sum::<f64>() / features.len().max(1) as f64) as f32)
     };
     [
         of(&effects[0], item as u64, 0),
@@ -265,8 +274,37 @@ fn effects_without(
 }
 
 impl Value {
+    /// The names of a pair's columns.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(super) fn trees(&self) -> &Boosted {
+        &self.trees
+    }
+
+    pub(super) fn effects(&self) -> &[Effects; 4] {
+        &self.effects
+    }
+
+    pub(super) fn places(&self) -> Places<'_> {
+        let Shared { columns, users, items } = &self.shared;
+        Places { columns: columns.len() as u32, users, items }
+    }
+
+    pub(super) fn sides(&self) -> Sides<'_> {
+        sides(&self.seen).expect("a value model is fitted on features of both sides")
+    }
+
+    pub(super) fn columns_of(&self, user: usize, item: usize) -> Vec<f64> {
+        let mut row = Vec::with_capacity(self.names.len());
+        self.row(&mut row, user, item);
+        row
+    }
+
     fn row(&self, values: &mut Vec<f64>, user: usize, item: usize) {
-        let Ok(sides) = sides(&self.seen) else { return };
+        let sides = self.sides();
         let known = pair_effects(&self.effects, &sides, (user, item), |effects, group, _| effects.of(group));
         fill(values, &sides, &self.shared, (user, item), known);
     }
@@ -281,9 +319,7 @@ impl Scorer for Value {
     }
 
     fn reasons(&self, user: usize, item: usize) -> Vec<Reason> {
-        let mut row = Vec::new();
-        self.row(&mut row, user, item);
-        let said = self.trees.contributions(&row);
+        let said = self.trees.contributions(&self.columns_of(user, item));
         let named = self.names.iter().zip(said.features).filter(|(_, it)| *it != 0.0);
         let named = named
             .map(|(name, contribution)| Reason { because: Because::Feature(name.clone()), contribution });
@@ -294,8 +330,7 @@ impl Scorer for Value {
     fn without(&self, user: usize, item: usize, because: &Because) -> Option<f64> {
         let Because::Feature(name) = because else { return None };
         let at = self.names.iter().position(|it| it == name)?;
-        let mut row = Vec::new();
-        self.row(&mut row, user, item);
+        let mut row = self.columns_of(user, item);
         let same = self.names.len() - EFFECTS.len() - self.shared.columns.len();
         let side = name.strip_prefix("user ").or(name.strip_prefix("item ")).filter(|_| at < same);
         let shared = side
@@ -306,5 +341,9 @@ impl Scorer for Value {
         }
         let table = Matrix::from_rows(self.names.len(), row).expect("a row is as wide as its names");
         self.trees.scores(&table).ok().map(|scores| scores[0])
+    }
+
+    fn exported(&self) -> Option<Exported<'_>> {
+        Some(Exported::Value(self))
     }
 }

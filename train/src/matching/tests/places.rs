@@ -7,7 +7,7 @@ use crate::{
     matching::{
         explore::fill,
         exposure::keep_places,
-        top::{Eligible, Scored, of_products, of_scores},
+        top::{Eligible, Scored, of_scores},
     },
 };
 
@@ -32,10 +32,7 @@ proptest! {
         prop_assert_eq!(eligible.iter().collect::<Vec<_>>(), &items[..]);
         prop_assert_eq!(eligible.count(), items.len());
         let found: Vec<u32> = of_scores(&scores, &eligible, k).iter().map(|it| it.item).collect();
-        prop_assert_eq!(&found, &sorted(&scores, &items, k));
-        let products: Vec<f32> = scores.iter().flat_map(|score| [*score as f32, 0.5]).collect();
-        let found_too: Vec<u32> = of_products(&[1.0, 2.0], &products, &eligible, k).iter().map(|it| it.item).collect();
-        prop_assert_eq!(found_too, found);
+        prop_assert_eq!(found, sorted(&scores, &items, k));
     }
 
     #[test]
