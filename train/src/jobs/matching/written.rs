@@ -12,7 +12,7 @@ use super::{
     pages,
     words::{cause, why},
 };
-use crate::{jobs::folder::Folder, matching::metrics::Accuracy};
+use crate::{jobs::folder::Folder, matching::metrics::Accuracy, policy::Interval};
 
 /// How many things that both have are told of those who are alike.
 const TOLD: usize = 3;
@@ -212,7 +212,8 @@ fn off_policy(would: &Would) -> Value {
     match &would.said {
         Err(why) => told["refused"] = json!(why),
         Ok(said) => {
-            let interval = |it: &crate::policy::Interval| json!({"value": it.value, "low": it.low, "high": it.high, "level": LEVEL});
+            let interval =
+                |it: &Interval| json!({"value": it.value, "low": it.low, "high": it.high, "level": LEVEL});
             for it in said {
                 let users = it.support.effective_partners;
                 told[it.estimator] = json!({
