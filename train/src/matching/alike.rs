@@ -110,9 +110,9 @@ mod tests {
         assert!((like[0] - 1.0).abs() < 1e-12, "{like:?}");
         // The country alone; the country and an item; an item that is rarer than the other.
         assert!((like[4] - 0.5).abs() < 1e-12 && like[4] < like[1] && like[2] < like[3], "{like:?}");
-        for user in 0..5 {
+        for (user, like) in like.iter().enumerate() {
             let said: f64 = alike.reasons(user, &[0]).iter().map(|it| it.contribution).sum();
-            assert!((said - like[user]).abs() < 1e-12);
+            assert!((said - like).abs() < 1e-12);
         }
         let both: f64 = alike.to(&[0, 2])[1];
         assert!((both - (alike.to(&[0])[1] + alike.to(&[2])[1]) / 2.0).abs() < 1e-12);
