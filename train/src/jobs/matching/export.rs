@@ -137,7 +137,7 @@ fn of_towers(way: &Way, towers: &Towers) -> Result<File> {
 fn towers_parity(way: &Way, towers: &Towers) -> Result<ParityVector> {
     let (items, k) = (towers.item_count(), way.placed.k);
     let known = &way.market.seen.interactions;
-    let full: Vec<usize> = (0..known.users()).filter(|user| best(way, *user).len() == k).collect();
+    let full: Vec<usize> = (0..known.users()).filter(|user| suited(way, *user).len() == k).collect();
     let proved = spread(&full, PROVED.min(MOST_PROVED / (2 * items)).max(1));
     ensure!(
         !proved.is_empty(),
@@ -153,7 +153,7 @@ fn towers_parity(way: &Way, towers: &Towers) -> Result<ParityVector> {
         known.of_user(user).iter().for_each(|row| eligible.remove(row.item as usize));
         let list = of_scores(&all, &eligible, k);
         if is_known {
-            let same = list.iter().zip(&best(way, user)).all(|(one, other)| {
+            let same = list.iter().zip(&suited(way, user)).all(|(one, other)| {
                 one.item == other.item
                     && (one.score - other.score).abs() <= EXACT * other.score.abs().max(1.0)
             });
@@ -177,7 +177,7 @@ fn towers_parity(way: &Way, towers: &Towers) -> Result<ParityVector> {
 }
 
 /// A user's best items before rules, chance and newcomers' places, which a file knows nothing of.
-fn best(way: &Way, user: usize) -> Vec<Scored> {
+fn suited(way: &Way, user: usize) -> Vec<Scored> {
     let known = &way.market.seen.interactions;
     let mut eligible = Eligible::all(known.items());
     known.of_user(user).iter().for_each(|row| eligible.remove(row.item as usize));
@@ -231,12 +231,12 @@ fn of_value(way: &Way, value: &Value) -> Result<File> {
 fn value_parity(way: &Way, value: &Value) -> Result<ParityVector> {
     let [of_users, of_items] = value.profiles();
     let listed: Vec<usize> =
-        (0..way.market.users.len()).filter(|user| !best(way, *user).is_empty()).collect();
+        (0..way.market.users.len()).filter(|user| !suited(way, *user).is_empty()).collect();
     let (mut users, mut items) = (Vec::new(), Vec::new());
     let (mut user_told, mut item_told) = (Vec::new(), Vec::new());
     let (mut expected, mut contributions) = (Vec::new(), Vec::new());
     for user in spread(&listed, PROVED) {
-        for it in &best(way, user) {
+        for it in &suited(way, user) {
             let (worth, adds) = value.worth(user, it.item as usize);
             let off = (worth - it.score).abs();
             ensure!(
