@@ -316,20 +316,31 @@ impl<'a> Training<'a> {
             (0..batch).map(|_| f32::from(u8::from(self.plan.dropout <= dice.unit()))).collect()
         };
         let (of_users, of_items) = (keep(), keep());
-        let users = sides[0].vectors(&users, &of_users)?;
+        let asking = users;
+        let users = sides[0].vectors(&asking, &of_users)?;
         let logits = self.logits(&users, &sides[1].vectors(&items, &of_items)?)?;
         let drawn: Vec<f32> = items.iter().map(|item| self.drawn[*item as usize]).collect();
-        let mut others = vec![0.0_f32; batch * batch];
-        for (at, one) in items.iter().enumerate() {
-            for (place, other) in items.iter().enumerate() {
-                // The same item does not stand against itself.
-                others[at * batch + place] = if at != place && one == other { f32::MIN / 2.0 } else { 0.0 };
-            }
-        }
+        let others = self.others(&asking, &items);
         let shape = [batch as i64, batch as i64];
         let logits = logits.f_sub(&Tensor::f_from_slice(&drawn)?)?;
         let logits = logits.f_add(&Tensor::f_from_slice(&others)?.f_view(shape)?)?;
         let own = logits.f_log_softmax(1, Kind::Float)?.f_diagonal(0, 0, 1)?;
         own.f_mean(Kind::Float)?.f_neg()
+    }
+
+    /// What is added to the logits of a batch: of other pairs' items that the user has as well, so much less that they do not
+    /// stand against the user's own.
+    fn others(&self, users: &[u32], items: &[u32]) -> Vec<f32> {
+        let batch = items.len();
+        let (mut others, mut had) = (vec![0.0_f32; batch * batch], vec![usize::MAX; self.pairs.items()]);
+        for (at, (user, others)) in users.iter().zip(others.chunks_exact_mut(batch)).enumerate() {
+            self.pairs.of_user(*user as usize).iter().for_each(|row| had[row.item as usize] = at);
+            for (place, other) in items.iter().enumerate() {
+                if place != at && had[*other as usize] == at {
+                    others[place] = f32::MIN / 2.0;
+                }
+            }
+        }
+        others
     }
 }
