@@ -1,7 +1,10 @@
-//! What was learned and how to run it: ONNX graphs, the registry that keeps them, and sessions that score with them.
+//! What was learned and how to run it: ONNX graphs, the registry that keeps them, sessions that score with them, and the
+//! best of many scores.
 
+pub mod best;
 pub mod fingerprint;
 pub mod graph;
+pub mod nearest;
 pub mod registry;
 mod runtime;
 pub mod schema;

@@ -13,6 +13,7 @@ mod gbdt;
 mod ingest;
 pub mod load;
 pub mod machine;
+mod matching;
 mod memory;
 mod models;
 mod numbers;
@@ -69,6 +70,8 @@ enum Bench {
     Attribution(attribution::Options),
     /// Boosted trees grown from a million rows, beside LightGBM
     Gbdt(gbdt::Options),
+    /// Vectors learned from a million interactions, beside implicit, and the nearest of a hundred thousand
+    Match(matching::Options),
 }
 
 impl Bench {
@@ -95,6 +98,9 @@ impl Bench {
             Self::Gbdt(_) => {
                 ("gbdt", "Boosted trees grown: time, memory, how good they are, and what their file says.")
             }
+            Self::Match(_) => {
+                ("match", "Matching: vectors learned, how good they are, and the nearest of many found.")
+            }
         }
     }
 
@@ -105,6 +111,7 @@ impl Bench {
             Self::Features(options) => options.is_complete(),
             Self::Attribution(options) => options.is_complete(),
             Self::Gbdt(options) => options.is_complete(),
+            Self::Match(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Models(_) => true,
         }
     }
@@ -120,6 +127,7 @@ impl Bench {
             Self::Models(options) => models::run(options),
             Self::Attribution(options) => attribution::run(options),
             Self::Gbdt(options) => gbdt::run(options),
+            Self::Match(options) => matching::run(options),
         }
     }
 }

@@ -13,6 +13,8 @@ use models::graph::{
     linear::Linear,
     lookup::{Closed, Segments, Steps},
     preprocess::{Bend, Categories, Column, Numeric, Preprocess},
+    told::{Range, Told},
+    towers::{Tower, Towers},
     trees::{Combine, Leaves, Link, Trees},
 };
 
@@ -45,6 +47,7 @@ pub fn samples() -> Vec<Sample> {
         sample("histogram", histogram),
         sample("tails", tails),
         best,
+        Sample { name: "towers", build: towers, given: suited() },
         Sample { name: "attribution", build: attribution, given: journeys() },
         Sample { name: "lifetime", build: lifetime, given: histories() },
         sample("calibration", calibration),
@@ -247,6 +250,38 @@ fn best(graph: &mut Graph) -> Result<(), GraphError> {
     let best = factors.add_best(graph, &users, 3)?;
     graph.output("items", &best.items, "best first")?;
     graph.output("scores", &best.scores, "how well they fit")
+}
+
+/// A known user and two strangers, of whom one is told a number and the other nothing.
+fn suited() -> Vec<(&'static str, Given)> {
+    vec![
+        ("user", Given::I64(vec![1, -1, -1])),
+        ("told", Given::F64(1, vec![3.0, 0.5, f64::NAN])),
+        ("eligible", Given::F64(3, vec![1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0])),
+    ]
+}
+
+fn towers(graph: &mut Graph) -> Result<(), GraphError> {
+    let users = TensorType::new(ElementType::I64, &[Dim::Batch]);
+    let user = graph.input("user", users, "a number, -1 of a stranger")?;
+    let told = graph.input("told", TensorType::rows(ElementType::F64, 1), "a number")?;
+    let eligible =
+        graph.input("eligible", TensorType::rows(ElementType::F64, 3), "1 for each that may be shown")?;
+    let range = |low: f64, high: f64| Range { column: 0, low, high };
+    let towers = Towers {
+        rank: 2,
+        users: vec![1.0, 0.5, -0.5, 2.0],
+        newcomers: Tower {
+            told: Told { columns: 1, features: vec![range(f64::MIN, 1.0), range(1.0, f64::INFINITY)] },
+            weights: vec![0.5, -1.0, -0.25, 1.5],
+            bias: vec![0.125, 0.25],
+            bend: vec![0.5, 0.0, -0.5, 1.0],
+        },
+        items: vec![0.5, 1.0, 1.0, -1.0, 0.0, 2.0],
+    };
+    let suited = towers.add(graph, (&user, Some(&told)), &eligible, 2)?;
+    graph.output("items", &suited.items, "best first")?;
+    graph.output("scores", &suited.scores, "how well they fit")
 }
 
 /// Journeys of two touches, one of an unknown channel, of none, and one that is too old for any effect.

@@ -13,7 +13,10 @@ pub mod isolation_forest;
 pub mod lifetime;
 pub mod linear;
 pub mod lookup;
+pub mod pairs;
 pub mod preprocess;
+pub mod told;
+pub mod towers;
 pub mod trees;
 
 mod builder;

@@ -12,4 +12,5 @@ mod lifetime;
 mod linear;
 mod preprocess;
 mod running;
+mod towers;
 mod trees;

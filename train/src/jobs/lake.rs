@@ -1,13 +1,13 @@
 //! The event lake as jobs read it: each event once.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
 };
 
 use anyhow::{Result, ensure};
 use domain::{
-    Money,
+    AffiliateId, CampaignId, Money, Rate,
     conversion::ConversionStatus,
     event::{Event, Kind, Known},
 };
@@ -108,6 +108,39 @@ impl Fates {
             (_, None) => Some(minor.max(0)),
             (_, Some(refunded)) => Some(minor - refunded).filter(|left| 0 < *left),
         }
+    }
+}
+
+/// What campaigns pay, from when on.
+pub(super) struct Rates(BTreeMap<(CampaignId, Option<AffiliateId>), History>);
+
+/// Rates by when they began, and by the event that said so.
+type History = BTreeMap<(i64, u128), Rate>;
+
+impl Rates {
+    pub(super) fn read(lake: &Lake) -> Result<Self> {
+        let mut rates: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        let always = i64::MIN..i64::MAX;
+        each(lake, Kind::RateChange, &["campaign_id", "affiliate_id", "rate_ppm"], &always, |known| {
+            let Event::RateChange(change) = &known.event else { return };
+            let at = (change.occurred_at_us, change.id.uuid().as_u128());
+            rates.entry((change.campaign, change.affiliate)).or_default().insert(at, change.rate);
+        })?;
+        Ok(Self(rates))
+    }
+
+    /// The affiliate's own rate at that time, or everybody's.
+    pub(super) fn at(
+        &self,
+        campaign: CampaignId,
+        affiliate: Option<AffiliateId>,
+        at_us: i64,
+    ) -> Option<Rate> {
+        let of = |affiliate| {
+            let changes = self.0.get(&(campaign, affiliate))?;
+            changes.range(..=(at_us, u128::MAX)).next_back().map(|(_, rate)| *rate)
+        };
+        of(affiliate).or_else(|| of(None))
     }
 }
 

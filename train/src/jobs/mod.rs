@@ -62,7 +62,7 @@ impl Jobs {
             Self::Fraud(order) => order.run(clock),
             Self::Attribution(job) => job.run(clock),
             Self::Ltv(job) => job.run(clock),
-            Self::Match(job) => job.run(),
+            Self::Match(job) => job.run(clock),
             Self::Partner(job) => job.run(clock),
             Self::Policy(job) => job.run(),
         }

@@ -4,7 +4,7 @@ use crate::anomaly::dice::Dice;
 
 use super::{
     MatchingError,
-    top::{Eligible, Scored, of_scores},
+    top::{Eligible, Scored},
 };
 
 /// A place of a list, and how it came about.
@@ -20,15 +20,16 @@ pub struct Shown {
     pub explored: bool,
 }
 
-/// Fills `k` places from the first on: each with the best that is left, or, with probability `rate`, with any of those that
-/// are left, all alike. Whoever is eligible has a chance above zero at each place wherever `rate` is.
+/// Fills as many places as `best` has from the first on: each with the first of them that is left, or, with probability
+/// `rate`, with any of the eligible that are left, all alike. Whoever is eligible has a chance above zero at each place
+/// wherever `rate` is.
 ///
 /// # Errors
 /// When the rate is no probability.
 pub fn fill(
+    best: &[Scored],
     scores: &[f64],
     eligible: &Eligible,
-    k: usize,
     rate: f64,
     dice: (u64, u64),
 ) -> Result<Vec<Shown>, MatchingError> {
@@ -43,10 +44,9 @@ pub fn fill(
     }
     let mut dice = Dice::new(dice.0, dice.1);
     let mut left: Vec<u32> = eligible.iter().map(|item| item as u32).collect();
-    // At most k of the best can be taken by chance before they are needed.
-    let best: Vec<Scored> = of_scores(scores, eligible, k);
     let mut shown: Vec<Shown> = Vec::with_capacity(best.len());
-    while shown.len() < k && !left.is_empty() {
+    // As many of the best as there are places: at most as many can be taken by chance before they are needed.
+    while shown.len() < best.len() && !left.is_empty() {
         let taken = |item: u32, shown: &[Shown]| shown.iter().any(|place| place.item == item);
         let Some(first) = best.iter().find(|scored| !taken(scored.item, &shown)) else { break };
         let explored = dice.unit() < rate;

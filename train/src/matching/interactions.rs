@@ -32,8 +32,20 @@ impl Interactions {
     ///
     /// # Errors
     /// When a number is outside of its table, or a value is no number.
-    pub fn new(users: usize, items: usize, mut rows: Vec<Interaction>) -> Result<Self, MatchingError> {
-        for (at, row) in rows.iter().enumerate() {
+    pub fn new(users: usize, items: usize, rows: Vec<Interaction>) -> Result<Self, MatchingError> {
+        Self::weighed(users, items, rows.into_iter().map(|row| (row, 1)).collect())
+    }
+
+    /// The same of rows that stand for several each, such as so many clicks, but at least one: their mean is weighted.
+    ///
+    /// # Errors
+    /// When a number is outside of its table, or a value is no number.
+    pub fn weighed(
+        users: usize,
+        items: usize,
+        mut rows: Vec<(Interaction, u32)>,
+    ) -> Result<Self, MatchingError> {
+        for (at, (row, _)) in rows.iter().enumerate() {
             for (what, number, size) in [("user", row.user, users), ("item", row.item, items)] {
                 if size <= number as usize {
                     return Err(MatchingError::Unknown { what, number, size });
@@ -43,15 +55,20 @@ impl Interactions {
                 return Err(MatchingError::Value { row: at, value: row.value });
             }
         }
-        rows.sort_by(|a, b| {
-            (a.user, a.item, a.ts_us).cmp(&(b.user, b.item, b.ts_us)).then(a.value.total_cmp(&b.value))
+        rows.sort_by(|(a, of_a), (b, of_b)| {
+            (a.user, a.item, a.ts_us)
+                .cmp(&(b.user, b.item, b.ts_us))
+                .then(a.value.total_cmp(&b.value))
+                .then(of_a.cmp(of_b))
         });
+        rows.iter_mut().for_each(|(_, count)| *count = (*count).max(1));
         let mut counts = Vec::new();
         let mut merged: Vec<Interaction> = Vec::with_capacity(rows.len());
-        for same in rows.chunk_by(|a, b| (a.user, a.item) == (b.user, b.item)) {
-            let value = same.iter().map(|row| row.value).sum::<f64>() / same.len() as f64;
-            merged.push(Interaction { value, ts_us: same[same.len() - 1].ts_us, ..same[0] });
-            counts.push(same.len() as u32);
+        for same in rows.chunk_by(|(a, _), (b, _)| (a.user, a.item) == (b.user, b.item)) {
+            let count: f64 = same.iter().map(|(_, count)| f64::from(*count)).sum();
+            let sum: f64 = same.iter().map(|(row, count)| f64::from(*count) * row.value).sum();
+            merged.push(Interaction { value: sum / count, ts_us: same[same.len() - 1].0.ts_us, ..same[0].0 });
+            counts.push(same.iter().fold(0_u32, |sum, (_, count)| sum.saturating_add(*count)));
         }
         let of_user = starts(users, merged.iter().map(|row| row.user));
         let of_item = starts(items, merged.iter().map(|row| row.item));
@@ -94,7 +111,7 @@ impl Interactions {
         &self.rows
     }
 
-    /// How many rows of the log each pair was made of.
+    /// How many rows of the log each pair was made of, or what these stand for.
     #[must_use]
     pub fn counts(&self) -> &[u32] {
         &self.counts
@@ -132,11 +149,17 @@ impl Interactions {
     /// Some of the pairs, of the same users and items.
     #[must_use]
     pub fn select(&self, mut chosen: impl FnMut(usize, &Interaction) -> bool) -> Self {
-        let kept: Vec<usize> = (0..self.rows.len()).filter(|at| chosen(*at, &self.rows[*at])).collect();
-        let rows: Vec<Interaction> = kept.iter().map(|at| self.rows[*at]).collect();
-        let mut part = Self::new(self.users, self.items, rows).expect("a part of checked rows is in bounds");
-        part.counts = kept.iter().map(|at| self.counts[*at]).collect();
-        part
+        let kept = (0..self.rows.len()).filter(|at| chosen(*at, &self.rows[*at]));
+        let rows = kept.map(|at| (self.rows[at], self.counts[at])).collect();
+        Self::weighed(self.users, self.items, rows).expect("a part of checked rows is in bounds")
+    }
+
+    /// The same from the items' side: they are the users.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        let turn = |row: &Interaction| Interaction { user: row.item, item: row.user, ..*row };
+        let rows = self.rows.iter().zip(&self.counts).map(|(row, count)| (turn(row), *count)).collect();
+        Self::weighed(self.items, self.users, rows).expect("turned rows are in bounds")
     }
 }
 

@@ -164,15 +164,12 @@ impl Market {
     /// None that a drawn market could have.
     pub fn turned(&self) -> Result<Self, MatchingError> {
         let all = &self.seen.interactions;
-        let turn = |row: &Interaction| Interaction { user: row.item, item: row.user, ..*row };
-        let rows = all.rows().iter().map(turn).collect();
-        let interactions = Interactions::new(all.items(), all.users(), rows)?;
         let across = |values: &[f64]| -> Vec<f64> {
             let of = |item: usize| (0..all.users()).map(move |user| values[user * self.campaigns + item]);
             (0..self.campaigns).flat_map(of).collect()
         };
         Ok(Self {
-            seen: Seen::new(interactions, self.seen.items.clone(), self.seen.users.clone())?,
+            seen: self.seen.turned()?,
             campaigns: all.users(),
             truth: across(&self.truth),
             visible: across(&self.visible),

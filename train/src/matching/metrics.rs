@@ -17,7 +17,10 @@
 
 use rayon::prelude::*;
 
-use super::Interactions;
+use super::{
+    Interaction, Interactions, Scorer,
+    top::{Eligible, of_scores},
+};
 
 /// One user's ranked list: numbers of items, best first.
 pub type List = Vec<u32>;
@@ -112,6 +115,35 @@ pub fn judge(lists: &[List], train: &Interactions, test: &Interactions, k: usize
         gini: gini(&shown),
         novelty: novelty(&shown, &popularity, train.users()),
     }
+}
+
+/// How well scores tell what pairs are worth, among pairs that happened: of each user with two of `test` or more, the half
+/// that is scored highest; its value, all users' together, between that of a half drawn by chance, which is 0, and that of
+/// the half that is worth most, which is 1. Lists of judged items alone (Sakai 2007, "Alternatives to Bpref"): an item that
+/// nobody tried does not count as worthless. None where no user has two pairs of different worth.
+#[must_use]
+pub fn value_order(scorer: &dyn Scorer, test: &Interactions) -> Option<f64> {
+    let of_user = |user: usize| {
+        let rows = test.of_user(user);
+        let half = rows.len() / 2;
+        if half == 0 {
+            return [0.0; 2];
+        }
+        let scores = scorer.scores(user);
+        let mut tried = Eligible::none(test.items());
+        rows.iter().for_each(|row| tried.insert(row.item as usize));
+        let chosen = of_scores(&scores, &tried, half);
+        let is_chosen = |row: &&Interaction| chosen.iter().any(|scored| scored.item == row.item);
+        let had: f64 = rows.iter().filter(is_chosen).map(|row| row.value).sum();
+        let mut values: Vec<f64> = rows.iter().map(|row| row.value).collect();
+        values.sort_unstable_by(|one, other| other.total_cmp(one));
+        let best: f64 = values[..half].iter().sum();
+        let chance = values.iter().sum::<f64>() * half as f64 / rows.len() as f64;
+        [had - chance, best - chance]
+    };
+    let each: Vec<[f64; 2]> = (0..test.users()).into_par_iter().map(of_user).collect();
+    let [had, best] = each.iter().fold([0.0; 2], |sum, it| [sum[0] + it[0], sum[1] + it[1]]);
+    (1e-12 < best).then(|| had / best)
 }
 
 fn mean(users: &[Option<[f64; 3]>]) -> Accuracy {

@@ -5,9 +5,11 @@
 //! asking. A caller makes [`Interactions`], [`Profiles`] where more is known, and [`Seen`] of both; fits one of
 //! [`CANDIDATES`] or a [`Blend`]; takes lists by [`lists`] or [`Scorer::scores`] with [`top::of_scores`], and reasons by
 //! [`Scorer::reasons`]; [`OrPopular`] has something for those of whom nothing is known. The candidate
-//! `value` predicts what a pair is worth rather than whether it happens. [`assign`] shares places out under capacities and budgets, [`explore`] shows some by chance and says with which, [`exposure`] keeps places for
-//! newcomers. All is the same at any number of threads.
+//! `value` predicts what a pair is worth rather than whether it happens. [`assign`] shares places out under capacities and
+//! budgets, [`explore`] shows some by chance and says with which, [`exposure`] keeps places for newcomers, [`off_policy`] says
+//! what lists would have brought, and [`alike`] who is like whom. All is the same at any number of threads.
 
+pub mod alike;
 pub mod assign;
 mod blend;
 pub mod candidates;
@@ -17,19 +19,20 @@ mod interactions;
 mod inverse;
 pub mod market;
 pub mod metrics;
-mod profiles;
+pub mod off_policy;
+pub mod profiles;
 mod ridge;
 mod split;
 #[cfg(test)]
 mod tests;
-pub mod top;
 mod untold;
 
 use rayon::prelude::*;
 
 pub use blend::{Blend, BlendPlan};
-pub use candidates::{Because, CANDIDATES, Candidate, Fitted, Reason, Scorer, Seen};
+pub use candidates::{Because, CANDIDATES, Candidate, Exported, Fitted, Reason, Scorer, Seen};
 pub use interactions::{Interaction, Interactions};
+pub use models::best as top;
 pub use profiles::Profiles;
 pub use split::{Parts, Split};
 pub use untold::OrPopular;
@@ -96,6 +99,12 @@ pub enum MatchingError {
         /// What it may be.
         allowed: &'static str,
     },
+    /// A candidate whose library this program was built without.
+    #[error("{0} is not built in; build with the feature `torch`, or choose another model")]
+    NotBuiltIn(String),
+    /// Libtorch could not do what a network asked of it.
+    #[error("libtorch failed: {0}")]
+    Torch(String),
     /// Trees could not be grown.
     #[error(transparent)]
     Trees(#[from] GbdtError),

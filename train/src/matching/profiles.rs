@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use models::graph::told::{Range, Told};
+
 use crate::anomaly::matrix::Values;
 
 use super::MatchingError;
@@ -16,6 +18,17 @@ const LEAST: usize = 2;
 pub struct Profiles {
     names: Vec<String>,
     rows: Vec<Vec<(u32, f64)>>,
+    /// The columns of numbers, as they are.
+    numbers: Vec<(String, Vec<f64>)>,
+    /// Which of them each feature is a range of, from where on and up to where; None for a word.
+    ranges: Vec<Option<Range>>,
+}
+
+/// The rows that have a feature, and which range it is.
+#[derive(Default)]
+struct Having {
+    rows: Vec<u32>,
+    range: Option<Range>,
 }
 
 impl Profiles {
@@ -27,27 +40,37 @@ impl Profiles {
     /// When columns are of different length.
     pub fn from_columns(columns: &[(String, Values)]) -> Result<Self, MatchingError> {
         let length = columns.first().map_or(0, |(_, values)| length(values));
-        let mut words: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        let mut words: BTreeMap<String, Having> = BTreeMap::new();
+        let mut kept: Vec<(String, Vec<f64>)> = Vec::new();
         for (name, values) in columns {
             let found = self::length(values);
             if found != length {
                 return Err(MatchingError::Ragged { what: name.clone(), found, rows: length });
             }
             match values {
-                Values::Numbers(numbers) => ranges(name, numbers, &mut words),
+                Values::Numbers(numbers) => {
+                    ranges((name, kept.len()), numbers, &mut words);
+                    kept.push((name.clone(), numbers.clone()));
+                }
                 Values::Categories(texts) => tokens(name, texts, &mut words),
             }
         }
-        let mut profiles = Self { names: Vec::new(), rows: vec![Vec::new(); length] };
-        for (name, mut rows) in words {
+        let mut profiles = Self { rows: vec![Vec::new(); length], numbers: kept, ..Self::default() };
+        for (name, Having { mut rows, range }) in words {
             rows.dedup();
             if LEAST <= rows.len() {
                 let feature = profiles.names.len() as u32;
                 rows.iter().for_each(|row| profiles.rows[*row as usize].push((feature, 1.0)));
                 profiles.names.push(name);
+                profiles.ranges.push(range);
             }
         }
         Ok(profiles)
+    }
+
+    /// Features by their numbers and weights, a row for each.
+    pub(super) fn from_rows(names: Vec<String>, rows: Vec<Vec<(u32, f64)>>) -> Self {
+        Self { ranges: vec![None; names.len()], names, rows, ..Self::default() }
     }
 
     /// How many users or items there are.
@@ -74,6 +97,38 @@ impl Profiles {
         &self.rows[row]
     }
 
+    /// The columns that a graph is given of each: numbers as they are, and for each word whether it is told.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let words = self.names.iter().zip(&self.ranges).filter(|(_, range)| range.is_none());
+        self.numbers.iter().map(|(name, _)| name).chain(words.map(|(name, _)| name)).cloned().collect()
+    }
+
+    /// These columns of one of them.
+    #[must_use]
+    pub fn raw(&self, row: usize) -> Vec<f64> {
+        let mut told = vec![0.0; self.names.len()];
+        self.rows[row].iter().for_each(|(feature, _)| told[*feature as usize] = 1.0);
+        let words = told.into_iter().zip(&self.ranges).filter(|(_, range)| range.is_none());
+        self.numbers
+            .iter()
+            .map(|(_, numbers)| numbers[row])
+            .chain(words.map(|(is_told, _)| is_told))
+            .collect()
+    }
+
+    /// What makes features of these columns.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        let mut columns = self.numbers.len();
+        let mut word = || {
+            columns += 1;
+            Range { column: columns - 1, low: 0.5, high: f64::INFINITY }
+        };
+        let features = self.ranges.iter().map(|range| range.unwrap_or_else(&mut word)).collect();
+        Told { columns, features }
+    }
+
     /// The same features, each weighing the logarithm of how rare it is, and each row of length one (inverse document
     /// frequency: Spärck Jones 1972).
     #[must_use]
@@ -87,7 +142,7 @@ impl Profiles {
             let length = row.iter().map(|entry| weigh(entry) * weigh(entry)).sum::<f64>().sqrt();
             row.iter().map(|entry| (entry.0, weigh(entry) / length)).collect()
         };
-        Self { names: self.names.clone(), rows: self.rows.iter().map(scaled).collect() }
+        Self { rows: self.rows.iter().map(scaled).collect(), ..self.clone() }
     }
 }
 
@@ -98,7 +153,7 @@ fn length(values: &Values) -> usize {
     }
 }
 
-fn ranges(name: &str, numbers: &[f64], words: &mut BTreeMap<String, Vec<u32>>) {
+fn ranges((name, column): (&str, usize), numbers: &[f64], words: &mut BTreeMap<String, Having>) {
     let mut sorted: Vec<f64> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let mut ends: Vec<f64> =
@@ -106,22 +161,30 @@ fn ranges(name: &str, numbers: &[f64], words: &mut BTreeMap<String, Vec<u32>>) {
     ends.dedup_by(|a, b| a.total_cmp(b).is_eq());
     for (row, number) in numbers.iter().enumerate().filter(|(_, number)| number.is_finite()) {
         let range = ends.partition_point(|end| end <= number);
-        let word = match (range.checked_sub(1).map(|at| ends[at]), ends.get(range)) {
+        let (low, high) = (range.checked_sub(1).map(|at| ends[at]), ends.get(range).copied());
+        let word = match (low, high) {
             (Some(low), Some(high)) => format!("{name}={low}..{high}"),
             (Some(low), None) => format!("{name}={low}.."),
             (None, Some(high)) => format!("{name}=..{high}"),
             (None, None) => continue,
         };
-        words.entry(word).or_default().push(row as u32);
+        let having = words.entry(word).or_default();
+        having.rows.push(row as u32);
+        // What is infinite counts as missing.
+        let (low, high) = (low.unwrap_or(f64::MIN), high.unwrap_or(f64::INFINITY));
+        having.range = Some(Range { column, low, high });
     }
 }
 
-fn tokens(name: &str, texts: &[Option<String>], words: &mut BTreeMap<String, Vec<u32>>) {
+/// The words of a category: what `|`, `;`, `,` or spaces part.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['|', ';', ',', ' ']).filter(|word| !word.is_empty())
+}
+
+fn tokens(name: &str, texts: &[Option<String>], words: &mut BTreeMap<String, Having>) {
     for (row, text) in texts.iter().enumerate() {
-        for word in
-            text.iter().flat_map(|text| text.split(['|', ';', ',', ' '])).filter(|word| !word.is_empty())
-        {
-            words.entry(format!("{name}={word}")).or_default().push(row as u32);
+        for word in text.iter().flat_map(|text| self::words(text)) {
+            words.entry(format!("{name}={word}")).or_default().rows.push(row as u32);
         }
     }
 }

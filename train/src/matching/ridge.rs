@@ -43,6 +43,16 @@ impl Ridge {
         Ok(Self { slopes: inverse(squares)? * products, means })
     }
 
+    /// What each feature adds to each number, features × numbers, row by row.
+    pub(super) fn slopes(&self) -> Vec<f64> {
+        self.slopes.transpose().as_slice().to_vec()
+    }
+
+    /// What the numbers are without any feature.
+    pub(super) fn means(&self) -> &[f64] {
+        &self.means
+    }
+
     /// The numbers of one with these features.
     pub(super) fn predict(&self, row: &[(u32, f64)]) -> Vec<f64> {
         let of = |(at, mean): (usize, &f64)| {

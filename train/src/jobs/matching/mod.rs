@@ -1,55 +1,83 @@
 //! `tributary-train match`: the right items for each user, by candidates that are judged on interactions that were held out.
 
+mod assigned;
+mod export;
+mod gaps;
 mod input;
+mod judged;
+mod logged;
+mod lookalikes;
 mod pages;
+mod places;
+mod rules;
+mod words;
 mod written;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use rayon::prelude::*;
+use domain::Clock;
+use models::registry::Publication;
 
-use self::input::Market;
-use super::{folder::Folder, run::RunArgs};
+use self::{
+    assigned::Shares,
+    gaps::{Gap, GapArgs},
+    input::{InputArgs, Market},
+    judged::{Judge, Judged},
+    logged::{LogArgs, Would},
+    lookalikes::Lookalikes,
+    places::{PlaceArgs, Placed},
+    rules::{RuleArgs, Rules},
+};
+use super::{folder::Folder, publish::RegistryArgs, run::RunArgs};
 use crate::{
-    anomaly::dice::Dice,
-    matching::{
-        Blend, BlendPlan, MatchingError, OrPopular, Parts, Reason, Scorer, Seen, Split,
-        candidates::named,
-        lists,
-        metrics::{List, Metrics, judge, of_list},
-    },
+    matching::{Blend, BlendPlan, MatchingError, OrPopular, Parts, Scorer, Seen, Split, candidates::named},
     watch::Watch,
 };
 
 /// What the job is told.
 #[derive(Args, Clone, Debug)]
 pub struct Matching {
-    /// A file with a row for each time that a user had to do with an item, as CSV or Parquet: user, item, and perhaps value and ts
-    #[arg(long, value_name = "FILE")]
-    interactions: PathBuf,
-    /// A file with a row for each user: user, and any other columns; who is only here is a newcomer
-    #[arg(long, value_name = "FILE")]
-    user_features: Option<PathBuf>,
-    /// A file with a row for each item: item, and any other columns; what is only here is a newcomer
-    #[arg(long, value_name = "FILE")]
-    item_features: Option<PathBuf>,
-    /// Another name of a column: user=affiliate; may be repeated
-    #[arg(long, value_name = "FIELD=NAME", value_parser = input::renamed)]
-    column: Vec<(String, String)>,
+    #[command(flatten)]
+    input: InputArgs,
     /// Which interactions judge; the others are learned from, and in the end all are
     #[arg(long, value_enum, default_value_t = Held::Random)]
     split: Held,
-    /// The part of all interactions that judges, with `random` and `time`
-    #[arg(long, default_value_t = 0.25, value_name = "SHARE")]
-    test_share: f64,
-    /// Who recommends; `all` judges everybody, and the best recommends
-    #[arg(long, value_enum, default_value_t = Model::Blend)]
+    /// The part of all interactions that judges, with `random` and `time` [default: 0.25]
+    #[arg(long, value_name = "SHARE")]
+    test_share: Option<f64>,
+    /// Who recommends; `auto` judges the blend, and beside it `value` where lists are by value and both sides have features;
+    /// `all` judges everybody; the best for --objective recommends
+    #[arg(long, value_enum, default_value_t = Model::Auto)]
     model: Model,
+    /// What lists are best by [default: value, where values differ and both sides have features, or of a lake; otherwise
+    /// interactions]
+    #[arg(long, value_enum)]
+    objective: Option<Objective>,
     /// How many items each user gets
     #[arg(long, default_value_t = 10, value_name = "COUNT")]
     k: usize,
+    /// Also find the best users for each item, learned and judged from the items' side: prospects.csv
+    #[arg(long)]
+    both_ways: bool,
+    #[command(flatten)]
+    rules: RuleArgs,
+    #[command(flatten)]
+    places: PlaceArgs,
+    /// Also share out who gets what by a column capacity of --user-features, how many items a user takes, and a column budget of
+    /// --item-features, of which each user costs the item's column cost, or 1: assignments.csv
+    #[arg(long)]
+    assign: bool,
+    /// Also find users who are like each item's best ones, and like each other: lookalikes.csv and similar.csv
+    #[arg(long)]
+    lookalikes: bool,
+    #[command(flatten)]
+    gaps: GapArgs,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -65,9 +93,20 @@ pub enum Held {
     Time,
 }
 
+/// What lists are best by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Objective {
+    /// Whether users will have to do with an item.
+    Interactions,
+    /// What a pair is worth if it happens, such as margin for each click.
+    Value,
+}
+
 /// Who recommends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Model {
+    /// The blend, and `value` where lists are by value.
+    Auto,
     /// What most had to do with.
     Popularity,
     /// Items like those that the user had to do with, by who else had.
@@ -80,6 +119,8 @@ pub enum Model {
     Als,
     /// Factors by pairwise ranking.
     Bpr,
+    /// Vectors by two networks, over ids and features.
+    TwoTower,
     /// What pairs are worth: boosted trees on the features of both, and what is particular to each.
     Value,
     /// Several of them with weights that were learned.
@@ -94,9 +135,17 @@ impl Model {
     }
 
     /// Those that are asked for.
-    fn asked(self) -> Vec<Self> {
-        let one = |it: &&Self| **it != Self::All && (self == Self::All || **it == self);
-        Self::value_variants().iter().filter(one).copied().collect()
+    fn asked(self, objective: Objective, seen: &Seen) -> Vec<Self> {
+        let has_value = objective == Objective::Value && seen.users.is_some() && seen.items.is_some();
+        match self {
+            Self::Auto if has_value => vec![Self::Value, Self::Blend],
+            Self::Auto => vec![Self::Blend],
+            Self::All => {
+                let is_one = |it: &&Self| ![Self::Auto, Self::All].contains(it);
+                Self::value_variants().iter().filter(is_one).copied().collect()
+            }
+            one => vec![one],
+        }
     }
 
     fn fit(self, seen: &Arc<Seen>, k: usize, seed: u64) -> Result<Fitted, MatchingError> {
@@ -105,7 +154,7 @@ impl Model {
             let weights = blend.weights().map(|(name, known, new)| (name.to_owned(), [known, new])).collect();
             return Ok(Fitted { weights, scorer: Box::new(OrPopular::new(Box::new(blend), seen, seed)?) });
         }
-        let candidate = named(&self.name()).expect("each model but the blend is a candidate of this name");
+        let candidate = named(&self.name()).ok_or_else(|| MatchingError::NotBuiltIn(self.name()))?;
         let scorer = Box::new(OrPopular::new((candidate.fit)(seen, seed)?, seen, seed)?);
         Ok(Fitted { weights: Vec::new(), scorer })
     }
@@ -117,170 +166,155 @@ struct Fitted {
     weights: Vec<(String, [f64; 2])>,
 }
 
-/// How good a model is on what was held out.
-struct Judged {
-    model: Model,
-    metrics: Metrics,
-    /// Where the normalised discounted cumulative gain lies, by drawing users again.
-    ndcg: [f64; 2],
-    /// What users had of the items in their lists, over the most that as many items could have brought them; none where
-    /// all interactions are worth the same.
-    value: Option<f64>,
-    weights: Vec<(String, [f64; 2])>,
-}
-
-/// Items for one user, best first, with their scores and what these come from.
-struct Recommended {
-    item: u32,
-    score: f64,
-    reasons: Vec<Reason>,
-}
-
-/// All that is said.
-struct Said {
+/// Lists of all users, and how good they are.
+struct Way {
     market: Market,
+    objective: Objective,
     parts: Parts,
     judged: Vec<Judged>,
     /// Who recommends: its place among those that were judged.
     chosen: usize,
-    recommended: Vec<Vec<Recommended>>,
+    scorer: Box<dyn Scorer>,
+    placed: Placed,
 }
 
-/// The confidence of intervals, and of how many drawings of users they come.
+/// All that is said.
+struct Said {
+    forth: Way,
+    /// From the items' side.
+    back: Option<Way>,
+    shares: Option<Shares>,
+    lookalikes: Option<Lookalikes>,
+    gaps: Option<Vec<Gap>>,
+    would: Option<Would>,
+}
+
+/// The part that judges, where nobody says so.
+const TEST_SHARE: f64 = 0.25;
+/// The confidence of intervals.
 const LEVEL: f64 = 0.95;
-const DRAWN: u64 = 400;
-/// The stream of chance that draws users.
-const STREAM: u64 = 0x6d61_7463;
 
 impl Matching {
     /// Does the job; says what came of it.
     ///
     /// # Errors
     /// When it cannot be done; nothing is written then.
-    pub fn run(&self) -> Result<String> {
+    pub fn run(&self, clock: &Clock) -> Result<String> {
         ensure!(0 < self.k, "--k is 0, and must be at least 1");
-        let asked = self.model.asked();
+        ensure!(
+            self.split != Held::LeaveLast || self.test_share.is_none(),
+            "--test-share goes with --split random and time: leave-last holds the last interaction of each user"
+        );
+        self.places.check()?;
         let (folder, stopped) = self.run.begin()?;
-        let watch = Watch::new(asked.len() as u64 + 3, stopped);
+        let watch = Watch::new(4, stopped);
         watch.step("reading interactions")?;
-        let mut market = self.market()?;
-        watch.done();
-        let items = market.items.len();
-        if items < self.k {
-            market.notes.push(format!("--k is {}, and there are {items} items: lists end with them", self.k));
-        }
-        let told = Self { k: self.k.min(items), ..self.clone() }.recommend(market, &folder, &watch)?;
-        folder.keep()?;
-        Ok(format!("{told}\nrecommendations, measures and the report are in {}", self.run.out.display()))
-    }
-
-    fn recommend(&self, mut market: Market, folder: &Folder, watch: &Watch) -> Result<String> {
-        let split = match self.split {
-            Held::Random => Split::Random { test: self.test_share },
-            Held::Time => Split::Time { test: self.test_share },
-            Held::LeaveLast => Split::LeaveLast,
-        };
-        let parts = split.part(&market.seen.interactions, self.run.seed)?;
-        let learned = market.seen.with(parts.train.clone())?;
-        let mut judged = Vec::new();
-        for model in self.model.asked() {
-            watch.step(format!("judging {}", model.name()))?;
-            match model.fit(&learned, self.k, self.run.seed) {
-                Ok(fitted) => judged.push(self.judged(model, fitted, &parts)),
-                Err(error) if self.model == Model::All => {
-                    market.notes.push(format!("{} is left out: {error}", model.name()));
-                }
-                Err(error) => return Err(error.into()),
-            }
-            watch.done();
-        }
-        let best = |one: &usize, other: &usize| {
-            let ndcg = |place: usize| judged[place].metrics.all.ndcg;
-            ndcg(*one).total_cmp(&ndcg(*other)).then(other.cmp(one))
-        };
-        let chosen = (0..judged.len()).max_by(best).unwrap_or_default();
-        watch.step("recommending")?;
-        let fitted = judged[chosen].model.fit(&market.seen, self.k, self.run.seed)?;
-        let recommended = recommended(&*fitted.scorer, &market.seen, self.k);
-        watch.done();
-        watch.step("writing files")?;
-        let said = Said { market, parts, judged, chosen, recommended };
-        written::write(folder, &said, self)?;
-        watch.done();
-        Ok(pages::summary(&said, self))
-    }
-
-    fn market(&self) -> Result<Market> {
-        let market = Market::read(
-            &self.interactions,
-            (self.user_features.as_deref(), self.item_features.as_deref()),
-            &self.column,
-        )?;
+        let market = Market::read(&self.input, self.assign, clock)?;
         ensure!(
             market.is_timed || self.split == Held::Random,
             "{} has no column ts, so that nobody knows which interactions are the latest: say --split random, or \
              --column ts=NAME",
             market.source
         );
-        Ok(market)
+        watch.done();
+        let (mut told, publication) = self.recommend(market, &folder, (&watch, clock))?;
+        folder.keep()?;
+        if let Some(version) = export::published(publication, &self.registry, &self.run.out)? {
+            told = format!("{told}\n{version}");
+        }
+        Ok(format!("{told}\nrecommendations, measures and the report are in {}", self.run.out.display()))
     }
 
-    fn judged(&self, model: Model, fitted: Fitted, parts: &Parts) -> Judged {
-        let lists = lists(&*fitted.scorer, &parts.train, self.k);
-        let metrics = judge(&lists, &parts.train, &parts.test, self.k);
-        let ndcg = interval(&lists, parts, (self.k, self.run.seed));
-        let is_valued =
-            parts.test.rows().windows(2).any(|pair| pair[0].value.total_cmp(&pair[1].value).is_ne());
-        let value = is_valued.then(|| value_share(&lists, parts, self.k));
-        Judged { model, metrics, ndcg, value, weights: fitted.weights }
+    fn recommend(
+        &self,
+        mut market: Market,
+        folder: &Folder,
+        (watch, clock): (&Watch, &Clock),
+    ) -> Result<(String, Result<Publication>)> {
+        let rules = Rules::read(&self.rules, &market, &self.input.column)?;
+        market.notes.extend(rules.notes.iter().cloned());
+        let turned = if self.both_ways { Some(market.turned()?) } else { None };
+        let forth = self.way(market, &rules, watch)?;
+        watch.done();
+        let back = turned.map(|turned| self.way(turned, &rules.turned(), watch)).transpose()?;
+        watch.done();
+        watch.step("writing files")?;
+        let shares = if self.assign { Some(assigned::shares(&forth, &rules, self.k)?) } else { None };
+        let lookalikes = self.lookalikes.then(|| Lookalikes::of(&forth.market, &rules, self.k));
+        let gaps = self.gaps.of(&forth.market)?;
+        let would = self.would(&forth, &rules)?;
+        let said = Said { forth, back, shares, lookalikes, gaps, would };
+        written::write(folder, &said, self)?;
+        let publication = export::publication(&said, self, clock);
+        watch.done();
+        Ok((pages::summary(&said, self), publication))
     }
-}
 
-/// What the first `k` items of each list were worth to its user, over what the `k` best would have been; values below zero
-/// count as they are, and a user whose best is worth nothing does not count.
-fn value_share(lists: &[List], parts: &Parts, k: usize) -> f64 {
-    let (mut had, mut best) = (0.0, 0.0);
-    for (user, list) in lists.iter().enumerate() {
-        let held = parts.test.of_user(user);
-        let mut values: Vec<f64> = held.iter().map(|row| row.value).collect();
-        values.sort_unstable_by(|one, other| other.total_cmp(one));
-        let most: f64 = values.iter().take(k).filter(|value| 0.0 < **value).sum();
-        if 0.0 < most {
-            best += most;
-            let shown = held.iter().filter(|row| list.iter().take(k).any(|item| *item == row.item));
-            had += shown.map(|row| row.value).sum::<f64>();
+    /// Judges who is asked for, and lets the best of them recommend.
+    fn way(&self, mut market: Market, rules: &Rules, watch: &Watch) -> Result<Way> {
+        let items = market.items.len();
+        let k = self.k.min(items);
+        if items < self.k {
+            let what = market.called[1];
+            market
+                .notes
+                .push(format!("--k is {}, and there are {items} {what}s: lists end with them", self.k));
+        }
+        let objective = self.objective(&mut market)?;
+        let parts = self.split().part(&market.seen.interactions, self.run.seed)?;
+        let learned = market.seen.with(parts.train.clone())?;
+        let judge = Judge::new(&learned, &parts, k, self.run.seed)?;
+        let mut judged = Vec::new();
+        for model in self.model.asked(objective, &market.seen) {
+            watch.step(format!("judging {}", model.name()))?;
+            match model.fit(&learned, k, self.run.seed) {
+                Ok(fitted) => judged.push(judge.judged(model, fitted)),
+                Err(error) if self.model == Model::All => {
+                    market.notes.push(format!("{} is left out: {error}", model.name()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let chosen = judged::chosen(&judged, objective);
+        market.notes.extend(judged::notes(&judged, &parts, &market));
+        watch.step("recommending")?;
+        let fitted = judged[chosen].model.fit(&market.seen, k, self.run.seed)?;
+        let placed = self.places.placed(&*fitted.scorer, rules, &market, (k, self.run.seed))?;
+        if 0 < placed.short {
+            let one = market.called[0];
+            market.notes.push(format!("rules leave {} {one}s fewer than they would be shown", placed.short));
+        }
+        Ok(Way { market, objective, parts, judged, chosen, scorer: fitted.scorer, placed })
+    }
+
+    fn split(&self) -> Split {
+        let test = self.test_share.unwrap_or(TEST_SHARE);
+        match self.split {
+            Held::Random => Split::Random { test },
+            Held::Time => Split::Time { test },
+            Held::LeaveLast => Split::LeaveLast,
         }
     }
-    if 0.0 < best { had / best } else { 0.0 }
-}
 
-/// Between which values the mean over users lies (percentile bootstrap, Efron 1979).
-fn interval(lists: &[List], parts: &Parts, (k, seed): (usize, u64)) -> [f64; 2] {
-    let ndcg = |(user, list): (usize, &List)| {
-        let relevant: Vec<u32> = parts.test.of_user(user).iter().map(|row| row.item).collect();
-        of_list(list, &relevant, k).map(|[_, ndcg, _]| ndcg)
-    };
-    let of_users: Vec<f64> = lists.iter().enumerate().filter_map(ndcg).collect();
-    let mean = |number: u64| {
-        let mut dice = Dice::new(seed ^ STREAM, number);
-        let sum: f64 = of_users.iter().map(|_| of_users[dice.index(of_users.len())]).sum();
-        sum / of_users.len() as f64
-    };
-    let mut means: Vec<f64> = (0..DRAWN).into_par_iter().map(mean).collect();
-    means.sort_unstable_by(f64::total_cmp);
-    [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL].map(|part| means[(part * (DRAWN - 1) as f64).round() as usize])
-}
-
-fn recommended(scorer: &dyn Scorer, seen: &Seen, k: usize) -> Vec<Vec<Recommended>> {
-    let known = &seen.interactions;
-    let of_user = |(user, list): (usize, List)| {
-        let scores = scorer.scores(user);
-        let one = |item: u32| Recommended {
-            item,
-            score: scores[item as usize],
-            reasons: scorer.reasons(user, item as usize),
-        };
-        list.into_iter().map(one).collect()
-    };
-    lists(scorer, known, k).into_par_iter().enumerate().map(of_user).collect()
+    /// What lists are best by, where nobody says so.
+    fn objective(&self, market: &mut Market) -> Result<Objective> {
+        let has_features = market.seen.users.is_some() && market.seen.items.is_some();
+        let (is_valued, is_lake) = (market.is_valued(), market.is_lake);
+        if let Some(objective) = self.objective {
+            ensure!(
+                is_valued || objective == Objective::Interactions,
+                "all pairs are worth the same, so that lists cannot be by value: say --objective interactions"
+            );
+            return Ok(objective);
+        }
+        if !is_valued || !(has_features || is_lake) {
+            return Ok(Objective::Interactions);
+        }
+        if self.model == Model::Auto && !is_lake {
+            let note = "values differ, and lists are by value: --objective interactions makes them of what users \
+                        are likely to have to do with";
+            market.notes.push(note.to_owned());
+        }
+        Ok(Objective::Value)
+    }
 }

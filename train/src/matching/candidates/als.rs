@@ -4,12 +4,14 @@
 
 use std::sync::Arc;
 
+use models::nearest::product;
+use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 use rayon::prelude::*;
 
 use super::Factors;
 use crate::{
     anomaly::dice::Dice,
-    matching::{Candidate, MatchingError, Seen, top::product},
+    matching::{Candidate, MatchingError, Seen},
 };
 
 pub(super) const ALS: Candidate = Candidate {
@@ -22,6 +24,10 @@ pub(super) const ALS: Candidate = Candidate {
 const STEPS: usize = 3;
 /// Rows whose squares are added before they are added to those of others.
 const TOGETHER: usize = 1_024;
+/// Vectors that are solved at once.
+const AT_ONCE: usize = 16;
+/// Where squares of what is left are no more than this, a vector is solved.
+const SOLVED: f32 = 1e-20;
 
 /// How vectors are learned.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +68,8 @@ pub fn fit(plan: &Als, seen: &Arc<Seen>, seed: u64) -> Result<Factors, MatchingE
     let width = plan.factors;
     let start = |side: u64, rows: usize| -> Vec<f32> {
         let mut dice = Dice::new(seed, side);
-        (0..rows * width).map(|_| (0.01 * dice.normal()) as f32).collect()
+        // All on one side of zero, as popularity will have them.
+        (0..rows * width).map(|_| (0.01 * dice.unit()) as f32).collect()
     };
     let (mut users, mut items) = (start(0, all.users()), start(1, all.items()));
     for _ in 0..plan.iterations {
@@ -73,69 +80,90 @@ pub fn fit(plan: &Als, seen: &Arc<Seen>, seed: u64) -> Result<Factors, MatchingE
     Factors::new(seen, width, users, items, Vec::new())
 }
 
-/// Improves the vectors of one side, each on its own.
+/// Improves the vectors of one side, some at a time: what they have in common is one product of matrices.
 fn solve(plan: &Als, entries: &Entries, others: &[f32], mine: &mut [f32]) {
     let width = plan.factors;
     let squares = squares(others, width, plan.regularization as f32);
-    mine.par_chunks_mut(width).zip(entries).for_each(|(vector, entries)| {
-        if entries.is_empty() {
-            vector.fill(0.0);
-        } else {
-            descend(plan.alpha as f32, &squares, entries, others, vector);
+    let blocks = mine.par_chunks_mut(AT_ONCE * width).zip(entries.par_chunks(AT_ONCE));
+    blocks.for_each(|(vectors, entries)| {
+        let sums = Sums { width, alpha: plan.alpha as f32, squares: &squares, entries, others };
+        for (vector, entries) in vectors.chunks_exact_mut(width).zip(entries) {
+            if entries.is_empty() {
+                vector.fill(0.0);
+            }
         }
+        sums.descend(vectors);
     });
 }
 
 /// The sum of the squares of all rows, width × width, with the regularization; in an order that no thread moves.
-fn squares(rows: &[f32], width: usize, regularization: f32) -> Vec<f32> {
+fn squares(rows: &[f32], width: usize, regularization: f32) -> DMatrix<f32> {
     let of_chunk = |chunk: &[f32]| {
-        let mut sum = vec![0.0_f32; width * width];
-        for row in chunk.chunks_exact(width) {
-            for (one, into) in row.iter().zip(sum.chunks_exact_mut(width)) {
-                into.iter_mut().zip(row).for_each(|(sum, other)| *sum += one * other);
-            }
-        }
-        sum
+        let rows = DMatrixView::from_slice(chunk, width, chunk.len() / width);
+        rows * rows.transpose()
     };
-    let parts: Vec<Vec<f32>> = rows.par_chunks(TOGETHER * width).map(of_chunk).collect();
-    let mut total = vec![0.0_f32; width * width];
-    for part in parts {
-        total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    }
-    (0..width).for_each(|at| total[at * width + at] += regularization);
-    total
+    let parts: Vec<DMatrix<f32>> = rows.par_chunks(TOGETHER * width).map(of_chunk).collect();
+    let start = DMatrix::from_diagonal_element(width, width, regularization);
+    parts.into_iter().fold(start, |total, part| total + part)
 }
 
-/// A few steps of conjugate gradients on `(Y'Y + λ + α Σ y y') x = (1 + α) Σ y`, the sums over the entries.
-fn descend(alpha: f32, squares: &[f32], entries: &[u32], others: &[f32], vector: &mut [f32]) {
-    let width = vector.len();
-    let other = |entry: &u32| &others[*entry as usize * width..(*entry as usize + 1) * width];
-    let add = |to: &mut [f32], times: f32, row: &[f32]| {
-        to.iter_mut().zip(row).for_each(|(to, row)| *to += times * row);
-    };
-    let times = |at: &[f32], out: &mut [f32]| {
-        out.fill(0.0);
-        at.iter().zip(squares.chunks_exact(width)).for_each(|(one, row)| add(out, *one, row));
-        for row in entries.iter().map(other) {
-            add(out, alpha * product(row, at), row);
-        }
-    };
-    let (mut left, mut moved) = (vec![0.0; width], vec![0.0; width]);
-    times(vector, &mut left);
-    left.iter_mut().for_each(|it| *it = -*it);
-    entries.iter().map(other).for_each(|row| add(&mut left, 1.0 + alpha, row));
-    let mut direction = left.clone();
-    let mut before = product(&left, &left);
-    for _ in 0..STEPS {
-        if before < 1e-20 {
-            return;
-        }
-        times(&direction, &mut moved);
-        let step = before / product(&direction, &moved);
-        add(vector, step, &direction);
-        add(&mut left, -step, &moved);
-        let now = product(&left, &left);
-        direction.iter_mut().zip(&left).for_each(|(it, left)| *it = left + now / before * *it);
-        before = now;
+/// The matrices `Y'Y + λ + α Σ y y'` of some rows, the sums over the entries of each.
+struct Sums<'a> {
+    width: usize,
+    alpha: f32,
+    squares: &'a DMatrix<f32>,
+    entries: &'a [Vec<u32>],
+    others: &'a [f32],
+}
+
+impl Sums<'_> {
+    fn other(&self, entry: u32) -> &[f32] {
+        &self.others[entry as usize * self.width..(entry as usize + 1) * self.width]
     }
+
+    /// Each row's matrix times its vector.
+    fn times(&self, vectors: &[f32], out: &mut [f32]) {
+        let (width, rows) = (self.width, self.entries.len());
+        let mut products = DMatrixViewMut::from_slice(out, width, rows);
+        products.gemm(1.0, self.squares, &DMatrixView::from_slice(vectors, width, rows), 0.0);
+        let rows = vectors.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(self.entries);
+        for ((vector, out), entries) in rows {
+            for other in entries.iter().map(|entry| self.other(*entry)) {
+                add(out, self.alpha * product(other, vector), other);
+            }
+        }
+    }
+
+    /// A few steps of conjugate gradients on `(Y'Y + λ + α Σ y y') x = (1 + α) Σ y`, for each row.
+    fn descend(&self, vectors: &mut [f32]) {
+        let width = self.width;
+        let (mut left, mut moved) = (vec![0.0; vectors.len()], vec![0.0; vectors.len()]);
+        self.times(vectors, &mut left);
+        for (left, entries) in left.chunks_exact_mut(width).zip(self.entries) {
+            left.iter_mut().for_each(|it| *it = -*it);
+            entries.iter().for_each(|entry| add(left, 1.0 + self.alpha, self.other(*entry)));
+        }
+        let mut directions = left.clone();
+        let mut before: Vec<f32> = left.chunks_exact(width).map(|left| product(left, left)).collect();
+        for _ in 0..STEPS {
+            self.times(&directions, &mut moved);
+            let rows = vectors.chunks_exact_mut(width).zip(left.chunks_exact_mut(width));
+            let moves = directions.chunks_exact_mut(width).zip(moved.chunks_exact(width));
+            for (((vector, left), (direction, moved)), before) in rows.zip(moves).zip(&mut before) {
+                if SOLVED < *before {
+                    let step = *before / product(direction, moved);
+                    add(vector, step, direction);
+                    add(left, -step, moved);
+                    let now = product(left, left);
+                    let keep = now / *before;
+                    direction.iter_mut().zip(&*left).for_each(|(it, left)| *it = left + keep * *it);
+                    *before = now;
+                }
+            }
+        }
+    }
+}
+
+fn add(to: &mut [f32], times: f32, row: &[f32]) {
+    to.iter_mut().zip(row).for_each(|(to, row)| *to += times * row);
 }

@@ -7,12 +7,13 @@
 
 use std::sync::Arc;
 
+use models::nearest::product;
 use rayon::prelude::*;
 
 use super::Factors;
 use crate::{
     anomaly::dice::Dice,
-    matching::{Candidate, Interactions, MatchingError, Seen, top::product},
+    matching::{Candidate, Interactions, MatchingError, Seen},
 };
 
 pub(super) const BPR: Candidate = Candidate {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use models::graph::towers::{Tower, Towers};
+
 use crate::{
     linear,
     matching::{
-        Because, Interactions, MatchingError, Profiles, Reason, Scorer, Seen, ridge::Ridge, top::product,
+        Because, Exported, Interactions, MatchingError, Profiles, Reason, Scorer, Seen, ridge::Ridge,
     },
 };
 
@@ -23,6 +25,8 @@ pub struct Factors {
     items: Vec<f32>,
     /// What items have before any user is asked; none, or one for each.
     bias: Vec<f32>,
+    /// What made vectors of newcomers among users, where it was not a ridge regression.
+    tower: Option<Tower>,
 }
 
 impl Factors {
@@ -46,7 +50,33 @@ impl Factors {
         if let Some(profiles) = &seen.items {
             place_newcomers(profiles, &all.popularity(), width, &mut items, &mut bias)?;
         }
-        Ok(Self { seen: Arc::clone(seen), width, users, items, bias })
+        Ok(Self { seen: Arc::clone(seen), width, users, items, bias, tower: None })
+    }
+
+    /// Takes vectors of everybody, newcomers too, and what made those.
+    #[cfg(feature = "torch")]
+    pub(super) fn placed(
+        seen: &Arc<Seen>,
+        users: Vec<f32>,
+        (items, bias): (Vec<f32>, Vec<f32>),
+        tower: Tower,
+    ) -> Self {
+        Self { seen: Arc::clone(seen), width: tower.bias.len(), users, items, bias, tower: Some(tower) }
+    }
+
+    /// What makes a vector of a user of whom only features are known.
+    fn newcomers(&self) -> Option<Tower> {
+        if let Some(tower) = &self.tower {
+            return Some(tower.clone());
+        }
+        let all = &self.seen.interactions;
+        let active: Vec<usize> = (0..all.users()).map(|user| all.of_user(user).len()).collect();
+        let Some(profiles) = &self.seen.users else {
+            return Some(Tower { bias: vec![0.0; self.width], ..Tower::default() });
+        };
+        let ridge = expecting(profiles, &active, self.width, (&self.users, &[])).ok()?;
+        let (weights, bias) = (ridge.slopes(), ridge.means().to_vec());
+        Some(Tower { told: profiles.told(), weights, bias, bend: Vec::new() })
     }
 
     /// How long a vector is.
@@ -82,8 +112,7 @@ impl Factors {
     }
 
     fn score(&self, user: usize, item: usize) -> f64 {
-        f64::from(product(self.user(user), self.item(item)))
-            + f64::from(self.bias.get(item).copied().unwrap_or(0.0))
+        product(self.user(user), self.item(item)) + f64::from(self.bias.get(item).copied().unwrap_or(0.0))
     }
 }
 
@@ -95,18 +124,10 @@ fn place_newcomers(
     vectors: &mut [f32],
     bias: &mut [f32],
 ) -> Result<(), MatchingError> {
-    let known: Vec<(usize, f64)> = (0..counts.len())
-        .filter(|row| 0 < counts[*row])
-        .map(|row| (row, libm::log1p(counts[row] as f64)))
-        .collect();
-    if known.len() == counts.len() || known.is_empty() {
+    if counts.iter().all(|count| 0 < *count) || counts.iter().all(|count| *count == 0) {
         return Ok(());
     }
-    let numbers = |row: usize| -> Vec<f64> {
-        let vector = vectors[row * width..(row + 1) * width].iter();
-        vector.chain(bias.get(row)).map(|number| f64::from(*number)).collect()
-    };
-    let ridge = Ridge::fit(profiles, &known, numbers, width + usize::from(!bias.is_empty()), PENALTY)?;
+    let ridge = expecting(profiles, counts, width, (vectors, bias))?;
     for row in (0..counts.len()).filter(|row| counts[*row] == 0) {
         let expected = ridge.predict(profiles.row(row));
         for (number, expected) in vectors[row * width..(row + 1) * width].iter_mut().zip(&expected) {
@@ -117,6 +138,37 @@ fn place_newcomers(
         }
     }
     Ok(())
+}
+
+/// What vectors, and their bias, are expected of features, from those who have interactions.
+fn expecting(
+    profiles: &Profiles,
+    counts: &[usize],
+    width: usize,
+    (vectors, bias): (&[f32], &[f32]),
+) -> Result<Ridge, MatchingError> {
+    let known: Vec<(usize, f64)> = (0..counts.len())
+        .filter(|row| 0 < counts[*row])
+        .map(|row| (row, libm::log1p(counts[row] as f64)))
+        .collect();
+    let numbers = |row: usize| -> Vec<f64> {
+        let vector = vectors[row * width..(row + 1) * width].iter();
+        vector.chain(bias.get(row)).map(|number| f64::from(*number)).collect()
+    };
+    Ridge::fit(profiles, &known, numbers, width + usize::from(!bias.is_empty()), PENALTY)
+}
+
+/// The product of two vectors in double precision, as graphs have it, in eight sums side by side.
+fn product(one: &[f32], other: &[f32]) -> f64 {
+    let mut sums = [0.0_f64; 8];
+    let (ones, others) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    for (one, other) in ones.0.iter().zip(others.0) {
+        for at in 0..8 {
+            sums[at] += f64::from(one[at]) * f64::from(other[at]);
+        }
+    }
+    let rest: f64 = ones.1.iter().zip(others.1).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 /// Why a user's vector `mine` fits that of an item: the items of `known`, by the part of the vector that is a sum of
@@ -157,5 +209,31 @@ impl Scorer for Factors {
         let said: f64 = reasons.iter().map(|reason| reason.contribution).sum();
         reasons.push(Reason { because: Because::Rest, contribution: self.score(user, item) - said });
         reasons
+    }
+
+    fn exported(&self) -> Option<Exported<'_>> {
+        let rank = self.width + usize::from(!self.bias.is_empty());
+        let wide = |vector: &[f32]| vector.iter().map(|it| f64::from(*it)).collect::<Vec<f64>>();
+        // The last number of an item is what it has before any user is asked, and that of every user is one.
+        let longer = |vector: Vec<f64>, last: f64| -> Vec<f64> {
+            vector.into_iter().chain([last].into_iter().take(rank - self.width)).collect()
+        };
+        let users = self.users.chunks_exact(self.width).flat_map(|vector| longer(wide(vector), 1.0));
+        let bias = |item: usize| self.bias.get(item).map_or(0.0, |bias| f64::from(*bias));
+        let items = self.items.chunks_exact(self.width).enumerate();
+        let items = items.flat_map(|(item, vector)| longer(wide(vector), bias(item)));
+        let Tower { told, weights, bias, bend } = self.newcomers()?;
+        let mut bend: Vec<f64> =
+            bend.chunks_exact(self.width).flat_map(|row| longer(row.to_vec(), 0.0)).collect();
+        if !bend.is_empty() {
+            bend.resize(rank * rank, 0.0);
+        }
+        let newcomers = Tower {
+            told,
+            weights: weights.chunks_exact(self.width).flat_map(|row| longer(row.to_vec(), 0.0)).collect(),
+            bias: longer(bias, 1.0),
+            bend,
+        };
+        Some(Exported::Towers(Towers { rank, users: users.collect(), newcomers, items: items.collect() }))
     }
 }

@@ -8,14 +8,21 @@ mod effects;
 mod factors;
 mod knn;
 mod popularity;
+#[cfg(feature = "torch")]
+mod two_tower;
 mod value;
+mod value_graph;
 
 use std::{fmt::Debug, sync::Arc};
+
+use models::graph::towers::Towers;
 
 pub use als::{Als, fit as fit_als};
 pub use bpr::{Against, Bpr, fit as fit_bpr};
 pub use ease::{Ease, fit as fit_ease};
 pub use factors::Factors;
+#[cfg(feature = "torch")]
+pub use two_tower::{TwoTower, fit as fit_two_tower};
 pub use value::{Value, fit as fit_value};
 
 use super::{Interactions, MatchingError, Profiles};
@@ -63,6 +70,14 @@ impl Seen {
     pub fn with(&self, interactions: Interactions) -> Result<Arc<Self>, MatchingError> {
         Self::new(interactions, self.users.clone(), self.items.clone())
     }
+
+    /// The same from the items' side: they are the users.
+    ///
+    /// # Errors
+    /// When there is no interaction.
+    pub fn turned(&self) -> Result<Arc<Self>, MatchingError> {
+        Self::new(self.interactions.turned(), self.items.clone(), self.users.clone())
+    }
 }
 
 /// Why an item is recommended: a part of its score.
@@ -96,6 +111,25 @@ pub trait Scorer: Debug + Send + Sync {
 
     /// What a score comes from; the contributions add up to it.
     fn reasons(&self, user: usize, item: usize) -> Vec<Reason>;
+
+    /// The score if what a reason names were not so; none where nobody can say without learning again.
+    fn without(&self, _user: usize, _item: usize, _because: &Because) -> Option<f64> {
+        None
+    }
+
+    /// What says the same in a graph; None where nothing does.
+    fn exported(&self) -> Option<Exported<'_>> {
+        None
+    }
+}
+
+/// What says the same as a scorer in a graph.
+#[derive(Clone, Debug)]
+pub enum Exported<'a> {
+    /// Vectors of users and items.
+    Towers(Towers),
+    /// Trees on columns of a pair.
+    Value(&'a Value),
 }
 
 /// A fitted candidate of any kind.
@@ -113,8 +147,17 @@ pub struct Candidate {
 }
 
 /// The candidates. To add one: its file and its line.
-pub static CANDIDATES: &[Candidate] =
-    &[popularity::POPULARITY, knn::KNN, cosine::COSINE, ease::EASE, als::ALS, bpr::BPR, value::VALUE];
+pub static CANDIDATES: &[Candidate] = &[
+    popularity::POPULARITY,
+    knn::KNN,
+    cosine::COSINE,
+    ease::EASE,
+    als::ALS,
+    bpr::BPR,
+    #[cfg(feature = "torch")]
+    two_tower::TWO_TOWER,
+    value::VALUE,
+];
 
 /// The candidate of this name.
 #[must_use]

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::matching::{Because, Candidate, Fitted, MatchingError, Reason, Scorer, Seen, ridge::Ridge};
+use models::graph::towers::{Tower, Towers};
+
+use crate::matching::{
+    Because, Candidate, Exported, Fitted, MatchingError, Reason, Scorer, Seen, ridge::Ridge,
+};
 
 pub(super) const POPULARITY: Candidate = Candidate {
     name: "popularity",
@@ -52,5 +56,11 @@ impl Scorer for Popularity {
             contribution,
         });
         named.chain([Reason { because: Because::Rest, contribution: rest }]).collect()
+    }
+
+    fn exported(&self) -> Option<Exported<'_>> {
+        let users = vec![1.0; self.seen.interactions.users()];
+        let newcomers = Tower { bias: vec![1.0], ..Tower::default() };
+        Some(Exported::Towers(Towers { rank: 1, users, newcomers, items: self.scores.clone() }))
     }
 }

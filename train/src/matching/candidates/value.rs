@@ -13,7 +13,10 @@ use super::effects::Effects;
 use crate::{
     anomaly::matrix::Matrix,
     gbdt::{self, Boosted, Examples, GbdtError, Settings, losses::Squared},
-    matching::{Because, Candidate, Interaction, MatchingError, Profiles, Reason, Scorer, Seen},
+    matching::{
+        Because, Candidate, Exported, Interaction, Interactions, MatchingError, Profiles, Reason, Scorer,
+        Seen,
+    },
 };
 
 pub(super) const VALUE: Candidate = Candidate {
@@ -49,9 +52,16 @@ fn column(name: &str) -> &str {
 }
 
 /// What is known of either side.
-struct Sides<'a> {
-    users: &'a Profiles,
-    items: &'a Profiles,
+pub(super) struct Sides<'a> {
+    pub(super) users: &'a Profiles,
+    pub(super) items: &'a Profiles,
+}
+
+/// How many columns both sides have, and for each feature which of them it is of and its number there.
+pub(super) struct Places<'a> {
+    pub(super) columns: u32,
+    pub(super) users: &'a [Option<(u32, u32)>],
+    pub(super) items: &'a [Option<(u32, u32)>],
 }
 
 /// Learns what pairs are worth from those of which it is known.
@@ -63,23 +73,17 @@ pub fn fit(seen: &Arc<Seen>, seed: u64) -> Result<Value, MatchingError> {
     let shared = Shared::new(&sides);
     let effects = effects(seen, &sides);
     let rows = seen.interactions.rows();
-    let counts = seen.interactions.counts();
+    let weights = weights(&seen.interactions);
     let residuals = residuals(seen, &effects);
     let width = width(&sides, &shared);
     let mut values = Vec::with_capacity(rows.len() * width);
-    for ((row, residual), count) in rows.iter().zip(&residuals).zip(counts) {
-        let known = effects_without(
-            &effects,
-            &sides,
-            (row.user as usize, row.item as usize),
-            residual,
-            f64::from(*count),
-        );
-        fill(&mut values, &sides, &shared, (row.user as usize, row.item as usize), known);
+    for ((row, residual), weight) in rows.iter().zip(&residuals).zip(&weights) {
+        let pair = (row.user as usize, row.item as usize);
+        let known = effects_without(&effects, &sides, pair, residual, *weight);
+        fill(&mut values, &sides, &shared, pair, known);
     }
     let table = Matrix::from_rows(width, values).map_err(GbdtError::from)?;
     let targets: Vec<f64> = rows.iter().map(|row| row.value).collect();
-    let weights: Vec<f64> = counts.iter().map(|count| f64::from(*count)).collect();
     let settings = Settings {
         trees: 300,
         leaves: 12,
@@ -95,6 +99,28 @@ pub fn fit(seen: &Arc<Seen>, seed: u64) -> Result<Value, MatchingError> {
     let trees = gbdt::fit(&settings, &Squared, examples, None, &mut |_| ControlFlow::Continue(()))?;
     let names = names(&sides, &shared);
     Ok(Value { seen: Arc::clone(seen), trees, names, shared, effects })
+}
+
+/// How much each pair tells: one over its variance, which is what pairs differ by and what chance leaves in a mean of as many
+/// rows as it rests on; one on average. Both parts are by moments: squared distances from the mean, with each pair alike and
+/// with each row alike.
+fn weights(all: &Interactions) -> Vec<f64> {
+    let counts: Vec<f64> = all.counts().iter().map(|count| f64::from(*count)).collect();
+    let (pairs, rows) = (counts.len() as f64, counts.iter().sum::<f64>());
+    let mean = all.rows().iter().map(|row| row.value).sum::<f64>() / pairs;
+    let squares = || all.rows().iter().map(|row| (row.value - mean) * (row.value - mean));
+    let by_pairs = squares().sum::<f64>() / pairs;
+    let by_rows = squares().zip(&counts).map(|(square, count)| count * square).sum::<f64>() / rows;
+    let inverse = counts.iter().map(|count| 1.0 / count).sum::<f64>() / pairs;
+    let apart = inverse - pairs / rows;
+    let chance = if 1e-12 < apart { ((by_pairs - by_rows) / apart).max(0.0) } else { 0.0 };
+    let between = (by_rows - chance * pairs / rows).max(0.0);
+    if chance <= 0.0 {
+        return vec![1.0; counts.len()];
+    }
+    let weights: Vec<f64> = counts.iter().map(|count| 1.0 / (between + chance / count)).collect();
+    let scale = pairs / weights.iter().sum::<f64>();
+    weights.into_iter().map(|weight| scale * weight).collect()
 }
 
 fn sides(seen: &Seen) -> Result<Sides<'_>, MatchingError> {
@@ -169,7 +195,7 @@ type Residuals = [f64; 3];
 /// Effects of items, then of users, and then of either with the features of the other, each of what those before leave.
 fn effects(seen: &Seen, sides: &Sides<'_>) -> [Effects; 4] {
     let all = &seen.interactions;
-    let weights: Vec<f64> = all.counts().iter().map(|count| f64::from(*count)).collect();
+    let weights = weights(all);
     let mean = mean(seen);
     let rows = || all.rows().iter().zip(&weights);
     let of_items: Vec<(u64, f64, f64)> =
@@ -195,10 +221,10 @@ fn effects(seen: &Seen, sides: &Sides<'_>) -> [Effects; 4] {
 }
 
 fn mean(seen: &Seen) -> f64 {
-    let all = &seen.interactions;
-    let rows = all.rows().iter().zip(all.counts());
-    let sum: f64 = rows.clone().map(|(row, count)| row.value * f64::from(*count)).sum();
-    sum / rows.map(|(_, count)| f64::from(*count)).sum::<f64>()
+    let weights = weights(&seen.interactions);
+    let sum: f64 =
+        seen.interactions.rows().iter().zip(&weights).map(|(row, weight)| row.value * weight).sum();
+    sum / weights.iter().sum::<f64>()
 }
 
 /// The number of a row with a feature, of which there may be more than 2³².
@@ -224,7 +250,8 @@ fn pair_effects(
 ) -> [f64; 4] {
     let mean = |which: usize, row: usize, profiles: &Profiles, features: &[(u32, f64)]| {
         let one = |feature: &(u32, f64)| of(&effects[which], group(row, feature.0, profiles), 2);
-        features.iter().map(one).sum::<f64>() / features.len().max(1) as f64
+        // In single precision, so that a graph's sums in another order are the same.
+        f64::from((features.iter().map(one).sum::<f64>() / features.len().max(1) as f64) as f32)
     };
     [
         of(&effects[0], item as u64, 0),
@@ -247,8 +274,37 @@ fn effects_without(
 }
 
 impl Value {
+    /// The names of a pair's columns.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(super) fn trees(&self) -> &Boosted {
+        &self.trees
+    }
+
+    pub(super) fn effects(&self) -> &[Effects; 4] {
+        &self.effects
+    }
+
+    pub(super) fn places(&self) -> Places<'_> {
+        let Shared { columns, users, items } = &self.shared;
+        Places { columns: columns.len() as u32, users, items }
+    }
+
+    pub(super) fn sides(&self) -> Sides<'_> {
+        sides(&self.seen).expect("a value model is fitted on features of both sides")
+    }
+
+    pub(super) fn columns_of(&self, user: usize, item: usize) -> Vec<f64> {
+        let mut row = Vec::with_capacity(self.names.len());
+        self.row(&mut row, user, item);
+        row
+    }
+
     fn row(&self, values: &mut Vec<f64>, user: usize, item: usize) {
-        let Ok(sides) = sides(&self.seen) else { return };
+        let sides = self.sides();
         let known = pair_effects(&self.effects, &sides, (user, item), |effects, group, _| effects.of(group));
         fill(values, &sides, &self.shared, (user, item), known);
     }
@@ -263,12 +319,31 @@ impl Scorer for Value {
     }
 
     fn reasons(&self, user: usize, item: usize) -> Vec<Reason> {
-        let mut row = Vec::new();
-        self.row(&mut row, user, item);
-        let said = self.trees.contributions(&row);
+        let said = self.trees.contributions(&self.columns_of(user, item));
         let named = self.names.iter().zip(said.features).filter(|(_, it)| *it != 0.0);
         let named = named
             .map(|(name, contribution)| Reason { because: Because::Feature(name.clone()), contribution });
         named.chain([Reason { because: Because::Rest, contribution: said.base }]).collect()
+    }
+
+    /// A feature of one side is taken away with what it has in common with the other side.
+    fn without(&self, user: usize, item: usize, because: &Because) -> Option<f64> {
+        let Because::Feature(name) = because else { return None };
+        let at = self.names.iter().position(|it| it == name)?;
+        let mut row = self.columns_of(user, item);
+        let same = self.names.len() - EFFECTS.len() - self.shared.columns.len();
+        let side = name.strip_prefix("user ").or(name.strip_prefix("item ")).filter(|_| at < same);
+        let shared = side
+            .and_then(|name| self.shared.columns.binary_search_by(|it| it.as_str().cmp(column(name))).ok());
+        row[at] = 0.0;
+        if let Some(agreement) = shared.map(|column| &mut row[same + column]).filter(|it| !it.is_nan()) {
+            *agreement = 0.0;
+        }
+        let table = Matrix::from_rows(self.names.len(), row).expect("a row is as wide as its names");
+        self.trees.scores(&table).ok().map(|scores| scores[0])
+    }
+
+    fn exported(&self) -> Option<Exported<'_>> {
+        Some(Exported::Value(self))
     }
 }

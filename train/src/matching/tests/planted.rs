@@ -7,8 +7,8 @@ use rayon::ThreadPoolBuilder;
 use crate::{
     anomaly::{dice::Dice, matrix::Values},
     matching::{
-        Blend, BlendPlan, CANDIDATES, Interaction, Interactions, MatchingError, Profiles, Scorer, Seen,
-        Split, lists,
+        Because, Blend, BlendPlan, CANDIDATES, Interaction, Interactions, MatchingError, Profiles, Scorer,
+        Seen, Split, lists,
         market::{Market, Plan},
         metrics::judge,
     },
@@ -184,4 +184,35 @@ fn the_value_model_earns_most_in_a_market_and_as_much_with_newcomers() {
     let back = turned.turned().unwrap();
     assert_eq!(back.truth(), market.truth());
     assert_eq!(back.seen.interactions, market.seen.interactions);
+}
+
+#[test]
+fn without_the_interaction_that_a_reason_names_an_item_is_placed_lower() {
+    let seen = planted(8);
+    let all = &seen.interactions;
+    for name in ["ease", "knn", "als", "cosine", "blend"] {
+        let fit = |seen: &Arc<Seen>| -> Box<dyn Scorer> {
+            match CANDIDATES.iter().find(|it| it.name == name) {
+                Some(candidate) => (candidate.fit)(seen, 7).unwrap(),
+                None => Box::new(Blend::fit(&BlendPlan::for_data(seen, 10), seen, 7).unwrap()),
+            }
+        };
+        let scorer = fit(&seen);
+        let best = lists(scorer.as_ref(), all, 1);
+        let (mut lower, mut named) = (0, 0);
+        for (user, list) in best.iter().enumerate().step_by(2) {
+            let item = list[0] as usize;
+            let reasons = scorer.reasons(user, item);
+            let strongest = reasons
+                .iter()
+                .filter(|it| !matches!(it.because, Because::Rest))
+                .max_by(|a, b| a.contribution.total_cmp(&b.contribution));
+            let Some(Because::Item(own)) = strongest.map(|it| &it.because) else { continue };
+            let without = all.select(|_, row| row.user as usize != user || row.item != *own);
+            let after = fit(&seen.with(without).unwrap());
+            named += 1;
+            lower += usize::from(after.scores(user)[item] < scorer.scores(user)[item]);
+        }
+        assert!(0.95 * f64::from(named) <= lower as f64, "{name}: {lower} of {named}");
+    }
 }

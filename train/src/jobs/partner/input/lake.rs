@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use domain::{
-    AffiliateId, CampaignId, Currency, Money, Rate,
+    AffiliateId, CampaignId, Currency, Money,
     attribution::Channels,
     campaign::EventKind,
     event::{Conversion, Event, Kind},
@@ -19,7 +19,7 @@ use models::fingerprint::Fingerprint;
 
 use super::{Listed, PartnerArgs, Roster, Told, Turn, Won, came_back};
 use crate::jobs::{
-    lake::{Fates, amount, each, open},
+    lake::{Fates, Rates, amount, each, open},
     table::DAY_US,
 };
 
@@ -223,7 +223,9 @@ fn won(
             let value = parts.iter().map(|order| order.left(fates, until_us)).sum::<f64>();
             let credited = || parts.iter().filter(|order| order.affiliate.is_some());
             let paid = |order: &Order| {
-                rates.at(order).map(|rate| f64::from(rate.ppm) / 1e6 * order.left(fates, until_us))
+                rates
+                    .at(order.campaign, order.affiliate, order.at_us)
+                    .map(|rate| f64::from(rate.ppm) / 1e6 * order.left(fates, until_us))
             };
             let told = credited().map(paid).sum::<Option<f64>>();
             let of_amounts = credited().map(|order| order.left(fates, until_us)).sum();
@@ -247,34 +249,6 @@ fn won(
         (orders[first], won)
     };
     all.into_iter().map(one).collect()
-}
-
-/// What campaigns pay, from when on.
-struct Rates(BTreeMap<(CampaignId, Option<AffiliateId>), History>);
-
-/// Rates by when they began, and by the event that said so.
-type History = BTreeMap<(i64, u128), Rate>;
-
-impl Rates {
-    fn read(lake: &Lake) -> Result<Self> {
-        let mut rates: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        each(lake, Kind::RateChange, &["campaign_id", "affiliate_id", "rate_ppm"], &ALWAYS, |known| {
-            let Event::RateChange(change) = &known.event else { return };
-            let at = (change.occurred_at_us, change.id.uuid().as_u128());
-            rates.entry((change.campaign, change.affiliate)).or_default().insert(at, change.rate);
-        })?;
-        Ok(Self(rates))
-    }
-
-    /// The partner's own rate at that time, or everybody's.
-    fn at(&self, order: &Order) -> Option<Rate> {
-        let until = (order.at_us, u128::MAX);
-        let of = |affiliate| {
-            let changes = self.0.get(&(order.campaign, affiliate))?;
-            changes.range(..=until).next_back().map(|(_, rate)| *rate)
-        };
-        of(order.affiliate).or_else(|| of(None))
-    }
 }
 
 fn day(at_us: i64) -> i32 {

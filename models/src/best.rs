@@ -111,6 +111,12 @@ impl Eligible {
         self.words.iter_mut().zip(&other.words).for_each(|(one, other)| *one &= other);
     }
 
+    /// The candidates sixty-four by sixty-four: bit `i` of word `w` is candidate `64 w + i`; none is set beyond the last.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// The eligible candidates, in order.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         self.words.iter().enumerate().flat_map(|(at, word)| {
@@ -139,6 +145,12 @@ impl Best {
     #[must_use]
     pub fn new(k: usize, among: usize) -> Self {
         Self { k, heap: BinaryHeap::with_capacity(k.min(among)), floor: f64::NEG_INFINITY }
+    }
+
+    /// Below which score none comes into the list any more: the worst one's when it is full.
+    #[must_use]
+    pub fn floor(&self) -> f64 {
+        self.floor
     }
 
     /// Considers a candidate.
@@ -172,33 +184,4 @@ pub fn of_scores(scores: &[f64], eligible: &Eligible, k: usize) -> Vec<Scored> {
     let mut best = Best::new(k, eligible.count());
     eligible.iter().for_each(|item| best.offer(item as u32, scores[item]));
     best.into_list()
-}
-
-/// The best `k` of the eligible by the product of their vectors, `items` row after row, with `query`: exact, and 10⁵
-/// candidates of 64 numbers in about a millisecond.
-///
-/// # Panics
-/// When there is not one row for each candidate.
-#[must_use]
-pub fn of_products(query: &[f32], items: &[f32], eligible: &Eligible, k: usize) -> Vec<Scored> {
-    let width = query.len();
-    assert_eq!(items.len(), width * eligible.len(), "one row for each candidate");
-    let mut best = Best::new(k, eligible.count());
-    for item in eligible.iter() {
-        best.offer(item as u32, f64::from(product(query, &items[item * width..(item + 1) * width])));
-    }
-    best.into_list()
-}
-
-/// The product of two vectors, in eight sums side by side.
-pub(super) fn product(one: &[f32], other: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 16];
-    let (ones, others) = (one.as_chunks::<16>(), other.as_chunks::<16>());
-    for (one, other) in ones.0.iter().zip(others.0) {
-        for at in 0..16 {
-            sums[at] += one[at] * other[at];
-        }
-    }
-    let rest: f32 = ones.1.iter().zip(others.1).map(|(one, other)| one * other).sum();
-    (0..8).map(|at| sums[at] + sums[at + 8]).sum::<f32>() + rest
 }

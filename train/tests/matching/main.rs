@@ -1,6 +1,11 @@
 //! `tributary-train match` as a data scientist runs it, on users whose tastes were made.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod constraints;
+mod lake;
+mod others;
+mod worth;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -80,6 +85,12 @@ impl Place {
         fs::read(self.0.path().join(name)).unwrap()
     }
 
+    /// The rows of a file, by the names of their columns.
+    fn rows(&self, name: &str) -> Vec<BTreeMap<String, String>> {
+        let text = self.read(name);
+        csv::Reader::from_reader(text.as_slice()).deserialize().map(Result::unwrap).collect()
+    }
+
     fn metrics(&self, out: &str) -> Value {
         serde_json::from_slice(&self.read(&format!("{out}/metrics.json"))).unwrap()
     }
@@ -88,11 +99,13 @@ impl Place {
     fn recommendations(&self, out: &str) -> BTreeMap<String, Vec<(String, String)>> {
         let text = self.read(&format!("{out}/recommendations.csv"));
         let mut lists: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-        for row in csv::Reader::from_reader(text.as_slice()).deserialize() {
-            let (user, item, rank, _, reason): (String, String, usize, f64, String) = row.unwrap();
-            let list = lists.entry(user).or_default();
-            list.push((item, reason));
-            assert_eq!(rank, list.len());
+        let mut table = csv::Reader::from_reader(text.as_slice());
+        let head: Vec<&str> = table.headers().unwrap().iter().take(5).collect();
+        assert_eq!(head, ["user", "item", "rank", "score", "reason"]);
+        for row in table.records().map(Result::unwrap) {
+            let list = lists.entry(row[0].to_owned()).or_default();
+            list.push((row[1].to_owned(), row[4].to_owned()));
+            assert_eq!(row[2].parse::<usize>().unwrap(), list.len());
         }
         lists
     }
@@ -103,7 +116,7 @@ const ALL: &str = "--interactions seen.csv --user-features users.csv --item-feat
 #[test]
 fn tastes_are_found_and_everybody_gets_a_list_with_reasons() {
     let place = Place::new();
-    let told = place.told(&format!("{ALL} --model all --k 5 --seed 3 --out out"));
+    let told = place.told(&format!("{ALL} --model all --objective interactions --k 5 --seed 3 --out out"));
     assert!(told.contains("241 users and 61 items"), "{told}");
     let metrics = place.metrics("out");
     let of = |model: &str, measure: &str| metrics["models"][model][measure].as_f64().unwrap();
@@ -193,7 +206,7 @@ fn neither_threads_nor_the_order_of_rows_make_a_difference() {
     let turned: Vec<&str> = rows.lines().rev().collect();
     place.write("seen.csv", &format!("{head}\n{}\n", turned.join("\n")));
     place.told(&format!("{ALL} --model all --out turned"));
-    for name in ["recommendations.csv", "report.html"] {
+    for name in ["recommendations.csv", "metrics.json", "report.html"] {
         assert!(place.read(&format!("one/{name}")) == place.read(&format!("two/{name}")), "{name}");
         assert!(
             place.read(&format!("one/{name}")) == place.read(&format!("turned/{name}")),
@@ -220,6 +233,9 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
     place.check_refused("--interactions nothing.csv", "nothing.csv");
     place.check_refused(&format!("{ALL} --test-share 1.5"), "the share to judge on is 1.5");
     place.check_refused(&format!("{ALL} --k 0"), "--k is 0");
+    let last = format!("{ALL} --split leave-last --test-share 0.1");
+    place.check_refused(&last, "--test-share goes with --split random and time");
+    place.check_refused("", "--interactions");
     place.check_refused("--interactions seen.csv --model cosine", "give them, or choose another model");
     place.check_refused(&format!("{ALL} --column sum=total"), "there is no field \"sum\"");
     place.write("items.csv", "item,kind\ni1,a\ni1,b\n");
@@ -228,4 +244,21 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
     place.check_refused("--interactions seen.csv", "line 3, column user: says nothing");
     place.write("seen.csv", "user,item\nu1,i1\nu1,i2\n");
     place.check_refused("--interactions seen.csv --split time", "has no column ts");
+    place.write("seen.csv", "user,item,ts\nu1,i1,2026-01-02T00:00:00Z\nu1,i2,2999-01-01T00:00:00Z\n");
+    place.check_refused("--interactions seen.csv", "line 3, column ts: has not come yet");
+    place.write("seen.csv", "user,item,value,weight\nu1,i1,2,5\nu1,i2,2,0\n");
+    place.check_refused("--interactions seen.csv", "line 3, column weight: 0 is no number of clicks");
+    place.write("seen.csv", "user,item,value\nu1,i1,2\nu1,i2,2\n");
+    place.check_refused("--interactions seen.csv --objective value", "all pairs are worth the same");
+}
+
+#[test]
+fn who_reads_is_told_where_others_say_nothing() {
+    let place = Place::new();
+    place.write("seen.csv", "user,item\nu1,i1\nu1,i2\nu1,i3\nu1,i4\n");
+    let told = place.told("--interactions seen.csv --model popularity --out one");
+    assert!(told.contains("one user has all interactions"), "{told}");
+    place.write("seen.csv", "user,item\nu1,i1\nu2,i2\nu3,i3\nu4,i4\n");
+    let told = place.told("--interactions seen.csv --model popularity --out apart");
+    assert!(told.contains("no item is of two users"), "{told}");
 }
