@@ -32,7 +32,7 @@ const MOST_ASKED: usize = 2_000;
 const MOST_SCORES: usize = 8_000_000;
 /// How often they are asked in an epoch, and after how many times without a better answer training ends.
 const ASKED_IN_EPOCH: usize = 2;
-const PATIENCE: usize = 6;
+const PATIENCE: usize = 8;
 /// Batches at most.
 const MOST_STEPS: usize = 8_000;
 /// Streams of chance.
@@ -57,7 +57,7 @@ pub struct TwoTower {
 
 impl Default for TwoTower {
     fn default() -> Self {
-        Self { factors: 32, batch: 512, learning_rate: 5e-3, decay: 1e-5, dropout: 0.3 }
+        Self { factors: 32, batch: 512, learning_rate: 2e-3, decay: 1e-4, dropout: 0.3 }
     }
 }
 
