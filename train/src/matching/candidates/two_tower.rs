@@ -64,7 +64,6 @@ impl Default for TwoTower {
 /// One tower while it learns: `h = own + features · weights + bias`, and then `h + max(h, 0) · bend`.
 struct Side<'a> {
     profiles: Option<&'a Profiles>,
-    width: usize,
     own: Tensor,
     weights: Tensor,
     bias: Tensor,
@@ -152,7 +151,6 @@ impl<'a> Side<'a> {
         };
         Ok(Self {
             profiles,
-            width,
             own: drawn("own", rows, 0.1)?,
             weights: drawn("weights", features, 0.1)?,
             bend: drawn("bend", width, 0.02)?,
@@ -190,7 +188,6 @@ impl<'a> Side<'a> {
             bias: wide(&self.bias)?,
             bend: wide(&self.bend)?,
         };
-        debug_assert_eq!(tower.bias.len(), self.width);
         Ok(Learned { tower, own: narrow(&self.own)? })
     }
 }
