@@ -30,8 +30,10 @@ pub(super) const TWO_TOWER: Candidate = Candidate {
 const INNER: f64 = 0.1;
 const MOST_ASKED: usize = 2_000;
 const MOST_SCORES: usize = 8_000_000;
-/// How often they are asked in an epoch, and after how many times without a better answer training ends.
+/// How often they are asked in an epoch, after how many steps at least, and after how many times without a better answer
+/// training ends.
 const ASKED_IN_EPOCH: usize = 2;
+const LEAST_STEPS: usize = 25;
 const PATIENCE: usize = 8;
 /// Batches at most.
 const MOST_STEPS: usize = 8_000;
@@ -92,7 +94,7 @@ pub fn fit(plan: &TwoTower, seen: &Arc<Seen>, seed: u64) -> Result<Factors, Matc
             (steps * all.len()).div_ceil(parts.train.len())
         }
         // Of a handful of pairs none is held out.
-        Err(_) => PATIENCE,
+        Err(_) => PATIENCE * LEAST_STEPS,
     };
     let [users, items] = Training::new(plan, seen, all, seed).learn(steps).map_err(torch)?;
     let active: Vec<bool> = (0..all.users()).map(|user| !all.of_user(user).is_empty()).collect();
@@ -247,7 +249,7 @@ impl<'a> Training<'a> {
     /// After how many steps those held out are placed best.
     fn best_steps(&self, parts: &Parts) -> Result<usize, TchError> {
         let epoch = self.pairs.len().div_ceil(self.plan.batch);
-        let every = epoch.div_ceil(ASKED_IN_EPOCH);
+        let every = epoch.div_ceil(ASKED_IN_EPOCH).max(LEAST_STEPS);
         let asked = self.asked(&parts.test);
         let (mut best, mut since) = ((f64::NEG_INFINITY, every), 0);
         self.steps(|step, sides| {
