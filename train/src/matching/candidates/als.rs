@@ -121,12 +121,17 @@ impl Sums<'_> {
         &self.others[entry as usize * self.width..(entry as usize + 1) * self.width]
     }
 
-    /// Each row's matrix times its vector.
-    fn times(&self, vectors: &[f32], out: &mut [f32]) {
+    /// What all matrices have in common, times each row's vector.
+    fn common(&self, vectors: &[f32], out: &mut [f32]) {
         let (width, rows) = (self.width, self.entries.len());
         let mut products = DMatrixViewMut::from_slice(out, width, rows);
         products.gemm(1.0, self.squares, &DMatrixView::from_slice(vectors, width, rows), 0.0);
-        let rows = vectors.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(self.entries);
+    }
+
+    /// Each row's matrix times its vector.
+    fn times(&self, vectors: &[f32], out: &mut [f32]) {
+        self.common(vectors, out);
+        let rows = vectors.chunks_exact(self.width).zip(out.chunks_exact_mut(self.width)).zip(self.entries);
         for ((vector, out), entries) in rows {
             for other in entries.iter().map(|entry| self.other(*entry)) {
                 add(out, self.alpha * product(other, vector), other);
@@ -134,15 +139,24 @@ impl Sums<'_> {
         }
     }
 
+    /// What each row's equation leaves at its vector.
+    fn left(&self, vectors: &[f32]) -> Vec<f32> {
+        let mut left = vec![0.0; vectors.len()];
+        self.common(vectors, &mut left);
+        let rows = vectors.chunks_exact(self.width).zip(left.chunks_exact_mut(self.width)).zip(self.entries);
+        for ((vector, left), entries) in rows {
+            left.iter_mut().for_each(|it| *it = -*it);
+            for other in entries.iter().map(|entry| self.other(*entry)) {
+                add(left, 1.0 + self.alpha - self.alpha * product(other, vector), other);
+            }
+        }
+        left
+    }
+
     /// A few steps of conjugate gradients on `(Y'Y + λ + α Σ y y') x = (1 + α) Σ y`, for each row.
     fn descend(&self, vectors: &mut [f32]) {
         let width = self.width;
-        let (mut left, mut moved) = (vec![0.0; vectors.len()], vec![0.0; vectors.len()]);
-        self.times(vectors, &mut left);
-        for (left, entries) in left.chunks_exact_mut(width).zip(self.entries) {
-            left.iter_mut().for_each(|it| *it = -*it);
-            entries.iter().for_each(|entry| add(left, 1.0 + self.alpha, self.other(*entry)));
-        }
+        let (mut left, mut moved) = (self.left(vectors), vec![0.0; vectors.len()]);
         let mut directions = left.clone();
         let mut before: Vec<f32> = left.chunks_exact(width).map(|left| product(left, left)).collect();
         for _ in 0..STEPS {

@@ -30,9 +30,11 @@ pub(super) const TWO_TOWER: Candidate = Candidate {
 const INNER: f64 = 0.1;
 const MOST_ASKED: usize = 2_000;
 const MOST_SCORES: usize = 8_000_000;
-/// How often they are asked in an epoch, and after how many times without a better answer training ends.
+/// How often they are asked in an epoch, after how many steps at least, and after how many times without a better answer
+/// training ends.
 const ASKED_IN_EPOCH: usize = 2;
-const PATIENCE: usize = 6;
+const LEAST_STEPS: usize = 25;
+const PATIENCE: usize = 8;
 /// Batches at most.
 const MOST_STEPS: usize = 8_000;
 /// Streams of chance.
@@ -57,14 +59,13 @@ pub struct TwoTower {
 
 impl Default for TwoTower {
     fn default() -> Self {
-        Self { factors: 32, batch: 512, learning_rate: 5e-3, decay: 1e-5, dropout: 0.3 }
+        Self { factors: 32, batch: 512, learning_rate: 2e-3, decay: 1e-4, dropout: 0.3 }
     }
 }
 
 /// One tower while it learns: `h = own + features · weights + bias`, and then `h + max(h, 0) · bend`.
 struct Side<'a> {
     profiles: Option<&'a Profiles>,
-    width: usize,
     own: Tensor,
     weights: Tensor,
     bias: Tensor,
@@ -93,7 +94,7 @@ pub fn fit(plan: &TwoTower, seen: &Arc<Seen>, seed: u64) -> Result<Factors, Matc
             (steps * all.len()).div_ceil(parts.train.len())
         }
         // Of a handful of pairs none is held out.
-        Err(_) => PATIENCE,
+        Err(_) => PATIENCE * LEAST_STEPS,
     };
     let [users, items] = Training::new(plan, seen, all, seed).learn(steps).map_err(torch)?;
     let active: Vec<bool> = (0..all.users()).map(|user| !all.of_user(user).is_empty()).collect();
@@ -152,7 +153,6 @@ impl<'a> Side<'a> {
         };
         Ok(Self {
             profiles,
-            width,
             own: drawn("own", rows, 0.1)?,
             weights: drawn("weights", features, 0.1)?,
             bend: drawn("bend", width, 0.02)?,
@@ -190,7 +190,6 @@ impl<'a> Side<'a> {
             bias: wide(&self.bias)?,
             bend: wide(&self.bend)?,
         };
-        debug_assert_eq!(tower.bias.len(), self.width);
         Ok(Learned { tower, own: narrow(&self.own)? })
     }
 }
@@ -250,7 +249,7 @@ impl<'a> Training<'a> {
     /// After how many steps those held out are placed best.
     fn best_steps(&self, parts: &Parts) -> Result<usize, TchError> {
         let epoch = self.pairs.len().div_ceil(self.plan.batch);
-        let every = epoch.div_ceil(ASKED_IN_EPOCH);
+        let every = epoch.div_ceil(ASKED_IN_EPOCH).max(LEAST_STEPS);
         let asked = self.asked(&parts.test);
         let (mut best, mut since) = ((f64::NEG_INFINITY, every), 0);
         self.steps(|step, sides| {
