@@ -103,6 +103,8 @@ const WRITTEN: &[&str] = &[
 
 /// A folder that is to be replaced holds nothing but what jobs write.
 fn check_own(place: &Path) -> Result<()> {
+    let is_else = place.symlink_metadata().is_ok_and(|it| !it.is_dir());
+    ensure!(!is_else, "{} is no folder, and is not replaced: name another", place.display());
     let Ok(entries) = fs::read_dir(place) else { return Ok(()) };
     for entry in entries {
         let name = entry.with_context(|| format!("cannot read {}", place.display()))?.file_name();
@@ -150,6 +152,8 @@ mod tests {
         fs::write(above.path().join("thesis.txt"), b"mine").unwrap();
         let told = Folder::prepare(above.path(), true).err().unwrap().to_string();
         assert!(told.contains("holds thesis.txt, which no job wrote"), "{told}");
+        let told = Folder::prepare(&above.path().join("thesis.txt"), true).err().unwrap().to_string();
+        assert!(told.contains("is no folder"), "{told}");
         assert_eq!(fs::read(above.path().join("thesis.txt")).unwrap(), b"mine");
     }
 }

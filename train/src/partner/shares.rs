@@ -44,12 +44,14 @@ impl Shares {
         (seen.successes + usual * self.strength) / (seen.tries + self.strength)
     }
 
-    /// The logarithm of the partner's share: its mean and variance under the updated beta distribution.
+    /// The logarithm of the partner's share: that of the lognormal distribution with the mean and the variance of the updated
+    /// beta distribution (Aitchison and Brown 1957). The logarithm of a beta distribution that is mostly next to nothing has
+    /// a variance so large that a lognormal distribution with it would have a mean above any share.
     pub(super) fn log_posterior(&self, source: usize, successes: f64, tries: f64) -> Moment {
-        let usual = self.sources[source];
-        let (yes, no) =
-            (successes + usual * self.strength, tries - successes + (1.0 - usual) * self.strength);
-        Moment { mean: digamma(yes) - digamma(yes + no), variance: trigamma(yes) - trigamma(yes + no) }
+        let all = tries + self.strength;
+        let share = (successes + self.sources[source] * self.strength) / all;
+        let variance = libm::log1p((1.0 - share) / (share * (all + 1.0)));
+        Moment { mean: libm::log(share) - variance / 2.0, variance }
     }
 }
 
@@ -98,40 +100,23 @@ fn highest(hill: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// The slope of the logarithm of the gamma function, above zero (Abramowitz and Stegun 1964, 6.3.5 and 6.3.18).
-fn digamma(mut at: f64) -> f64 {
-    let mut below = 0.0;
-    while at < 8.0 {
-        below -= 1.0 / at;
-        at += 1.0;
-    }
-    let square = 1.0 / (at * at);
-    let series = square * (1.0 / 12.0 - square * (1.0 / 120.0 - square * (1.0 / 252.0 - square / 240.0)));
-    below + libm::log(at) - 0.5 / at - series
-}
-
-/// The slope of [`digamma`] (Abramowitz and Stegun 1964, 6.4.6 and 6.4.12).
-fn trigamma(mut at: f64) -> f64 {
-    let mut below = 0.0;
-    while at < 8.0 {
-        below += 1.0 / (at * at);
-        at += 1.0;
-    }
-    let square = 1.0 / (at * at);
-    let series = square * (1.0 / 6.0 - square * (1.0 / 30.0 - square * (1.0 / 42.0 - square / 30.0)));
-    below + 1.0 / at + square / 2.0 + series / at
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn slopes_of_the_gamma_function_are_those_of_the_tables() {
-        // Euler's constant, π² / 6, and Abramowitz and Stegun's table 6.1.
-        assert!((digamma(1.0) + 0.577_215_664_901_532_9).abs() < 1e-10);
-        assert!((digamma(2.0) - 0.422_784_335_098_467_1).abs() < 1e-10);
-        assert!((trigamma(1.0) - std::f64::consts::PI * std::f64::consts::PI / 6.0).abs() < 1e-9);
-        assert!((trigamma(0.5) - std::f64::consts::PI * std::f64::consts::PI / 2.0).abs() < 1e-9);
+    fn clicks_that_bring_nothing_make_a_share_small_and_never_more_than_its_mean() {
+        let shares = Shares { sources: vec![0.01], strength: 3.0 };
+        let mut before = 1.0;
+        for tries in [0.0, 1.0, 10.0, 100.0, 1_000.0, 1e6] {
+            let Moment { mean, variance } = shares.log_posterior(0, 0.0, tries);
+            let expected = libm::exp(mean + variance / 2.0);
+            assert!((expected - 0.03 / (tries + 3.0)).abs() < 1e-12, "{tries}: {expected}");
+            assert!(expected < before && expected < libm::exp(mean + 1.645 * variance.sqrt()));
+            before = expected;
+        }
+        // Where much was seen it is the logarithm's own variance.
+        let seen = shares.log_posterior(0, 400.0, 10_000.0);
+        assert!((seen.variance - 1.0 / 400.0).abs() < 2e-4, "{}", seen.variance);
     }
 }
