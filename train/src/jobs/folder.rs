@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -14,6 +15,25 @@ pub(super) struct Folder {
     place: PathBuf,
     replace: bool,
     unfinished: TempDir,
+    /// Held while it is brought to its place or taken away.
+    moving: Arc<Mutex<()>>,
+}
+
+/// A folder that may be taken away before it is at its place.
+pub(super) struct Unfinished {
+    path: PathBuf,
+    moving: Arc<Mutex<()>>,
+}
+
+impl Unfinished {
+    /// Takes it away, unless it is being brought to its place: that is waited for. Nothing is brought there as long as the
+    /// returned lock is held.
+    pub(super) fn take_away(&self) -> MutexGuard<'_, ()> {
+        let moving = lock(&self.moving);
+        // What cannot be taken away stays: there is nobody left to tell.
+        let _ = fs::remove_dir_all(&self.path);
+        moving
+    }
 }
 
 impl Folder {
@@ -32,12 +52,12 @@ impl Folder {
         fs::create_dir_all(above).with_context(cannot)?;
         let unfinished =
             tempfile::Builder::new().prefix("_unfinished-").tempdir_in(above).with_context(cannot)?;
-        Ok(Self { place: place.to_owned(), replace, unfinished })
+        Ok(Self { place: place.to_owned(), replace, unfinished, moving: Arc::default() })
     }
 
     /// Where it is until it is kept.
-    pub(super) fn unfinished(&self) -> &Path {
-        self.unfinished.path()
+    pub(super) fn unfinished(&self) -> Unfinished {
+        Unfinished { path: self.unfinished.path().to_owned(), moving: Arc::clone(&self.moving) }
     }
 
     /// Writes a file.
@@ -52,6 +72,7 @@ impl Folder {
 
     /// Brings it to its place.
     pub(super) fn keep(self) -> Result<()> {
+        let _moving = lock(&self.moving);
         let place = &self.place;
         let cannot = || format!("cannot write {}", place.display());
         let old = self.unfinished.path().with_extension("old");
@@ -70,6 +91,10 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+fn lock(moving: &Mutex<()>) -> MutexGuard<'_, ()> {
+    moving.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What jobs write. A folder with anything else in it is somebody's own, and is not replaced.
@@ -120,6 +145,8 @@ fn check_own(place: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::{thread, time::Duration};
+
     use super::*;
 
     #[test]
@@ -144,6 +171,33 @@ mod tests {
             (names, place.join("metrics.json").exists(), place.join("report.html").exists()),
             (1, false, true)
         );
+    }
+
+    #[test]
+    fn what_is_taken_away_is_not_brought_to_its_place_meanwhile() {
+        let above = tempfile::tempdir().unwrap();
+        let place = above.path().join("out");
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("metrics.json"), b"one").unwrap();
+        let folder = Folder::prepare(&place, true).unwrap();
+        let unfinished = folder.unfinished();
+        let taken = unfinished.take_away();
+        let keeping = thread::spawn(move || folder.keep());
+        thread::sleep(Duration::from_millis(200));
+        assert!(!keeping.is_finished());
+        drop(taken);
+        keeping.join().unwrap().unwrap_err();
+        assert_eq!(fs::read(place.join("metrics.json")).unwrap(), b"one");
+
+        let folder = Folder::prepare(&place, true).unwrap();
+        let unfinished = folder.unfinished();
+        let moving = lock(&folder.moving);
+        let taking = thread::spawn(move || drop(unfinished.take_away()));
+        thread::sleep(Duration::from_millis(200));
+        assert!(folder.unfinished.path().exists());
+        drop(moving);
+        taking.join().unwrap();
+        assert!(!folder.unfinished.path().exists());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What every run of a job may be told, and how it begins.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process,
     sync::{
         Arc,
@@ -16,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use signal_hook::consts::SIGINT;
 
-use super::folder::Folder;
+use super::folder::{Folder, Unfinished};
 
 /// How long Ctrl-C may wait to be heard.
 const LISTENS: Duration = Duration::from_millis(50);
@@ -49,14 +48,14 @@ impl RunArgs {
         let folder = Folder::prepare(&self.out, self.replace)?;
         let stopped = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGINT, Arc::clone(&stopped)).context("Ctrl-C cannot be waited for")?;
-        let (asked, unfinished) = (Arc::clone(&stopped), folder.unfinished().to_owned());
+        let (asked, unfinished) = (Arc::clone(&stopped), folder.unfinished());
         thread::spawn(move || end_when_asked_again(&asked, &unfinished));
         Ok((folder, stopped))
     }
 }
 
 /// Asked once, a job stops at its next step; asked again it ends at once, and leaves nothing half written.
-fn end_when_asked_again(asked: &AtomicBool, unfinished: &Path) {
+fn end_when_asked_again(asked: &AtomicBool, unfinished: &Unfinished) {
     while !asked.load(Ordering::Relaxed) {
         thread::sleep(LISTENS);
     }
@@ -67,7 +66,6 @@ fn end_when_asked_again(asked: &AtomicBool, unfinished: &Path) {
     while !again.load(Ordering::Relaxed) {
         thread::sleep(LISTENS);
     }
-    // What cannot be taken away stays: there is nobody left to tell.
-    let _ = fs::remove_dir_all(unfinished);
+    let _taken = unfinished.take_away();
     process::exit(INTERRUPTED);
 }

@@ -42,6 +42,8 @@ pub struct Mix {
 pub struct Mixes {
     /// The mean value of each over that of the program.
     campaigns: Vec<f64>,
+    /// How many conversions were learned from of each.
+    counts: Vec<f64>,
     /// The variance of these means, as parts of them.
     unsure: Vec<f64>,
     /// How many conversions a click of each brings.
@@ -84,7 +86,8 @@ impl Mixes {
         };
         let rates = sums.iter().zip(&clicks).map(rate).collect();
         let unsure = unsure(partners, &sums);
-        let mut mixes = Self { campaigns, unsure, rates, usual, strength: 0.0, between: 0.0 };
+        let counts = sums.iter().map(|(_, count)| *count).collect();
+        let mut mixes = Self { campaigns, counts, unsure, rates, usual, strength: 0.0, between: 0.0 };
         mixes.compare(partners, all.1);
         mixes
     }
@@ -123,10 +126,10 @@ impl Mixes {
         sum / weight
     }
 
-    /// Whether a campaign is one of those that were learned from.
+    /// Whether anybody sold a campaign among what was learned from.
     #[must_use]
     pub fn knows(&self, campaign: usize) -> bool {
-        campaign < self.campaigns.len()
+        self.counts.get(campaign).is_some_and(|count| 0.0 < *count)
     }
 
     /// What a campaign's conversions are worth over the program's.
@@ -238,6 +241,13 @@ mod tests {
         let (told, known) = (mixes.mix(&newcomer), mixes.mix(&partner(1, 1_000)));
         assert!(0.7 * known.log < told.log && told.log <= known.log, "{told:?} of {known:?}");
         assert!(told.variance < 0.05, "{told:?}");
+    }
+
+    #[test]
+    fn a_campaign_that_nobody_sold_is_not_known() {
+        let clicked = Efforts { sold: vec![sold(2, 5.0)], clicks: vec![(0, 50)] };
+        let mixes = Mixes::fit(&[clicked], 3);
+        assert_eq!([0, 1, 2, 3].map(|campaign| mixes.knows(campaign)), [false, false, true, false]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn tiers_of_another_program_are_told_of() {
     );
 }
 
-/// Two sources of 300 partners with 120 conversions each over a year, whose level is another in each month where they move.
+/// 300 partners with 120 conversions each over a year, whose level is another in each month where they move.
 fn moving(step: f64) -> (String, BTreeMap<String, f64>) {
     let mut dice = Xoshiro256PlusPlus::seed_from_u64(19);
     let mut unit = move || 1.0 - dice.random_range(0.0..1.0_f64);
@@ -97,6 +97,29 @@ fn intervals_are_wider_where_partners_move() {
 }
 
 #[test]
+fn a_campaign_that_is_launched_late_is_no_movement_of_partners() {
+    let (customers, _) = moving(0.0);
+    for launched in ["a", "z"] {
+        let mut rows = "partner_id,date,value,campaign\n".to_owned();
+        for (place, row) in customers.lines().skip(1).enumerate() {
+            let (number, conversion) = (place / 120, place % 120);
+            // Every other partner sells it in the second half of the year, for eight times as much.
+            if number % 2 == 0 && 60 <= conversion && conversion % 3 != 0 {
+                let (won, value) = row.rsplit_once(',').unwrap();
+                writeln!(rows, "{won},{:.4},{launched}", 8.0 * value.parse::<f64>().unwrap()).unwrap();
+            } else {
+                writeln!(rows, "{row},m").unwrap();
+            }
+        }
+        let place = Place::new();
+        place.file("customers.csv", &rows);
+        place.told("--customers customers.csv --out out");
+        let foreseen = &place.json("out/metrics.json")["foreseen"];
+        assert!(foreseen["added_log_variance"].as_f64().unwrap() < 0.01, "{launched}: {foreseen}");
+    }
+}
+
+#[test]
 fn a_conversion_that_is_there_twice_is_refused() {
     let place = Place::with(&planted());
     place.file(
@@ -105,8 +128,12 @@ fn a_conversion_that_is_there_twice_is_refused() {
     );
     place.check_refused(
         "--customers customers.csv",
-        "customers.csv, line 4, column customer_id: the conversion of customers.csv, line 2, column customer_id is there twice",
+        "customers.csv, line 4, column customer_id: the conversion of customers.csv, line 2, column customer_id is there twice, customer, \
+         partner, day, campaign and value",
     );
+    // Without days it may have been bought again.
+    place.file("customers.csv", "partner_id,customer_id,value\na,c1,5\nb,c2,7\na,c1,5\n");
+    place.check_refused("--customers customers.csv", "3 customers brought something, and at least 50");
     place.file("partners.csv", "partner_id,source,clicks\na,x,10\n");
     place.file("customers.csv", "partner_id,value\na,1\nb,2\n");
     place.check_refused(

@@ -48,6 +48,11 @@ fn a_contract_is_refused_where_it_is_said() {
         &decide,
         "partners.csv, line 2, the contract of a, of which columns floor, cap tell: the contract's floor of 20% is above its cap",
     );
+    place.write("partners.csv", &format!("{head},step\nb,20,16,100,9,10%,0.5%\na,20,16,100,9,10%,0.4%\n"));
+    place.check_refused(
+        &decide,
+        "partners.csv, line 3, column step: a step of 0.4% is below the policy's dead_band of 0.5%",
+    );
     place.write("partners.csv", &format!("{head},notice_days\na,20,16,100,9,10%,0\n"));
     place.check_refused(&decide, "line 2, column notice_days: a rate is announced before it holds");
 }

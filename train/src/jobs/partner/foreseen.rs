@@ -45,8 +45,8 @@ fn foresights(input: &Input, half: Cut) -> Option<Vec<Foresight>> {
 /// The day until which half of them are, if any is after it.
 fn middle(mut days: Vec<i32>) -> Option<i32> {
     days.sort_unstable();
-    let middle = *days.get(days.len() / 2)?;
     let last = *days.last()?;
+    let middle = days[(days.len() - 1) / 2];
     // Of a single last day with half of them, what was before it.
     if middle < last { Some(middle) } else { days.into_iter().rev().find(|day| *day < last) }
 }
@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn half_of_the_days_are_earlier() {
-        assert_eq!(middle(vec![9, 1, 2, 3]), Some(3));
+        assert_eq!(middle(vec![9, 1, 2, 3]), Some(2));
+        assert_eq!(middle(vec![9, 1, 2]), Some(2));
         assert_eq!(middle(vec![1, 5, 5, 5]), Some(1));
         assert_eq!((middle(vec![4, 4]), middle(Vec::new())), (None, None));
     }

@@ -60,21 +60,20 @@ pub(super) fn read(path: &Path, asked: &PartnerArgs, clock: &Clock) -> Result<To
     Ok(Told { won, last_day, known_after: Some(0), notes, renamed, sources, is_lake: false })
 }
 
-/// Refuses a row that says the same as one before it of the same customer, which would count twice.
+/// Refuses a row that says the same as one before it of the same customer and day, which would count twice; without days nothing
+/// tells a second purchase from it.
 fn check_twice(table: &Table, (names, values): (&[String], &[f64]), days: Option<&[i32]>) -> Result<()> {
-    if !table.has(CUSTOMER) {
-        return Ok(());
-    }
+    let Some(days) = days.filter(|_| table.has(CUSTOMER)) else { return Ok(()) };
     let customers = table.names_of(CUSTOMER)?;
     let campaigns =
         if table.has(CAMPAIGN) { table.names_if_any(CAMPAIGN)? } else { vec![None; table.rows()] };
     let mut seen = HashMap::new();
     for (row, customer) in customers.iter().enumerate() {
-        let says =
-            (customer, &names[row], days.map(|days| days[row]), &campaigns[row], values[row].to_bits());
+        let says = (customer, &names[row], days[row], &campaigns[row], values[row].to_bits());
         if let Some(first) = seen.insert(says, row) {
             bail!(
-                "{}: the conversion of {} is there twice, customer, partner, day and value; take one of the rows out",
+                "{}: the conversion of {} is there twice, customer, partner, day, campaign and value; take one of the \
+                 rows out",
                 table.place(row, CUSTOMER),
                 table.place(first, CUSTOMER)
             );

@@ -96,6 +96,7 @@ struct Columns<'a> {
     table: &'a Table,
     job: &'a PolicyJob,
     contract: Contract,
+    dead_band: Rate,
     model_version: String,
     versions: Option<StringChunked>,
     currencies: Option<StringChunked>,
@@ -122,6 +123,7 @@ impl<'a> Columns<'a> {
             table,
             job,
             contract: rule.contract,
+            dead_band: rule.policy.dead_band,
             model_version: match &job.decide.model_version {
                 Some(name) => name.clone(),
                 None => table.data.to_string().chars().take(12).collect(),
@@ -152,7 +154,7 @@ impl<'a> Columns<'a> {
 
     fn partner(&self, row: usize, name: String) -> Result<Partner> {
         let currency = self.currency(row)?;
-        let said = |field: &'static str| self.numbers.get(field).and_then(|numbers| numbers.at(row));
+        let said = |field: &str| self.number(row, field);
         let money = |amount: f64| Money::new(minor(amount, currency), currency);
         let [value, lower, base] = &self.amounts;
         let version = self.versions.as_ref().and_then(|versions| versions.get(row));
@@ -169,8 +171,29 @@ impl<'a> Columns<'a> {
             quality: said("quality").unwrap_or(0.5),
             elasticity: said("elasticity"),
         };
-        let rate = |field: &'static str| self.rates.get(field).and_then(|rates| rates[row]);
-        let days = |field: &'static str, usual: u16| match said(field) {
+        let own = CONTRACT.iter().filter(|field| self.table.has(field)).map(|field| self.table.name(field));
+        let own: Vec<&str> = own.collect();
+        let line = self.table.line(row);
+        Ok(Partner {
+            terms: if own.is_empty() {
+                format!("the contract of {name}, which is the policy file's")
+            } else {
+                format!("{line}, the contract of {name}, of which columns {} tell", own.join(", "))
+            },
+            row: format!("{line}, partner {name}"),
+            name,
+            evidence,
+            contract: self.contract(row)?,
+            rate: self.rate(row, "rate").or(self.job.decide.rate),
+            budget_left: said("budget_left").map(money),
+            place: self.table.place(row, PARTNER),
+        })
+    }
+
+    /// What a partner agreed to: what its row does not say is the policy file's.
+    fn contract(&self, row: usize) -> Result<Contract> {
+        let rate = |field: &str| self.rate(row, field);
+        let days = |field: &str, usual: u16| match self.number(row, field) {
             None => Ok(usual),
             Some(days) => whole_days(days)
                 .with_context(|| format!("{}: {days} is no number of days", self.table.place(row, field))),
@@ -184,28 +207,28 @@ impl<'a> Columns<'a> {
             period_days: days("period_days", usual.period_days)?,
             notice_days: days("notice_days", usual.notice_days)?,
         };
-        let own = CONTRACT.iter().filter(|field| self.table.has(field)).map(|field| self.table.name(field));
-        let own: Vec<&str> = own.collect();
-        let line = self.table.line(row);
+        ensure!(
+            self.dead_band <= contract.step,
+            "{}: a step of {} is below the policy's dead_band of {}, so that the rate would never move; give a longer step or \
+             a narrower band",
+            self.table.place(row, "step"),
+            contract.step,
+            self.dead_band
+        );
         ensure!(
             0 < contract.notice_days,
             "{}: a rate is announced before it holds; give at least 1 day of notice",
             self.table.place(row, "notice_days")
         );
-        Ok(Partner {
-            terms: if own.is_empty() {
-                format!("the contract of {name}, which is the policy file's")
-            } else {
-                format!("{line}, the contract of {name}, of which columns {} tell", own.join(", "))
-            },
-            row: format!("{line}, partner {name}"),
-            name,
-            evidence,
-            contract,
-            rate: rate("rate").or(self.job.decide.rate),
-            budget_left: said("budget_left").map(money),
-            place: self.table.place(row, PARTNER),
-        })
+        Ok(contract)
+    }
+
+    fn rate(&self, row: usize, field: &str) -> Option<Rate> {
+        self.rates.get(field).and_then(|rates| rates[row])
+    }
+
+    fn number(&self, row: usize, field: &str) -> Option<f64> {
+        self.numbers.get(field).and_then(|numbers| numbers.at(row))
     }
 
     fn currency(&self, row: usize) -> Result<Currency> {
