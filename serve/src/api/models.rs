@@ -10,9 +10,12 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use models::registry::{
-    Alias, Aliases, Decision, Entry, Force, ModelName, Move, NoName, PromoteError, Promotion, ReadError,
-    Registry, Version, manifest::Metric,
+use models::{
+    registry::{
+        Alias, Aliases, Decision, Entry, Force, ModelName, Move, NoName, PromoteError, Promotion, ReadError,
+        Registry, Version, manifest::Metric,
+    },
+    session::LoadCause,
 };
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;

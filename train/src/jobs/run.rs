@@ -2,7 +2,6 @@
 
 use std::{
     path::PathBuf,
-    process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -67,5 +66,6 @@ fn end_when_asked_again(asked: &AtomicBool, unfinished: &Unfinished) {
         thread::sleep(LISTENS);
     }
     let _taken = unfinished.take_away();
-    process::exit(INTERRUPTED);
+    // Without taking libraries down, whose threads are at work.
+    signal_hook::low_level::exit(INTERRUPTED);
 }

@@ -237,7 +237,9 @@ fn unscored(error: ScoreError) -> Failure {
         ScoreError::Inputs { .. } | ScoreError::Width { .. } | ScoreError::Failed { .. } => {
             Failure::unprocessable("/inputs", error)
         }
-        ScoreError::NoModel { .. } | ScoreError::Full { .. } | ScoreError::Stopped { .. } => busy(error),
+        ScoreError::NoModel { .. } | ScoreError::Full { .. } | ScoreError::Stopped { .. } => {
+            Failure::unavailable(error)
+        }
     }
 }
 
