@@ -181,7 +181,7 @@ impl Host {
                         tracing::info!(%model, %alias, from, %to, "a model was swapped in");
                     }
                     Polled::Withdrawn { from } => {
-                        tracing::info!(%model, %alias, %from, "a model was withdrawn")
+                        tracing::info!(%model, %alias, %from, "a model was withdrawn");
                     }
                 }
             }

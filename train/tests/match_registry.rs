@@ -91,7 +91,8 @@ impl Place {
         let features = registry.manifest(&name, "1".parse().unwrap()).unwrap().about.features;
         let library = env::var_os("ORT_DYLIB_PATH").expect("cargo sets it from .cargo/config.toml");
         let runtime = Runtime::open(Path::new(&library)).unwrap();
-        let serving = Serving::new(runtime, registry, (name, Alias::Champion), features, Settings::default());
+        let serving =
+            Serving::new(runtime, registry, (name, Alias::Champion), Some(features), Settings::default());
         assert!(matches!(serving.poll().unwrap(), Polled::Swapped { .. }));
         (serving, self.lists(model))
     }

@@ -219,12 +219,14 @@ async fn list(
         let names =
             registry.models()?.into_iter().filter(|name| after.as_ref().is_none_or(|last| last < name));
         let names = names.take(usize::try_from(reach).unwrap_or_default());
-        names
-            .map(|name| Ok(told(host, &name, &registry.aliases(&name)?)))
-            .collect::<Result<Vec<_>, ReadError>>()
+        let model = |name: ModelName| match registry.aliases(&name) {
+            Ok(aliases) => told(host, &name, &aliases),
+            Err(error) => unknown(host, &name, &error),
+        };
+        Ok(names.map(model).collect::<Vec<_>>())
     });
     let models = match app.models.registry() {
-        Some(_) => models.await?.map_err(|error| unreadable(&error))?,
+        Some(_) => models.await?.map_err(|error: ReadError| unreadable(&error))?,
         None => Vec::new(),
     };
     Ok(Json(listing.page(models, |model| model.name.clone())))

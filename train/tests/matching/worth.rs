@@ -15,7 +15,7 @@ const SOURCES: [&str; 2] = ["search", "mail"];
 /// What a pair is worth: three times as much where countries agree, and a half more with search.
 fn worth(user: u32, item: u32) -> f64 {
     let country = if user % 3 == item % 3 { 3.0 } else { 1.0 };
-    country * if user / 3 % 2 == 0 { 1.5 } else { 1.0 }
+    country * if (user / 3).is_multiple_of(2) { 1.5 } else { 1.0 }
 }
 
 /// Pairs that chance chose; the last tenth of the users and the last three items have none.

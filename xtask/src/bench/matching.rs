@@ -110,6 +110,9 @@ fn packages() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// What is measured, its unit, and where its number is.
+type Measure<T> = (&'static str, &'static str, fn(&T) -> f64);
+
 fn report(options: &Options, (ours, peers): (&[Learned], &[Learned]), searched: &[Searched]) -> Report {
     let mut report = Report::default();
     let mut promise = |says: String, value: f64, unit: &'static str, bound: Bound| {
@@ -117,14 +120,14 @@ fn report(options: &Options, (ours, peers): (&[Learned], &[Learned]), searched: 
     };
     let rows = format!("als, {} interactions × 64", readable(f64::from(options.rows)));
     let of = |all: &[Learned], which: fn(&Learned) -> f64| all.iter().map(which).collect::<Vec<f64>>();
-    let measures: [(&str, &'static str, fn(&Learned) -> f64); 3] = [
+    let measures: [Measure<Learned>; 3] = [
         ("on the wall", "s", |it| it.wall_s),
         ("of cores", "s", |it| it.cpu_s),
         ("NDCG at 10", "", |it| it.ndcg),
     ];
     for (what, unit, which) in measures {
         for (who, all) in [("ours", ours), ("implicit", peers)].into_iter().filter(|it| !it.1.is_empty()) {
-            report.figures.push(Figure::median(&format!("{rows}, {what}"), who, &of(all, which), unit));
+            report.figures.push(Figure::median(format!("{rows}, {what}"), who, &of(all, which), unit));
         }
     }
     if !peers.is_empty() {
@@ -139,7 +142,7 @@ fn report(options: &Options, (ours, peers): (&[Learned], &[Learned]), searched: 
         let says = format!("als: NDCG is no more than {QUALITY_WITHIN} of it below implicit's");
         promise(says, 1.0 - ours / peers, "", Bound::AtMost(QUALITY_WITHIN));
     }
-    let searches: [(&str, &'static str, fn(&Searched) -> f64); 5] = [
+    let searches: [Measure<Searched>; 5] = [
         ("the same bytes read once", "ms", |it| it.floor_ms),
         ("10 nearest of 100,000 × 64", "ms", |it| it.all_ms),
         ("of a tenth of them", "ms", |it| it.tenth_ms),
@@ -203,6 +206,6 @@ mod tests {
         let worse = (&[learned(5.6, 0.089)][..], &[learned(5.5, 0.09)][..]);
         let found = report(&options, worse, &[searched(1.1, 3_900.0)]);
         assert_eq!(held(&found), [false, false, false, true, false]);
-        assert_eq!(held(&report(&options, (&worse.0[..], &[]), &[searched(0.8, 4_100.0)])), [true; 3]);
+        assert_eq!(held(&report(&options, (worse.0, &[]), &[searched(0.8, 4_100.0)])), [true; 3]);
     }
 }
