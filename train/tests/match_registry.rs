@@ -51,7 +51,8 @@ impl Place {
         write("seen.csv", &text);
         let kind = |number: u32| KINDS[number as usize % 4];
         // Every ninth does not say how old.
-        let age = |user: u32| if user % 9 == 0 { String::new() } else { (20 + user * 7 % 50).to_string() };
+        let age =
+            |user: u32| if user.is_multiple_of(9) { String::new() } else { (20 + user * 7 % 50).to_string() };
         let users: String =
             (0..USERS).map(|user| format!("u{user:03},{},{}\n", kind(user), age(user))).collect();
         write("users.csv", &format!("user,kind,age\n{users}"));
@@ -114,7 +115,7 @@ fn told_of(side: &str, number: u32) -> impl Fn(&str) -> f64 {
     move |column: &str| {
         let kinds = [KINDS[number as usize % 4], KINDS[number as usize / 4 % 4]];
         match column {
-            "age" if number % 9 == 0 => f64::NAN,
+            "age" if number.is_multiple_of(9) => f64::NAN,
             "age" => f64::from(20 + number * 7 % 50),
             "price" => f64::from(number % 12) + 0.5,
             word => {

@@ -418,7 +418,7 @@ fn a_row_that_cannot_be_scored_spoils_no_other() {
     let answers = behind_one(&serving, &rows);
     assert_eq!(answers[0].as_ref().unwrap().number("score"), Some(10.0));
     let sentence = answers[1].as_ref().unwrap_err().to_string();
-    assert!(sentence.starts_with("fraud 1 cannot score the row: "), "{sentence}");
+    assert!(sentence.starts_with("fraud 1 cannot score this: "), "{sentence}");
     assert_eq!(answers[2].as_ref().unwrap().number("score"), Some(30.0));
 }
 

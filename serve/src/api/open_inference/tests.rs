@@ -221,8 +221,8 @@ async fn what_does_not_fit_is_said_in_words_of_the_protocol() {
     asked["outputs"] = json!([{"name": "score"}]);
     insta::assert_snapshot!(infer(&api, INFER, &asked).await.problem(), @"422 unprocessable:  [/outputs/0/name: sample has no such output: it gives weighted, is_german, count]");
     asked["outputs"] = json!([{"name": "count"}, {"name": "count"}]);
-    insta::assert_snapshot!(infer(&api, INFER, &asked).await.problem(), @"");
-    insta::assert_snapshot!(check("/inputs/0/shape", json!(vec![1; 1000])).await, @"");
+    insta::assert_snapshot!(infer(&api, INFER, &asked).await.problem(), @"422 unprocessable:  [/outputs/1/name: this output is there twice]");
+    insta::assert_snapshot!(check("/inputs/0/shape", json!(vec![1; 1000])).await, @r#"422 unprocessable:  [/inputs/0/shape: "clicks" has 2 dimensions, and 1000 were given]"#);
     let unknown = api.get("/v2/models/nobody").await;
     insta::assert_snapshot!(unknown.body["error"], @r#""no model is called \"nobody\" here""#);
     insta::assert_snapshot!(api.get("/v2/models/sample/versions/9").await.problem(), @"404 not_found: version 9 of sample is not loaded: loaded is 1 as champion");
