@@ -102,6 +102,8 @@ pub(super) struct Listed {
     pub(super) name: String,
     pub(super) source: Option<String>,
     pub(super) clicks: u64,
+    /// Wants to become a partner, so that none of its clicks could convert yet.
+    pub(super) applies: bool,
     /// Of a lake, by day and the number of the campaign.
     pub(super) clicked: BTreeMap<(i32, u32), u64>,
     /// What was paid to it in total, where a file says so.
@@ -147,6 +149,8 @@ impl PartnerArgs {
         self.partners.iter().try_for_each(|path| roster.read(path))?;
         let listed: BTreeSet<String> = roster.partners.keys().cloned().collect();
         self.applicants.iter().try_for_each(|path| roster.read(path))?;
+        let applicants = roster.partners.iter_mut().filter(|(name, _)| !listed.contains(*name));
+        applicants.for_each(|(_, applicant)| applicant.applies = true);
         roster.check_drops()?;
         let mut told = match (&self.customers, &self.predictions, &self.transactions, &self.lake) {
             (Some(path), ..) => customers::read(path, self, clock)?,
