@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use domain::{ConversionId, Currency};
 use serde::Serialize;
 
@@ -32,7 +32,8 @@ pub struct Case {
     /// The folder that the world was written to, with its `truth/` and `network/`.
     pub world: PathBuf,
     /// The `partners.csv` of the partner job: `partner_id`, `conversions`, `mean_value`, `log_value`,
-    /// `value_per_conversion_lower`, `value_per_conversion_upper`.
+    /// `value_per_conversion_lower`, `value_per_conversion_upper`. Of these `log_value` is judged, the logarithm of the median, beside
+    /// that of `mean_value`, and whether the truth is between both ends; `conversions` sort partners into lines.
     pub partners: PathBuf,
 }
 
@@ -90,10 +91,18 @@ pub struct Judgement {
 /// Holds what was said of partners against the truth.
 ///
 /// # Errors
-/// When a file cannot be read or lacks a column, or what was said is of another world.
+/// When a file cannot be read or lacks a column, says what cannot be, or something of a partner twice; when what was said is of
+/// another world, or a world is there twice.
 pub fn judge(cases: &[Case], horizon: Horizon) -> Result<Judgement> {
-    let mut judged = Judged::default();
+    let (mut judged, mut worlds) = (Judged::default(), BTreeSet::new());
     for case in cases {
+        let world = case.world.canonicalize();
+        let world = world.with_context(|| format!("there is no world in {}", case.world.display()))?;
+        ensure!(
+            worlds.insert(world),
+            "the world in {} is there twice, and its partners would count twice",
+            case.world.display()
+        );
         judged.take(case, horizon)?;
     }
     Ok(judged.judgement(horizon))
@@ -296,10 +305,57 @@ struct Said {
     value_per_conversion_upper: f64,
 }
 
+impl Said {
+    /// The first column that says what cannot be, and what is wrong with it.
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        let (lower, upper) = (self.value_per_conversion_lower, self.value_per_conversion_upper);
+        let is_worth = |number: f64| number.is_finite() && 0.0 <= number;
+        let no_worth = |number: f64| format!("{number} is no amount from 0 up");
+        match () {
+            () if self.mean_value.is_some_and(|mean| !mean.is_finite()) => {
+                Some(("mean_value", "is no finite number".to_owned()))
+            }
+            () if !self.log_value.is_finite() => {
+                Some(("log_value", format!("{} is no finite number", self.log_value)))
+            }
+            () if !is_worth(lower) => Some(("value_per_conversion_lower", no_worth(lower))),
+            () if !is_worth(upper) => Some(("value_per_conversion_upper", no_worth(upper))),
+            () if upper < lower => {
+                Some(("value_per_conversion_upper", format!("{upper} is below the lower end, {lower}")))
+            }
+            () => None,
+        }
+    }
+}
+
 fn said(path: &Path) -> Result<Vec<Said>> {
     let cannot = || format!("cannot read what was said of partners in {}", path.display());
     let mut reader = csv::Reader::from_path(path).with_context(cannot)?;
-    reader.deserialize().map(|row| row.with_context(cannot)).collect()
+    let head = reader.headers().with_context(cannot)?.clone();
+    let (mut all, mut lines) = (Vec::new(), BTreeMap::new());
+    for row in reader.records() {
+        let row = row.with_context(cannot)?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let place = |column: &str| format!("{}, line {line}, column {column}", path.display());
+        let said: Said = row.deserialize(Some(&head)).map_err(|error| match error.kind() {
+            csv::ErrorKind::Deserialize { err, .. } => {
+                let column = err.field().and_then(|field| head.get(usize::try_from(field).ok()?));
+                column.map_or_else(
+                    || anyhow!("{}: {err}", path.display()),
+                    |it| anyhow!("{}: {err}", place(it)),
+                )
+            }
+            _ => anyhow!("{}: {error}", path.display()),
+        })?;
+        if let Some((column, what)) = said.wrong() {
+            bail!("{}: {what}", place(column));
+        }
+        if let Some(first) = lines.insert(said.partner_id.clone(), line) {
+            bail!("{}: a second row of {}, after line {first}", place("partner_id"), said.partner_id);
+        }
+        all.push(said);
+    }
+    Ok(all)
 }
 
 fn square(number: f64) -> f64 {

@@ -138,6 +138,10 @@ enum Command {
     ///
     /// `--world` and `--partners` are given together, as often as there are worlds. Partners who follow a scheme of fraud do
     /// not count, nor does the level of a world: the truth knows of no rejected orders. Raw means lose their own level, too.
+    ///
+    /// Judged are the columns log_value (the logarithm of the median value of a conversion: RMSE and ranks), mean_value (raw
+    /// means), value_per_conversion_lower and value_per_conversion_upper (which part of intervals hold the truth). conversions
+    /// say which line a partner is of. value_per_conversion itself, the mean, and all other columns are not read.
     JudgePartners(JudgePartners),
 }
 
@@ -146,7 +150,7 @@ struct JudgePartners {
     /// A folder that --out named
     #[arg(long, required = true, value_name = "DIR")]
     world: Vec<PathBuf>,
-    /// The partners.csv that `tributary-train partner` wrote
+    /// The partners.csv that `tributary-train partner` wrote, or a file with the columns above
     #[arg(long, required = true, value_name = "FILE")]
     partners: Vec<PathBuf>,
     /// The truth is what customers bring within so many days of their first order: --follow-days of the partner job

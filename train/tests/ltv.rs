@@ -315,6 +315,7 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
     );
     place.check_refused(&format!("{LEARN} --column amount=total"), "has no column \"total\"");
     place.check_refused(&format!("{LEARN} --column sum=total"), "there is no field \"sum\"");
+    place.check_refused(&format!("{LEARN} --currency EUR"), "cannot be used with");
     place.check_refused("--calibration-end 2025-03-25", "which lake (--lake) customers come from");
     for (text, says) in [
         (

@@ -199,4 +199,10 @@ fn a_lake_says_what_customers_ordered_and_what_was_left_of_it() {
     assert!((number(first, "mean_value") - (mean - 1.0 + 100.0)).abs() < 1e-9, "{first:?}");
     let told = place.told("--lake lake --follow-days 195 --out half");
     assert!(told.contains("4 partners with 107 conversions"), "only those who were watched as long: {told}");
+    place.check_refused("--lake lake --currency USD", "the lake has no order in USD, and some in EUR");
+    place.check_refused("--lake nowhere", "there is no event lake in nowhere");
+    place.check_refused(
+        "--lake lake --follow-days 1000",
+        "with what they brought within 1000 days, and at least 50 are needed to tell partners apart: choose fewer --follow-days",
+    );
 }

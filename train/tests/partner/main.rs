@@ -322,6 +322,12 @@ fn predicted_values_belong_to_the_partner_of_the_first_transaction() {
     assert!((number(blog, "mean_value") - 243.0).abs() < 0.2, "spent 150, and 93 are predicted: {blog:?}");
     let fraction = learn.replace("8%", "0.08").replace("2025-05-31", "2025-04-15");
     place.told(&format!("{fraction} --out april"));
+    // What came after that day changes nothing.
+    let until: Vec<&str> = orders.lines().filter(|row| !row.contains("2025-05-01")).collect();
+    place.file("orders.csv", &until.join("\n"));
+    place.told(&format!("{fraction} --out known"));
+    assert_eq!(place.read("april/partners.csv"), place.read("known/partners.csv"));
+    place.file("orders.csv", &orders);
     let april = &place.partners("april")["blog"];
     assert_eq!(april["cost_per_conversion"], blog["cost_per_conversion"]);
     assert!((number(april, "mean_value") - 193.0).abs() < 0.2, "{april:?}");
@@ -331,6 +337,22 @@ fn predicted_values_belong_to_the_partner_of_the_first_transaction() {
         .check_refused(learn, "predictions.csv, line 3, column customer_id: orders.csv has no customer c999");
     place.check_refused("--predictions predictions.csv", "--transactions");
     place.check_refused("--transactions orders.csv --predictions predictions.csv", "--predicted-on");
+    place.file("predictions.csv", "customer_id,predicted\nc1,5\n");
+    for (day, says) in [
+        (
+            "2025-05-31",
+            "orders.csv, line 3, column customer_id: c0 had bought by 2025-05-31 and is not in predictions.csv, as 599",
+        ),
+        ("2025-03-31", "predictions.csv, line 2, column customer_id: c1 had bought nothing by 2025-03-31"),
+        ("2026-05-02", "more than 365 days earlier, on 2025-05-01"),
+    ] {
+        place.check_refused(&learn.replace("2025-05-31", day), says);
+    }
+    place.file("metrics.json", r#"{"calibration_end": "2025-05-30", "horizon_days": 90}"#);
+    place.check_refused(
+        learn,
+        "the metrics.json beside predictions.csv says that its predictions are of 2025-05-30",
+    );
 }
 
 #[test]

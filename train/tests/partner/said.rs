@@ -141,3 +141,53 @@ fn a_conversion_that_is_there_twice_is_refused() {
         "b has 1 conversions and is in no file of partners, which tell of clicks: add it there",
     );
 }
+
+#[test]
+fn what_a_month_will_bring_is_told_of_partners_and_of_applicants() {
+    let place = Place::new();
+    let mut customers = "partner_id,date,value\n".to_owned();
+    let first = NaiveDate::from_ymd_opt(2025, 1, 1).unwrap();
+    for day in 0..300 {
+        let date = first.checked_add_days(Days::new(day)).unwrap();
+        writeln!(customers, "steady,{date},{}", 10 + day % 7).unwrap();
+        if day < 150 {
+            writeln!(customers, "gone,{date},{}", 20 + day % 5).unwrap();
+        }
+    }
+    place.file("customers.csv", &customers);
+    place.file("partners.csv", "partner_id,clicks\nsteady,3000\ngone,1500\n");
+    place.file("applicants.csv", "partner_id,clicks\nnew,1000\nunknown,\n");
+    let learn = "--partners partners.csv --customers customers.csv";
+    place.told(&format!("{learn} --applicants applicants.csv --out out"));
+    let partners = place.partners("out");
+    assert!((number(&partners["steady"], "expected_conversions") - 30.0).abs() < 1e-9);
+    assert!(number(&partners["gone"], "expected_conversions").abs() < 1e-9);
+    // A thousand clicks in ten months, of which one in ten converts.
+    assert!((number(&partners["new"], "expected_conversions") - 10.0).abs() < 1e-9);
+    assert!(partners["unknown"]["expected_conversions"].is_empty());
+    place.file("applicants.csv", "partner_id\nnew\nsteady\n");
+    place.check_refused(
+        &format!("{learn} --applicants applicants.csv"),
+        "applicants.csv, line 3, column partner_id: steady is a partner already, by partners.csv",
+    );
+}
+
+#[test]
+fn partners_of_another_program_and_a_day_that_judges_nothing_are_told_of() {
+    let place = Place::with(&planted());
+    place.file("others.csv", "partner_id,source\nx1,a\nx2,a\np001,b\n");
+    let told = place.told("--partners others.csv --customers customers.csv --out out");
+    assert!(told.contains("of 3 partners of others.csv only 1 are among the 390 of whom"), "{told}");
+    let told = place.told(&format!("{LEARN} --calibration-end 2025-12-25 --out late"));
+    assert!(told.contains("nothing is judged: of"), "{told}");
+    assert!(place.json("late/metrics.json")["judged"]["not_judged"].is_string());
+    place.check_refused(
+        &format!("{LEARN} --calibration-end 2024-12-25"),
+        "0 conversions that brought something were known on 2024-12-25, and at least 50 are needed",
+    );
+    let told = place.told(&format!("{LEARN} --out fine"));
+    assert!(!told.contains("another program") && !told.contains("nothing is judged"), "{told}");
+    for words in ["--follow-days 30", "--currency EUR", "--lake lake", "--predicted-on 2025-06-30"] {
+        place.check_refused(&format!("{LEARN} {words}"), "cannot be used with");
+    }
+}

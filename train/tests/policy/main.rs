@@ -179,6 +179,21 @@ fn what_the_partner_job_says_is_decided_by() {
     // A third of 31.50 on an order of 80.00 is 12.99 %, which is 4.99 points above 8 %; the other's is 2.84 points below it.
     assert_eq!((of_value(0), of_value(1)), (49_937, -28_438));
     place.check_refused(&format!("{words} --rate 8%"), "say --base AMOUNT");
+    let words = format!("{words} --base 80 --rate 8%");
+    let told = place.told(&format!("{words} --out so_far"));
+    assert!(
+        told.contains("the column conversions of worth.csv is taken for how many are expected of 1 partners"),
+        "{told}"
+    );
+    let cost = |out: &str| place.json(&format!("{out}/metrics.json"))["expected_cost_before"].as_f64();
+    assert_eq!(cost("so_far"), Some(256.0));
+    // Of forty in ten months four come in one, and nothing tells of the applicant.
+    place.write(
+        "worth.csv",
+        &format!("{head},expected_conversions\n1,a,40,31.5,27.25,1.1,4\n2,b,0,12.5,4.75,,\n"),
+    );
+    let told = place.told(&format!("{words} --out month"));
+    assert!(!told.contains("is taken for") && cost("month") == Some(25.6), "{told}");
 }
 
 #[test]
@@ -270,6 +285,9 @@ fn simulated_worlds_compare_policies_and_do_not_depend_on_threads() {
     let told_of = place.read("live.json").replace("{ \"verify\": 30 }", "\"flag\"");
     place.write("flag.json", &told_of);
     place.told(&format!("{words} --policy flag.json --out own"));
+    let told = place.told("--simulate --seeds 2 --partners-per-world 50 --months 1 --logs 2 --out few");
+    assert!(told.contains("was left out, as a log has too little to judge by"), "{told}");
+    assert!(place.json("few/metrics.json")["off_policy_left_out"].is_string());
     let own = place.json("own/metrics.json");
     assert_ne!(own["relative_to_flat"], metrics["relative_to_flat"]);
 }
@@ -279,6 +297,9 @@ fn what_makes_no_sense_is_refused_with_its_line_and_column() {
     let place = Place::new();
     place.write("partners.csv", &partners());
     place.check_refused("--policy live.json", "say --partners FILE to decide rates");
+    for other in ["--backtest --history partners.csv", "--simulate"] {
+        place.check_refused(&format!("{DECIDE} {other}"), "cannot be used with");
+    }
     place.check_refused("--partners partners.csv --policy live.json --currency EUR", "say --at DATE");
     place.check_refused("--partners partners.csv --at 2026-03-01", "say --policy FILE");
     place.check_refused(&format!("{DECIDE} --at 2026-03-01 --column rate=pay"), "has no column \"pay\"");

@@ -35,7 +35,7 @@ pub struct Ltv {
     #[arg(long, value_name = "LAKE", conflicts_with_all = ["transactions", "column"])]
     lake: Option<PathBuf>,
     /// Of a lake: only orders in this currency
-    #[arg(long, value_name = "CODE", requires = "lake")]
+    #[arg(long, value_name = "CODE", requires = "lake", conflicts_with = "transactions")]
     currency: Option<Currency>,
     /// Another name of a column: amount=total; may be repeated
     #[arg(long, value_name = "FIELD=NAME", value_parser = input::renamed)]

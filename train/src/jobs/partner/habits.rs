@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::input::Won;
 
 /// What is looked at before a day.
-const WEEKS: i32 = 13;
+pub(super) const WEEKS: i32 = 13;
 /// Fewer weeks say nothing of steadiness.
 const LEAST_WEEKS: usize = 4;
 /// The usual rate counts for as many clicks as bring so many conversions.

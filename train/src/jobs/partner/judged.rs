@@ -49,6 +49,8 @@ pub(super) struct Tenth {
 pub(super) struct Judged {
     pub(super) until: i32,
     pub(super) measures: Vec<Measures>,
+    /// Why there are none.
+    pub(super) unjudged: Option<String>,
     /// Partners by what was expected of a conversion, the lowest first.
     pub(super) tenths: Vec<Tenth>,
 }
@@ -86,7 +88,16 @@ pub(super) fn judge(input: &Input, until: i32) -> Result<Judged> {
     if 2 < enough.len() {
         told.push(measures("any", &enough));
     }
-    Ok(Judged { until, measures: told, tenths: tenths(&all) })
+    let unjudged = told.is_empty().then(|| {
+        format!(
+            "nothing is judged: of {} partners with conversions after {} only {} have at least {LEAST_LATER} that brought \
+             something together, and it takes 3; choose an earlier --calibration-end",
+            all.len(),
+            date_of(until),
+            enough.len()
+        )
+    });
+    Ok(Judged { until, measures: told, unjudged, tenths: tenths(&all) })
 }
 
 /// The values of a partner's conversions after a day.

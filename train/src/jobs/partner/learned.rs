@@ -12,8 +12,11 @@ use super::{
     input::{Input, Listed, Trait, UNKNOWN_SOURCE, Won},
     profile::{Profile, Profiled},
 };
-use crate::partner::{
-    self, Efforts, Leaving, Mixes, Partner, Posterior, Sold, Widening, WorthError, Worths, churn_ratios,
+use crate::{
+    jobs::table::date_of,
+    partner::{
+        self, Efforts, Leaving, Mixes, Partner, Posterior, Sold, Widening, WorthError, Worths, churn_ratios,
+    },
 };
 
 /// Of a partner's cost for a conversion, what is usual counts for so many conversions.
@@ -188,7 +191,7 @@ pub(super) fn learn_as_it_seems(input: &Input, cut: Cut) -> Result<Learned> {
     let profile = Profile::of(&profiled);
     known.iter_mut().zip(profile.rows).for_each(|(it, row)| it.profile = row);
     let partners: Vec<Partner<'_>> = known.iter().map(Known::partner).collect();
-    let worths = partner::fit(&partners, names.len() + 1).map_err(|error| named(error, input))?;
+    let worths = partner::fit(&partners, names.len() + 1).map_err(|error| named(error, input, cut))?;
     let program = Program::of(&known);
     let paid: Vec<Efforts> = known.iter().map(Known::paid_for).collect();
     let costs = Mixes::fit(&paid, campaigns);
@@ -213,8 +216,23 @@ pub(super) fn learn_as_it_seems(input: &Input, cut: Cut) -> Result<Learned> {
 }
 
 /// The error with the partner's name.
-fn named(error: WorthError, input: &Input) -> anyhow::Error {
+fn named(error: WorthError, input: &Input, cut: Cut) -> anyhow::Error {
+    let after = input.known_after.unwrap_or(0);
     match error {
+        WorthError::TooFew { found, needed } if cut.until.is_some() || 0 < after => {
+            let last = cut.until.or(input.last_day).map_or_else(String::new, |day| date_of(day).to_string());
+            let (lag, fewer) = match after {
+                0 => (String::new(), ""),
+                days => (format!(" with what they brought within {days} days"), "fewer --follow-days"),
+            };
+            let later = if cut.until.is_some() { "a later --calibration-end" } else { "" };
+            let choices =
+                [later, fewer].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", or ");
+            anyhow!(
+                "{found} conversions that brought something were known on {last}{lag}, and at least {needed} are needed to tell \
+                 partners apart: choose {choices}"
+            )
+        }
         WorthError::NotANumber(place) => {
             anyhow!(
                 "{} has a value or a number in its profile that is not finite",

@@ -9,6 +9,7 @@ mod pages;
 mod perks;
 mod placed;
 mod profile;
+mod prospects;
 mod written;
 
 use anyhow::{Result, ensure};

@@ -53,7 +53,8 @@ pub(super) fn summary(said: &Said) -> String {
             it.history, it.partners, it.rmse, it.raw_rmse, it.spearman, it.raw_spearman, 100.0 * it.covered
         ));
     }
-    for note in said.input.notes.iter().chain(&learned.notes).chain(&placed.notes) {
+    let unjudged = said.judged.as_ref().and_then(|judged| judged.unjudged.as_ref());
+    for note in unjudged.into_iter().chain(&said.input.notes).chain(&learned.notes).chain(&placed.notes) {
         told.push_str(&format!("\n{note}"));
     }
     told

@@ -12,6 +12,7 @@ use super::{
     pages,
     perks::Perks,
     placed::{Place, Placed, name},
+    prospects::Pace,
 };
 use crate::{
     jobs::{folder::Folder, table::date_of},
@@ -21,12 +22,13 @@ use crate::{
 /// Where an interval begins and ends that nine of ten truths lie in.
 const BOUNDS: [f64; 2] = [0.05, 0.95];
 
-const HEAD: [&str; 34] = [
+const HEAD: [&str; 35] = [
     "rank",
     "partner_id",
     "source",
     "basis",
     "conversions",
+    "expected_conversions",
     "clicks",
     "mean_value",
     "value_per_conversion",
@@ -74,10 +76,11 @@ pub(super) fn basis(standing: &Standing) -> &'static str {
 fn partners(said: &Said) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(HEAD)?;
+    let pace = Pace::of(&said.input);
     for (rank, place) in said.ranking.iter().enumerate() {
         let (partner, standing) = (&said.input.partners[*place], &said.learned.standings[*place]);
         let mut cells = vec![(rank + 1).to_string()];
-        cells.extend(of_partner(said, partner, standing));
+        cells.extend(of_partner((said, pace), partner, standing));
         cells.extend(of_tier(&said.placed, &said.placed.places[*place]));
         cells.extend(of_reasons(standing));
         cells.push(pages::reasons(&said.learned, standing));
@@ -90,7 +93,7 @@ fn cell(number: Option<f64>) -> String {
     number.map_or_else(String::new, |number| number.to_string())
 }
 
-fn of_partner(said: &Said, partner: &Listed, standing: &Standing) -> Vec<String> {
+fn of_partner((said, pace): (&Said, Option<Pace>), partner: &Listed, standing: &Standing) -> Vec<String> {
     let has_clicks = said.input.has_clicks;
     let clicks = if has_clicks { standing.clicks.to_string() } else { String::new() };
     let mut cells = vec![
@@ -98,6 +101,7 @@ fn of_partner(said: &Said, partner: &Listed, standing: &Standing) -> Vec<String>
         said.learned.sources[standing.source].clone(),
         basis(standing).to_owned(),
         standing.conversions.to_string(),
+        cell(pace.and_then(|pace| pace.expected(partner, standing))),
         clicks,
         cell(standing.raw),
     ];
@@ -234,5 +238,10 @@ fn of_judged(judged: &Judged) -> Value {
         .iter()
         .map(|it| json!({"conversions": it.conversions, "expected": it.expected, "came": it.came}))
         .collect();
-    json!({"calibration_end": date_of(judged.until), "by_conversions": histories, "tenths": tenths})
+    json!({
+        "calibration_end": date_of(judged.until),
+        "by_conversions": histories,
+        "tenths": tenths,
+        "not_judged": judged.unjudged,
+    })
 }

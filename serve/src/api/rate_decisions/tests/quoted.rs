@@ -28,6 +28,7 @@ async fn a_quote_says_what_a_sale_would_earn_and_why_and_the_ledger_agrees() {
       "at": "2026-02-15T12:00:00.007Z",
       "base": "5%",
       "campaign_id": "cmp_2",
+      "campaign_status": "active",
       "commission": {
         "currency": "EUR",
         "value": "9.90"

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use domain::{
     AffiliateId, CampaignId, Currency, Money,
     attribution::Channels,
@@ -157,9 +157,16 @@ fn orders(lake: &Lake, wanted: Option<Currency>, notes: &mut Vec<String>) -> Res
         of_nobody += usize::from(order.affiliate.is_none());
         customers.entry((order.advertiser, customer)).or_default().push(told);
     })?;
-    if wanted.is_none() && 1 < currencies.len() {
-        let codes: Vec<&str> = currencies.iter().map(|it| it.code()).collect();
-        bail!("the lake has amounts in {}: say which with --currency", codes.join(", "));
+    let codes = currencies.iter().map(|it| it.code()).collect::<Vec<_>>().join(", ");
+    match wanted {
+        None if 1 < currencies.len() => bail!("the lake has amounts in {codes}: say which with --currency"),
+        Some(wanted) if customers.is_empty() && !currencies.is_empty() => {
+            bail!(
+                "the lake has no order in {}, and some in {codes}: say --currency with one of these",
+                wanted.code()
+            )
+        }
+        _ => ensure!(!customers.is_empty(), "the lake has no order, which partners could be told apart by"),
     }
     customers.values_mut().for_each(|orders| orders.sort_by_key(|order| (order.at_us, order.id)));
     if 0 < of_nobody {

@@ -7,7 +7,7 @@ mod roster;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -41,20 +41,21 @@ pub struct PartnerArgs {
     #[arg(long, value_name = "FILE", requires_all = ["transactions", "predicted_on"], conflicts_with = "lake")]
     predictions: Option<PathBuf>,
     /// The transactions that they were made from: the partner of a customer's first one won the customer
-    #[arg(long, value_name = "FILE", requires = "predictions")]
+    #[arg(long, value_name = "FILE", requires = "predictions", conflicts_with_all = ["customers", "lake"])]
     transactions: Option<PathBuf>,
     /// The day that predictions were made for the time after, `--calibration-end` of `tributary-train ltv`: what customers had
     /// spent until then counts besides
-    #[arg(long, value_name = "DATE", requires = "predictions")]
+    #[arg(long, value_name = "DATE", requires = "predictions", conflicts_with_all = ["customers", "lake"])]
     predicted_on: Option<NaiveDate>,
     /// Folder, or s3://BUCKET/FOLDER, of the event lake that clicks and conversions are taken from
     #[arg(long, value_name = "LAKE")]
     lake: Option<PathBuf>,
     /// Of a lake: what a customer orders in so many days after a conversion counts for it; later conversions are left out
-    #[arg(long, default_value_t = 0, value_name = "DAYS", requires = "lake", value_parser = clap::value_parser!(u32).range(..=3_650))]
+    #[arg(long, default_value_t = 0, value_name = "DAYS", requires = "lake", conflicts_with_all = ["customers", "predictions"],
+        value_parser = clap::value_parser!(u32).range(..=3_650))]
     pub(super) follow_days: u32,
     /// Of a lake: only orders in this currency
-    #[arg(long, value_name = "CODE", requires = "lake")]
+    #[arg(long, value_name = "CODE", requires = "lake", conflicts_with_all = ["customers", "predictions"])]
     pub(super) currency: Option<Currency>,
     /// Another name of a column: partner_id=affiliate; may be repeated
     #[arg(long, value_name = "FIELD=NAME", value_parser = renamed)]
@@ -101,6 +102,8 @@ pub(super) struct Listed {
     pub(super) name: String,
     pub(super) source: Option<String>,
     pub(super) clicks: u64,
+    /// Wants to become a partner, so that none of its clicks could convert yet.
+    pub(super) applies: bool,
     /// Of a lake, by day and the number of the campaign.
     pub(super) clicked: BTreeMap<(i32, u32), u64>,
     /// What was paid to it in total, where a file says so.
@@ -143,10 +146,13 @@ impl PartnerArgs {
     /// Reads them.
     pub(super) fn read(&self, clock: &Clock) -> Result<Input> {
         let mut roster = Roster::new(self.columns_of(roster::FIELDS), self.drop.clone());
-        let partners = [&self.partners, &self.applicants].into_iter().flatten();
-        partners.into_iter().try_for_each(|path| roster.read(path))?;
+        self.partners.iter().try_for_each(|path| roster.read(path))?;
+        let listed: BTreeSet<String> = roster.partners.keys().cloned().collect();
+        self.applicants.iter().try_for_each(|path| roster.read(path))?;
+        let applicants = roster.partners.iter_mut().filter(|(name, _)| !listed.contains(*name));
+        applicants.for_each(|(_, applicant)| applicant.applies = true);
         roster.check_drops()?;
-        let told = match (&self.customers, &self.predictions, &self.transactions, &self.lake) {
+        let mut told = match (&self.customers, &self.predictions, &self.transactions, &self.lake) {
             (Some(path), ..) => customers::read(path, self, clock)?,
             (None, Some(predictions), Some(transactions), _) => {
                 predicted::read((predictions, transactions), self, clock)?
@@ -156,6 +162,10 @@ impl PartnerArgs {
                 "say what partners won: --customers FILE, --transactions FILE with --predictions FILE, or --lake LAKE"
             ),
         };
+        let seen = roster.partners.values().filter(|partner| !partner.clicked.is_empty());
+        let seen: BTreeSet<&String> =
+            seen.map(|partner| &partner.name).chain(told.won.iter().map(|(name, _)| name)).collect();
+        told.notes.extend(self.partners.as_deref().and_then(|path| apart(path, &listed, &seen)));
         self.input(roster, told)
     }
 
@@ -235,6 +245,21 @@ impl Won {
             .then(self.value.total_cmp(&other.value))
             .then(self.cost.unwrap_or(0.0).total_cmp(&other.cost.unwrap_or(0.0)))
     }
+}
+
+/// A sentence where hardly anybody is both in the file of partners and among those who clicked or won something, who may be
+/// fewer: most partners of a program may never sell.
+fn apart(path: &Path, listed: &BTreeSet<String>, seen: &BTreeSet<&String>) -> Option<String> {
+    let both = listed.iter().filter(|name| seen.contains(name)).count();
+    (2 * both < listed.len().min(seen.len())).then(|| {
+        format!(
+            "of {} partners of {} only {both} are among the {} of whom clicks or conversions are told: is it of another program, \
+             or are ids written otherwise?",
+            listed.len(),
+            path.display(),
+            seen.len()
+        )
+    })
 }
 
 /// Whether each purchase that won a customer was followed by another one in time: `purchases` are a customer's days in order,

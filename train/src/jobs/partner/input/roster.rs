@@ -67,6 +67,7 @@ impl Roster {
         let (clicks, costs) = (table.numbers(CLICKS)?, table.numbers(COST)?);
         self.has_clicks |= clicks.is_some();
         let profile = self.profile(&table)?;
+        let mut here = BTreeSet::new();
         for (row, name) in names.into_iter().enumerate() {
             let mut listed = Listed { name: name.clone(), ..Listed::default() };
             let source = sources.as_ref().and_then(|sources| sources.get(row)).map(str::trim);
@@ -87,8 +88,16 @@ impl Roster {
             {
                 bail!("{}: is no finite number", table.place(row, infinite));
             }
-            let before = self.partners.insert(name, listed);
-            ensure!(before.is_none(), "{}: a second row of this partner", table.place(row, PARTNER));
+            let place = || table.place(row, PARTNER);
+            ensure!(here.insert(name.clone()), "{}: a second row of this partner", place());
+            if let (Some(_), Some((first, _))) =
+                (self.partners.insert(name.clone(), listed), self.sources.first())
+            {
+                bail!(
+                    "{}: {name} is a partner already, by {first}: take the row out of one of the files",
+                    place()
+                );
+            }
         }
         self.sources.push((table.source().to_owned(), table.data));
         Ok(())

@@ -25,7 +25,8 @@ pub(in crate::jobs::policy) const FIELDS: &[&str] = &[
     "value",
     "value_lower",
     "base",
-    "conversions",
+    CONVERSIONS,
+    EXPECTED,
     "churn_ratio",
     "fraud_risk",
     "quality",
@@ -41,6 +42,10 @@ pub(in crate::jobs::policy) const FIELDS: &[&str] = &[
     "budget_left",
 ];
 const PARTNER: &str = "partner_id";
+/// How many are expected until the next decision.
+const CONVERSIONS: &str = "conversions";
+/// What `tributary-train partner` calls that: its `conversions` are those that came so far.
+const EXPECTED: &str = "expected_conversions";
 /// Those of contracts.
 const CONTRACT: [&str; 6] = ["floor", "cap", "step", "exploring", "period_days", "notice_days"];
 
@@ -67,6 +72,8 @@ pub(super) struct Partner {
 pub(super) struct Partners {
     pub(super) all: Vec<Partner>,
     pub(super) source: String,
+    /// Where what came so far may have been taken for what is expected.
+    pub(super) note: Option<String>,
 }
 
 impl Partners {
@@ -87,7 +94,7 @@ impl Partners {
         let mut all: Vec<Partner> = numbers.iter().enumerate().map(read).collect::<Result<_>>()?;
         // The order of rows makes no difference to anybody.
         all.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Self { all, source: table.source().to_owned() })
+        Ok(Self { all, source: table.source().to_owned(), note: columns.note() })
     }
 }
 
@@ -142,14 +149,38 @@ impl<'a> Columns<'a> {
                 columns.numbers.extend(table.numbers(field)?.map(|numbers| (*field, numbers)));
             }
         }
+        // Who names a column of conversions means that one.
+        if table.name(CONVERSIONS) != CONVERSIONS && table.name(EXPECTED) == EXPECTED {
+            columns.numbers.remove(EXPECTED);
+        }
         ensure!(
-            columns.numbers.contains_key("conversions"),
-            "{} has no column {:?}, which tells how many are expected until the next decision; it has {}",
+            columns.numbers.contains_key(CONVERSIONS) || columns.numbers.contains_key(EXPECTED),
+            "{} has no column {:?} or {:?}, which tells how many are expected until the next decision; it has {}",
             table.source(),
-            table.name("conversions"),
+            table.name(EXPECTED),
+            table.name(CONVERSIONS),
             table.names()
         );
         Ok(columns)
+    }
+
+    /// How many conversions are expected of a row, and whether that is its own column's word.
+    fn conversions(&self, row: usize) -> Option<(f64, bool)> {
+        let said = |field: &str| self.numbers.get(field).and_then(|numbers| numbers.at(row));
+        said(EXPECTED).map(|count| (count, true)).or_else(|| said(CONVERSIONS).map(|count| (count, false)))
+    }
+
+    /// A sentence where a column that nobody named is taken for what is expected.
+    fn note(&self) -> Option<String> {
+        let is_taken = |row: &usize| self.conversions(*row).is_some_and(|(count, own)| !own && 0.0 < count);
+        let taken = (0..self.table.rows()).filter(is_taken).count();
+        (0 < taken && self.table.name(CONVERSIONS) == CONVERSIONS).then(|| {
+            format!(
+                "the column {CONVERSIONS} of {} is taken for how many are expected of {taken} partners until the next decision, \
+                 which budgets and costs rest on; where it tells of those that came so far, add a column {EXPECTED}",
+                self.table.source()
+            )
+        })
     }
 
     fn partner(&self, row: usize, name: String) -> Result<Partner> {
@@ -158,14 +189,15 @@ impl<'a> Columns<'a> {
         let money = |amount: f64| Money::new(minor(amount, currency), currency);
         let [value, lower, base] = &self.amounts;
         let version = self.versions.as_ref().and_then(|versions| versions.get(row));
-        let conversions = said("conversions");
         let evidence = Evidence {
             model_version: version.map_or_else(|| self.model_version.clone(), str::to_owned),
             value: money(value[row]),
             value_lower: money(lower[row]),
             base: money(base[row]),
-            conversions: conversions
-                .with_context(|| format!("{}: says nothing", self.table.place(row, "conversions")))?,
+            conversions: self.conversions(row).map(|(count, _)| count).with_context(|| {
+                let field = if self.numbers.contains_key(EXPECTED) { EXPECTED } else { CONVERSIONS };
+                format!("{}: says nothing", self.table.place(row, field))
+            })?,
             churn_ratio: said("churn_ratio").unwrap_or(1.0),
             fraud_risk: said("fraud_risk").unwrap_or(0.0),
             quality: said("quality").unwrap_or(0.5),

@@ -32,13 +32,13 @@ pub(super) use self::{input::FIELDS, written::Line};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "To decide rates")]
 pub struct DecideArgs {
-    /// A file with a row for each partner, as CSV or Parquet: partner_id, value, value_lower, base, conversions, and perhaps
-    /// churn_ratio, fraud_risk, quality, elasticity, rate, and what its contract says other than the policy's; partners.csv of
-    /// `tributary-train partner` with --base and --rate is one
-    #[arg(long, value_name = "FILE")]
+    /// A file with a row for each partner, as CSV or Parquet: partner_id, value, value_lower, base, expected_conversions (or
+    /// conversions: until the next decision), and perhaps churn_ratio, fraud_risk, quality, elasticity, rate, and what its
+    /// contract says other than the policy's; partners.csv of `tributary-train partner` with --base and --rate is one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["backtest", "simulate"])]
     partners: Option<PathBuf>,
     /// Where partners stood after the last decisions: standings.json of that run
-    #[arg(long, value_name = "FILE", requires = "partners")]
+    #[arg(long, value_name = "FILE", requires = "partners", conflicts_with_all = ["backtest", "simulate"])]
     standings: Option<PathBuf>,
     /// When it is decided: a date, or an instant
     #[arg(long, value_name = "DATE", value_parser = at)]
@@ -75,8 +75,8 @@ struct Said {
     standings: Standings,
     /// How many are paid something else by the file than they stand at.
     differing: usize,
-    /// Where hardly anybody is known who stood somewhere.
-    strangers: Option<String>,
+    /// Where hardly anybody is known who stood somewhere, or a column may have been misread.
+    notes: Vec<String>,
     source: String,
     seed: u64,
 }
@@ -103,7 +103,7 @@ pub(super) fn run(job: &PolicyJob) -> Result<String> {
     watch.step("deciding rates")?;
     let strangers = args.standings.as_deref().and_then(|path| standings.strangers(path, &partners));
     let mut said = decided((rule, at, job.run.seed), partners, standings, args.budget.as_deref())?;
-    said.strangers = strangers;
+    said.notes.extend(strangers);
     watch.done();
     watch.step("writing files")?;
     written::write(&folder, &said)?;
@@ -122,7 +122,7 @@ fn decided(
     mut standings: Standings,
     budget: Option<&str>,
 ) -> Result<Said> {
-    let source = partners.source.clone();
+    let (source, notes) = (partners.source.clone(), partners.note.into_iter().collect());
     let mut all = Vec::new();
     let mut differing = 0;
     for partner in partners.all {
@@ -147,7 +147,7 @@ fn decided(
         decisions.push(Decision { partner, decision, standing });
     }
     standings.close(at, &rule.policy);
-    Ok(Said { rule, at, decisions, standings, differing, strangers: None, source, seed })
+    Ok(Said { rule, at, decisions, standings, differing, notes, source, seed })
 }
 
 /// Divides what all may cost, less what those cost whose announced rate is not decided again, by what the others are expected to

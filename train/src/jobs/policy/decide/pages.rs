@@ -36,7 +36,7 @@ pub(super) fn summary(said: &Said) -> String {
     if 0 < flagged {
         told.push_str(&format!("\na person should look at {flagged} of them: column flags of decisions.csv"));
     }
-    if let Some(sentence) = &said.strangers {
+    for sentence in &said.notes {
         told.push_str(&format!("\n{sentence}"));
     }
     if 0 < said.differing {

@@ -143,6 +143,7 @@ fn metrics(said: &Said) -> Value {
         "expected_cost_after": after,
         "rates_that_differ_from_standings": said.differing,
         "partners_that_stand": said.standings.partners.len(),
+        "notes": said.notes,
         "seed": said.seed,
     })
 }

@@ -175,7 +175,8 @@ impl Compared {
 struct Said {
     args: SimulateArgs,
     compared: Vec<Compared>,
-    power: Option<Power>,
+    /// What off-policy estimates found, or why they were left out.
+    power: Result<Power, String>,
     policy_version: String,
 }
 
@@ -259,7 +260,12 @@ fn tried(args: &SimulateArgs, rule: &Rule, watch: &Watch) -> Result<Said> {
     }
     watch.step("asking logs")?;
     let few = Shape { partners: args.partners_per_world, conversions: 3.0, ..Shape::default() };
-    let found = (0 < args.logs).then(|| power(&few, args.logs)).transpose()?;
+    let found = match args.logs {
+        0 => Err("by --logs 0".to_owned()),
+        logs => power(&few, logs).map_err(|error| {
+            format!("as a log has too little to judge by: {error}; for these, say more --partners-per-world (400 are enough)")
+        }),
+    };
     watch.done();
     Ok(Said { args: args.clone(), compared, power: found, policy_version: rule.policy.version.clone() })
 }

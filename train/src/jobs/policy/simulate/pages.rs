@@ -26,8 +26,9 @@ pub(super) fn summary(said: &Said) -> String {
             told.push_str(&format!("\n  {name:8} {}", measures.collect::<Vec<_>>().join(", ")));
         }
     }
-    if let Some(it) = &said.power {
-        told.push_str(&format!(
+    match &said.power {
+        Err(why) => told.push_str(&format!("\nwhat logs tell (off-policy estimates) was left out, {why}")),
+        Ok(it) => told.push_str(&format!(
             "\nof {} logs of six months, a better policy is found in {:.0} % by rewards and in {:.0} % by early outcomes; 95 % \
              intervals hold the truth in {:.1} % and {:.1} %",
             it.logs,
@@ -35,7 +36,7 @@ pub(super) fn summary(said: &Said) -> String {
             100.0 * it.early,
             100.0 * it.late_covered,
             100.0 * it.early_covered
-        ));
+        )),
     }
     told
 }
@@ -43,7 +44,7 @@ pub(super) fn summary(said: &Said) -> String {
 /// The whole report.
 pub(super) fn report(said: &Said) -> Report {
     let mut sections: Vec<Section> = said.compared.iter().map(setting).collect();
-    sections.extend(said.power.as_ref().map(|_| off_policy(said)));
+    sections.extend(said.power.as_ref().ok().map(|_| off_policy(said)));
     Report { title: "Policies in worlds whose truth is known".to_owned(), intro: summary(said), sections }
 }
 

@@ -19,7 +19,7 @@ fn of(it: Mean) -> Value {
 fn metrics(said: &Said) -> Value {
     let settings: Map<String, Value> =
         said.compared.iter().map(|it| (it.setting.name.to_owned(), of_setting(it))).collect();
-    let power = said.power.as_ref().map(|it| {
+    let power = said.power.as_ref().ok().map(|it| {
         json!({
             "logs": it.logs,
             "better_a_decision": it.better,
@@ -39,6 +39,7 @@ fn metrics(said: &Said) -> Value {
         "policy": said.policy_version,
         "relative_to_flat": settings,
         "off_policy": power,
+        "off_policy_left_out": said.power.as_ref().err(),
     })
 }
 
