@@ -180,3 +180,34 @@ fn the_worth_of_a_partner_is_that_of_its_customers() {
     let told = judge_partners::judge(&[case], euros).unwrap_err().to_string();
     assert!(told.contains("is that the same world and currency?"), "{told}");
 }
+
+#[test]
+fn what_cannot_be_said_of_partners_is_refused_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    world(7, folder.path());
+    let euros = Horizon { currency: Some("EUR".parse().unwrap()), ..YEAR };
+    let path = folder.path().join("said.csv");
+    let case = judge_partners::Case { world: folder.path().into(), partners: path.clone() };
+    let row = |(name, _): &(String, f64)| format!("{name},9,5,1,1,4\n");
+    let all: Vec<String> = worths(folder.path(), YEAR).iter().map(row).collect();
+    let told = |rows: &str, cases: &[judge_partners::Case]| {
+        let head = "partner_id,conversions,mean_value,log_value,value_per_conversion_lower,value_per_conversion_upper";
+        fs::write(&path, format!("{head}\n{rows}{}", all.concat())).unwrap();
+        judge_partners::judge(cases, euros).map_or_else(|error| error.to_string(), |it| it.to_string())
+    };
+    assert!(told("", std::slice::from_ref(&case)).contains("| any | "));
+    for (rows, says) in [
+        ("x,9,5,1,NaN,4\n", "line 2, column value_per_conversion_lower: NaN is no amount from 0 up"),
+        (
+            "y,9,5,1,1,4\nx,9,5,1,4,1\n",
+            "line 3, column value_per_conversion_upper: 1 is below the lower end, 4",
+        ),
+        ("x,9,5,inf,1,4\n", "line 2, column log_value: inf is no finite number"),
+        ("x,9,5,high,1,4\n", "line 2, column log_value: "),
+        (&all[0], "line 3, column partner_id: a second row of"),
+    ] {
+        let told = told(rows, std::slice::from_ref(&case));
+        assert!(told.contains(says), "{told}");
+    }
+    assert!(told("", &[case.clone(), case.clone()]).contains("is there twice"));
+}

@@ -88,8 +88,8 @@ mod tests {
         };
         let told = expected(&input);
         assert!((told[0].unwrap() - 30.0).abs() < 1e-9 && told[1] == Some(0.0), "{told:?}");
-        // Six hundred clicks in ten months, of which one in ten converts.
-        assert!((told[2].unwrap() - 6.0).abs() < 1e-9 && told[4].is_none(), "{told:?}");
+        // Six hundred clicks in ten months, at the rate of all who are partners.
+        assert!((told[2].unwrap() - 60.0 * 6_100.0 / 61_600.0).abs() < 1e-9 && told[4].is_none(), "{told:?}");
         assert!(told[3] < told[2], "none of as many clicks has converted: {told:?}");
         // Where what conversions brought is known after ninety days, the last of them have not come.
         (input.last_day, input.known_after) = (Some(389), Some(90));
