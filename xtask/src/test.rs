@@ -247,7 +247,7 @@ mod check {
         let failed = ("lint", anyhow::anyhow!("`cargo clippy` failed"));
         assert_eq!(
             summary(&passed, Some(&failed)),
-            "\n  format   passed in    1.5 s\n  tidy     passed in   61.0 s\n  lint     failed: `cargo clippy` failed"
+            "\n  format    passed in    1.5 s\n  tidy      passed in   61.0 s\n  lint      failed: `cargo clippy` failed"
         );
         assert_eq!(count(&passed, 8), "2 of 8 steps passed");
     }
