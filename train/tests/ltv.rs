@@ -1,11 +1,10 @@
 //! `tributary-train ltv` as a data scientist runs it, on a shop whose customers buy and leave as they were made to.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use std::{
-    fmt::Write,
-    fs,
-    process::{Command, Output},
-};
+#[path = "support/place.rs"]
+mod place;
+
+use std::{fmt::Write, fs};
 
 use chrono::{Days, NaiveDate};
 use domain::{
@@ -19,8 +18,9 @@ use features::{lake::Lake, window::DAY};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
-use tempfile::TempDir;
 use uuid::Uuid;
+
+use place::Place;
 
 const CUSTOMERS: u32 = 2_500;
 /// Days that are told of; the last ninety judge.
@@ -111,35 +111,14 @@ fn transactions() -> String {
     text
 }
 
-struct Place(TempDir);
+/// What these tests run.
+const JOB: &str = "ltv";
 
 impl Place {
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        fs::write(place.0.path().join("orders.csv"), transactions()).unwrap();
+        let place = Self::empty();
+        place.write("orders.csv", &transactions());
         place
-    }
-
-    fn run(&self, words: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
-        command.current_dir(self.0.path()).arg("ltv").args(words.split_whitespace()).output().unwrap()
-    }
-
-    fn told(&self, words: &str) -> String {
-        let output = self.run(words);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn check_refused(&self, words: &str, says: &str) {
-        let output = self.run(&format!("{words} --out refused"));
-        let sentence = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && sentence.contains(says), "{words}: {sentence}");
-        assert!(!self.0.path().join("refused").exists());
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.path().join(name)).unwrap()
     }
 }
 
@@ -200,7 +179,7 @@ fn the_same_transactions_and_seed_are_the_same_bytes() {
     let text = transactions();
     let (head, rows) = text.split_once('\n').unwrap();
     let turned: Vec<&str> = rows.lines().rev().collect();
-    fs::write(place.0.path().join("orders.csv"), format!("{head}\n{}\n", turned.join("\n"))).unwrap();
+    place.write("orders.csv", &format!("{head}\n{}\n", turned.join("\n")));
     place.told(&format!("{LEARN} --model gbdt --out turned"));
     assert!(
         place.read("one/predictions.csv") == place.read("turned/predictions.csv"),
@@ -271,7 +250,7 @@ fn customers_of_a_lake_are_those_of_a_file_less_what_was_known_to_be_nothing() {
     );
     assert!(told.contains("1 orders of which no customer was told are left out"), "{told}");
     let more = "late,2025-03-16,45.00,blog\nlate,2025-03-17,45.00,blog\n";
-    fs::write(place.0.path().join("orders.csv"), format!("{}{more}", transactions())).unwrap();
+    place.write("orders.csv", &format!("{}{more}", transactions()));
     place.told(&format!("--transactions orders.csv {learn} --out out"));
     assert!(place.read("out/predictions.csv") == place.read("lake_out/predictions.csv"));
     place.check_refused(&format!("--lake nowhere {learn}"), "there is no event lake in nowhere");
@@ -295,7 +274,7 @@ fn what_a_reader_should_know_of_a_file_is_said() {
     let text = transactions();
     let first = text.lines().nth(1).unwrap();
     let more = format!("{first}\nreturner,2024-03-03,-5.00,blog\n");
-    fs::write(place.0.path().join("orders.csv"), format!("{text}{more}")).unwrap();
+    place.write("orders.csv", &format!("{text}{more}"));
     let told = place.told(&format!("{LEARN} --model bgnbd --out out"));
     assert!(told.contains("1 rows say the same as another one"), "{told}");
     assert!(told.contains("1 customers only returned something"), "{told}");
@@ -335,7 +314,7 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
             "line 2, column amount: says no amount from -1e12 to 1e12",
         ),
     ] {
-        fs::write(place.0.path().join("orders.csv"), text).unwrap();
+        place.write("orders.csv", text);
         place.check_refused(LEARN, says);
     }
 }

@@ -289,15 +289,11 @@ async fn rollback(
     Path(name): Path<String>,
     once: Once<NewMove>,
 ) -> Result<Response, Failure> {
-    let Once { by, body: NewMove { alias, why }, effect } = once;
-    by.must_be_operator()?;
-    let Name(model) = read(&name)?;
-    let (decision, of) = (decision(&app, &by, why), model.clone());
-    let moved = moving(&app, model, move |host, registry| {
+    bring(app, &name, once, |host, registry, (model, alias, decision)| {
         let runtime = host.runtime().map_err(|why| Unmoved::NoRuntime(why.to_owned()))?;
-        Ok(registry.rollback(&of, alias.into(), &decision, runtime)?)
-    });
-    effect.answer(StatusCode::OK, &moved.await?).await
+        Ok(registry.rollback(model, alias, decision, runtime)?)
+    })
+    .await
 }
 
 /// Withdraw a model, at once in this process and within seconds in others: decisions are made without it until a rollback.
@@ -310,12 +306,28 @@ async fn withdraw(
     Path(name): Path<String>,
     once: Once<NewMove>,
 ) -> Result<Response, Failure> {
+    bring(app, &name, once, |_, registry, (model, alias, decision)| {
+        Ok(registry.withdraw(model, alias, decision)?)
+    })
+    .await
+}
+
+/// Which alias of which model is to move, and who decides.
+type Moving<'a> = (&'a ModelName, Alias, &'a Decision);
+
+/// Moves an alias to where its history says.
+async fn bring(
+    app: State<App>,
+    name: &str,
+    once: Once<NewMove>,
+    work: fn(&Host, &Registry, Moving<'_>) -> Result<Aliases, Unmoved>,
+) -> Result<Response, Failure> {
     let Once { by, body: NewMove { alias, why }, effect } = once;
     by.must_be_operator()?;
-    let Name(model) = read(&name)?;
+    let Name(model) = read(name)?;
     let (decision, of) = (decision(&app, &by, why), model.clone());
     let moved =
-        moving(&app, model, move |_, registry| Ok(registry.withdraw(&of, alias.into(), &decision)?));
+        moving(&app, model, move |host, registry| work(host, registry, (&of, alias.into(), &decision)));
     effect.answer(StatusCode::OK, &moved.await?).await
 }
 

@@ -145,8 +145,6 @@ fn check_own(place: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{thread, time::Duration};
-
     use super::*;
 
     #[test]
@@ -182,22 +180,17 @@ mod tests {
         let folder = Folder::prepare(&place, true).unwrap();
         let unfinished = folder.unfinished();
         let taken = unfinished.take_away();
-        let keeping = thread::spawn(move || folder.keep());
-        thread::sleep(Duration::from_millis(200));
-        assert!(!keeping.is_finished());
+        assert!(folder.moving.try_lock().is_err(), "whoever keeps it has to wait");
         drop(taken);
-        keeping.join().unwrap().unwrap_err();
+        folder.keep().unwrap_err();
         assert_eq!(fs::read(place.join("metrics.json")).unwrap(), b"one");
 
         let folder = Folder::prepare(&place, true).unwrap();
         let unfinished = folder.unfinished();
-        let moving = lock(&folder.moving);
-        let taking = thread::spawn(move || drop(unfinished.take_away()));
-        thread::sleep(Duration::from_millis(200));
-        assert!(folder.unfinished.path().exists());
-        drop(moving);
-        taking.join().unwrap();
-        assert!(!folder.unfinished.path().exists());
+        folder.put("metrics.json", b"two").unwrap();
+        folder.keep().unwrap();
+        drop(unfinished.take_away());
+        assert_eq!(fs::read(place.join("metrics.json")).unwrap(), b"two");
     }
 
     #[test]

@@ -4,19 +4,20 @@
 mod constraints;
 mod lake;
 mod others;
+#[path = "../support/place.rs"]
+mod place;
 mod worth;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
-    fs,
-    process::{Command, Output},
 };
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
-use tempfile::TempDir;
+
+use place::Place;
 
 const USERS: u32 = 240;
 const ITEMS: u32 = 60;
@@ -44,11 +45,12 @@ fn pairs(text: &str) -> Vec<(&str, &str)> {
     rows.map(|(user, rest)| (user, rest.split(',').next().unwrap())).collect()
 }
 
-struct Place(TempDir);
+/// What these tests run.
+const JOB: &str = "match";
 
 impl Place {
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
+        let place = Self::empty();
         place.write("seen.csv", &interactions());
         let items: String =
             (0..=ITEMS).map(|item| format!("i{item},{}\n", KINDS[item as usize % 3])).collect();
@@ -57,32 +59,6 @@ impl Place {
             (0..=USERS).map(|user| format!("u{user},{}\n", KINDS[user as usize % 3])).collect();
         place.write("users.csv", &format!("user,kind\n{users}"));
         place
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.0.path().join(name), text).unwrap();
-    }
-
-    fn run(&self, words: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
-        command.current_dir(self.0.path()).arg("match").args(words.split_whitespace()).output().unwrap()
-    }
-
-    fn told(&self, words: &str) -> String {
-        let output = self.run(words);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn check_refused(&self, words: &str, says: &str) {
-        let output = self.run(&format!("{words} --out refused"));
-        let sentence = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && sentence.contains(says), "{words}: {sentence}");
-        assert!(!self.0.path().join("refused").exists());
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.path().join(name)).unwrap()
     }
 
     /// The rows of a file, by the names of their columns.

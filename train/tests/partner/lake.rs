@@ -166,7 +166,7 @@ fn happened(chance: &Chance) -> Vec<Known<Event>> {
 
 #[test]
 fn a_lake_says_what_customers_ordered_and_what_was_left_of_it() {
-    let place = Place::new();
+    let place = Place::empty();
     let (chance, lake) = (Chance::seeded(1), Lake::at(place.0.path().join("lake")));
     let mut batch = lake.batch();
     happened(&chance).iter().for_each(|event| batch.push(event).unwrap());

@@ -3,20 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod lake;
+#[path = "../support/place.rs"]
+mod place;
 mod said;
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    fs,
-    process::{Command, Output},
-};
+use std::{collections::BTreeMap, fmt::Write};
 
 use chrono::{Days, NaiveDate};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
-use tempfile::TempDir;
+
+use place::Place;
 
 const PARTNERS: u32 = 400;
 
@@ -70,47 +68,18 @@ fn planted() -> Planted {
     Planted { partners, customers, truth }
 }
 
-struct Place(TempDir);
+/// What these tests run.
+const JOB: &str = "partner";
 
 impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
     fn with(planted: &Planted) -> Self {
-        let place = Self::new();
-        place.file("partners.csv", &planted.partners);
+        let place = Self::empty();
+        place.write("partners.csv", &planted.partners);
         // Rows of a second purchase would be conversions of their own.
         let rows = planted.customers.lines().filter(|row| !row.contains(",0,c")).collect::<Vec<_>>();
-        place.file("customers.csv", &rows.join("\n"));
-        place.file("orders.csv", &planted.customers);
+        place.write("customers.csv", &rows.join("\n"));
+        place.write("orders.csv", &planted.customers);
         place
-    }
-
-    fn file(&self, name: &str, text: &str) {
-        fs::write(self.0.path().join(name), text).unwrap();
-    }
-
-    fn run(&self, words: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
-        command.current_dir(self.0.path()).arg("partner").args(words.split_whitespace()).output().unwrap()
-    }
-
-    fn told(&self, words: &str) -> String {
-        let output = self.run(words);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn check_refused(&self, words: &str, says: &str) {
-        let output = self.run(&format!("{words} --out refused"));
-        let sentence = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && sentence.contains(says), "{words}: {sentence}");
-        assert!(!self.0.path().join("refused").exists());
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.path().join(name)).unwrap()
     }
 
     fn json(&self, name: &str) -> Value {
@@ -174,7 +143,7 @@ fn partners_are_worth_what_was_planted_and_reasons_sum_to_it() {
 fn applicants_are_scored_from_source_and_profile_and_are_marked() {
     let planted = planted();
     let place = Place::with(&planted);
-    place.file(
+    place.write(
         "applicants.csv",
         "partner_id,source,quality\nnew,search,2\nworse,coupon,-2\nstrange,nowhere,\n",
     );
@@ -216,7 +185,7 @@ fn neither_threads_nor_the_order_of_rows_makes_a_difference() {
         let text = String::from_utf8(place.read(name)).unwrap();
         let (head, rows) = text.split_once('\n').unwrap();
         let turned: Vec<&str> = rows.lines().rev().collect();
-        place.file(name, &format!("{head}\n{}\n", turned.join("\n")));
+        place.write(name, &format!("{head}\n{}\n", turned.join("\n")));
     }
     place.told(&format!("{learn} --out turned"));
     for name in ["partners.csv", "tiers.json", "report.html"] {
@@ -256,7 +225,7 @@ fn a_tier_is_kept_until_it_is_improbable() {
     // The same partners, said to have been elite: who is Gold with three in ten stays, and all others fall.
     let first = place.partners("first");
     let elite: Vec<String> = first.keys().map(|name| format!("{name},elite")).collect();
-    place.file("before.csv", &format!("partner_id,tier\n{}\n", elite.join("\n")));
+    place.write("before.csv", &format!("partner_id,tier\n{}\n", elite.join("\n")));
     place.told(&format!("{LEARN} --silver 8 --gold 20 --previous before.csv --out fallen"));
     let (mut kept, mut fell) = (0, 0);
     for (name, row) in place.partners("fallen") {
@@ -272,7 +241,7 @@ fn a_tier_is_kept_until_it_is_improbable() {
     assert!(
         tiers["months"].as_array().unwrap().iter().all(|it| it["moved"].as_u64() <= it["partners"].as_u64())
     );
-    place.file("before.csv", "partner_id,tier\np001,platinum\n");
+    place.write("before.csv", "partner_id,tier\np001,platinum\n");
     place.check_refused(
         &format!("{LEARN} --previous before.csv"),
         "line 2, column tier: \"platinum\" is no tier",
@@ -299,7 +268,7 @@ fn who_loses_customers_stands_out() {
 
 #[test]
 fn predicted_values_belong_to_the_partner_of_the_first_transaction() {
-    let place = Place::new();
+    let place = Place::empty();
     let (mut orders, mut predictions) =
         ("customer_id,date,amount,partner,campaign\n".to_owned(), "customer_id,predicted\n".to_owned());
     for customer in 0..600 {
@@ -310,8 +279,8 @@ fn predicted_values_belong_to_the_partner_of_the_first_transaction() {
         let value = if customer % 3 == 0 { 90 } else { 30 } + customer % 7;
         writeln!(predictions, "c{customer},{value}").unwrap();
     }
-    place.file("orders.csv", &orders);
-    place.file("predictions.csv", &predictions);
+    place.write("orders.csv", &orders);
+    place.write("predictions.csv", &predictions);
     let learn = "--transactions orders.csv --predictions predictions.csv --rate 8% --predicted-on 2025-05-31";
     let told = place.told(&format!("{learn} --out out"));
     assert!(told.contains("200 customers were won by no partner"), "{told}");
@@ -324,20 +293,20 @@ fn predicted_values_belong_to_the_partner_of_the_first_transaction() {
     place.told(&format!("{fraction} --out april"));
     // What came after that day changes nothing.
     let until: Vec<&str> = orders.lines().filter(|row| !row.contains("2025-05-01")).collect();
-    place.file("orders.csv", &until.join("\n"));
+    place.write("orders.csv", &until.join("\n"));
     place.told(&format!("{fraction} --out known"));
     assert_eq!(place.read("april/partners.csv"), place.read("known/partners.csv"));
-    place.file("orders.csv", &orders);
+    place.write("orders.csv", &orders);
     let april = &place.partners("april")["blog"];
     assert_eq!(april["cost_per_conversion"], blog["cost_per_conversion"]);
     assert!((number(april, "mean_value") - 193.0).abs() < 0.2, "{april:?}");
     assert!((number(blog, "cost_per_conversion") - 8.0).abs() < 1e-9, "8 % of the first order");
-    place.file("predictions.csv", "customer_id,predicted\nc1,5\nc999,5\n");
+    place.write("predictions.csv", "customer_id,predicted\nc1,5\nc999,5\n");
     place
         .check_refused(learn, "predictions.csv, line 3, column customer_id: orders.csv has no customer c999");
     place.check_refused("--predictions predictions.csv", "--transactions");
     place.check_refused("--transactions orders.csv --predictions predictions.csv", "--predicted-on");
-    place.file("predictions.csv", "customer_id,predicted\nc1,5\n");
+    place.write("predictions.csv", "customer_id,predicted\nc1,5\n");
     for (day, says) in [
         (
             "2025-05-31",
@@ -348,7 +317,7 @@ fn predicted_values_belong_to_the_partner_of_the_first_transaction() {
     ] {
         place.check_refused(&learn.replace("2025-05-31", day), says);
     }
-    place.file("metrics.json", r#"{"calibration_end": "2025-05-30", "horizon_days": 90}"#);
+    place.write("metrics.json", r#"{"calibration_end": "2025-05-30", "horizon_days": 90}"#);
     place.check_refused(
         learn,
         "the metrics.json beside predictions.csv says that its predictions are of 2025-05-30",
@@ -368,7 +337,7 @@ fn files_that_make_no_sense_are_refused_with_line_and_column() {
         (format!("{head}p000,x,0\n"), "p000 has"),
         ("partner,source\na,x\n".to_owned(), "has no column \"partner_id\""),
     ] {
-        place.file("partners.csv", &text);
+        place.write("partners.csv", &text);
         place.check_refused("--partners partners.csv --customers customers.csv", says);
     }
     for (text, says) in [
@@ -380,7 +349,7 @@ fn files_that_make_no_sense_are_refused_with_line_and_column() {
         ("partner_id,value,date\na,1,9025-01-01\n", "line 2, column date: 9025-01-01 has not come yet"),
         ("partner_id,value\na,1\n", "at least 50 are needed"),
     ] {
-        place.file("customers.csv", text);
+        place.write("customers.csv", text);
         place.check_refused("--customers customers.csv", says);
     }
     place.check_refused("--customers customers.csv --rate 8%", "has no column amount");

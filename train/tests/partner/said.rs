@@ -9,12 +9,12 @@ const PERKS: &str = r#"{"gold": {"perks": ["personal support", "early access to 
 fn what_tiers_give_stands_beside_each_partner_and_moves_say_what_changes() {
     let planted = planted();
     let place = Place::with(&planted);
-    place.file("perks.json", PERKS);
+    place.write("perks.json", PERKS);
     let learn = format!("{LEARN} --silver 8 --gold 20");
     place.told(&format!("{learn} --out first"));
     assert!(place.partners("first").values().all(|row| row["perks"].is_empty()));
     let elite: Vec<String> = place.partners("first").keys().map(|name| format!("{name},elite")).collect();
-    place.file("before.csv", &format!("partner_id,tier\n{}\n", elite.join("\n")));
+    place.write("before.csv", &format!("partner_id,tier\n{}\n", elite.join("\n")));
     place.told(&format!("{learn} --perks perks.json --previous before.csv --out out"));
     let mut fell = 0;
     for row in place.partners("out").values() {
@@ -35,14 +35,14 @@ fn what_tiers_give_stands_beside_each_partner_and_moves_say_what_changes() {
     assert_eq!(tiers["moves"][0]["loses"][0], "personal support");
     let report = String::from_utf8(place.read("out/report.html")).unwrap();
     assert!(report.contains("early access to new campaigns"));
-    place.file("perks.json", &PERKS.replace("0.5%", "3%"));
+    place.write("perks.json", &PERKS.replace("0.5%", "3%"));
     place.check_refused(&format!("{learn} --perks perks.json"), "a higher tier cannot be paid less");
 }
 
 #[test]
 fn tiers_of_another_program_are_told_of() {
     let place = Place::with(&planted());
-    place.file("before.csv", "partner_id,tier\nx1,gold\nx2,silver\np001,gold\n");
+    place.write("before.csv", "partner_id,tier\nx1,gold\nx2,silver\np001,gold\n");
     let told = place.told(&format!("{LEARN} --previous before.csv --out out"));
     assert!(
         told.contains("of 3 partners of before.csv only 1 are among these: is it of another program"),
@@ -71,9 +71,9 @@ fn moving(step: f64) -> (String, BTreeMap<String, f64>) {
 
 /// Which share of intervals holds the truth, and by how much they were widened.
 fn held(step: f64) -> (f64, f64) {
-    let place = Place::new();
+    let place = Place::empty();
     let (customers, truth) = moving(step);
-    place.file("customers.csv", &customers);
+    place.write("customers.csv", &customers);
     place.told("--customers customers.csv --out out");
     let partners = place.partners("out");
     let holds = |(name, row): &(&String, &BTreeMap<String, String>)| {
@@ -111,8 +111,8 @@ fn a_campaign_that_is_launched_late_is_no_movement_of_partners() {
                 writeln!(rows, "{row},m").unwrap();
             }
         }
-        let place = Place::new();
-        place.file("customers.csv", &rows);
+        let place = Place::empty();
+        place.write("customers.csv", &rows);
         place.told("--customers customers.csv --out out");
         let foreseen = &place.json("out/metrics.json")["foreseen"];
         assert!(foreseen["added_log_variance"].as_f64().unwrap() < 0.01, "{launched}: {foreseen}");
@@ -122,7 +122,7 @@ fn a_campaign_that_is_launched_late_is_no_movement_of_partners() {
 #[test]
 fn a_conversion_that_is_there_twice_is_refused() {
     let place = Place::with(&planted());
-    place.file(
+    place.write(
         "customers.csv",
         "partner_id,customer_id,date,value\na,c1,2025-01-01,5\na,c1,2025-01-02,5\na,c1,2025-01-01,5\n",
     );
@@ -132,10 +132,10 @@ fn a_conversion_that_is_there_twice_is_refused() {
          partner, day, campaign and value",
     );
     // Without days it may have been bought again.
-    place.file("customers.csv", "partner_id,customer_id,value\na,c1,5\nb,c2,7\na,c1,5\n");
+    place.write("customers.csv", "partner_id,customer_id,value\na,c1,5\nb,c2,7\na,c1,5\n");
     place.check_refused("--customers customers.csv", "3 customers brought something, and at least 50");
-    place.file("partners.csv", "partner_id,source,clicks\na,x,10\n");
-    place.file("customers.csv", "partner_id,value\na,1\nb,2\n");
+    place.write("partners.csv", "partner_id,source,clicks\na,x,10\n");
+    place.write("customers.csv", "partner_id,value\na,1\nb,2\n");
     place.check_refused(
         "--partners partners.csv --customers customers.csv",
         "b has 1 conversions and is in no file of partners, which tell of clicks: add it there",
@@ -144,7 +144,7 @@ fn a_conversion_that_is_there_twice_is_refused() {
 
 #[test]
 fn what_a_month_will_bring_is_told_of_partners_and_of_applicants() {
-    let place = Place::new();
+    let place = Place::empty();
     let mut customers = "partner_id,date,value\n".to_owned();
     let first = NaiveDate::from_ymd_opt(2025, 1, 1).unwrap();
     for day in 0..300 {
@@ -154,9 +154,9 @@ fn what_a_month_will_bring_is_told_of_partners_and_of_applicants() {
             writeln!(customers, "gone,{date},{}", 20 + day % 5).unwrap();
         }
     }
-    place.file("customers.csv", &customers);
-    place.file("partners.csv", "partner_id,clicks\nsteady,3000\ngone,1500\n");
-    place.file("applicants.csv", "partner_id,clicks\nnew,1000\nunknown,\n");
+    place.write("customers.csv", &customers);
+    place.write("partners.csv", "partner_id,clicks\nsteady,3000\ngone,1500\n");
+    place.write("applicants.csv", "partner_id,clicks\nnew,1000\nunknown,\n");
     let learn = "--partners partners.csv --customers customers.csv";
     place.told(&format!("{learn} --applicants applicants.csv --out out"));
     let partners = place.partners("out");
@@ -165,7 +165,7 @@ fn what_a_month_will_bring_is_told_of_partners_and_of_applicants() {
     // A thousand clicks in ten months, of which one in ten converts.
     assert!((number(&partners["new"], "expected_conversions") - 10.0).abs() < 1e-9);
     assert!(partners["unknown"]["expected_conversions"].is_empty());
-    place.file("applicants.csv", "partner_id\nnew\nsteady\n");
+    place.write("applicants.csv", "partner_id\nnew\nsteady\n");
     place.check_refused(
         &format!("{learn} --applicants applicants.csv"),
         "applicants.csv, line 3, column partner_id: steady is a partner already, by partners.csv",
@@ -175,7 +175,7 @@ fn what_a_month_will_bring_is_told_of_partners_and_of_applicants() {
 #[test]
 fn partners_of_another_program_and_a_day_that_judges_nothing_are_told_of() {
     let place = Place::with(&planted());
-    place.file("others.csv", "partner_id,source\nx1,a\nx2,a\np001,b\n");
+    place.write("others.csv", "partner_id,source\nx1,a\nx2,a\np001,b\n");
     let told = place.told("--partners others.csv --customers customers.csv --out out");
     assert!(told.contains("of 3 partners of others.csv only 1 are among the 390 of whom"), "{told}");
     let told = place.told(&format!("{LEARN} --calibration-end 2025-12-25 --out late"));

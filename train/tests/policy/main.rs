@@ -2,6 +2,8 @@
 //! is known, and tried beside others.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[path = "../support/place.rs"]
+mod place;
 mod refused;
 mod replaying;
 
@@ -10,19 +12,20 @@ use std::{
     fmt::Write,
     fs,
     path::PathBuf,
-    process::{Command, Output},
 };
 
 use domain::commission::dynamic::RateDecision;
 use serde_json::Value;
-use tempfile::TempDir;
 
-struct Place(TempDir);
+use place::Place;
+
+/// What these tests run.
+const JOB: &str = "policy";
 
 impl Place {
     /// An empty folder with the policy of the manual, in the shadow and live, and one that pays what is worth it.
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
+        let place = Self::empty();
         let policy = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/policy.json")).unwrap();
         place.write("policy.json", &policy);
         place.write("live.json", &policy.replace("\"shadow\"", "\"live\""));
@@ -41,38 +44,16 @@ impl Place {
         self.0.path().join(name)
     }
 
-    fn run(&self, words: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
-        command.current_dir(self.0.path()).arg("policy").args(words.split_whitespace()).output().unwrap()
-    }
-
-    fn told(&self, words: &str) -> String {
-        let output = self.run(words);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn check_refused(&self, words: &str, says: &str) {
-        let output = self.run(&format!("{words} --out refused"));
-        let sentence = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && sentence.contains(says), "{words}: {sentence}");
-        assert!(!self.path("refused").exists());
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
+    fn text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).unwrap()
     }
 
     fn json(&self, name: &str) -> Value {
-        serde_json::from_str(&self.read(name)).unwrap()
+        serde_json::from_str(&self.text(name)).unwrap()
     }
 
     fn rows(&self, name: &str) -> Vec<BTreeMap<String, String>> {
-        let text = self.read(name);
+        let text = self.text(name);
         csv::Reader::from_reader(text.as_bytes()).deserialize().map(Result::unwrap).collect()
     }
 }
@@ -112,7 +93,7 @@ fn every_partner_gets_a_decision_whose_reasons_sum_to_the_change() {
     place.write("partners.csv", &partners());
     let told = place.told(&format!("{DECIDE} --at 2026-03-01 --out out"));
     assert!(told.contains("40 partners at 2026-03-01, by third-1 (live)"), "{told}");
-    let all = decisions(&place.read("out/decisions.jsonl"));
+    let all = decisions(&place.text("out/decisions.jsonl"));
     assert_eq!(all.len(), 40);
     for (partner, line, decision) in &all {
         check_sums(decision);
@@ -135,7 +116,7 @@ fn every_partner_gets_a_decision_whose_reasons_sum_to_the_change() {
     let moved: i64 =
         metrics["reasons"].as_object().unwrap().values().map(|reason| reason["ppm"].as_i64().unwrap()).sum();
     assert_eq!(Some(moved), metrics["change_ppm"].as_i64());
-    assert!(place.read("out/report.html").contains("Who goes up, and who goes down"));
+    assert!(place.text("out/report.html").contains("Who goes up, and who goes down"));
 }
 
 #[test]
@@ -143,7 +124,7 @@ fn where_partners_stand_goes_on_in_the_next_run() {
     let place = Place::new();
     place.write("partners.csv", &partners());
     let next = |out: &str| -> Vec<String> {
-        decisions(&place.read(out)).into_iter().map(|it| it.2.next.to_string()).collect()
+        decisions(&place.text(out)).into_iter().map(|it| it.2.next.to_string()).collect()
     };
     place.told(&format!("{DECIDE} --at 2026-03-01 --out march"));
     let march = next("march/decisions.jsonl");
@@ -152,14 +133,14 @@ fn where_partners_stand_goes_on_in_the_next_run() {
     assert!(told.contains("0 rates go up, 0 down"), "{told}");
     assert_eq!(next("week/decisions.jsonl"), march);
     place.told(&format!("{DECIDE} --at 2026-04-01 --standings march/standings.json --out april"));
-    let april = decisions(&place.read("april/decisions.jsonl"));
+    let april = decisions(&place.text("april/decisions.jsonl"));
     assert_eq!(april.iter().map(|it| it.2.previous.to_string()).collect::<Vec<_>>(), march);
-    assert!(place.read("april/report.html").contains("Rates over time"));
+    assert!(place.text("april/report.html").contains("Rates over time"));
     // In the shadow nothing changes.
     let shadow = DECIDE.replace("live.json", "policy.json");
     place.told(&format!("{shadow} --at 2026-03-01 --out shadow"));
     place.told(&format!("{shadow} --at 2026-04-01 --standings shadow/standings.json --out later"));
-    let later = decisions(&place.read("later/decisions.jsonl"));
+    let later = decisions(&place.text("later/decisions.jsonl"));
     assert!(later.iter().all(|it| it.2.previous.to_string() == "10%"));
     place.check_refused(
         &format!("{DECIDE} --at 2026-02-01 --standings march/standings.json"),
@@ -174,7 +155,7 @@ fn what_the_partner_job_says_is_decided_by() {
     place.write("worth.csv", &format!("{head}\n1,a,40,31.5,27.25,1.1\n2,b,0,12.5,4.75,\n"));
     let words = "--partners worth.csv --policy policy.json --currency EUR --at 2026-03-01";
     place.told(&format!("{words} --base 80 --rate 8% --out out"));
-    let all = decisions(&place.read("out/decisions.jsonl"));
+    let all = decisions(&place.text("out/decisions.jsonl"));
     let of_value = |place: usize| all[place].2.parts[0].ppm;
     // A third of 31.50 on an order of 80.00 is 12.99 %, which is 4.99 points above 8 %; the other's is 2.84 points below it.
     assert_eq!((of_value(0), of_value(1)), (49_937, -28_438));
@@ -210,17 +191,17 @@ fn a_budget_is_kept_and_the_order_of_rows_makes_no_difference() {
     // What contracts admit is paid also where a budget does not reach for that, and a person is told.
     place.told(&format!("{DECIDE} --at 2026-03-01 --budget 3000 --out short"));
     assert_eq!(place.json("short/metrics.json")["flags"]["budget"], 40);
-    let all = decisions(&place.read("short/decisions.jsonl"));
+    let all = decisions(&place.text("short/decisions.jsonl"));
     assert!(all.iter().all(|it| it.2.next.to_string() == "7%"));
     let (head, rows) = text.split_once('\n').unwrap();
     let turned: Vec<&str> = rows.lines().rev().collect();
     place.write("partners.csv", &format!("{head}\n{}\n", turned.join("\n")));
     place.told(&format!(
         "{DECIDE} --at 2026-03-01 --budget 7000 --threads 2 --model-version {} --out turned",
-        decisions(&place.read("out/decisions.jsonl"))[0].2.model_version
+        decisions(&place.text("out/decisions.jsonl"))[0].2.model_version
     ));
     for name in ["decisions.jsonl", "decisions.csv", "standings.json", "metrics.json", "report.html"] {
-        assert_eq!(place.read(&format!("out/{name}")), place.read(&format!("turned/{name}")), "{name}");
+        assert_eq!(place.text(&format!("out/{name}")), place.text(&format!("turned/{name}")), "{name}");
     }
 }
 
@@ -232,13 +213,13 @@ fn a_budget_leaves_to_others_what_announced_rates_do_not_cost() {
     let words = "--partners partners.csv --policy live.json --currency EUR";
     place.write("partners.csv", &format!("{head}\n{a}\n"));
     place.told(&format!("{words} --at 2026-03-01 --out first"));
-    assert_eq!(decisions(&place.read("first/decisions.jsonl"))[0].2.next.to_string(), "13%");
+    assert_eq!(decisions(&place.text("first/decisions.jsonl"))[0].2.next.to_string(), "13%");
     // A week later 13 % of 10,000 are announced: of 2,200 that leaves 9 % of as much to the other, which would rise as well.
     place.write("partners.csv", &format!("{head}\n{b}\n{a}\n"));
     let again = format!("{words} --at 2026-03-08 --standings first/standings.json");
     for (budget, rate, cost) in [("2200", "9%", 2_200.0), ("2600", "13%", 2_600.0), ("500", "7%", 2_000.0)] {
         place.told(&format!("{again} --budget {budget} --out of{budget}"));
-        let all = decisions(&place.read(&format!("of{budget}/decisions.jsonl")));
+        let all = decisions(&place.text(&format!("of{budget}/decisions.jsonl")));
         assert_eq!((all[0].2.next.to_string().as_str(), all[1].2.next.to_string().as_str()), ("13%", rate));
         let metrics = place.json(&format!("of{budget}/metrics.json"));
         assert_eq!(metrics["expected_cost_after"].as_f64(), Some(cost));
@@ -255,7 +236,7 @@ fn a_rate_is_the_same_in_a_column_and_on_the_command_line() {
     place.told(&format!("{words} --partners column.csv --out column"));
     for (out, rate) in [("fraction", "0.08"), ("percent", "8%")] {
         place.told(&format!("{words} --partners none.csv --rate {rate} --model-version m --out {out}"));
-        let previous = |out: &str| decisions(&place.read(&format!("{out}/decisions.jsonl")))[0].2.previous;
+        let previous = |out: &str| decisions(&place.text(&format!("{out}/decisions.jsonl")))[0].2.previous;
         assert_eq!((previous(out), previous("column").to_string().as_str()), (previous("column"), "8%"));
     }
     let says = "\"8\" is no rate; expected 12.5%, or 0.125";
@@ -272,17 +253,17 @@ fn simulated_worlds_compare_policies_and_do_not_depend_on_threads() {
     let told = place.told(&format!("{words} --threads 1 --out one"));
     assert!(told.contains("spend_as_flat") && told.contains("few_and_late"), "{told}");
     place.told(&format!("{words} --threads 2 --out two"));
-    assert_eq!(place.read("one/metrics.json"), place.read("two/metrics.json"));
-    assert_eq!(place.read("one/report.html"), place.read("two/report.html"));
+    assert_eq!(place.text("one/metrics.json"), place.text("two/metrics.json"));
+    assert_eq!(place.text("one/report.html"), place.text("two/report.html"));
     let metrics = place.json("one/metrics.json");
     let settings = metrics["relative_to_flat"].as_object().unwrap();
     assert_eq!(settings.keys().collect::<BTreeSet<_>>().len(), 3);
     let profit = |policy: &str| settings["spend_as_flat"][policy]["profit"]["mean"].as_f64().unwrap();
     assert!(0.0 < profit("learned") && profit("learned") < profit("oracle"), "{metrics}");
     assert!(profit("tiers") < profit("learned"), "{metrics}");
-    assert!(place.read("one/report.html").contains("Who is paid what"));
+    assert!(place.text("one/report.html").contains("Who is paid what"));
     // A rule of one's own is tried where it does no more about churn than to tell a person.
-    let told_of = place.read("live.json").replace("{ \"verify\": 30 }", "\"flag\"");
+    let told_of = place.text("live.json").replace("{ \"verify\": 30 }", "\"flag\"");
     place.write("flag.json", &told_of);
     place.told(&format!("{words} --policy flag.json --out own"));
     let told = place.told("--simulate --seeds 2 --partners-per-world 50 --months 1 --logs 2 --out few");
@@ -304,7 +285,7 @@ fn what_makes_no_sense_is_refused_with_its_line_and_column() {
     place.check_refused("--partners partners.csv --at 2026-03-01", "say --policy FILE");
     place.check_refused(&format!("{DECIDE} --at 2026-03-01 --column rate=pay"), "has no column \"pay\"");
     place.check_refused(&format!("{DECIDE} --at 2026-03-01 --column pay=rate"), "there is no field \"pay\"");
-    place.write("crossed.json", &place.read("live.json").replace("\"floor\": \"2%\"", "\"floor\": \"40%\""));
+    place.write("crossed.json", &place.text("live.json").replace("\"floor\": \"2%\"", "\"floor\": \"40%\""));
     place.check_refused(
         "--partners partners.csv --policy crossed.json --currency EUR --at 2026-03-01",
         "the contract's floor of 40% is above its cap of 30%",
@@ -312,7 +293,7 @@ fn what_makes_no_sense_is_refused_with_its_line_and_column() {
     place.check_refused("--simulate --policy crossed.json", "the contract's floor of 40% is above its cap");
     place.check_refused("--simulate --policy live.json", "acts on churn, which nobody sees in simulated");
     place.check_refused(&format!("{DECIDE} --at +20000-01-01"), "is thousands of years away");
-    place.write("live.json", &place.read("live.json").replace("\"target\": \"33%\"", "\"target\": \"133%\""));
+    place.write("live.json", &place.text("live.json").replace("\"target\": \"33%\"", "\"target\": \"133%\""));
     place.check_refused(&format!("{DECIDE} --at 2026-03-01"), "the target of CAC:LTV is 133%");
     let decide = DECIDE.replace("live.json", "policy.json");
     let head = "partner_id,value,value_lower,base,conversions,rate";

@@ -6,7 +6,7 @@ use super::*;
 fn a_policy_file_is_refused_in_words() {
     let place = Place::new();
     place.write("partners.csv", &partners());
-    let live = place.read("live.json");
+    let live = place.text("live.json");
     for (from, to, says) in [
         ("\"floor\": \"2%\",", "", "live.json is no policy: nothing is said of \"floor\" in line"),
         ("\"floor\"", "\"flor\"", "live.json is no policy: there is no field \"flor\""),
@@ -88,7 +88,7 @@ fn a_simulation_has_an_end() {
 #[test]
 fn a_log_of_one_partner_says_how_many_it_takes() {
     let place = Place::with_history();
-    let history = place.read("world/history.csv");
+    let history = place.text("world/history.csv");
     let (head, rows) = history.split_once('\n').unwrap();
     let first = rows.lines().next().unwrap().split(',').next().unwrap();
     let of_first: Vec<&str> = rows.lines().filter(|row| row.split(',').next() == Some(first)).collect();

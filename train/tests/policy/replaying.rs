@@ -38,7 +38,7 @@ fn a_replay_says_what_the_policy_comes_to_and_it_is_near_the_truth() {
         spends / spent
     );
     assert!(0.1 < better && spends < 1.02 * spent && (found - better).abs() < 0.1);
-    for (_, _, decision) in decisions(&place.read("out/decisions.jsonl")) {
+    for (_, _, decision) in decisions(&place.text("out/decisions.jsonl")) {
         check_sums(&decision);
     }
     let judged = metrics["off_policy"]["judged"].as_array().unwrap();
@@ -57,7 +57,7 @@ fn a_replay_says_what_the_policy_comes_to_and_it_is_near_the_truth() {
         of("held to the nearest that was tried", estimator)["uplift"]["error"].as_f64().unwrap()
     };
     assert!(error("surrogate_dr") < error("dr") && error("dr") < error("ips"));
-    let report = place.read("out/report.html");
+    let report = place.text("out/report.html");
     assert!(report.contains("if the fitted response is right") && report.contains("What the log says"));
 }
 
@@ -90,16 +90,16 @@ fn altered(history: &str, day: &str) -> String {
 fn check_known_then(notice_days: u16, day: &str, decided: usize) {
     let place = Place::with_history();
     let notice = format!("\"notice_days\": {notice_days}");
-    place.write("best.json", &place.read("best.json").replace("\"notice_days\": 14", &notice));
+    place.write("best.json", &place.text("best.json").replace("\"notice_days\": 14", &notice));
     // Nobody knows of the first partner until the period of 2024-11-26.
     let begun = |line: &&str| !line.starts_with("p0000,") || "p0000,2024-11-26" <= *line;
-    let history = place.read("world/history.csv");
+    let history = place.text("world/history.csv");
     place.write("world/history.csv", &history.lines().filter(begun).collect::<Vec<_>>().join("\n"));
     place.told(&format!("{REPLAY} --out out"));
-    place.write("world/history.csv", &altered(&place.read("world/history.csv"), day));
+    place.write("world/history.csv", &altered(&place.text("world/history.csv"), day));
     place.told(&format!("{REPLAY} --out altered"));
     let until = |out: &str, holds: &dyn Fn(&str) -> bool| -> Vec<Value> {
-        let all = decisions(&place.read(out)).into_iter().map(|it| it.1);
+        let all = decisions(&place.text(out)).into_iter().map(|it| it.1);
         all.filter(|line| holds(line["period_start"].as_str().unwrap())).collect()
     };
     let before = |start: &str| start <= "2024-12-26";
@@ -124,15 +124,15 @@ fn the_same_history_and_seed_are_the_same_bytes() {
         place.told(&format!("{REPLAY} {words} --out {out}"));
     }
     for name in ["decisions.jsonl", "rates.csv", "partners.csv", "metrics.json", "report.html"] {
-        assert!(place.read(&format!("one/{name}")) == place.read(&format!("two/{name}")), "{name}");
+        assert!(place.text(&format!("one/{name}")) == place.text(&format!("two/{name}")), "{name}");
     }
-    assert_ne!(place.read("one/rates.csv"), place.read("other/rates.csv"));
-    let text = place.read("world/history.csv");
+    assert_ne!(place.text("one/rates.csv"), place.text("other/rates.csv"));
+    let text = place.text("world/history.csv");
     let (head, rows) = text.split_once('\n').unwrap();
     let turned: Vec<&str> = rows.lines().rev().collect();
     place.write("world/history.csv", &format!("{head}\n{}\n", turned.join("\n")));
     place.told(&format!("{REPLAY} --out turned"));
-    assert!(place.read("one/rates.csv") == place.read("turned/rates.csv"), "rows in another order");
+    assert!(place.text("one/rates.csv") == place.text("turned/rates.csv"), "rows in another order");
 }
 
 #[test]

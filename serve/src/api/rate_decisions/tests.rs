@@ -491,11 +491,8 @@ async fn rates_are_told_by_the_terms_that_conversions_are_paid_by() {
         let timeline = Timeline::new(plans.into_iter().map(Plan::into_version).collect());
         for at in (0..12).map(|_| day() - TimeDelta::days(3)) {
             let paid_by = tracking::store::plans::plan(&mut db, campaign, ana, at).await.unwrap().unwrap();
-            assert_eq!(
-                timeline.at(at).map(|version| version.id),
-                Some(paid_by.id),
-                "at {at} of {timeline:?}"
-            );
+            let held = timeline.at(at).map(|version| version.id);
+            assert_eq!(held, Some(paid_by.id), "at {at} of {timeline:?}");
         }
     }
 }
