@@ -11,7 +11,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     fs,
-    path::PathBuf,
 };
 
 use domain::commission::dynamic::RateDecision;
@@ -38,10 +37,6 @@ impl Place {
         let place = Self::new();
         place.told("--simulate --write-history --seed 5 --partners-per-world 200 --out world");
         place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
     }
 
     fn text(&self, name: &str) -> String {
