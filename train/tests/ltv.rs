@@ -4,7 +4,7 @@
 #[path = "support/place.rs"]
 mod place;
 
-use std::{fmt::Write, fs};
+use std::fmt::Write;
 
 use chrono::{Days, NaiveDate};
 use domain::{
