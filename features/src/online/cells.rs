@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Cells, and when something leaves each of them, so that none is looked at before.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Cells {
     cells: Box<[Cell]>,
     /// For each cell, the instant before which nothing leaves it.

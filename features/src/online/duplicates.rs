@@ -30,6 +30,12 @@ impl Duplicates {
         slice.ids.insert(id)
     }
 
+    /// Whether it was told and is still remembered.
+    pub(super) fn knows(&self, kind: Kind, occurred_at_us: i64, id: u128) -> bool {
+        let slice = self.slices.get(&(kind as u8, occurred_at_us.div_euclid(DAY)));
+        slice.is_some_and(|slice| slice.ids.contains(&id))
+    }
+
     /// Forgets days of which nothing came for `memory_us`. Looks at most once in an hour.
     pub(super) fn forget(&mut self, now_us: i64, memory_us: i64) {
         if now_us.saturating_sub(self.checked_at_us) < DAY / 24 {

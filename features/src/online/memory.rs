@@ -14,7 +14,7 @@ use super::{
 use crate::{entity::Entity, value::Value};
 
 /// What is known of one entity.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
     /// The events that are in no cell.
     rows: Vec<i64>,

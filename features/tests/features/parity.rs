@@ -12,7 +12,7 @@ use features::{
     entity::{Entity, Keys},
     fact::Request,
     offline::{PointInTime, Probe},
-    online::{Bounds, State},
+    online::{Bounds, Observed, State},
     set::FeatureSet,
     value::Value,
     window::DAY,
@@ -98,6 +98,30 @@ fn online_equals_the_definition_at_every_instant() {
         .map(|(feature, _)| &*feature.name)
         .collect();
     assert_eq!(silent, [] as [&str; 0], "these never said anything, so that nothing was compared");
+}
+
+#[test]
+fn what_is_judged_before_it_is_told_counts_as_if_it_had_been_and_leaves_no_trace() {
+    let world = World::new(12, EVENTS);
+    let mut state = State::new(&ALL, Bounds::default());
+    let everything = state.prepare(&everything()).expect("it keeps everything");
+    let (mut before, mut judged, mut after) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut counted, mut remarkable) = (0, 0);
+    for known in &world.told {
+        let (keys, at_us) = (Keys::of(&known.event), known.known_at_us);
+        let request = Request { event: &known.event, click: None };
+        state.vector(&everything, &keys, Some(&request), at_us, &mut before);
+        for _ in 0..2 {
+            assert_eq!(state.vector_if_told(&everything, &request, at_us, &mut judged), at_us);
+            state.vector(&everything, &keys, Some(&request), at_us, &mut after);
+            assert_eq!(before, after, "the state has changed");
+        }
+        counted += usize::from(state.observe(known) == Observed::Counts);
+        state.vector(&everything, &keys, Some(&request), at_us, &mut after);
+        assert_eq!(judged, after, "{:?}", known.event);
+        remarkable += usize::from(before != after);
+    }
+    assert!(counted < world.told.len() && counted / 2 < remarkable, "{counted} of which {remarkable}");
 }
 
 #[test]
