@@ -11,3 +11,4 @@ pub mod key;
 pub mod meters;
 pub mod scope;
 mod store;
+pub mod stored;

@@ -4,18 +4,13 @@
 //! How far it came is a note in the lake: another lake is filled from the beginning, and one that was brought back from
 //! a backup goes on from where it was then.
 
-mod clicks;
-mod conversions;
-mod impressions;
-mod passage;
-mod plans;
 #[cfg(test)]
 mod tests;
-mod visits;
 
 use std::time::Duration;
 
 use anyhow::Context;
+use domain::event::{Event, Known};
 use features::lake::{Lake, LakeError};
 use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::PgConnection;
@@ -24,7 +19,8 @@ use tokio::task::spawn_blocking;
 use super::{Job, Workbench};
 use crate::{
     meters::LAKE,
-    store::lake::{StoredClick, StoredImpression, forget_batches},
+    store::lake::forget_batches,
+    stored::{self, Taker},
 };
 
 /// Brings the lake up to date.
@@ -81,10 +77,45 @@ impl Job for Forget {
 
 /// Gives the lake everything that was stored since it was last given something; says how many events that were.
 pub(super) async fn export(db: &mut PgConnection, lake: &Lake) -> anyhow::Result<u64> {
-    Ok(visits::export::<StoredClick>(db, lake).await?
-        + visits::export::<StoredImpression>(db, lake).await?
-        + conversions::export(db, lake).await?
-        + plans::export(db, lake).await?)
+    stored::give(db, &mut Filled(lake.clone())).await
+}
+
+/// A lake into which events go, with a note for each table of how far they came.
+struct Filled(Lake);
+
+impl Filled {
+    fn name(table: &str) -> String {
+        format!("_exports/{table}.json")
+    }
+}
+
+impl Taker for Filled {
+    fn note(&self, table: &str) -> anyhow::Result<Option<String>> {
+        Ok(self.0.note(&Self::name(table))?)
+    }
+
+    fn place(&self, table: &str) -> String {
+        self.0.root().join(Self::name(table)).display().to_string()
+    }
+
+    async fn take(&mut self, events: Vec<Known<Event>>) -> anyhow::Result<()> {
+        let lake = self.0.clone();
+        let given = events.len() as u64;
+        let newest_us = events.iter().map(|known| known.event.occurred_at_us()).max();
+        spawn_blocking(move || {
+            let mut batch = lake.batch();
+            events.iter().try_for_each(|event| batch.push(event))?;
+            batch.finish()
+        })
+        .await??;
+        LAKE.given(given, newest_us);
+        Ok(())
+    }
+
+    async fn keep_note(&mut self, table: &str, text: String) -> anyhow::Result<()> {
+        let (lake, name) = (self.0.clone(), Self::name(table));
+        Ok(spawn_blocking(move || lake.keep_note(&name, &text)).await??)
+    }
 }
 
 /// Merges what arrived; not when somebody else is at it, and then it waits for the next time.

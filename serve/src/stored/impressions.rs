@@ -1,4 +1,4 @@
-//! Impressions as they are stored, and as the lake keeps them.
+//! Impressions as they are stored, and as events.
 
 use std::net::IpAddr;
 

@@ -5,18 +5,17 @@ use domain::{
     commission::{Reward, Rule, Terms},
     event::{Event, Known, RateChange},
 };
-use features::lake::Lake;
 use sqlx::{PgConnection, types::Uuid};
 
-use super::passage::Passage;
+use super::{Taker, passage::Passage};
 use crate::store::lake::{StoredPlan, plans};
 
 /// How many plans are read and given at once.
 const PAGE: i64 = 10_000;
 
-/// Gives the lake the rates that are new.
-pub(super) async fn export(db: &mut PgConnection, lake: &Lake) -> anyhow::Result<u64> {
-    let mut passage = Passage::begin(db, lake, "plans").await?;
+/// Gives the rates that are new.
+pub(super) async fn give(db: &mut PgConnection, taker: &mut impl Taker) -> anyhow::Result<u64> {
+    let mut passage = Passage::begin(db, taker, "plans").await?;
     loop {
         let after = passage.after()?.unwrap_or(Uuid::nil());
         let transactions = passage.transactions().unwrap_or((i64::MIN, i64::MAX));

@@ -1,25 +1,21 @@
-//! One way through what a table stored since the last: page by page, each in the lake for good before it is noted.
+//! One way through what a table stored since the last: page by page, each taken for good before it is noted.
 
 use std::str::FromStr;
 
 use anyhow::{Context, anyhow};
 use domain::event::{Event, Known};
-use features::lake::Lake;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use tokio::task::spawn_blocking;
 
-use crate::{
-    meters::LAKE,
-    store::lake::{MEMORY, moment},
-};
+use super::Taker;
+use crate::store::lake::{MEMORY, moment};
 
-/// How far the export of a table came.
+/// How far the passages through a table came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Note {
     /// Which database the numbers are of.
     database: String,
-    /// All that transactions before this one stored is in the lake; none while that is nothing.
+    /// All that transactions before this one stored is taken; none while that is nothing.
     before: Option<i64>,
     /// The way that is not at its end.
     under_way: Option<UnderWay>,
@@ -29,29 +25,30 @@ struct Note {
 struct UnderWay {
     /// What transactions from this one on stored is for the next way.
     until: i64,
-    /// The last that is in the lake.
+    /// The last that was taken.
     after: Option<String>,
 }
 
 /// One way through a table.
-pub(super) struct Passage<'a> {
-    lake: &'a Lake,
-    name: String,
+pub(super) struct Passage<'a, T> {
+    taker: &'a mut T,
+    table: &'static str,
     note: Note,
     until: i64,
     given: u64,
 }
 
-impl<'a> Passage<'a> {
+impl<'a, T: Taker> Passage<'a, T> {
     /// Takes up the way that was interrupted, or begins the next one.
-    pub(super) async fn begin(db: &mut PgConnection, lake: &'a Lake, table: &str) -> anyhow::Result<Self> {
-        let name = format!("_exports/{table}.json");
+    pub(super) async fn begin(
+        db: &mut PgConnection,
+        taker: &'a mut T,
+        table: &'static str,
+    ) -> anyhow::Result<Self> {
         let now = moment(db).await?;
-        let text = lake.note(&name)?.unwrap_or_else(|| "{\"database\": \"\"}".to_owned());
-        let path = || {
-            format!("{}: take it away, and everything is exported again", lake.root().join(&name).display())
-        };
-        let mut note: Note = serde_json::from_str(&text).with_context(path)?;
+        let text = taker.note(table)?.unwrap_or_else(|| "{\"database\": \"\"}".to_owned());
+        let place = || format!("{}: take it away, and everything is taken again", taker.place(table));
+        let mut note: Note = serde_json::from_str(&text).with_context(place)?;
         // A copy of a database counts its transactions anew, and one that has been left alone for long has forgotten.
         let is_of_another =
             note.database != now.database || note.before.is_some_and(|before| now.oldest_open < before);
@@ -60,13 +57,13 @@ impl<'a> Passage<'a> {
             if note.before.is_some() {
                 tracing::warn!(
                     table,
-                    "everything stored of {table} is exported again: the lake was filled from another database, or too long ago"
+                    "everything stored of {table} is taken again: what was taken is of another database, or too long ago"
                 );
             }
             note = Note { database: now.database, ..Note::default() };
         }
         let until = note.under_way.as_ref().map_or(now.oldest_open, |way| way.until);
-        Ok(Self { lake, name, note, until, given: 0 })
+        Ok(Self { taker, table, note, until, given: 0 })
     }
 
     /// The transactions whose work it is about, from one and until before another; none when it is about everything
@@ -75,26 +72,17 @@ impl<'a> Passage<'a> {
         self.note.before.map(|before| (before, self.until))
     }
 
-    /// The last that is in the lake, if the way goes on.
-    pub(super) fn after<T: FromStr>(&self) -> anyhow::Result<Option<T>> {
+    /// The last that was taken, if the way goes on.
+    pub(super) fn after<K: FromStr>(&self) -> anyhow::Result<Option<K>> {
         let after = self.note.under_way.as_ref().and_then(|way| way.after.as_deref());
-        let wrong = |text: &str| anyhow!("{} names {text:?}: take it away", self.name);
+        let wrong = |text: &str| anyhow!("{} names {text:?}: take it away", self.taker.place(self.table));
         after.map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 
-    /// Gives the lake a page of events, the last of them made from `after`.
+    /// Gives a page of events, the last of them made from `after`.
     pub(super) async fn give(&mut self, events: Vec<Known<Event>>, after: String) -> anyhow::Result<()> {
-        let lake = self.lake.clone();
-        let given = events.len() as u64;
-        let newest_us = events.iter().map(|known| known.event.occurred_at_us()).max();
-        spawn_blocking(move || {
-            let mut batch = lake.batch();
-            events.iter().try_for_each(|event| batch.push(event))?;
-            batch.finish()
-        })
-        .await??;
-        self.given += given;
-        LAKE.given(given, newest_us);
+        self.given += events.len() as u64;
+        self.taker.take(events).await?;
         self.note.under_way = Some(UnderWay { until: self.until, after: Some(after) });
         self.keep_note().await
     }
@@ -109,8 +97,7 @@ impl<'a> Passage<'a> {
         Ok(self.given)
     }
 
-    async fn keep_note(&self) -> anyhow::Result<()> {
-        let (lake, name, text) = (self.lake.clone(), self.name.clone(), serde_json::to_string(&self.note)?);
-        Ok(spawn_blocking(move || lake.keep_note(&name, &text)).await??)
+    async fn keep_note(&mut self) -> anyhow::Result<()> {
+        self.taker.keep_note(self.table, serde_json::to_string(&self.note)?).await
     }
 }

@@ -1,4 +1,4 @@
-//! Clicks as they are stored, and as the lake keeps them.
+//! Clicks as they are stored, and as events.
 
 use std::net::IpAddr;
 

@@ -2,10 +2,9 @@
 //! all.
 
 use domain::event::{Event, Known};
-use features::lake::Lake;
 use sqlx::{PgConnection, types::Uuid};
 
-use super::passage::Passage;
+use super::{Taker, passage::Passage};
 use crate::store::lake::{Stretch, stretches};
 
 /// How many events are read and given at once.
@@ -27,13 +26,13 @@ pub(super) trait Row: Sized {
     /// The row's key.
     fn id(&self) -> Uuid;
 
-    /// What the lake keeps of it.
+    /// What happened, as the lake and the feature state know it.
     fn event(self) -> anyhow::Result<Known<Event>>;
 }
 
-/// Gives the lake the rows that are new.
-pub(super) async fn export<R: Row>(db: &mut PgConnection, lake: &Lake) -> anyhow::Result<u64> {
-    let mut passage = Passage::begin(db, lake, R::TABLE).await?;
+/// Gives the rows that are new.
+pub(super) async fn give<R: Row>(db: &mut PgConnection, taker: &mut impl Taker) -> anyhow::Result<u64> {
+    let mut passage = Passage::begin(db, taker, R::TABLE).await?;
     let stretches = match passage.transactions() {
         Some((from, until)) => together(stretches(db, R::KIND, from, until).await?),
         None => vec![Stretch { first: Uuid::nil(), last: Uuid::max() }],

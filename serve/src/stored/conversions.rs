@@ -10,19 +10,18 @@ use domain::{
     event::{Conversion, Event, Known, Refund, StatusChange},
     money::Money,
 };
-use features::lake::Lake;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, types::Uuid};
 
-use super::passage::Passage;
+use super::{Taker, passage::Passage};
 use crate::store::lake::{MoveKey, StoredMove, all_moves, moves, new_moves};
 
 /// How many moves are read and given at once.
 const PAGE: i64 = 10_000;
 
-/// Gives the lake what became of conversions.
-pub(super) async fn export(db: &mut PgConnection, lake: &Lake) -> anyhow::Result<u64> {
-    let mut passage = Passage::begin(db, lake, "conversions").await?;
+/// Gives what became of conversions.
+pub(super) async fn give(db: &mut PgConnection, taker: &mut impl Taker) -> anyhow::Result<u64> {
+    let mut passage = Passage::begin(db, taker, "conversions").await?;
     loop {
         let after = passage.after()?.unwrap_or(MoveKey { conversion: Uuid::nil(), position: -1 });
         let keys = match passage.transactions() {

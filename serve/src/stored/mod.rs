@@ -1,0 +1,46 @@
+//! What the database stored, told to whoever wants every event once: none passed over, in whatever order transactions
+//! end, and each again after a crash that came before it was noted.
+//!
+//! The database is asked by the numbers of transactions, up to the oldest that is open. How far it came is a note that
+//! the taker keeps beside what it took: what is true of a lake is then true of that lake, and so of a state in memory.
+
+mod clicks;
+mod conversions;
+mod impressions;
+mod passage;
+mod plans;
+mod visits;
+
+use domain::event::{Event, Known};
+use sqlx::PgConnection;
+
+use crate::store::lake::{StoredClick, StoredImpression};
+
+/// Who is told.
+pub trait Taker: Send {
+    /// How far the events of a table were taken, as it was kept; none at the beginning.
+    ///
+    /// # Errors
+    /// When what is kept cannot be read.
+    fn note(&self, table: &str) -> anyhow::Result<Option<String>>;
+
+    /// Where that stands, for whoever has to look at it.
+    fn place(&self, table: &str) -> String;
+
+    /// Takes events for good; those of a page that is not noted come again.
+    fn take(&mut self, events: Vec<Known<Event>>) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Keeps how far the events of a table were taken.
+    fn keep_note(&mut self, table: &str, text: String) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// Gives everything that was stored since the taker was last given something; says how many events that were.
+///
+/// # Errors
+/// When the database or the taker fails; what was noted is not given again.
+pub async fn give(db: &mut PgConnection, taker: &mut impl Taker) -> anyhow::Result<u64> {
+    Ok(visits::give::<StoredClick>(db, taker).await?
+        + visits::give::<StoredImpression>(db, taker).await?
+        + conversions::give(db, taker).await?
+        + plans::give(db, taker).await?)
+}
