@@ -297,23 +297,24 @@ impl State {
     }
 
     /// What [`State::vector`] would say if the event of the request had been told a moment before: what is judged counts
-    /// among what happened, and the state stays as it is. An event that was told already counts once.
+    /// among what happened to those whom `keys` names, and the state stays as it is. An event that was told already counts
+    /// once.
     ///
     /// # Panics
     /// When `prepared` was made by a state of other definitions.
     pub fn vector_if_told(
         &mut self,
         prepared: &Prepared,
+        keys: &Keys,
         request: &Request<'_>,
         at_us: i64,
         values: &mut Vec<Value>,
     ) -> i64 {
-        let keys = Keys::of(request.event);
-        let at_us = self.vector(prepared, &keys, Some(request), at_us, values);
+        let at_us = self.vector(prepared, keys, Some(request), at_us, values);
         let (id, occurred_at_us) = (event_id(request.event), request.event.occurred_at_us());
         let is_told = self.kept.duplicates.knows(request.event.kind(), occurred_at_us, id);
         if !is_told && occurred_at_us <= at_us {
-            self.tell_copies(prepared, &keys, request.event, values);
+            self.tell_copies(prepared, keys, request.event, values);
         }
         at_us
     }
@@ -324,7 +325,8 @@ impl State {
         let now_us = horizon.at_us;
         plan.take(event, event_id(event), taken);
         for (entity, readings) in Entity::ALL.iter().zip(&prepared.past) {
-            let Some(key) = keys.get(*entity).filter(|_| !readings.is_empty()) else { continue };
+            let own = entity.key(event).filter(|key| !readings.is_empty() && keys.get(*entity) == Some(*key));
+            let Some(key) = own else { continue };
             if plan.entities[*entity as usize].find_change(*entity, taken, now_us) {
                 let known = kept.entities[*entity as usize].get(&key);
                 let mut copy = known.cloned().unwrap_or_default();

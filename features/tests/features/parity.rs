@@ -112,7 +112,7 @@ fn what_is_judged_before_it_is_told_counts_as_if_it_had_been_and_leaves_no_trace
         let request = Request { event: &known.event, click: None };
         state.vector(&everything, &keys, Some(&request), at_us, &mut before);
         for _ in 0..2 {
-            assert_eq!(state.vector_if_told(&everything, &request, at_us, &mut judged), at_us);
+            assert_eq!(state.vector_if_told(&everything, &keys, &request, at_us, &mut judged), at_us);
             state.vector(&everything, &keys, Some(&request), at_us, &mut after);
             assert_eq!(before, after, "the state has changed");
         }
