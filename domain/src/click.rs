@@ -87,12 +87,29 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The host of a page's address, as it is written; empty when there is none.
+#[must_use]
+pub fn host(page: &str) -> &str {
+    let rest = page.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(address: &str, network: &str) {
         assert_eq!(network_of(address.parse().unwrap()).to_string(), network);
+    }
+
+    #[test]
+    fn a_host_is_what_a_browser_would_go_to() {
+        assert_eq!(host("https://blog.example/tents?a=b"), "blog.example");
+        assert_eq!(host("https://blog.example"), "blog.example");
+        assert_eq!(host("https://user@blog.example:8080#top"), "blog.example:8080");
+        assert_eq!(host("android-app://com.mail"), "com.mail");
+        assert_eq!(host("nonsense"), "");
     }
 
     #[test]

@@ -95,6 +95,9 @@ pub enum Aggregate {
     Entropy(Category),
     /// A quantile of the number, in thousandths, by DDSketch: within one part in a hundred; null without events.
     Quantile(Number, u16),
+    /// How many whole spans of so many microseconds lie between the two nearest events of different categories; null
+    /// where there are no two such.
+    LeastGap(Category, i64),
     /// Events in so many microseconds, on the average of the window.
     Rate(i64),
     /// Events of this part for each event of the feature's own source and filter; null when there is none of those.
@@ -215,7 +218,9 @@ impl Past {
             Aggregate::Rate(per) if per <= 0 || !matches!(self.window, Window::Last(_)) => {
                 Err(DefinitionError::Rate(name.to_owned()))
             }
-            Aggregate::SinceLast(span) | Aggregate::SinceFirst(span) if span <= 0 => {
+            Aggregate::SinceLast(span) | Aggregate::SinceFirst(span) | Aggregate::LeastGap(_, span)
+                if span <= 0 =>
+            {
                 Err(DefinitionError::NoTime(name.to_owned()))
             }
             _ => Ok(()),
@@ -309,6 +314,9 @@ impl fmt::Display for Aggregate {
             Self::Distinct(category) => write!(f, "distinct {category}"),
             Self::Entropy(category) => write!(f, "entropy of {category}"),
             Self::Quantile(number, thousandths) => write!(f, "{thousandths}/1000 quantile of {number}"),
+            Self::LeastGap(category, span) => {
+                write!(f, "least time from one {category} to another, in spans of {},", Window::Last(*span))
+            }
             Self::Rate(per) => write!(f, "count in {}", Window::Last(*per)),
             Self::Ratio(part) => write!(f, "count of {part} for each"),
             Self::ShareOf(number, part) => write!(f, "sum of {number} of {part} for each {number}"),

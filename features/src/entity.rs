@@ -27,6 +27,8 @@ named! {
         AffiliateCampaign = "affiliate_campaign",
         /// One customer of one advertiser, by the advertiser's name for them.
         Customer = "customer",
+        /// One purchase, under whatever numbers it was reported: one customer (or else device), offer, click and amount.
+        Purchase = "purchase",
     }
 }
 
@@ -92,7 +94,7 @@ impl Entity {
             Self::Click => click(event).map(id),
             Self::Journey => journey(event).map(id),
             Self::Address => address(event).map(|hash| Key::one(u128::from_be_bytes(*hash))),
-            Self::Device => device(event).map(|device| Key::named(&[device.as_bytes()])),
+            Self::Device => device(event).and_then(device_key),
             Self::Affiliate => affiliate(event).map(id),
             Self::Campaign => Some(id(event.campaign().uuid())),
             Self::AffiliateCampaign => {
@@ -100,6 +102,7 @@ impl Entity {
                 Some(Key::pair(affiliate.as_u128(), event.campaign().uuid().as_u128()))
             }
             Self::Customer => customer(event),
+            Self::Purchase => purchase(event),
         }
     }
 }
@@ -178,6 +181,11 @@ pub(crate) fn device(event: &Event) -> Option<&str> {
     (!device.is_empty()).then_some(device)
 }
 
+/// The key of a device; none where none was told.
+pub(crate) fn device_key(device: &str) -> Option<Key> {
+    (!device.is_empty()).then(|| Key::named(&[device.as_bytes()]))
+}
+
 /// The partner.
 pub(crate) fn affiliate(event: &Event) -> Option<Uuid> {
     match event {
@@ -198,4 +206,16 @@ fn customer(event: &Event) -> Option<Key> {
         _ => return None,
     };
     (!customer.is_empty()).then(|| Key::named(&[advertiser.uuid().as_bytes(), customer.as_bytes()]))
+}
+
+/// Of a report that says neither who nor after which click, nobody can tell whether another is its like.
+pub(crate) fn purchase(event: &Event) -> Option<Key> {
+    let Event::Conversion(event) = event else { return None };
+    let who = if event.customer.is_empty() { &event.device_id } else { &event.customer };
+    let is_told = event.click.is_some() || !who.is_empty();
+    let (campaign, click) = (event.campaign.uuid(), event.click.map(|click| click.uuid()));
+    let amount = event.amount.minor.to_be_bytes();
+    let click = click.as_ref().map_or(&[][..], |click| click.as_bytes());
+    let parts = [campaign.as_bytes(), click, who.as_bytes(), &amount];
+    is_told.then(|| Key::named(&parts))
 }

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use domain::event::{Conversion, Event};
+use domain::{
+    click::host,
+    event::{Conversion, Event},
+};
 
 use crate::{
     entity,
@@ -206,25 +209,9 @@ fn decision(category: Category, event: &Event) -> Option<&'static str> {
     }
 }
 
-/// The host of a page's address, as it is written; empty when there is none.
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_host_is_what_a_browser_would_go_to() {
-        assert_eq!(host("https://blog.example/tents?a=b"), "blog.example");
-        assert_eq!(host("https://blog.example"), "blog.example");
-        assert_eq!(host("https://user@blog.example:8080#top"), "blog.example:8080");
-        assert_eq!(host("android-app://com.mail"), "com.mail");
-        assert_eq!(host("nonsense"), "");
-    }
 
     #[test]
     fn hours_are_counted_from_midnight_before_the_epoch_too() {

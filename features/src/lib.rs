@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod definition;
 pub mod defs;
 pub mod entity;
+pub mod evidence;
 pub mod fact;
 pub mod field;
 pub mod hash;

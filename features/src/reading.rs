@@ -74,6 +74,8 @@ pub trait Measured {
     fn entropy(&self, place: usize) -> Option<f64>;
     /// A quantile, in thousandths.
     fn quantile(&self, place: usize, thousandths: u16) -> Option<f64>;
+    /// The least time between two of different categories, in microseconds.
+    fn least_gap_us(&self, place: usize) -> Option<i64>;
 }
 
 impl Past {
@@ -140,6 +142,7 @@ impl Past {
             Aggregate::Distinct(_) => Value::count(known.distinct(first)),
             Aggregate::Entropy(_) => real(known.entropy(first)),
             Aggregate::Quantile(_, thousandths) => real(known.quantile(first, thousandths)),
+            Aggregate::LeastGap(_, span) => number(known.least_gap_us(first).map(|gap| spans(span, 0, gap))),
         }
     }
 
@@ -163,6 +166,7 @@ impl Aggregate {
             Self::Distinct(_) => Measure::Distinct,
             Self::Entropy(_) => Measure::Entropy,
             Self::Quantile(..) => Measure::Quantile,
+            Self::LeastGap(..) => Measure::Gap,
         }
     }
 
@@ -181,7 +185,9 @@ impl Aggregate {
             | Self::Quantile(number, _)
             | Self::ShareOf(number, _) => Input::Number(number),
             Self::SinceFirst(_) => Input::Number(Number::OccurredAt),
-            Self::Distinct(category) | Self::Entropy(category) => Input::Category(category),
+            Self::Distinct(category) | Self::Entropy(category) | Self::LeastGap(category, _) => {
+                Input::Category(category)
+            }
         }
     }
 }

@@ -22,6 +22,54 @@ pub enum Origin {
     Job(&'static str),
 }
 
+/// A number that a feature says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Told {
+    /// A whole number; yes is one and no is zero.
+    Whole(i64),
+    /// A real number.
+    Real(f64),
+}
+
+/// What a field may be told as; none where a number is nothing of the kind.
+trait FromTold: Sized {
+    fn from_told(told: Told) -> Option<Self>;
+}
+
+impl FromTold for i64 {
+    fn from_told(told: Told) -> Option<Self> {
+        if let Told::Whole(whole) = told { Some(whole) } else { None }
+    }
+}
+
+impl FromTold for u64 {
+    fn from_told(told: Told) -> Option<Self> {
+        i64::from_told(told).and_then(|whole| whole.try_into().ok())
+    }
+}
+
+impl FromTold for bool {
+    fn from_told(told: Told) -> Option<Self> {
+        i64::from_told(told).map(|whole| whole != 0)
+    }
+}
+
+impl FromTold for f64 {
+    fn from_told(told: Told) -> Option<Self> {
+        if let Told::Real(value) = told { Some(value) } else { None }
+    }
+}
+
+/// How a field takes a feature's number in; none where it is read from elsewhere.
+macro_rules! reader {
+    (Feature, $name:ident) => {
+        Some(|seen: &mut Evidence, told: Told| seen.$name = FromTold::from_told(told))
+    };
+    ($origin:ident, $name:ident) => {
+        None
+    };
+}
+
 /// Declares the fields once: their type, their meaning, and their origin.
 macro_rules! evidence {
     ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty = $origin:ident($from:literal),)+) => {
@@ -38,6 +86,7 @@ macro_rules! evidence {
                 name: stringify!($name),
                 doc: concat!($($doc),+),
                 origin: Origin::$origin($from),
+                read: reader!($origin, $name),
             }),+];
 
             /// Whether the field of this name is known; none where there is no such field.
@@ -63,15 +112,17 @@ pub struct Field {
     pub doc: &'static str,
     /// Where it is read from.
     pub origin: Origin,
+    /// Takes in what its feature says; there is one for every [`Origin::Feature`], and for no other.
+    pub read: Option<fn(&mut Evidence, Told)>,
 }
 
 evidence! {
     /// What kind of network the address is in.
-    address_class: AddressClass = Request("class of the click's network"),
+    address_class: AddressClass = Request("class of the network"),
     /// The network of the address: its /24, or /48.
-    network: IpAddr = Request("network of the click"),
+    network: IpAddr = Request("network of the click, else of the conversion"),
     /// The address, by its keyed hash.
-    address_hash: KeyedHash = Request("address hash of the click"),
+    address_hash: KeyedHash = Request("address hash of the click, else of the conversion"),
     /// Clicks from the address in the last hour.
     ip_clicks_1h: u64 = Feature("ip_clicks_1h"),
     /// Clicks from the address in the last 24 hours.
@@ -79,11 +130,11 @@ evidence! {
     /// Conversions from the address in the last 24 hours.
     ip_conversions_24h: u64 = Feature("ip_conversions_24h"),
     /// Visits by first-party cookie that clicked from the address in the last hour.
-    ip_journeys_1h: u64 = Wanted("ip_journeys_1h"),
+    ip_journeys_1h: u64 = Feature("ip_journeys_1h"),
     /// Visits by first-party cookie that clicked from the address in the last 24 hours.
     ip_journeys_24h: u64 = Feature("ip_journeys_24h"),
     /// Browsers that clicked from the address in the last hour.
-    ip_user_agents_1h: u64 = Wanted("ip_user_agents_1h"),
+    ip_user_agents_1h: u64 = Feature("ip_user_agents_1h"),
     /// Browsers that clicked from the address in the last 24 hours.
     ip_user_agents_24h: u64 = Feature("ip_user_agents_24h"),
     /// Partners whose links were clicked from the address in the last 24 hours.
@@ -96,11 +147,11 @@ evidence! {
     /// Partners whose links the device clicked in the last 24 hours.
     device_affiliates_24h: u64 = Feature("device_affiliates_24h"),
     /// Partners who were credited with conversions by the device in the last 24 hours.
-    device_credited_affiliates_24h: u64 = Wanted("device_credited_affiliates_24h"),
+    device_credited_affiliates_24h: u64 = Feature("device_credited_affiliates_24h"),
     /// Partners who were credited with conversions by the device in the last 90 days.
     device_credited_affiliates_90d: u64 = Feature("device_credited_affiliates_90d"),
     /// Least seconds between clicks of the device on links of two partners in the last 24 hours.
-    device_seconds_between_affiliates_24h: u64 = Wanted("device_seconds_between_affiliates_24h"),
+    device_seconds_between_affiliates_24h: u64 = Feature("device_seconds_between_affiliates_24h"),
     /// Whether the device of the conversion is that of its click.
     same_device_as_click: bool = Feature("same_device_as_click"),
 
@@ -167,8 +218,8 @@ evidence! {
     fetch_destination: FetchDestination = Request("Sec-Fetch-Dest header of the click"),
     /// Whether a person's action led to the click (`Sec-Fetch-User`).
     fetch_by_user: bool = Request("Sec-Fetch-User header of the click"),
-    /// Clicks by the visitor within one second of the click.
-    journey_clicks_1s: u64 = Wanted("journey_clicks_1s"),
+    /// Least seconds between clicks of the visitor on two links in the last 30 days.
+    journey_seconds_between_links_30d: u64 = Feature("journey_seconds_between_links_30d"),
 
     /// Whether the landing page's address carried the id of a click on an advertisement of a search engine.
     paid_search_click: bool = Request("gclid, gbraid, wbraid or msclkid of the click"),
@@ -179,8 +230,8 @@ evidence! {
 
     /// Reports, each with a message id of its own, that name this advertiser's order.
     order_reports: u64 = Record("reports by order id"),
-    /// Conversions of the same customer, campaign, click and amount within 24 hours, this one among them.
-    twin_conversions_24h: u64 = Wanted("twin_conversions_24h"),
+    /// Conversions of the same customer (or else device), campaign, click and amount within 24 hours, this one among them.
+    twin_conversions_24h: u64 = Feature("twin_conversions_24h"),
     /// How the conversion was reported.
     report_channel: ReportChannel = Request("door that the report came through"),
     /// Share of the campaign's conversions whose reports were signed, in the last 90 days.
@@ -201,15 +252,15 @@ evidence! {
     /// The seconds that nine tenths of the partner's conversions took at most, in the last 7 days.
     affiliate_click_to_conversion_p90_7d: f64 = Feature("affiliate_click_to_conversion_p90_7d"),
     /// Conversions that the partner was credited with in the last 12 hours.
-    affiliate_conversions_12h: u64 = Wanted("affiliate_conversions_12h"),
+    affiliate_conversions_12h: u64 = Feature("affiliate_conversions_12h"),
     /// Rejections of the partner's conversions in the last 12 hours.
-    affiliate_rejections_12h: u64 = Wanted("affiliate_rejections_12h"),
+    affiliate_rejections_12h: u64 = Feature("affiliate_rejections_12h"),
     /// Conversions for each click on links of the campaign in the last 7 days.
     campaign_conversion_rate_7d: f64 = Feature("campaign_conversion_rate_7d"),
     /// Share of the campaign's conversions that came less than 10 seconds after their click, in the last 7 days.
-    campaign_quick_conversion_share_7d: f64 = Wanted("campaign_quick_conversion_share_7d"),
+    campaign_quick_conversion_share_7d: f64 = Feature("campaign_quick_conversion_share_7d"),
     /// Rejections for each conversion of the campaign in the last 12 hours.
-    campaign_rejection_rate_12h: f64 = Wanted("campaign_rejection_rate_12h"),
+    campaign_rejection_rate_12h: f64 = Feature("campaign_rejection_rate_12h"),
 
     /// How the source's times from click to conversion differ from those of others.
     time_shape: TimeShape = Job("statistics::sources::time_shapes"),
@@ -349,9 +400,32 @@ mod tests {
             if let Origin::Feature(feature) | Origin::Wanted(feature) = field.origin {
                 assert_eq!(field.name, feature);
             }
+            assert_eq!(field.read.is_some(), matches!(field.origin, Origin::Feature(_)), "{}", field.name);
             assert_eq!(Evidence::default().knows(field.name), Some(false));
         }
         assert_eq!(Evidence::default().knows("shoe_size"), None);
+    }
+
+    #[test]
+    fn what_a_feature_says_is_taken_in_as_what_the_field_is() {
+        let told = |name: &str, told| {
+            let mut seen = Evidence::default();
+            let field = Evidence::FIELDS.iter().find(|field| field.name == name).unwrap();
+            field.read.unwrap()(&mut seen, told);
+            serde_json::to_string(&seen).unwrap()
+        };
+        assert_eq!(told("ip_clicks_1h", Told::Whole(7)), r#"{"ip_clicks_1h":7}"#);
+        assert_eq!(told("ip_clicks_1h", Told::Whole(-7)), "{}");
+        assert_eq!(told("ip_clicks_1h", Told::Real(7.0)), "{}");
+        assert_eq!(
+            told("click_to_conversion_seconds", Told::Whole(-7)),
+            r#"{"click_to_conversion_seconds":-7}"#
+        );
+        assert_eq!(told("ip_country_match", Told::Whole(0)), r#"{"ip_country_match":false}"#);
+        assert_eq!(
+            told("affiliate_referrer_share_90d", Told::Real(0.5)),
+            r#"{"affiliate_referrer_share_90d":0.5}"#
+        );
     }
 
     #[test]

@@ -8,14 +8,17 @@ pub mod evidence;
 pub mod graph;
 pub mod lists;
 pub mod mailbox;
+pub mod networks;
 pub mod preview;
 pub mod rule_set;
 pub mod rules;
 pub mod score;
+pub mod search;
 pub mod statistics;
 
 pub use evidence::Evidence;
 pub use lists::{Entry, EntryError, ListKind, Lists};
+pub use networks::{Networks, NetworksError};
 pub use preview::{Past, Preview};
 pub use rule_set::{Change, Changes, Judgement, RuleSet, Settings, SettingsError};
 pub use rules::{Code, Flag, RULES, Rule, rule};

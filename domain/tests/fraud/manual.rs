@@ -76,6 +76,11 @@ Lists: `blocked_addresses`, `data_centres` and `exempt_networks` hold networks o
 kept of an address, and the first of them keyed hashes too; `blocked_referrers`, `tolerated_referrers`, `disposable_domains` and
 `lasting_domains` hold hosts; `brand_terms` words; `shared_devices` devices by their keyed hash.
 
+The class of an address comes from a table that the operator keeps, CSV with the columns `network` and `class` (a line such as
+`203.0.112.0/20,data_centre`; networks as narrow as those of lists at most, and of several that hold an address the narrowest
+counts). What rules see of a conversion is put together in one place ([evidence](../features/src/evidence.rs)), for serving and for
+jobs: the address is the click's, and the device the conversion's, else the click's.
+
 Where defaults come from: limits that were asked for (S111 to S118), thresholds that Adjust, AppsFlyer, Everflow, Opticks,
 Voluum, 24metrics and Integr8 publish, and a prototype of the simulator. They are where to begin, not truths.
 ";

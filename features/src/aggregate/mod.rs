@@ -8,6 +8,7 @@ pub mod counts;
 pub mod departures;
 pub mod distinct;
 pub mod entropy;
+pub mod gap;
 pub mod hyperloglog;
 pub mod last;
 pub mod least;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use count::Count;
 use distinct::Distinct;
 use entropy::Entropy;
+use gap::Gap;
 use last::Last;
 use least::Least;
 use quantile::Sketch;
@@ -54,6 +56,8 @@ pub enum Measure {
     Entropy,
     /// Any quantile.
     Quantile,
+    /// The least time between two of different categories.
+    Gap,
 }
 
 /// One measure of one thing over one window, kept event by event.
@@ -75,6 +79,8 @@ pub enum Cell {
     Entropy(Box<Entropy>),
     /// See [`Sketch`].
     Quantile(Box<Sketch>),
+    /// See [`Gap`].
+    Gap(Box<Gap>),
 }
 
 impl Cell {
@@ -90,6 +96,7 @@ impl Cell {
             Measure::Distinct => Self::Distinct(Distinct::default()),
             Measure::Entropy => Self::Entropy(Box::default()),
             Measure::Quantile => Self::Quantile(Box::default()),
+            Measure::Gap => Self::Gap(Box::default()),
         }
     }
 
@@ -105,6 +112,7 @@ impl Cell {
             Self::Distinct(cell) => cell.add(leaves_us, input.cast_unsigned()),
             Self::Entropy(cell) => cell.add(leaves_us, input.cast_unsigned()),
             Self::Quantile(cell) => cell.add(leaves_us, input),
+            Self::Gap(cell) => cell.add(leaves_us, occurrence.at_us, input),
         }
     }
 
@@ -118,6 +126,7 @@ impl Cell {
             Self::Distinct(cell) => cell.expire(now_us),
             Self::Entropy(cell) => cell.expire(now_us),
             Self::Quantile(cell) => cell.expire(now_us),
+            Self::Gap(cell) => cell.expire(now_us),
         }
     }
 
@@ -132,6 +141,7 @@ impl Cell {
             Self::Distinct(cell) => cell.due_us(),
             Self::Entropy(cell) => cell.due_us(),
             Self::Quantile(cell) => cell.due_us(),
+            Self::Gap(cell) => cell.due_us(),
         }
     }
 
@@ -145,6 +155,7 @@ impl Cell {
             Self::Distinct(cell) => cell.shrink(),
             Self::Entropy(cell) => cell.shrink(),
             Self::Quantile(cell) => cell.shrink(),
+            Self::Gap(cell) => cell.shrink(),
         }
     }
 }

@@ -53,14 +53,14 @@ fn crowd() -> Vec<Definition> {
             "Offers whose links were clicked from the address",
         ),
         THEME.over(
-            &[HOURS_24, DAYS_7],
+            &[HOUR_1, HOURS_24, DAYS_7],
             "ip_user_agents",
             CLICKS,
             Distinct(Category::UserAgent),
             "Browsers that clicked from the address",
         ),
         THEME.over(
-            &[HOURS_24, DAYS_7],
+            &[HOUR_1, HOURS_24, DAYS_7],
             "ip_journeys",
             CLICKS,
             Distinct(Category::Journey),

@@ -3,7 +3,8 @@
 use domain::event::Kind;
 
 use super::{
-    CLICKS, CONVERSIONS, DAYS_7, DAYS_90, DAYS_365, HOURS_24, IMPRESSIONS, REFUNDS, Theme, VELOCITY, only,
+    CLICKS, CONVERSIONS, DAYS_7, DAYS_90, DAYS_365, HOURS_12, HOURS_24, IMPRESSIONS, REFUNDS, Theme,
+    VELOCITY, only,
 };
 use crate::{
     definition::{
@@ -29,6 +30,13 @@ fn velocity() -> Vec<Definition> {
         FRAUD.over(&VELOCITY, "affiliate_clicks", CLICKS, Count, "Clicks on the partner's links"),
         FRAUD.over(
             &VELOCITY,
+            "affiliate_conversions",
+            CONVERSIONS,
+            Count,
+            "Conversions that the partner was credited with",
+        ),
+        FRAUD.over(
+            &[HOURS_12],
             "affiliate_conversions",
             CONVERSIONS,
             Count,
@@ -92,6 +100,13 @@ fn honesty() -> Vec<Definition> {
             CONVERSIONS,
             Ratio(rejected),
             "Rejections for each conversion that the partner was credited with in the last 90 days.",
+        ),
+        FRAUD.past(
+            "affiliate_rejections_12h",
+            rejected,
+            HOURS_12.window,
+            Count,
+            "Rejections of the partner's conversions in the last 12 hours.",
         ),
         past(
             "affiliate_refund_share_90d",

@@ -3,7 +3,8 @@
 use domain::event::Kind;
 
 use super::{
-    CLICKS, CONVERSIONS, DAYS_7, DAYS_90, HOURS_24, IMPRESSIONS, RATES, REFUNDS, Theme, VELOCITY, only,
+    CLICKS, CONVERSIONS, DAYS_7, DAYS_90, HOURS_12, HOURS_24, IMPRESSIONS, RATES, REFUNDS, Theme, VELOCITY,
+    only,
 };
 use crate::{
     definition::{
@@ -18,9 +19,10 @@ use crate::{
 };
 
 const THEME: Theme = Theme { entity: Entity::Campaign, owner: "matching" };
+const FRAUD: Theme = Theme { entity: Entity::Campaign, owner: "fraud" };
 
 pub(super) fn all() -> Vec<Definition> {
-    [volume(), worth(), profile()].concat()
+    [volume(), worth(), profile(), honesty()].concat()
 }
 
 fn volume() -> Vec<Definition> {
@@ -134,6 +136,29 @@ fn profile() -> Vec<Definition> {
             CONVERSIONS,
             Distinct(Category::Customer),
             "Customers who converted with the offer",
+        ),
+    ]
+    .concat()
+}
+
+fn honesty() -> Vec<Definition> {
+    let quick = only(Kind::Conversion, &[Condition::Below(Number::ClickToConversion, 10)]);
+    let timed = only(Kind::Conversion, &[Condition::AtLeast(Number::ClickToConversion, i64::MIN)]);
+    let rejected = only(Kind::StatusChange, &[Condition::Is(Category::Status, "rejected")]);
+    [
+        FRAUD.over(
+            &[DAYS_7],
+            "campaign_quick_conversion_share",
+            timed,
+            Ratio(quick),
+            "Share of the offer's conversions that came less than 10 seconds after their click,",
+        ),
+        FRAUD.over(
+            &[HOURS_12],
+            "campaign_rejection_rate",
+            CONVERSIONS,
+            Ratio(rejected),
+            "Rejections for each conversion of the offer",
         ),
     ]
     .concat()

@@ -5,11 +5,12 @@ use domain::event::Kind;
 use super::{CLICKS, CONVERSIONS, DAYS_7, DAYS_90, HOURS_24, Theme, VELOCITY, only};
 use crate::{
     definition::{
-        Aggregate::{Count, Distinct, Quantile, Ratio, Repeated},
+        Aggregate::{Count, Distinct, LeastGap, Quantile, Ratio, Repeated},
         Condition, Definition,
     },
     entity::Entity,
     field::{Category, Number},
+    window::SECOND,
 };
 
 const THEME: Theme = Theme { entity: Entity::Device, owner: "fraud" };
@@ -47,8 +48,15 @@ fn crowd() -> Vec<Definition> {
             Category::Address,
             "Addresses that the device clicked from",
         ),
+        THEME.over(
+            &[HOURS_24],
+            "device_seconds_between_affiliates",
+            CLICKS,
+            LeastGap(Category::Affiliate, SECOND),
+            "Least seconds between clicks of the device on links of two partners",
+        ),
         distinct(
-            &[DAYS_90],
+            &[HOURS_24, DAYS_90],
             "device_credited_affiliates",
             CONVERSIONS,
             Category::Affiliate,

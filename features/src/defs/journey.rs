@@ -3,7 +3,7 @@
 use super::{CLICKS, CONVERSIONS, DAYS_30, HOURS_24, IMPRESSIONS, Theme};
 use crate::{
     definition::{
-        Aggregate::{Count, Distinct, Entropy, Rate, SinceFirst, SinceLast},
+        Aggregate::{Count, Distinct, Entropy, LeastGap, Rate, SinceFirst, SinceLast},
         Definition,
     },
     entity::Entity,
@@ -44,6 +44,13 @@ fn touches() -> Vec<Definition> {
             CLICKS,
             SinceLast(SECOND),
             "Seconds since the visitor's latest click",
+        ),
+        over(
+            DAYS_30,
+            "journey_seconds_between_links",
+            CLICKS,
+            LeastGap(Category::Link, SECOND),
+            "Least seconds between clicks of the visitor on two links",
         ),
         over(
             DAYS_30,

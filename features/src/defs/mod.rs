@@ -9,6 +9,7 @@ mod device;
 mod journey;
 mod outcome;
 mod pair;
+mod purchase;
 mod request;
 pub mod sets;
 
@@ -34,6 +35,7 @@ pub static ALL: LazyLock<Vec<Arc<Feature>>> = LazyLock::new(|| {
         campaign::all(),
         pair::all(),
         customer::all(),
+        purchase::all(),
     ];
     let features = check_all(themes.into_iter().flatten().collect());
     let features = features.unwrap_or_else(|error| unreachable!("a test checks every definition: {error}"));
@@ -50,6 +52,7 @@ struct Span {
 }
 
 const HOUR_1: Span = Span { suffix: "1h", window: Window::Last(HOUR), words: "in the last hour" };
+const HOURS_12: Span = Span { suffix: "12h", window: Window::Last(12 * HOUR), words: "in the last 12 hours" };
 const HOURS_24: Span = Span { suffix: "24h", window: Window::Last(DAY), words: "in the last 24 hours" };
 const DAYS_7: Span = Span { suffix: "7d", window: Window::Last(7 * DAY), words: "in the last 7 days" };
 const DAYS_30: Span = Span { suffix: "30d", window: Window::Last(30 * DAY), words: "in the last 30 days" };

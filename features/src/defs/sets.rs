@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use domain::fraud::{Evidence, evidence::Origin};
+
 use super::ALL;
 use crate::set::FeatureSet;
 
@@ -18,8 +20,14 @@ pub static SETS: LazyLock<Vec<FeatureSet>> = LazyLock::new(|| {
         let set = FeatureSet::new(name, version, names, &ALL);
         set.unwrap_or_else(|error| unreachable!("a test makes every set: {error}"))
     };
-    lists.into_iter().map(set).collect()
+    lists.into_iter().chain([("rules", 1, &*evidence())]).map(set).collect()
 });
+
+/// What rules of fraud read of features, in the order of [`Evidence::FIELDS`].
+fn evidence() -> Vec<&'static str> {
+    let feature = |origin| if let Origin::Feature(name) = origin { Some(name) } else { None };
+    Evidence::FIELDS.iter().filter_map(|field| feature(field.origin)).collect()
+}
 
 /// A conversion, judged: the fourteen that were asked for, and 36 more that fraud shows in.
 const FRAUD: [&str; 50] = [

@@ -38,7 +38,8 @@ impl Computed {
                 | Aggregate::SinceLast(_)
                 | Aggregate::SinceFirst(_)
                 | Aggregate::Repeated
-                | Aggregate::Distinct(_) => true,
+                | Aggregate::Distinct(_)
+                | Aggregate::LeastGap(..) => true,
                 Aggregate::Mean(_)
                 | Aggregate::Entropy(_)
                 | Aggregate::Quantile(..)

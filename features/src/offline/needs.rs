@@ -70,6 +70,7 @@ fn of_entity(entity: Entity, kind: Kind) -> &'static [&'static str] {
         Entity::Campaign => &["campaign_id"],
         Entity::AffiliateCampaign => &["affiliate_id", "campaign_id"],
         Entity::Customer => &["advertiser_id", "customer_id"],
+        Entity::Purchase => &["campaign_id", "customer_id", "device_id", "click_id", "amount_minor"],
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Subject {
     campaign: Option<CampaignId>,
     advertiser: Option<AdvertiserId>,
     customer: Option<String>,
+    /// Only an event says what was bought.
+    purchase: Option<Key>,
 }
 
 impl Subject {
@@ -43,6 +45,7 @@ impl Subject {
             device: entity::device(event).map(str::to_owned),
             affiliate: entity::affiliate(event).map(Into::into),
             campaign: Some(event.campaign()),
+            purchase: entity::purchase(event),
             ..Self::default()
         };
         let named = |customer: &str| (!customer.is_empty()).then(|| customer.to_owned());
@@ -78,6 +81,7 @@ impl Subject {
             campaign: self.campaign.or(other.campaign),
             advertiser: self.advertiser.or(other.advertiser),
             customer: self.customer.or(other.customer),
+            purchase: self.purchase.or(other.purchase),
         }
     }
 
@@ -102,6 +106,7 @@ impl Subject {
                 Entity::Customer,
                 customer.map(|(whose, name)| Key::named(&[whose.uuid().as_bytes(), name.as_bytes()])),
             ),
+            (Entity::Purchase, self.purchase),
         ];
         keys.into_iter()
             .filter_map(|(entity, key)| Some((entity, key?)))
@@ -157,7 +162,7 @@ fn hash(text: &str) -> Result<[u8; 16], String> {
 /// The columns that say which one of a kind is meant.
 pub(super) fn of_entity(entity: Entity) -> &'static [&'static str] {
     match entity {
-        Entity::Conversion => &["conversion_id"],
+        Entity::Conversion | Entity::Purchase => &["conversion_id"],
         Entity::Click => &["click_id"],
         Entity::Journey => &["session_id"],
         Entity::Address => &["address_hash"],

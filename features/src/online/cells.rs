@@ -117,4 +117,11 @@ impl Measured for Cells {
             _ => None,
         }
     }
+
+    fn least_gap_us(&self, place: usize) -> Option<i64> {
+        match &self.cells[place] {
+            Cell::Gap(gap) => gap.least_us(),
+            _ => None,
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use super::streams::EntityPlan;
 use crate::{
-    aggregate::{Occurrence, distinct, entropy, quantile},
+    aggregate::{Occurrence, distinct, entropy, gap, quantile},
     reading::Measured,
 };
 
@@ -185,5 +185,15 @@ impl Measured for Events<'_> {
     fn quantile(&self, place: usize, thousandths: u16) -> Option<f64> {
         let (mut numbers, many) = self.listed(place);
         quantile::of(&mut numbers[..many], thousandths)
+    }
+
+    fn least_gap_us(&self, place: usize) -> Option<i64> {
+        let input = self.plan.measures[place].input;
+        let (mut events, mut taken) = ([(0, 0); FEW], 0);
+        for (row, free) in self.of(place).zip(&mut events) {
+            *free = (row[AT], row[input]);
+            taken += 1;
+        }
+        gap::of(&mut events[..taken])
     }
 }

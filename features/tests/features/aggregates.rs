@@ -1,13 +1,13 @@
 //! Every aggregate says the same, kept in a window of a random stream, as when it is computed anew each time.
 
-use super::world::reference::{distinct, entropy, quantile};
+use super::world::reference::{distinct, entropy, least_gap, quantile};
 use features::{
     aggregate::{Cell, Measure, Occurrence},
     value::{Value, real},
 };
 use proptest::prelude::*;
 
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure; 9] = [
     Measure::Count,
     Measure::Sum,
     Measure::Least,
@@ -16,6 +16,7 @@ const MEASURES: [Measure; 8] = [
     Measure::Distinct,
     Measure::Entropy,
     Measure::Quantile,
+    Measure::Gap,
 ];
 
 /// Something added, and until when it stays.
@@ -37,6 +38,7 @@ fn said(cell: &Cell) -> Value {
         Cell::Distinct(members) => Value::count(members.size()),
         Cell::Entropy(entropy) => entropy.bits().map_or(Value::Null, Value::Real),
         Cell::Quantile(sketch) => sketch.quantile(500).map_or(Value::Null, Value::Real),
+        Cell::Gap(gap) => number(gap.least_us()),
     }
 }
 
@@ -53,6 +55,10 @@ fn expected(measure: Measure, added: &[Added], now_us: i64) -> Value {
         Measure::Distinct => distinct(&inputs),
         Measure::Entropy => entropy(&inputs),
         Measure::Quantile => quantile(inputs, 500),
+        Measure::Gap => {
+            let events: Vec<(i64, i64)> = here.iter().map(|it| (it.occurrence.at_us, it.input)).collect();
+            number(least_gap(&events))
+        }
     }
 }
 

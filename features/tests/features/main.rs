@@ -5,6 +5,8 @@ mod aggregates;
 #[cfg(test)]
 mod definitions;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod parity;

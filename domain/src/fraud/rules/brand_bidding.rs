@@ -1,7 +1,7 @@
 //! An advertisement on the advertiser's own name.
 
 use super::{Case, Code, Finding, Parameter, Rule, Unit};
-use crate::fraud::lists::{ListKind, host_of};
+use crate::fraud::{lists::ListKind, search};
 
 pub(super) const RULE: Rule = Rule {
     name: "brand_bidding",
@@ -29,26 +29,10 @@ pub(super) const RULE: Rule = Rule {
     check,
 };
 
-/// Names of search engines, before or among the names of a host; `search` for those that are called so.
-const ENGINES: [&str; 12] = [
-    "google",
-    "bing",
-    "duckduckgo",
-    "ecosia",
-    "yahoo",
-    "yandex",
-    "baidu",
-    "naver",
-    "qwant",
-    "startpage",
-    "seznam",
-    "search",
-];
-
 fn check(case: &Case<'_>) -> Option<Finding> {
     let &[unnamed_part] = case.values else { return None };
     let seen = case.seen;
-    let found = seen.referrer_host.as_deref().is_some_and(is_engine);
+    let found = seen.referrer_host.as_deref().is_some_and(search::is_engine);
     let is_search = found || seen.paid_search_click == Some(true);
     if seen.licensed_search? || !is_search {
         return None;
@@ -58,9 +42,4 @@ fn check(case: &Case<'_>) -> Option<Finding> {
         Some(terms) => case.lists.words_in(ListKind::BrandTerms, terms, case.at).map(|_| Finding::fact()),
         None => Some(Finding::fact().weaker(unnamed_part)),
     }
-}
-
-/// `www.google.co.uk` and `search.example`, but not `google-tips.example`.
-fn is_engine(host: &str) -> bool {
-    host_of(host).split('.').any(|name| ENGINES.contains(&name))
 }

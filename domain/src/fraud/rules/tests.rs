@@ -228,6 +228,17 @@ fn lists_add_to_what_is_known_and_take_from_it() {
 }
 
 #[test]
+fn two_links_at_once_are_a_scripts_unless_a_person_asked() {
+    let of = |seconds: u32, by_user: &str| {
+        format!(r#"{{"journey_seconds_between_links_30d": {seconds}, "fetch_by_user": {by_user}}}"#)
+    };
+    check(Code::CookieStuffing, &of(0, "null"), 48.0);
+    check(Code::CookieStuffing, &of(0, "false"), 60.0);
+    check(Code::CookieStuffing, &of(0, "true"), 0.0);
+    check(Code::CookieStuffing, &of(1, "false"), 0.0);
+}
+
+#[test]
 fn a_search_for_the_name_needs_a_licence() {
     let of = |host, terms| {
         format!(r#"{{"licensed_search": false, "referrer_host": "{host}", "search_terms": "{terms}"}}"#)

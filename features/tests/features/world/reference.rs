@@ -108,6 +108,10 @@ fn value(past: &Past, events: &[(i64, Event)], at_us: i64) -> Value {
         Aggregate::Distinct(_) => distinct(&numbers),
         Aggregate::Entropy(_) => entropy(&numbers),
         Aggregate::Quantile(_, thousandths) => quantile(numbers, thousandths),
+        Aggregate::LeastGap(_, span) => {
+            let events: Vec<(i64, i64)> = own.iter().map(|(at, _, category)| (*at, *category)).collect();
+            whole(least_gap(&events).map(|gap| gap.div_euclid(span)))
+        }
         Aggregate::Rate(per) => {
             Value::ratio(count * i128::from(per), past.window.length_us().unwrap().into())
         }
@@ -121,6 +125,13 @@ fn value(past: &Past, events: &[(i64, Event)], at_us: i64) -> Value {
             Value::ratio(sum(&part), sum(&numbers))
         }
     }
+}
+
+/// Of all pairs of different categories.
+pub fn least_gap(events: &[(i64, i64)]) -> Option<i64> {
+    let pairs = events.iter().flat_map(|one| events.iter().map(move |other| (one, other)));
+    let differ = pairs.filter(|(one, other)| one.1 != other.1);
+    differ.map(|(one, other)| other.0.saturating_sub(one.0)).filter(|gap| 0 <= *gap).min()
 }
 
 pub fn distinct(members: &[i64]) -> Value {

@@ -188,6 +188,9 @@ impl World {
     }
 
     fn conversion(&mut self) -> Conversion {
+        if !self.conversions.is_empty() && self.below(4) == 0 {
+            return self.twin();
+        }
         let click = (!self.clicks.is_empty() && self.below(4) != 0)
             .then(|| self.clicks[self.below(self.clicks.len())].clone());
         let conversion = Conversion {
@@ -217,6 +220,16 @@ impl World {
         };
         self.conversions.push(conversion.clone());
         conversion
+    }
+
+    /// One of the first purchases again, under another number.
+    fn twin(&mut self) -> Conversion {
+        let first = self.conversions[self.below(self.conversions.len().min(3))].clone();
+        let soon = self.below(2) == 0;
+        let occurred_at_us = if soon { self.after(first.occurred_at_us) } else { self.occurred_at() };
+        let twin = Conversion { id: ConversionId::from(self.uuid()), occurred_at_us, ..first };
+        self.conversions.push(twin.clone());
+        twin
     }
 
     fn rate_change(&self) -> RateChange {
