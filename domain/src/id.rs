@@ -202,6 +202,8 @@ ids! {
     RateContractId = "rct", "rate contract";
     /// One decision about an affiliate's rate in a campaign.
     RateDecisionId = "rdc", "rate decision";
+    /// A decision about fraud.
+    ScoreId = "scr", "score";
     /// One event announced to the outside.
     EventId = "evt", "event";
     /// One visit of one browser, carried by the first-party cookie.

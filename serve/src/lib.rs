@@ -10,5 +10,7 @@ pub mod jobs;
 pub mod key;
 pub mod meters;
 pub mod scope;
+pub mod scoring;
+pub mod state;
 mod store;
 pub mod stored;

@@ -1,4 +1,4 @@
-//! What background jobs say about themselves in numbers, beside those of a tracker; docs/operations.md lists them.
+//! What background jobs and decisions say about themselves in numbers, beside those of a tracker; docs/operations.md lists them.
 
 use std::{
     fmt::Write,
@@ -24,34 +24,97 @@ pub struct Lake {
 pub static LAKE: Lake =
     Lake { events: AtomicU64::new(0), newest_us: AtomicI64::new(NEVER), complete_us: AtomicI64::new(NEVER) };
 
+/// What this process has decided about fraud, and how far what it knows of the past has come.
+pub struct Scores {
+    approved: AtomicU64,
+    held: AtomicU64,
+    degraded: AtomicU64,
+    late: AtomicU64,
+    as_of_us: AtomicI64,
+}
+
+/// The decisions of this process.
+pub static SCORES: Scores = Scores {
+    approved: AtomicU64::new(0),
+    held: AtomicU64::new(0),
+    degraded: AtomicU64::new(0),
+    late: AtomicU64::new(0),
+    as_of_us: AtomicI64::new(NEVER),
+};
+
 /// One number: its name, whether it only grows, and what it says.
 struct Metric {
     name: &'static str,
     kind: &'static str,
     doc: &'static str,
-    read: fn(&Lake, DateTime<Utc>) -> f64,
+    read: fn(&Lake, &Scores, DateTime<Utc>) -> f64,
 }
 
-const METRICS: [Metric; 3] = [
+const METRICS: [Metric; 8] = [
     Metric {
         name: "tributary_lake_exported_total",
         kind: "counter",
         doc: "Events that this process brought into the lake; those of an export that was cut off count again.",
-        read: |lake, _| lake.events.load(Relaxed) as f64,
+        read: |lake, _, _| lake.events.load(Relaxed) as f64,
     },
     Metric {
         name: "tributary_lake_age_seconds",
         kind: "gauge",
         doc: "How long ago the lake last had all that was stored and committed; +Inf when never since the start.",
-        read: |lake, now| age_s(lake.complete_us.load(Relaxed), now),
+        read: |lake, _, now| age_s(lake.complete_us.load(Relaxed), now),
     },
     Metric {
         name: "tributary_lake_newest_event_age_seconds",
         kind: "gauge",
         doc: "How long ago the newest event happened that this process brought into the lake; +Inf when none was.",
-        read: |lake, now| age_s(lake.newest_us.load(Relaxed), now),
+        read: |lake, _, now| age_s(lake.newest_us.load(Relaxed), now),
+    },
+    Metric {
+        name: "tributary_fraud_approved_total",
+        kind: "counter",
+        doc: "Decisions of this process to let a conversion go its way.",
+        read: |_, scores, _| scores.approved.load(Relaxed) as f64,
+    },
+    Metric {
+        name: "tributary_fraud_held_total",
+        kind: "counter",
+        doc: "Decisions of this process to hold a conversion, those in the shadow among them.",
+        read: |_, scores, _| scores.held.load(Relaxed) as f64,
+    },
+    Metric {
+        name: "tributary_fraud_degraded_total",
+        kind: "counter",
+        doc: "Decisions that were made without the features or the model that there should be.",
+        read: |_, scores, _| scores.degraded.load(Relaxed) as f64,
+    },
+    Metric {
+        name: "tributary_features_late_total",
+        kind: "counter",
+        doc: "Events that this process saw after its features had passed the instant at which they became known.",
+        read: |_, scores, _| scores.late.load(Relaxed) as f64,
+    },
+    Metric {
+        name: "tributary_features_age_seconds",
+        kind: "gauge",
+        doc: "How long before now everything is counted that features need; +Inf until they are filled.",
+        read: |_, scores, now| age_s(scores.as_of_us.load(Relaxed), now),
     },
 ];
+
+impl Scores {
+    /// A decision was made.
+    pub fn decided(&self, is_held: bool, is_degraded: bool) {
+        let verdict = if is_held { &self.held } else { &self.approved };
+        verdict.fetch_add(1, Relaxed);
+        self.degraded.fetch_add(is_degraded.into(), Relaxed);
+    }
+
+    /// Features have come so far.
+    pub fn reached(&self, as_of: Option<DateTime<Utc>>, late: u64) {
+        self.late.store(late, Relaxed);
+        self.as_of_us.store(as_of.map_or(NEVER, |as_of| as_of.timestamp_micros()), Relaxed);
+    }
+}
 
 impl Lake {
     /// Events are in the lake, the newest of which happened then.
@@ -75,7 +138,7 @@ fn age_s(then_us: i64, now: DateTime<Utc>) -> f64 {
 pub fn page(now: DateTime<Utc>) -> String {
     METRICS.iter().fold(String::new(), |mut page, metric| {
         let Metric { name, kind, doc, read } = metric;
-        let value = Some(read(&LAKE, now)).filter(|value| value.is_finite());
+        let value = Some(read(&LAKE, &SCORES, now)).filter(|value| value.is_finite());
         let value = value.map_or("+Inf".to_owned(), |value| value.to_string());
         // A text takes what is written to it.
         let _ = write!(page, "# HELP {name} {doc}\n# TYPE {name} {kind}\n{name} {value}\n");
@@ -109,14 +172,24 @@ mod tests {
             newest_us: AtomicI64::new(NEVER),
             complete_us: AtomicI64::new(NEVER),
         };
+        let scores = Scores {
+            approved: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            degraded: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            as_of_us: AtomicI64::new(NEVER),
+        };
         let at = |second| DateTime::from_timestamp(second, 0).unwrap();
-        let told = |now| METRICS.map(|metric| (metric.read)(&lake, at(now)).to_string()).join(" ");
-        assert_eq!(told(100), "0 inf inf");
+        let told = |now| METRICS.map(|metric| (metric.read)(&lake, &scores, at(now)).to_string()).join(" ");
+        assert_eq!(told(100), "0 inf inf 0 0 0 0 inf");
         lake.given(3, Some(90_000_000));
         lake.given(0, None);
         lake.is_complete(at(95));
         lake.is_complete(at(94));
-        assert_eq!(told(100), "3 5 10");
+        scores.decided(true, false);
+        scores.decided(false, true);
+        scores.reached(Some(at(98)), 4);
+        assert_eq!(told(100), "3 5 10 1 1 1 4 2");
         assert!(page(at(0)).contains("# TYPE tributary_lake_exported_total counter\n"));
     }
 }

@@ -82,7 +82,7 @@ async fn take(command: Command) -> anyhow::Result<()> {
         PgPoolOptions::new().max_connections(BACKGROUND_CONNECTIONS).connect_lazy_with(options.clone());
     let (clock, chance) = (Clock::system(), Chance::system());
     let tracker = Tracker::open(&command.config, pool.clone(), clock.clone(), chance.clone()).await?;
-    let waiting = Intake { pool, clock, chance, sealer: Sealer::new(&command.config.secret) };
+    let waiting = Intake { pool, clock, chance, sealer: Sealer::new(&command.config.secret), judge: None };
     let taking = Intake { pool: pool_for_requests(options, command.connections), ..waiting.clone() };
     let server = Server::bind(command.listen, command.config.workers())
         .await

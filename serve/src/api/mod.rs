@@ -12,6 +12,7 @@ mod conversions;
 mod coupons;
 mod document;
 mod failure;
+mod fraud_settings;
 mod gate;
 mod hierarchy;
 mod imports;
@@ -32,6 +33,7 @@ mod rate_contracts;
 mod rate_decisions;
 mod rates;
 mod reports;
+mod scores;
 mod signing_keys;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -85,6 +87,8 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     api_keys::routes,
     imports::routes,
     models::routes,
+    scores::routes,
+    fraud_settings::routes,
 ];
 
 /// The API with its document.

@@ -18,7 +18,7 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, TimeDelta};
-use domain::{AffiliateId, Chance, ClickId, Clock};
+use domain::{AffiliateId, Chance, ClickId, Clock, fraud::Networks};
 use embedded::TestDatabase;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -35,12 +35,21 @@ use crate::{
     jobs::{Choices, Workbench},
     key::{Key, Mode},
     scope::Scope,
+    scoring::Scorer,
     store::{self, api_keys::ApiKey},
 };
 
 /// The secret of a test's installation.
 pub fn secret() -> Secret {
     "a secret for tests, nothing but tests".parse().unwrap()
+}
+
+/// What kinds of network there are in a test.
+pub const NETWORKS: &str = "network,class\n198.51.100.0/24,data_centre\n203.0.113.0/24,mobile\n";
+
+/// Who decides about fraud in a test: of chance of its own, so that it takes none of what others are made from.
+fn scorer(models: Arc<Host>) -> Scorer {
+    Scorer::new(models, Networks::read(NETWORKS).unwrap(), Chance::seeded(3))
 }
 
 /// The API of one test.
@@ -78,6 +87,7 @@ impl Api {
             sealer: Sealer::new(&secret()),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
             models: Arc::new(Host::nowhere()),
+            scorer: Arc::new(scorer(Arc::new(Host::nowhere()))),
             uploads: None,
         };
         let mut api = Self::over(database, app, String::new());
@@ -101,7 +111,8 @@ impl Api {
     pub fn with_models(&self, folder: &Path) -> Self {
         let host = Host::open(folder).unwrap();
         host.look();
-        let app = App { models: Arc::new(host), ..self.app.clone() };
+        let models = Arc::new(host);
+        let app = App { scorer: Arc::new(scorer(Arc::clone(&models))), models, ..self.app.clone() };
         Self::over(self.database.clone(), app, self.key.clone())
     }
 
@@ -117,8 +128,8 @@ impl Api {
 
     /// What the worker's jobs work with, over the same database and clock.
     pub fn workbench(&self) -> Workbench {
-        let App { db, clock, chance, sealer, .. } = self.app.clone();
-        let intake = Intake { pool: db, clock, chance, sealer };
+        let App { db, clock, chance, sealer, scorer, .. } = self.app.clone();
+        let intake = Intake { pool: db, clock, chance, sealer, judge: Some(scorer) };
         let uploads = self.app.uploads.as_deref().map(Path::to_owned);
         let lake = uploads.as_deref().and_then(Path::parent).map(Path::to_owned);
         let choices = Choices { click_retention_days: 400, impression_retention_days: 90, lake, uploads };

@@ -10,7 +10,7 @@ use axum::{
     serve::ListenerExt,
 };
 use clap::Args;
-use domain::{Chance, Clock};
+use domain::{Chance, Clock, fraud::Networks};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 use tracking::{
     Tracker,
@@ -39,6 +39,8 @@ use crate::{
     host::{self, Host},
     jobs::{self, Choices, Workbench},
     meters,
+    scoring::{self, Scorer},
+    state,
 };
 
 /// How long open requests may take to end once the process is asked to.
@@ -85,6 +87,11 @@ pub struct Serve {
     #[arg(long, env = "TRIBUTARY_REGISTRY", value_name = "REGISTRY")]
     registry: Option<PathBuf>,
 
+    /// Table of networks and their classes (`network,class`), for decisions about fraud: which addresses are shared by many,
+    /// and which are of servers and tunnels. Without it rules that have to know stay silent.
+    #[arg(long, env = "TRIBUTARY_NETWORKS", value_name = "FILE")]
+    networks: Option<PathBuf>,
+
     /// How many connections to the database may be open for requests.
     #[arg(long, env = "TRIBUTARY_CONNECTIONS", default_value_t = 16, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -118,7 +125,7 @@ impl Serve {
         let address = listener.local_addr()?;
         let app = self.app(address).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
-        tokio::spawn(host::follow(app.models.clone()));
+        follow(&app);
         let (api, _) = api::router(app.clone());
         let routes = api.merge(health::routes(app.db.clone()));
         tracing::info!(%address, "serving the API on {address}");
@@ -132,7 +139,9 @@ impl Serve {
         };
         let (requests, failures) = (self.requests_per_minute, self.failures_per_minute);
         let models = self.registry.as_deref().map_or(Ok(Host::nowhere()), Host::open)?;
+        let models = Arc::new(models);
         let limits = Limits::new(requests, failures, &self.tracking.secret).counted_at(&self.limits).await?;
+        let scorer = Scorer::new(Arc::clone(&models), self.networks()?, Chance::system());
         Ok(App {
             db: self.database.pool_for_requests(self.connections)?,
             clock: Clock::system(),
@@ -142,16 +151,24 @@ impl Serve {
             trusted_proxies: self.tracking.trusted_proxies.clone().into(),
             sealer: Sealer::new(&self.tracking.secret),
             tracker_url: Arc::new(tracker_url),
-            models: Arc::new(models),
+            models,
+            scorer: Arc::new(scorer),
             uploads: self.choices.uploads().map(Arc::from),
         })
+    }
+
+    fn networks(&self) -> anyhow::Result<Networks> {
+        let Some(file) = &self.networks else { return Ok(Networks::default()) };
+        let place = file.display();
+        let table = std::fs::read_to_string(file).with_context(|| format!("{place} cannot be read"))?;
+        Networks::read(&table).with_context(|| format!("{place} is no table of networks"))
     }
 
     async fn run_all(self, server: Server, ending: watch::Receiver<bool>) -> anyhow::Result<()> {
         let address = server.local_addr()?;
         let app = self.app(address).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
-        tokio::spawn(host::follow(app.models.clone()));
+        follow(&app);
         let background = self.database.pool_for_background(self.worker_connections)?;
         let tracker =
             Tracker::open(&self.tracking, background.clone(), app.clock.clone(), app.chance.clone()).await?;
@@ -160,6 +177,7 @@ impl Serve {
             clock: app.clock.clone(),
             chance: app.chance.clone(),
             sealer: app.sealer.clone(),
+            judge: Some(app.scorer.clone()),
         };
         let (taking, waiting) = (intake(app.db.clone()), intake(background));
         let mut tasks = JoinSet::new();
@@ -190,6 +208,13 @@ impl Serve {
         served?;
         background::end(tasks).await
     }
+}
+
+/// Keeps up with what others change: models, settings, and what happened.
+fn follow(app: &App) {
+    tokio::spawn(host::follow(app.models.clone()));
+    tokio::spawn(scoring::follow(app.scorer.clone(), app.db.clone()));
+    tokio::spawn(state::follow(app.scorer.clone(), app.db.clone()));
 }
 
 fn all_routes(app: &App, tracker: &Tracker, intake: Intake) -> Router {

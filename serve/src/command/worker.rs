@@ -52,6 +52,7 @@ impl Worker {
             clock: Clock::system(),
             chance: Chance::system(),
             sealer: Sealer::new(&self.secret),
+            judge: None,
         };
         let ending = ending()?;
         if let Some(address) = self.listen {

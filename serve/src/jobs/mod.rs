@@ -9,7 +9,7 @@ mod event_partitions;
 mod idempotency_keys;
 pub mod imports;
 mod impression_retention;
-mod lake;
+pub mod lake;
 mod postback_messages;
 mod quarantine;
 

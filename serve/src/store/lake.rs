@@ -37,6 +37,32 @@ pub async fn moment(db: &mut PgConnection) -> sqlx::Result<Moment> {
     .await
 }
 
+/// How far back nothing can be stored any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// When the oldest transaction began that has not ended: what began before has ended.
+    pub before: DateTime<Utc>,
+    /// The number of the next transaction: what has ended has a lower one.
+    pub next: i64,
+}
+
+/// What has ended in this database by now. Transactions of other roles are only known to one that may look at them
+/// (`pg_read_all_stats`).
+pub async fn settled(db: &mut PgConnection) -> sqlx::Result<Settled> {
+    sqlx::query_as!(
+        Settled,
+        r#"
+        SELECT coalesce(min(xact_start) FILTER (WHERE pid <> pg_backend_pid()), statement_timestamp()) AS "before!",
+               pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS "next!"
+        FROM pg_stat_activity
+        WHERE datname = current_database()
+          AND backend_type = 'client backend'
+        "#
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Rows from one id to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
@@ -135,6 +161,23 @@ pub async fn clicks(
         limit
     )
     .fetch_all(db)
+    .await
+}
+
+/// The click of an id.
+pub async fn click(db: &mut PgConnection, id: ClickId) -> sqlx::Result<Option<StoredClick>> {
+    sqlx::query_as!(
+        StoredClick,
+        r#"
+        SELECT id, occurred_at, stored_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs, source,
+               uid, external_click_id, utm, address_hash, host(network) AS "network!", country, device, user_agent,
+               referrer
+        FROM clicks
+        WHERE id = $1
+        "#,
+        id.uuid()
+    )
+    .fetch_optional(db)
     .await
 }
 

@@ -7,6 +7,7 @@ pub mod campaigns;
 pub mod columns;
 pub mod commissions;
 pub mod conversions;
+pub mod fraud;
 pub mod hierarchy;
 pub mod idempotency_keys;
 pub mod imports;

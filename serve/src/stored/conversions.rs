@@ -58,7 +58,7 @@ fn events(moved: &StoredMove) -> Vec<Known<Event>> {
 }
 
 /// The conversion as it was reported.
-fn conversion(moved: &StoredMove) -> Conversion {
+pub(super) fn conversion(moved: &StoredMove) -> Conversion {
     Conversion {
         id: moved.id,
         occurred_at_us: moved.occurred_at.timestamp_micros(),

@@ -11,10 +11,13 @@ mod passage;
 mod plans;
 mod visits;
 
-use domain::event::{Event, Known};
+use domain::{
+    ConversionId,
+    event::{Conversion, Event, Known},
+};
 use sqlx::PgConnection;
 
-use crate::store::lake::{StoredClick, StoredImpression};
+use crate::store::lake::{MoveKey, StoredClick, StoredImpression, moves};
 
 /// Who is told.
 pub trait Taker: Send {
@@ -32,6 +35,23 @@ pub trait Taker: Send {
 
     /// Keeps how far the events of a table were taken.
     fn keep_note(&mut self, table: &str, text: String) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// A stored click as an event.
+///
+/// # Errors
+/// When a newer release stored it in a way that this one cannot read.
+pub fn click(stored: StoredClick) -> anyhow::Result<Known<Event>> {
+    visits::Row::event(stored)
+}
+
+/// A stored conversion as it was reported; none where there is no such conversion.
+///
+/// # Errors
+/// When the database fails.
+pub async fn conversion(db: &mut PgConnection, id: ConversionId) -> sqlx::Result<Option<Conversion>> {
+    let first = MoveKey { conversion: id.uuid(), position: 0 };
+    Ok(moves(db, &[first]).await?.first().map(conversions::conversion))
 }
 
 /// Gives everything that was stored since the taker was last given something; says how many events that were.

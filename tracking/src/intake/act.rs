@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::{Chance, Clock};
 
+use super::Judge;
+
 /// What every effect of one request has in common.
 #[derive(Debug, Clone, Copy)]
 pub struct Act<'a> {
@@ -14,6 +16,8 @@ pub struct Act<'a> {
     pub clock: &'a Clock,
     /// For new ids.
     pub chance: &'a Chance,
+    /// Who looks at new conversions, if anybody does.
+    pub judge: Option<&'a dyn Judge>,
 }
 
 impl<'a> Act<'a> {
@@ -22,6 +26,12 @@ impl<'a> Act<'a> {
 
     /// Something that `actor` does now.
     pub fn now(actor: &'a str, clock: &'a Clock, chance: &'a Chance) -> Self {
-        Self { actor, at: clock.now(), clock, chance }
+        Self { actor, at: clock.now(), clock, chance, judge: None }
+    }
+
+    /// The same, before the eyes of whoever looks at new conversions.
+    #[must_use]
+    pub fn judged_by(self, judge: Option<&'a dyn Judge>) -> Self {
+        Self { judge, ..self }
     }
 }

@@ -168,8 +168,13 @@ async fn answer(
             Err(PostbackError::MessageReused)
         };
     }
-    let act =
-        Act { actor: Act::POSTBACK, at: report.received_at, clock: &intake.clock, chance: &intake.chance };
+    let act = Act {
+        actor: Act::POSTBACK,
+        at: report.received_at,
+        clock: &intake.clock,
+        chance: &intake.chance,
+        judge: intake.judge.as_deref(),
+    };
     let accepted = accept(db, act, &report).await.map_err(|error| name(error, &sent_as))?;
     let status = status(accepted.outcome);
     let body = serde_json::to_value(&accepted.answer).unwrap_or(Value::Null);

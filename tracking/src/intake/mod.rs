@@ -11,6 +11,7 @@ mod act;
 mod authenticate;
 mod endpoint;
 pub mod fields;
+mod judge;
 pub mod keys;
 pub mod life;
 pub(crate) mod meters;
@@ -25,12 +26,15 @@ pub mod retention;
 pub mod seal;
 mod settlement;
 
+use std::sync::Arc;
+
 use domain::{Chance, Clock};
 use sqlx::PgPool;
 
 pub use accept::{AcceptError, Accepted, Answer, Outcome, Report, accept};
 pub use act::Act;
 pub use endpoint::{PostbackError, REPLAYED, router};
+pub use judge::{Judge, Judging, Verdict};
 pub use postback::{Claim, Postback};
 pub use request::ReadError;
 
@@ -45,4 +49,6 @@ pub struct Intake {
     pub chance: Chance,
     /// Opens the advertisers' signing secrets.
     pub sealer: seal::Sealer,
+    /// Who looks at new conversions before their commissions accrue, if anybody does here.
+    pub judge: Option<Arc<dyn Judge>>,
 }

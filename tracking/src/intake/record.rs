@@ -5,11 +5,13 @@ use domain::{
     ConversionId, Money,
     attribution::{self, Touch, TouchPath},
     campaign::QualifyingEvent,
+    click::Device,
     conversion::ConversionStatus,
+    event,
 };
 use sqlx::PgConnection;
 
-use super::{AcceptError, Accepted, Act, Outcome, Report, life, origin::Origin, postback::Claim};
+use super::{AcceptError, Accepted, Act, Outcome, Report, Verdict, life, origin::Origin, postback::Claim};
 use crate::store::{
     conversions::{self, Conversion, Particulars, Share},
     plans::Campaign,
@@ -50,21 +52,55 @@ pub(super) async fn take_in(
     }
     life::append(db, act, &conversion, None, "").await?;
     life::announce_new(db, act, &conversion).await?;
-    for claim in first_moves(report.postback.status) {
+    let verdict = match act.judge {
+        Some(judge) => judge.judge(db, &event_of(&conversion, &particulars), act.at).await?,
+        None => Verdict::Pass,
+    };
+    for claim in first_moves(report.postback.status, verdict) {
         life::advance(db, act, &mut conversion, claim, None).await?;
     }
     Ok(Accepted::of(&conversion, Outcome::Recorded))
 }
 
-/// A conversion waits before it is approved or held; one that is turned down at once is never credited.
-fn first_moves(claim: Option<Claim>) -> Vec<Claim> {
+/// A conversion waits before it is approved or held; one that is turned down at once is never credited. What a person has to
+/// look at first is held, whatever the report says of its approval.
+fn first_moves(claim: Option<Claim>, verdict: Verdict) -> Vec<Claim> {
     let wait = Claim { status: ConversionStatus::Pending, reason: None };
-    match claim {
-        None => vec![wait],
-        Some(claim) => match claim.status {
-            ConversionStatus::Approved | ConversionStatus::OnHold => vec![wait, claim],
-            _ => vec![claim],
-        },
+    let hold = Claim { status: ConversionStatus::OnHold, reason: None };
+    match claim.map_or(ConversionStatus::Pending, |claim| claim.status) {
+        ConversionStatus::Pending | ConversionStatus::Approved if verdict == Verdict::Hold => {
+            vec![wait, hold]
+        }
+        ConversionStatus::Approved | ConversionStatus::OnHold => [wait].into_iter().chain(claim).collect(),
+        _ => vec![claim.unwrap_or(wait)],
+    }
+}
+
+/// The conversion as an event.
+fn event_of(conversion: &Conversion, particulars: &Particulars) -> event::Conversion {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    event::Conversion {
+        id: conversion.id,
+        occurred_at_us: conversion.occurred_at.timestamp_micros(),
+        campaign: conversion.campaign,
+        advertiser: conversion.advertiser,
+        name: conversion.event.clone(),
+        kind: conversion.kind,
+        amount: conversion.amount,
+        click: particulars.click,
+        session: particulars.session,
+        link: particulars.link,
+        affiliate: particulars.affiliate,
+        order_id: text(&particulars.order_id),
+        customer: text(&particulars.customer_id),
+        coupon: text(&particulars.coupon),
+        address_hash: None,
+        network: None,
+        country: text(&particulars.country),
+        device: Device::Unknown,
+        device_id: String::new(),
+        email_hash: None,
+        email_domain: String::new(),
     }
 }
 

@@ -84,8 +84,13 @@ impl World {
     ) -> Self {
         let (clock, chance) = (Clock::standing_at(start), Chance::seeded(seed));
         let sealer = Sealer::new(&Secret::new(&"the installation's secret".repeat(2)).unwrap());
-        let intake =
-            Intake { pool: database.pool().clone(), clock: clock.clone(), chance: chance.clone(), sealer };
+        let intake = Intake {
+            pool: database.pool().clone(),
+            clock: clock.clone(),
+            chance: chance.clone(),
+            sealer,
+            judge: None,
+        };
         let seeds = Seed { pool: database.pool(), at: start };
         let advertiser = AdvertiserId::new(&clock, &chance);
         seeds.advertiser(advertiser, profile, aliases).await;

@@ -56,6 +56,15 @@ impl LogOdds {
         if -1.0 <= ln { Ok(Self::EVEN) } else { Self::new(-(1.0 + ln + libm::log(-ln))) }
     }
 
+    /// What a probability says beside a base that is counted already.
+    ///
+    /// # Errors
+    /// When it is not a number.
+    pub fn of_probability(probability: f64, base: Self) -> Result<Self, ScoreError> {
+        let probability = probability.clamp(1e-9, 1.0 - 1e-9);
+        Self::new(libm::log(probability / (1.0 - probability)) - base.value())
+    }
+
     /// As a real number.
     #[must_use]
     pub fn value(self) -> f64 {

@@ -261,7 +261,11 @@ impl Costs {
 }
 
 impl Limits {
-    fn check(self) -> Result<(), PolicyError> {
+    /// Whether they can be promised.
+    ///
+    /// # Errors
+    /// The first that is out of bounds.
+    pub fn check(self) -> Result<(), PolicyError> {
         let limits = [
             ("the rate", self.rate, 1e-6),
             ("the rate for an affiliate", self.affiliate_rate, 1e-6),

@@ -300,7 +300,7 @@ async fn a_lake_of_another_database_or_of_long_ago_is_filled_anew() {
     std::fs::write(world.note("clicks"), "half a no").unwrap();
     let told = export(&mut world.api.app.db.acquire().await.unwrap(), &world.lake()).await.unwrap_err();
     assert!(
-        told.to_string().ends_with("_exports/clicks.json: take it away, and everything is exported again"),
+        told.to_string().ends_with("_exports/clicks.json: take it away, and everything is taken again"),
         "{told}"
     );
 }

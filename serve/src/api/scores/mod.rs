@@ -1,0 +1,458 @@
+//! How probable fraud is: conversions are scored when somebody asks, and what was decided is shown with its reasons.
+
+#[cfg(test)]
+mod tests;
+
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use domain::{
+    AffiliateId, CampaignId, ClickId, ConversionId, Money, ScoreId,
+    click::Device,
+    event::Conversion,
+    fraud::{
+        Flag,
+        score::{Bound, LogOdds, Part, Verdict},
+    },
+};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    body::Id,
+    failure::Failure,
+    gate::Caller,
+    listing::{Listing, Page, Paging},
+    once::Once,
+    text::{Country, CouponCode, EventName, Label},
+};
+use crate::{
+    app::App,
+    scoring::{
+        Because, Looked, Record, look,
+        settings::{InForce, Mode},
+    },
+    store::{
+        self,
+        fraud::{NewScore, StoredScore, Wanted},
+    },
+    stored,
+};
+
+/// How many conversions may be scored at once.
+const BATCH_MAX: usize = 1_000;
+/// No batch of so many comes near this many bytes.
+const BATCH_LIMIT: usize = 4 * 1024 * 1024;
+
+/// The routes of this resource.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(score))
+        .layer(DefaultBodyLimit::max(BATCH_LIMIT))
+        .routes(routes!(list))
+        .routes(routes!(one))
+}
+
+/// A conversion to be scored: one that is stored, by its id alone; or one that is not, by what is known of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConversionToScore {
+    /// A conversion that is stored.
+    conversion_id: Option<ConversionId>,
+    /// In which campaign; that of the click when absent.
+    campaign_id: Option<CampaignId>,
+    /// The click that led to it, if it is stored.
+    click_id: Option<ClickId>,
+    /// Who would be credited; whoever's click it is when absent.
+    affiliate_id: Option<AffiliateId>,
+    /// Which of the campaign's events it is; the first when absent.
+    event: Option<EventName>,
+    /// What it is worth; nothing when absent.
+    amount: Option<Money>,
+    /// When it happened; now when absent.
+    occurred_at: Option<DateTime<Utc>>,
+    /// The advertiser's number of the order.
+    order_id: Option<Label>,
+    /// The advertiser's name for the customer.
+    customer_id: Option<Label>,
+    /// The promo code that was used.
+    coupon: Option<CouponCode>,
+    /// Where the customer bought.
+    country: Option<Country>,
+}
+
+/// Conversions that are scored together.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConversionsToScore {
+    /// Each by itself.
+    #[schema(min_items = 1, max_items = 1000)]
+    conversions: Vec<ConversionToScore>,
+}
+
+/// What was decided about conversions, in the order in which they were asked about.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScoredConversions {
+    /// One for each.
+    scores: Vec<ConversionScore>,
+}
+
+/// How probable fraud is, why, and what is done about it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConversionScore {
+    /// Its id.
+    id: ScoreId,
+    /// Of which conversion; null where it was not a stored one.
+    conversion_id: Option<ConversionId>,
+    /// In which campaign.
+    campaign_id: CampaignId,
+    /// Who was credited.
+    affiliate_id: Option<AffiliateId>,
+    /// The probability of fraud.
+    probability: f64,
+    /// The same from 0 to 100.
+    score: u8,
+    /// What is done: `hold` is for a person to look at.
+    #[schema(value_type = String, example = "approve")]
+    decision: Verdict,
+    /// What kept it from being held; `none` where it is.
+    #[schema(value_type = String, example = "segment")]
+    bound: Bound,
+    /// From which probability on it would be held.
+    threshold: f64,
+    /// Whether the decision holds: in the mode `shadow` it is only noted.
+    mode: Mode,
+    /// Log-odds before anything was said.
+    base: f64,
+    /// What was said, the most telling first; with the base they sum to the score's log-odds.
+    reasons: Vec<ScoreReason>,
+    /// The score as log-odds.
+    log_odds: f64,
+    /// Which features were strange, where a model looked at them.
+    features: Vec<Because>,
+    /// As of when the past counts; null where it was not known.
+    features_as_of: Option<DateTime<Utc>>,
+    /// By which version of the settings; 0 for the defaults.
+    settings_version: i64,
+    /// What could not be asked, each in a sentence.
+    degraded: Vec<String>,
+    /// When it was decided.
+    at: DateTime<Utc>,
+}
+
+/// One reason of a score.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScoreReason {
+    /// The reason's code: a rule's, or the name of a kind of model.
+    #[schema(example = "rate_limit_exceeded")]
+    code: &'static str,
+    /// By how much it moved the log-odds.
+    log_odds: f64,
+    /// The reason as a person reads it.
+    words: String,
+    /// The numbers behind it, where it is a rule's.
+    flag: Option<Flag>,
+    /// The version of the model, where it is a model's.
+    model_version: Option<String>,
+}
+
+/// A decision with everything that it was decided by.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScoreDetail {
+    #[serde(flatten)]
+    score: ConversionScore,
+    /// Who asked: `postback`, or a key.
+    asked_by: String,
+    /// All that was known, and what followed from it.
+    record: Record,
+    /// Whether the same follows today, to the bit, from what was known then and the settings of then.
+    is_reproduced: bool,
+}
+
+/// Which scores to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ScoreFilter {
+    /// Only of this conversion.
+    #[param(required = false, value_type = ConversionId)]
+    conversion_id: Option<ConversionId>,
+    /// Only of this affiliate's conversions.
+    #[param(required = false, value_type = AffiliateId)]
+    affiliate_id: Option<AffiliateId>,
+    /// Only of this campaign's conversions.
+    #[param(required = false, value_type = CampaignId)]
+    campaign_id: Option<CampaignId>,
+    /// Only those with this decision: `approve` or `hold`.
+    #[param(required = false, value_type = String)]
+    decision: Option<Verdict>,
+}
+
+/// Score conversions for fraud: those that are stored by their ids, others by what is known of them. Nothing is held by this;
+/// what is said is kept.
+#[utoipa::path(post, path = "/score/conversions", tag = "fraud", request_body = ConversionsToScore,
+    responses((status = 200, description = "What was decided.", body = ScoredConversions)),
+    security(("key" = ["fraud:score"])))]
+async fn score(app: State<App>, once: Once<ConversionsToScore>) -> Result<Response, Failure> {
+    let Once { by, body: ConversionsToScore { conversions }, mut effect } = once;
+    by.must_be_operator()?;
+    if !(1..=BATCH_MAX).contains(&conversions.len()) {
+        let detail = format!("there are {}; send 1 to {BATCH_MAX} at once", conversions.len());
+        return Err(Failure::unprocessable("/conversions", detail));
+    }
+    let (in_force, actor, at) = (app.scorer.in_force(), by.key.to_string(), app.clock.now());
+    let mut scores = Vec::with_capacity(conversions.len());
+    for (place, asked) in conversions.iter().enumerate() {
+        let (id, looked) = asked.find(&mut effect, &app, place, at).await?;
+        let record = app.scorer.decide(&looked, &in_force).await;
+        let new = NewScore { conversion: id, actor: &actor, ..app.scorer.note(&record, &in_force) };
+        store::fraud::insert(&mut effect, &new).await?;
+        scores.push(ConversionScore::new(new.id, id, in_force.mode, in_force.version.into(), &record));
+    }
+    effect.answer(StatusCode::OK, &ScoredConversions { scores }).await
+}
+
+/// List what was decided about conversions.
+#[utoipa::path(get, path = "/scores", tag = "fraud", params(Paging, ScoreFilter),
+    responses((status = 200, description = "One page.", body = Page<ConversionScore>)),
+    security(("key" = ["fraud:read"])))]
+async fn list(
+    app: State<App>,
+    by: Caller,
+    listing: Listing<ScoreFilter, ScoreId>,
+) -> Result<Json<Page<ConversionScore>>, Failure> {
+    by.must_be_operator()?;
+    let filter = &listing.filter;
+    let wanted = Wanted {
+        id: None,
+        conversion: filter.conversion_id,
+        affiliate: filter.affiliate_id,
+        campaign: filter.campaign_id,
+        verdict: filter.decision.map(Verdict::name),
+        after: listing.after,
+    };
+    let scores = store::fraud::list(&mut *app.db.acquire().await?, &wanted, listing.reach()).await?;
+    let scores = scores.iter().map(ConversionScore::of).collect();
+    Ok(Json(listing.page(scores, |score| score.id)))
+}
+
+/// Explain a decision: everything that was known, what followed from it, and whether the same follows today.
+#[utoipa::path(get, path = "/scores/{id}", tag = "fraud", params(("id" = ScoreId, Path)),
+    responses((status = 200, description = "The decision.", body = ScoreDetail)),
+    security(("key" = ["fraud:read"])))]
+async fn one(app: State<App>, by: Caller, Id(id): Id<ScoreId>) -> Result<Json<ScoreDetail>, Failure> {
+    by.must_be_operator()?;
+    let mut db = app.db.acquire().await?;
+    let wanted = Wanted { id: Some(id), ..Wanted::default() };
+    let stored =
+        store::fraud::list(&mut db, &wanted, 1).await?.pop().ok_or_else(|| Failure::not_found(id))?;
+    let settings = store::fraud::settings_of(&mut db, stored.settings_version).await?;
+    let in_force = match settings {
+        Some(settings) => {
+            let version = u32::try_from(settings.version).unwrap_or_default();
+            InForce::check(settings.settings.0, version).ok()
+        }
+        None => (stored.settings_version == 0).then(InForce::defaults),
+    };
+    let record = &stored.record.0;
+    let is_reproduced = in_force.is_some_and(|in_force| record.again(&in_force) == *record);
+    let score = ConversionScore::of(&stored);
+    Ok(Json(ScoreDetail { score, asked_by: stored.actor, is_reproduced, record: stored.record.0 }))
+}
+
+impl ConversionToScore {
+    /// Finds what is meant, with all that decisions look at.
+    async fn find(
+        &self,
+        db: &mut PgConnection,
+        app: &App,
+        place: usize,
+        at: DateTime<Utc>,
+    ) -> Result<(Option<ConversionId>, Looked), Failure> {
+        let wrong = |field: &str, detail: &str| {
+            Failure::unprocessable(format!("/conversions/{place}/{field}"), detail)
+        };
+        let Some(id) = self.conversion_id else {
+            let conversion = self.as_told(db, app, place, at).await?;
+            return Ok((None, look(db, conversion, at).await?));
+        };
+        if !self.says_only_its_id() {
+            return Err(wrong(
+                "conversion_id",
+                "a conversion that is stored is scored as it is: say nothing else of it",
+            ));
+        }
+        let conversion = stored::conversion(db, id).await?;
+        let conversion = conversion.ok_or_else(|| wrong("conversion_id", "no such conversion"))?;
+        Ok((Some(id), look(db, conversion, at).await?))
+    }
+
+    fn says_only_its_id(&self) -> bool {
+        let Self { conversion_id: _, campaign_id, click_id, affiliate_id, event, amount, .. } = self;
+        let Self { occurred_at, order_id, customer_id, coupon, country, .. } = self;
+        campaign_id.is_none()
+            && click_id.is_none()
+            && affiliate_id.is_none()
+            && event.is_none()
+            && amount.is_none()
+            && occurred_at.is_none()
+            && order_id.is_none()
+            && customer_id.is_none()
+            && coupon.is_none()
+            && country.is_none()
+    }
+
+    /// A conversion that is not stored, as it would be if it were.
+    async fn as_told(
+        &self,
+        db: &mut PgConnection,
+        app: &App,
+        place: usize,
+        at: DateTime<Utc>,
+    ) -> Result<Conversion, Failure> {
+        let wrong = |field: &str, detail: &str| {
+            Failure::unprocessable(format!("/conversions/{place}/{field}"), detail)
+        };
+        let click = match self.click_id {
+            Some(id) => {
+                let click = store::lake::click(db, id).await?;
+                Some(click.ok_or_else(|| wrong("click_id", "no such click is stored"))?)
+            }
+            None => None,
+        };
+        let campaign = self.campaign_id.or(click.as_ref().map(|click| click.campaign_id));
+        let campaign = campaign.ok_or_else(|| wrong("campaign_id", "it is needed when no click is named"))?;
+        if click.as_ref().is_some_and(|click| click.campaign_id != campaign) {
+            return Err(wrong("click_id", "is a click of another campaign"));
+        }
+        let found = store::campaigns::find(db, campaign, None).await?;
+        let found = found.ok_or_else(|| wrong("campaign_id", "no such campaign"))?;
+        let named = |name: &EventName| found.events.iter().find(|event| event.name == name.as_str());
+        let event = self.event.as_ref().map_or_else(|| found.events.first(), named);
+        let event = event.ok_or_else(|| wrong("event", "is not one of the campaign's"))?;
+        let affiliate = self.affiliate_id.or(click.as_ref().map(|click| click.affiliate_id));
+        if let Some(id) = self.affiliate_id
+            && store::affiliates::find(db, id, None).await?.is_none()
+        {
+            return Err(wrong("affiliate_id", "no such affiliate"));
+        }
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(Conversion {
+            id: ConversionId::new_at(at, &app.chance),
+            occurred_at_us: self.occurred_at.unwrap_or(at).timestamp_micros(),
+            campaign,
+            advertiser: found.advertiser_id,
+            name: event.name.clone(),
+            kind: event.kind,
+            amount: self.amount.unwrap_or(Money::zero(found.currency)),
+            click: self.click_id,
+            session: click.as_ref().map(|click| click.session_id),
+            link: click.as_ref().map(|click| click.link_id),
+            affiliate,
+            order_id: text(self.order_id.as_ref().map(Label::as_str)),
+            customer: text(self.customer_id.as_ref().map(Label::as_str)),
+            coupon: text(self.coupon.as_ref().map(CouponCode::as_str)),
+            address_hash: None,
+            network: None,
+            country: text(self.country.as_ref().map(Country::as_str)),
+            device: Device::Unknown,
+            device_id: String::new(),
+            email_hash: None,
+            email_domain: String::new(),
+        })
+    }
+}
+
+impl ConversionScore {
+    fn of(stored: &StoredScore) -> Self {
+        let mode = if stored.mode == Mode::Live.name() { Mode::Live } else { Mode::Shadow };
+        Self::new(stored.id, stored.conversion_id, mode, stored.settings_version.into(), &stored.record.0)
+    }
+
+    fn new(
+        id: ScoreId,
+        conversion_id: Option<ConversionId>,
+        mode: Mode,
+        settings_version: i64,
+        record: &Record,
+    ) -> Self {
+        let mut parts = record.score.parts.clone();
+        parts.sort_by_key(|part| std::cmp::Reverse(part.log_odds));
+        Self {
+            id,
+            conversion_id,
+            campaign_id: record.campaign_id,
+            affiliate_id: record.affiliate_id,
+            probability: record.score.probability(),
+            score: record.score.risk(),
+            decision: record.decision.verdict,
+            bound: record.decision.bound,
+            threshold: record.decision.threshold.probability(),
+            mode,
+            base: record.score.base.value(),
+            reasons: parts.iter().map(|part| ScoreReason::of(*part, record)).collect(),
+            log_odds: record.score.log_odds.value(),
+            features: record.model.as_ref().map(|model| model.because.clone()).unwrap_or_default(),
+            features_as_of: record.features_as_of,
+            settings_version,
+            degraded: record.degraded.clone(),
+            at: record.at,
+        }
+    }
+}
+
+impl ScoreReason {
+    fn of(part: Part, record: &Record) -> Self {
+        let log_odds = LogOdds::value(part.log_odds);
+        match part.reason {
+            domain::fraud::score::Reason::Rule(code) => {
+                let flag = record.flags.iter().find(|flag| flag.code == code).copied();
+                let words = flag.map(|flag| words(&flag)).unwrap_or_default();
+                Self { code: code.name(), log_odds, words, flag, model_version: None }
+            }
+            domain::fraud::score::Reason::Model(model) => {
+                let said = record.models.iter().find(|said| said.model == model);
+                let because = record.model.iter().flat_map(|model| &model.because);
+                let features: Vec<&str> = because.map(|because| because.feature.as_str()).collect();
+                let words = if features.is_empty() {
+                    "The model finds nothing strange in the conversion.".to_owned()
+                } else {
+                    format!("The model finds strange: {}.", features.join(", "))
+                };
+                let model_version = said.map(|said| said.version.clone());
+                Self { code: model.name(), log_odds, words, flag: None, model_version }
+            }
+        }
+    }
+}
+
+/// A flag as a person reads it: «Unusually many clicks from one place: 45, and the limit is 10, within 1 hour.»
+fn words(flag: &Flag) -> String {
+    let rule = flag.code.rule();
+    let mut letters = rule.coarse.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let what: String = first.into_iter().flatten().chain(letters).collect();
+    let counts = flag.counts;
+    let numbers = match (counts.of, flag.baseline) {
+        (Some(of), _) => {
+            format!(": {} of {}, and the limit is {}", short(counts.seen), short(of), short(counts.limit))
+        }
+        (None, Some(usual)) => format!(": {}, where {} is usual", short(counts.seen), short(usual)),
+        // Something that is so or not has no numbers.
+        (None, None) if counts.seen == 1.0 && counts.limit == 1.0 => String::new(),
+        (None, None) => format!(": {}, and the limit is {}", short(counts.seen), short(counts.limit)),
+    };
+    format!("{what}{numbers}.")
+}
+
+/// A number with the digits that people read.
+fn short(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

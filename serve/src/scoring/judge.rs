@@ -1,0 +1,121 @@
+//! New conversions are decided about in the transaction that takes them in, and settings that change are followed.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use domain::{
+    ScoreId,
+    event::{Conversion, Event},
+    fraud::score,
+};
+use features::evidence::Records;
+use sqlx::{PgConnection, PgPool};
+use tokio::time::sleep;
+use tracking::intake::{Act, Judge, Judging, Verdict};
+
+use super::{
+    Looked, Record, Scorer,
+    settings::{InForce, Mode},
+};
+use crate::{
+    store::{
+        fraud::{self, NewScore},
+        lake,
+    },
+    stored,
+};
+
+/// How often settings are looked for.
+const POLLING: Duration = Duration::from_secs(1);
+
+impl Judge for Scorer {
+    fn judge<'a>(
+        &'a self,
+        db: &'a mut PgConnection,
+        conversion: &'a Conversion,
+        at: DateTime<Utc>,
+    ) -> Judging<'a> {
+        Box::pin(async move {
+            let in_force = self.in_force();
+            let looked = look(db, conversion.clone(), at).await?;
+            let record = self.decide(&looked, &in_force).await;
+            let noted = self.note(&record, &in_force);
+            let conversion = Some(conversion.id);
+            fraud::insert(db, &NewScore { conversion, actor: Act::POSTBACK, ..noted }).await?;
+            let is_held = in_force.mode == Mode::Live && record.decision.verdict == score::Verdict::Hold;
+            Ok(if is_held { Verdict::Hold } else { Verdict::Pass })
+        })
+    }
+}
+
+impl Scorer {
+    /// A decision as it is kept, of no conversion that is stored.
+    pub fn note<'a>(&self, record: &'a Record, in_force: &InForce) -> NewScore<'a> {
+        NewScore {
+            id: ScoreId::new_at(record.at, &self.chance),
+            conversion: None,
+            mode: in_force.mode,
+            settings_version: in_force.version,
+            record,
+            actor: "",
+        }
+    }
+}
+
+/// Finds what decisions look at besides the conversion itself.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look(db: &mut PgConnection, conversion: Conversion, at: DateTime<Utc>) -> sqlx::Result<Looked> {
+    let click = match conversion.click {
+        Some(id) => lake::click(db, id).await?,
+        None => None,
+    };
+    let click = click.and_then(|click| stored::click(click).ok()).and_then(|known| match known.event {
+        Event::Click(visit) => Some(visit),
+        _ => None,
+    });
+    let records = match conversion.affiliate {
+        Some(affiliate) => records(fraud::partner(db, affiliate).await?),
+        None => Records::default(),
+    };
+    Ok(Looked { conversion, click, records, at })
+}
+
+/// What is registered of a partner: its sites.
+fn records(partner: Option<fraud::Partner>) -> Records {
+    let website = partner.and_then(|partner| partner.website);
+    let site = website.and_then(|website| {
+        let url = url::Url::parse(&website).or_else(|_| url::Url::parse(&format!("https://{website}")));
+        url.ok()?.host_str().map(str::to_owned)
+    });
+    Records { affiliate_sites: site.map(|site| vec![site]), ..Records::default() }
+}
+
+/// Follows the settings for as long as the process lives.
+pub async fn follow(scorer: Arc<Scorer>, pool: PgPool) {
+    loop {
+        if let Err(error) = refresh(&scorer, &pool).await {
+            tracing::warn!(
+                "fraud is decided by the settings that are known until the database is back: {error}"
+            );
+        }
+        sleep(POLLING).await;
+    }
+}
+
+/// Puts the newest settings in force.
+///
+/// # Errors
+/// When the database fails.
+pub async fn refresh(scorer: &Scorer, pool: &PgPool) -> sqlx::Result<()> {
+    let newest = fraud::newest_settings(&mut *pool.acquire().await?, scorer.in_force().version).await?;
+    let Some(newest) = newest else { return Ok(()) };
+    let version = u32::try_from(newest.version).unwrap_or_default();
+    match InForce::check(newest.settings.0, version) {
+        Ok(settings) => scorer.put_in_force(settings),
+        // A newer release may know more rules than this one, which then goes on as it was.
+        Err(error) => tracing::warn!(version, "these settings of fraud are not for this release: {error}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! Fraud decisions: what is known of a conversion becomes flags, a score with its reasons, and approve or hold.
+//!
+//! Rules read the feature state, the conversion with its click, and the program's records; the champion of the model
+//! `fraud` reads the state too. Whatever is missing, a decision is made from what is there, and says what was missing.
+//! What is decided is decided from the evidence as it is kept, digit by digit, so that it can be decided again to the bit.
+
+mod judge;
+mod model;
+pub mod settings;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use domain::{
+    AffiliateId, CampaignId, Chance,
+    click::{Click, Device},
+    event::{Conversion, Event, Visit},
+    fraud::{
+        Decision, Evidence, Flag, Networks, Score,
+        score::{ModelEvidence, Subject, Verdict},
+    },
+};
+use features::{
+    definition::{Computed, Feature},
+    defs::sets::SETS,
+    entity::Keys,
+    evidence::{self, Findings, Records},
+    fact::Request,
+    value::Value,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use self::judge::{follow, look, refresh};
+use self::settings::InForce;
+use crate::{host::Host, meters::SCORES, state::FeatureState};
+
+/// The set that models of fraud are trained on.
+const MODEL_SET: &str = "fraud_v1";
+
+/// Whoever nobody is credited with.
+static NOBODY: LazyLock<AffiliateId> = LazyLock::new(|| uuid::Uuid::nil().into());
+
+/// Decides about conversions.
+pub struct Scorer {
+    state: FeatureState,
+    models: Arc<Host>,
+    networks: Networks,
+    in_force: ArcSwap<InForce>,
+    chance: Chance,
+}
+
+/// A conversion with all that decisions look at.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// What happened.
+    pub conversion: Conversion,
+    /// The click that led to it, where it is known.
+    pub click: Option<Visit<Click>>,
+    /// What the program's records say.
+    pub records: Records,
+    /// When it is decided.
+    pub at: DateTime<Utc>,
+}
+
+/// What was decided and everything that it was decided by: enough to decide it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Of which campaign.
+    pub campaign_id: CampaignId,
+    /// Who was credited first.
+    pub affiliate_id: Option<AffiliateId>,
+    /// What is alike in risk.
+    pub segment: String,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
+    /// As of when features count; none where they were not known.
+    pub features_as_of: Option<DateTime<Utc>>,
+    /// What was known.
+    #[schema(value_type = Object)]
+    pub evidence: Evidence,
+    /// What the model was given, in the order of its set, and what it found.
+    pub model: Option<Consulted>,
+    /// What rules flag, in their order.
+    pub flags: Vec<Flag>,
+    /// For rules that could not be asked: what would have to be known.
+    pub missing: BTreeMap<String, Vec<String>>,
+    /// What models say.
+    pub models: Vec<ModelEvidence>,
+    /// How probable fraud is, and why.
+    pub score: Score,
+    /// What is done.
+    #[schema(value_type = Object)]
+    pub decision: Decision,
+    /// What could not be asked, each in a sentence.
+    pub degraded: Vec<String>,
+}
+
+/// What a model was given and what it found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Consulted {
+    /// Which features.
+    pub set: String,
+    /// Their values, in order; none where they say nothing.
+    pub values: Vec<Option<f64>>,
+    /// Which of them made it strange, the guiltiest first.
+    pub because: Vec<Because>,
+}
+
+/// A feature that made a conversion strange.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Because {
+    /// Which.
+    pub feature: String,
+    /// Its value.
+    pub value: Option<f64>,
+    /// How much it did, in the model's own terms.
+    pub credit: f64,
+}
+
+/// What a decision is made from.
+struct Inputs<'a> {
+    campaign: CampaignId,
+    affiliate: Option<AffiliateId>,
+    segment: &'a str,
+    at: DateTime<Utc>,
+    evidence: &'a Evidence,
+    models: &'a [ModelEvidence],
+}
+
+/// What follows from it.
+struct Outcome {
+    flags: Vec<Flag>,
+    missing: BTreeMap<String, Vec<String>>,
+    score: Score,
+    decision: Decision,
+}
+
+impl Inputs<'_> {
+    fn decide(&self, in_force: &InForce) -> Outcome {
+        let judgement = in_force.rules.judge(self.evidence, self.campaign, self.at);
+        let score = Score::of(&judgement.flags, self.models, &in_force.scale);
+        let affiliate = self.affiliate.unwrap_or(*NOBODY);
+        let subject = Subject { segment: self.segment, affiliate, record: None };
+        let decision = in_force.policy.decide(&score, &subject, in_force.costs);
+        Outcome { flags: judgement.flags, missing: judgement.missing, score, decision }
+    }
+}
+
+impl Record {
+    /// Decides again from what was known, by the settings of that time; the same to the bit, or something has changed that
+    /// should not have.
+    #[must_use]
+    pub fn again(&self, in_force: &InForce) -> Self {
+        let inputs = Inputs {
+            campaign: self.campaign_id,
+            affiliate: self.affiliate_id,
+            segment: &self.segment,
+            at: self.at,
+            evidence: &self.evidence,
+            models: &self.models,
+        };
+        let Outcome { flags, missing, score, decision } = inputs.decide(in_force);
+        Self { flags, missing, score, decision, ..self.clone() }
+    }
+}
+
+impl fmt::Debug for Scorer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scorer").field("settings", &self.in_force().version).finish_non_exhaustive()
+    }
+}
+
+impl Scorer {
+    /// Decides by the defaults of this release until it is told of settings, and knows nothing of the past until its state
+    /// is filled.
+    #[must_use]
+    pub fn new(models: Arc<Host>, networks: Networks, chance: Chance) -> Self {
+        let model = SETS.iter().find(|set| set.full_name() == MODEL_SET);
+        let state = FeatureState::of([evidence::set()].into_iter().chain(model).cloned().collect());
+        let in_force = ArcSwap::from_pointee(InForce::defaults());
+        Self { state, models, networks, in_force, chance }
+    }
+
+    /// What it knows of the past.
+    #[must_use]
+    pub fn state(&self) -> &FeatureState {
+        &self.state
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
+    /// Decides by these settings from now on, unless it knows newer ones.
+    pub fn put_in_force(&self, settings: InForce) {
+        let settings = Arc::new(settings);
+        self.in_force.rcu(|known| {
+            if known.version < settings.version { Arc::clone(&settings) } else { Arc::clone(known) }
+        });
+    }
+
+    /// Decides about a conversion. What it says of another question a moment later may differ; what it notes of this one is
+    /// enough to decide it again.
+    pub async fn decide(&self, looked: &Looked, in_force: &InForce) -> Record {
+        let event = Event::Conversion(looked.conversion.clone());
+        let request = Request { event: &event, click: looked.click.as_ref() };
+        let asked = [(0, evidence::keys(&request)), (1, Keys::of(&event))];
+        let told = self.state.ask(&asked, &request, looked.at);
+        let mut degraded = Vec::new();
+        let (features_as_of, [rules, vector]) = match told {
+            Ok(told) => {
+                let mut values = told.values.into_iter();
+                (Some(told.as_of), std::array::from_fn(|_| values.next().unwrap_or_default()))
+            }
+            Err(error) => {
+                degraded.push(error.to_string());
+                (None, [unknown(&request), Vec::new()])
+            }
+        };
+        let gathered =
+            evidence::gather(&rules, &request, &looked.records, &Findings::default(), &self.networks);
+        let evidence = as_kept(gathered.unwrap_or_default());
+        let consulted = match features_as_of {
+            Some(_) => model::consult(&self.models, &vector, in_force.scale.base).await,
+            None => Ok(None),
+        };
+        let (models, model) = match consulted {
+            Ok(Some((found, consulted))) => (vec![found], Some(consulted)),
+            Ok(None) => (Vec::new(), None),
+            Err(why) => {
+                degraded.push(why);
+                (Vec::new(), None)
+            }
+        };
+        let Conversion { campaign, affiliate, .. } = looked.conversion;
+        let segment = segment(looked);
+        let at = looked.at;
+        let inputs =
+            Inputs { campaign, affiliate, segment: &segment, at, evidence: &evidence, models: &models };
+        let Outcome { flags, missing, score, decision } = inputs.decide(in_force);
+        SCORES.decided(decision.verdict == Verdict::Hold, !degraded.is_empty());
+        Record {
+            campaign_id: campaign,
+            affiliate_id: affiliate,
+            segment,
+            at,
+            features_as_of,
+            evidence,
+            model,
+            flags,
+            missing,
+            models,
+            score,
+            decision,
+            degraded,
+        }
+    }
+}
+
+/// What the set of rules says of a request when nothing is known of the past.
+fn unknown(request: &Request<'_>) -> Vec<Value> {
+    let value = |feature: &Arc<Feature>| match &feature.computed {
+        Computed::Request(fact) => fact.of(request),
+        Computed::Past(_) => Value::Null,
+    };
+    evidence::set().features.iter().map(value).collect()
+}
+
+/// The evidence as it is read back: whoever decides again reads the same digits.
+fn as_kept(evidence: Evidence) -> Evidence {
+    let text = serde_json::to_string(&evidence);
+    text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(evidence)
+}
+
+/// What is alike in risk: what was done, on what kind of machine.
+fn segment(looked: &Looked) -> String {
+    let of_click = looked.click.as_ref().map(|click| click.seen.device);
+    let device = of_click.filter(|device| *device != Device::Unknown).unwrap_or(looked.conversion.device);
+    format!("{}/{}", looked.conversion.kind.name(), device.name())
+}

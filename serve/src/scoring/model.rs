@@ -1,0 +1,101 @@
+//! What the champion of the model `fraud` says of a vector of its features.
+
+use std::{cmp::Ordering, sync::LazyLock};
+
+use domain::fraud::{
+    LogOdds,
+    score::{Model, ModelEvidence},
+};
+use features::{defs::sets::SETS, set::FeatureSet, value::Value};
+use models::{
+    fingerprint::Fingerprint,
+    registry::ModelName,
+    session::{Answer, ScoreError},
+};
+use tokio::sync::oneshot;
+
+use super::{Because, Consulted, MODEL_SET};
+use crate::host::Host;
+
+/// The model that decides.
+static NAME: LazyLock<ModelName> = LazyLock::new(|| "fraud".parse().expect("it is a name"));
+/// So many features are named.
+const NAMED: usize = 3;
+
+/// Asks the champion. Nothing where there is no such model; why not, where there is one that cannot be asked.
+pub(super) async fn consult(
+    host: &Host,
+    vector: &[Value],
+    base: LogOdds,
+) -> Result<Option<(ModelEvidence, Consulted)>, String> {
+    let Some(held) = host.model(&NAME) else { return host.fault().map_or(Ok(None), Err) };
+    if held.champion.version().is_none() && held.champion.refusal().is_none() {
+        return Ok(None);
+    }
+    let refused = |error: ScoreError| held.champion.refusal().unwrap_or_else(|| error.to_string());
+    let current = held.champion.current().map_err(refused)?;
+    let schema = &current.manifest().about.features;
+    let set = set();
+    if schema.set != MODEL_SET || schema.fingerprint != Fingerprint(set.fingerprint()) {
+        return Err(format!(
+            "version {} of {} takes {} as it was defined when it was trained, and {MODEL_SET} is served: train a \
+             version on what is served",
+            current.manifest().version,
+            *NAME,
+            schema.set
+        ));
+    }
+    let row: Vec<f64> = vector.iter().map(|value| value.as_f64()).collect();
+    let (tell, told) = oneshot::channel();
+    held.champion.submit(row, move |answer| drop(tell.send(answer))).map_err(refused)?;
+    let answer = told.await.map_err(|_| format!("the model {} was put down while it was asked", *NAME))?;
+    let answer = answer.map_err(refused)?;
+    let found = found(&answer, base)
+        .ok_or_else(|| format!("version {} of {} says nothing that can be read", answer.version(), *NAME))?;
+    Ok(Some((found, consulted(&answer, set, vector))))
+}
+
+fn set() -> &'static FeatureSet {
+    static SET: LazyLock<&'static FeatureSet> = LazyLock::new(|| {
+        let set = SETS.iter().find(|set| set.full_name() == MODEL_SET);
+        set.expect("models of fraud take a set that there is")
+    });
+    *SET
+}
+
+/// A probability is evidence beside the base; a rank among ordinary conversions is a p-value.
+fn found(answer: &Answer, base: LogOdds) -> Option<ModelEvidence> {
+    let has_learned = answer.manifest().about.family.contains("two_stages")
+        || answer.manifest().about.family.contains("supervised");
+    let log_odds = match (answer.number("probability"), answer.number("rank")) {
+        (Some(probability), _) => LogOdds::of_probability(probability, base).ok()?,
+        (None, Some(rank)) => LogOdds::of_p_value(1.0 - rank).ok()?,
+        (None, None) => return None,
+    };
+    let model = if has_learned { Model::Labels } else { Model::Forest };
+    Some(ModelEvidence { model, log_odds, version: answer.version().to_string() })
+}
+
+fn consulted(answer: &Answer, set: &FeatureSet, vector: &[Value]) -> Consulted {
+    let values: Vec<Option<f64>> = vector.iter().map(|value| Some(value.as_f64())).map(known).collect();
+    let credits = answer.numbers("reasons").unwrap_or_default();
+    let mut because: Vec<Because> = set
+        .features
+        .iter()
+        .zip(&values)
+        .zip(&credits)
+        .filter(|(_, credit)| 0.0 < **credit)
+        .map(|((feature, value), credit)| Because {
+            feature: feature.name.clone(),
+            value: *value,
+            credit: *credit,
+        })
+        .collect();
+    because.sort_by(|one, other| other.credit.partial_cmp(&one.credit).unwrap_or(Ordering::Equal));
+    because.truncate(NAMED);
+    Consulted { set: MODEL_SET.to_owned(), values, because }
+}
+
+fn known(number: Option<f64>) -> Option<f64> {
+    number.filter(|number| !number.is_nan())
+}

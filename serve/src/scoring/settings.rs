@@ -1,0 +1,122 @@
+//! How fraud is decided here: rules with their lists, scale, policy and costs, by versions that stay.
+
+use domain::fraud::{
+    RuleSet, Scale, Settings, SettingsError,
+    score::{Costs, Limits, LogOdds, Policy, PolicyError},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Whether decisions hold conversions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Decisions are noted, and conversions go their way.
+    #[default]
+    Shadow,
+    /// What is to be held is held until a person has looked at it.
+    Live,
+}
+
+impl Mode {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// How fraud is decided, as an operator writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FraudSettings {
+    /// Whether decisions hold conversions.
+    pub mode: Mode,
+    /// What is changed of the rules, for the program and for campaigns, and the lists (docs/fraud-rules.md); their version is
+    /// that of the settings.
+    #[schema(value_type = Object)]
+    pub rules: Settings,
+    /// How points and models become log-odds.
+    pub scale: Scale,
+    /// From which scores on conversions are held.
+    #[schema(value_type = Object)]
+    pub policy: Policy,
+    /// What mistakes cost, compared with each other.
+    pub costs: Costs,
+}
+
+/// Above even odds, and where approving fraud costs four times as much as holding an honest conversion and twenty times as
+/// much as looking at it.
+impl Default for FraudSettings {
+    fn default() -> Self {
+        let policy = Policy {
+            version: 0,
+            limits: Limits::USUAL,
+            threshold: LogOdds::EVEN,
+            segments: std::collections::BTreeMap::new(),
+            affiliates: std::collections::BTreeMap::new(),
+        };
+        let costs = Costs { loss: 100, harm: 25, review: 5 };
+        Self { mode: Mode::default(), rules: Settings::default(), scale: Scale::UNCALIBRATED, policy, costs }
+    }
+}
+
+/// Settings that cannot be meant.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum UnfitSettings {
+    /// A rule or a list.
+    #[error(transparent)]
+    Rules(#[from] SettingsError),
+    /// What was promised.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Costs below nothing.
+    #[error("costs are at least 0, and a look costs something, or fraud does: set loss, harm and review")]
+    Costs,
+}
+
+/// Settings that were checked, ready to decide by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InForce {
+    /// Their version; zero for the defaults of this release.
+    pub version: u32,
+    /// Whether decisions hold conversions.
+    pub mode: Mode,
+    /// The rules.
+    pub rules: RuleSet,
+    /// The scale.
+    pub scale: Scale,
+    /// The policy.
+    pub policy: Policy,
+    /// What mistakes cost.
+    pub costs: Costs,
+}
+
+impl InForce {
+    /// Checks settings that are to be in force under a version.
+    ///
+    /// # Errors
+    /// When something in them cannot be meant.
+    pub fn check(settings: FraudSettings, version: u32) -> Result<Self, UnfitSettings> {
+        let FraudSettings { mode, mut rules, scale, policy, costs } = settings;
+        rules.version = version;
+        policy.limits.check()?;
+        let Costs { loss, harm, review } = costs;
+        if loss <= 0 || harm < 0 || review < 0 {
+            return Err(UnfitSettings::Costs);
+        }
+        Ok(Self { version, mode, rules: RuleSet::try_from(rules)?, scale, policy, costs })
+    }
+
+    /// The defaults of this release.
+    ///
+    /// # Panics
+    /// Never: a test makes them.
+    #[must_use]
+    pub fn defaults() -> Self {
+        Self::check(FraudSettings::default(), 0).expect("defaults are fit")
+    }
+}

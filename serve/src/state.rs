@@ -1,0 +1,375 @@
+//! What features know about the past, kept in this process: everything that the database stored, told to a feature state
+//! in the order in which it became known.
+//!
+//! What the state says is as of an instant up to which nothing is missing; what became known later waits. Whoever holds
+//! the same events of a lake against it, up to that instant, gets the same values. What became known before and is only
+//! seen later is counted ([`Standing::late`]), and counts from then on.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::event::{Event, Known};
+use features::{
+    definition::Feature,
+    entity::{Keys, event_id},
+    fact::Request,
+    online::{Bounds, Prepared, State},
+    set::FeatureSet,
+    value::Value,
+};
+use sqlx::{PgConnection, PgPool};
+use tokio::{task::yield_now, time::sleep};
+
+use crate::{
+    meters::SCORES,
+    scoring::Scorer,
+    store::lake::{Settled, moment, settled},
+    stored::{self, Taker},
+};
+
+/// How often the database is asked.
+const POLLING: Duration = Duration::from_millis(200);
+/// How long before its transaction begins something may have become known: a request takes its time before it stores.
+const SLACK: TimeDelta = TimeDelta::milliseconds(250);
+/// So many events are told before somebody who asks may come between.
+const AT_ONCE: usize = 1_000;
+/// So many instants are remembered that wait for transactions to end.
+const MOST_HORIZONS: usize = 1_024;
+
+/// The feature state of a process, for whoever asks and for whoever feeds it.
+#[derive(Debug)]
+pub struct FeatureState {
+    sets: Vec<(FeatureSet, Prepared)>,
+    inner: Mutex<Inner>,
+}
+
+/// What features are at an instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Everything that was known by then counts, and what is judged.
+    pub as_of: DateTime<Utc>,
+    /// The values of each set that was asked for, in its order.
+    pub values: Vec<Vec<Value>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    /// How far each table was taken.
+    notes: BTreeMap<String, String>,
+    /// What is known by then and not told yet, first what was known first.
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    /// Instants before which all transactions have ended, with the number of the transaction that came next then.
+    horizons: VecDeque<Settled>,
+    as_of_us: Option<i64>,
+    /// While it is filled for the first time: until when what is known is told in whatever order it is read.
+    filled_until_us: i64,
+    late: u64,
+}
+
+#[derive(Debug)]
+struct Waiting(Known<Event>);
+
+impl Waiting {
+    fn place(&self) -> (i64, u128) {
+        (self.0.known_at_us, event_id(&self.0.event))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+/// How far a state has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Everything that was known by then counts; none while the state is not filled.
+    pub as_of: Option<DateTime<Utc>>,
+    /// Events that it was told.
+    pub events: u64,
+    /// Events that were seen after the state had passed the instant at which they were known.
+    pub late: u64,
+    /// Events that are known and wait for what may have been known before.
+    pub waiting: usize,
+}
+
+/// The features are not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the feature state is being filled from what is stored")]
+pub struct NotFilled;
+
+impl FeatureState {
+    /// A state that knows nothing yet and keeps what these sets need.
+    #[must_use]
+    pub fn of(sets: Vec<FeatureSet>) -> Self {
+        let mut features: Vec<Arc<Feature>> = sets.iter().flat_map(|set| set.features.clone()).collect();
+        features.sort_by(|one, other| one.name.cmp(&other.name));
+        features.dedup_by(|one, other| one.name == other.name);
+        let state = State::new(&features, Bounds::default());
+        let prepared = |set: FeatureSet| {
+            let prepared = state.prepare(&set).expect("the state was made for this set");
+            (set, prepared)
+        };
+        let sets = sets.into_iter().map(prepared).collect();
+        let inner = Inner {
+            state,
+            notes: BTreeMap::new(),
+            waiting: BinaryHeap::new(),
+            horizons: VecDeque::new(),
+            as_of_us: None,
+            filled_until_us: i64::MIN,
+            late: 0,
+        };
+        Self { sets, inner: Mutex::new(inner) }
+    }
+
+    /// The place of a set that it says.
+    #[must_use]
+    pub fn place_of(&self, set: &str) -> Option<usize> {
+        self.sets.iter().position(|(one, _)| one.full_name() == set)
+    }
+
+    /// What sets, by their places, say about an event that is judged at `at`, each for those whom it is asked about, as if the
+    /// event had been told already.
+    ///
+    /// # Errors
+    /// While the state is being filled.
+    pub fn ask(
+        &self,
+        asked: &[(usize, Keys)],
+        request: &Request<'_>,
+        at: DateTime<Utc>,
+    ) -> Result<Told, NotFilled> {
+        let mut inner = self.inner();
+        let as_of = inner.as_of_us.and_then(DateTime::from_timestamp_micros).ok_or(NotFilled)?;
+        let values = asked.iter().map(|(place, keys)| {
+            let mut values = Vec::new();
+            let prepared = &self.sets[*place].1;
+            inner.state.vector_if_told(prepared, keys, request, at.timestamp_micros(), &mut values);
+            values
+        });
+        let values = values.collect();
+        Ok(Told { as_of, values })
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let inner = self.inner();
+        Standing {
+            as_of: inner.as_of_us.and_then(DateTime::from_timestamp_micros),
+            events: inner.state.freshness().events,
+            late: inner.late,
+            waiting: inner.waiting.len(),
+        }
+    }
+
+    /// Takes in what was stored since it was last asked.
+    ///
+    /// # Errors
+    /// When the database fails; what was taken in stays so.
+    pub async fn catch_up(&self, db: &mut PgConnection) -> anyhow::Result<u64> {
+        let horizon = settled(db).await?;
+        let oldest_open = moment(db).await?.oldest_open;
+        self.inner().filled_until_us = as_of_us(horizon);
+        let given = stored::give(db, &mut Fed(self)).await?;
+        self.settle(horizon, oldest_open);
+        Ok(given)
+    }
+
+    /// Tells the state what waits, up to the last instant before which nothing can come any more: all transactions that
+    /// had ended then have a lower number than the oldest that was open when the tables were read.
+    fn settle(&self, horizon: Settled, oldest_open: i64) {
+        let as_of = {
+            let mut inner = self.inner();
+            if inner.horizons.len() == MOST_HORIZONS {
+                inner.horizons.pop_front();
+            }
+            inner.horizons.push_back(horizon);
+            let reached = inner.horizons.partition_point(|it| it.next <= oldest_open);
+            let Some(last) = inner.horizons.drain(..reached).last() else { return };
+            as_of_us(last)
+        };
+        let is_first = self.inner().as_of_us.is_none();
+        if is_first && as_of < self.inner().filled_until_us {
+            return;
+        }
+        while self.inner().tell(as_of) {}
+        let mut inner = self.inner();
+        inner.as_of_us = inner.as_of_us.max(Some(as_of));
+    }
+
+    fn feed(&self, events: Vec<Known<Event>>) {
+        let mut inner = self.inner();
+        events.into_iter().for_each(|known| inner.take(known));
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The instant up to which nothing is missing when all transactions have ended that began before another.
+fn as_of_us(horizon: Settled) -> i64 {
+    (horizon.before - SLACK).timestamp_micros()
+}
+
+impl Inner {
+    /// Tells the state some of what was known by `as_of_us`; says whether there is more of it.
+    fn tell(&mut self, as_of_us: i64) -> bool {
+        for _ in 0..AT_ONCE {
+            match self.waiting.pop() {
+                Some(Reverse(Waiting(known))) if known.known_at_us <= as_of_us => {
+                    self.state.observe(&known);
+                }
+                later => {
+                    self.waiting.extend(later);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, known: Known<Event>) {
+        match self.as_of_us {
+            // A state that is filled for the first time says nothing yet, and the order does not matter to it.
+            None if known.known_at_us <= self.filled_until_us => _ = self.state.observe(&known),
+            Some(as_of_us) if known.known_at_us <= as_of_us => {
+                self.late += 1;
+                self.state.observe(&known);
+            }
+            _ => self.waiting.push(Reverse(Waiting(known))),
+        }
+    }
+}
+
+/// Where events go.
+struct Fed<'a>(&'a FeatureState);
+
+impl Taker for Fed<'_> {
+    fn note(&self, table: &str) -> anyhow::Result<Option<String>> {
+        Ok(self.0.inner().notes.get(table).cloned())
+    }
+
+    fn place(&self, table: &str) -> String {
+        format!("the feature state's note on {table}")
+    }
+
+    async fn take(&mut self, mut events: Vec<Known<Event>>) -> anyhow::Result<()> {
+        while !events.is_empty() {
+            let rest = events.split_off(AT_ONCE.min(events.len()));
+            self.0.feed(std::mem::replace(&mut events, rest));
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn keep_note(&mut self, table: &str, text: String) -> anyhow::Result<()> {
+        self.0.inner().notes.insert(table.to_owned(), text);
+        Ok(())
+    }
+}
+
+/// Feeds what a scorer knows of the past for as long as the process lives.
+pub async fn follow(scorer: Arc<Scorer>, pool: PgPool) {
+    let mut failed = false;
+    loop {
+        match caught_up(scorer.state(), &pool).await {
+            Ok(()) => failed = false,
+            Err(error) if !failed => {
+                failed = true;
+                tracing::warn!("features stay as they are until the database is back: {error:#}");
+            }
+            Err(_) => {}
+        }
+        sleep(POLLING).await;
+    }
+}
+
+async fn caught_up(state: &FeatureState, pool: &PgPool) -> anyhow::Result<()> {
+    let mut db = pool.acquire().await?;
+    state.catch_up(&mut db).await?;
+    let Standing { as_of, late, .. } = state.standing();
+    SCORES.reached(as_of, late);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Chance, Clock, EventId, event::RateChange};
+    use features::{defs::ALL, window::SECOND};
+
+    use super::*;
+
+    const NOON: i64 = 1_769_947_200;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(NOON + second, 0).unwrap()
+    }
+
+    /// A change of a campaign's rate that became known in this second.
+    fn rate(known: i64, ppm: u32, (clock, chance): (&Clock, &Chance)) -> Known<Event> {
+        let change = RateChange {
+            id: EventId::new(clock, chance),
+            occurred_at_us: (NOON + known) * SECOND,
+            campaign: uuid::Uuid::from_u128(5).into(),
+            affiliate: None,
+            rate: domain::Rate { ppm },
+        };
+        Known { event: Event::RateChange(change), known_at_us: (NOON + known) * SECOND }
+    }
+
+    /// What the rate is now, after what the state was told.
+    fn known_rate(state: &FeatureState, second: i64) -> Option<Value> {
+        let probe = rate(1_000_000, 1, (&Clock::standing_at(at(0)), &Chance::seeded(9)));
+        let request = Request { event: &probe.event, click: None };
+        Some(state.ask(&[(0, Keys::of(&probe.event))], &request, at(second)).ok()?.values[0][0])
+    }
+
+    #[test]
+    fn what_is_known_counts_when_nothing_from_before_can_come_any_more() {
+        let feature = ALL.iter().find(|feature| feature.name == "campaign_rate_ppm").unwrap();
+        let set = FeatureSet { name: "rate".to_owned(), version: 1, features: vec![Arc::clone(feature)] };
+        let state = FeatureState::of(vec![set]);
+        let (clock, chance) = (Clock::standing_at(at(0)), Chance::seeded(1));
+        let rate = |known, ppm| rate(known, ppm, (&clock, &chance));
+        let horizon = |second, next| Settled { before: at(second) + SLACK, next };
+        // The first fill: in any order, up to the instant at which it began.
+        state.inner().filled_until_us = as_of_us(horizon(10, 7));
+        state.feed(vec![rate(9, 300), rate(2, 200), rate(12, 400)]);
+        assert_eq!(known_rate(&state, 20), None, "it says nothing while it is filled");
+        state.settle(horizon(10, 7), 6);
+        assert_eq!(known_rate(&state, 20), None, "transaction 6 was open then, and may have begun before");
+        state.settle(horizon(11, 9), 8);
+        assert_eq!((known_rate(&state, 20), state.standing().waiting), (Some(Value::Whole(300)), 1));
+        assert_eq!(state.standing().as_of, Some(at(10)));
+        state.settle(horizon(13, 11), 11);
+        assert_eq!((known_rate(&state, 20), state.standing().waiting), (Some(Value::Whole(400)), 0));
+        assert_eq!(state.standing().late, 0);
+        // What comes from before all the same is told at once, and counted.
+        state.feed(vec![rate(12, 999)]);
+        assert_eq!(state.standing().late, 1);
+    }
+}

@@ -1,0 +1,233 @@
+//! How fraud is decided, by versions, and what was decided; nothing here is ever edited.
+
+use chrono::{DateTime, Utc};
+use domain::{AffiliateId, CampaignId, ConversionId, ScoreId, conversion::ConversionStatus, fraud::Evidence};
+use sqlx::{
+    PgConnection,
+    types::{Json, Uuid},
+};
+
+use super::columns::{Column, Nullable};
+use crate::scoring::{
+    Record,
+    settings::{FraudSettings, Mode},
+};
+
+/// Settings as they were written.
+pub struct StoredSettings {
+    /// Counted from 1; the newest is in force.
+    pub version: i32,
+    /// What they say.
+    pub settings: Json<FraudSettings>,
+    /// Why, for the record.
+    pub note: String,
+    /// Who wrote them.
+    pub actor: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The newest settings, where they are newer than a version.
+pub async fn newest_settings(db: &mut PgConnection, known: u32) -> sqlx::Result<Option<StoredSettings>> {
+    sqlx::query_as!(
+        StoredSettings,
+        r#"
+        SELECT version, settings AS "settings: Json<FraudSettings>", note, actor, created_at
+        FROM fraud_settings
+        WHERE $1 < version
+        ORDER BY version DESC
+        LIMIT 1
+        "#,
+        i32::try_from(known).unwrap_or(i32::MAX)
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The settings of a version.
+pub async fn settings_of(db: &mut PgConnection, version: i32) -> sqlx::Result<Option<StoredSettings>> {
+    sqlx::query_as!(
+        StoredSettings,
+        r#"
+        SELECT version, settings AS "settings: Json<FraudSettings>", note, actor, created_at
+        FROM fraud_settings
+        WHERE version = $1
+        "#,
+        version
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Adds the next version of the settings, unless another version came between: the number is given once.
+pub async fn insert_settings(tx: &mut PgConnection, new: &StoredSettings) -> sqlx::Result<bool> {
+    let inserted = sqlx::query!(
+        "
+        INSERT INTO fraud_settings (version, settings, note, actor, created_at)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (version) DO NOTHING
+        ",
+        new.version,
+        Json(&new.settings.0) as _,
+        new.note,
+        new.actor,
+        new.created_at
+    );
+    Ok(inserted.execute(tx).await?.rows_affected() == 1)
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug)]
+pub struct NewScore<'a> {
+    /// Its id.
+    pub id: ScoreId,
+    /// Of which conversion; none for what was only asked about.
+    pub conversion: Option<ConversionId>,
+    /// Whether it holds.
+    pub mode: Mode,
+    /// By which settings.
+    pub settings_version: u32,
+    /// All of it.
+    pub record: &'a Record,
+    /// Who asked.
+    pub actor: &'a str,
+}
+
+/// Keeps a decision.
+pub async fn insert(tx: &mut PgConnection, new: &NewScore<'_>) -> sqlx::Result<()> {
+    let NewScore { id, conversion, mode, settings_version, record, actor } = *new;
+    sqlx::query!(
+        "
+        INSERT INTO fraud_scores (
+            id, conversion_id, campaign_id, affiliate_id, mode, verdict, log_odds, settings_version, record, actor,
+            scored_at
+        )
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        ",
+        id.uuid(),
+        conversion.map(ConversionId::uuid),
+        record.campaign_id.uuid(),
+        record.affiliate_id.map(AffiliateId::uuid),
+        mode.name(),
+        record.decision.verdict.name(),
+        record.score.log_odds.0,
+        i32::try_from(settings_version).unwrap_or(i32::MAX),
+        Json(record) as _,
+        actor,
+        record.at
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A decision as it was kept.
+pub struct StoredScore {
+    /// Its id.
+    pub id: ScoreId,
+    /// Of which conversion.
+    pub conversion_id: Option<ConversionId>,
+    /// `shadow` or `live`.
+    pub mode: String,
+    /// By which settings.
+    pub settings_version: i32,
+    /// All of it.
+    pub record: Json<Record>,
+    /// Who asked.
+    pub actor: String,
+}
+
+/// Which decisions are asked for; each absent part means all.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Only this one.
+    pub id: Option<ScoreId>,
+    /// Only about this conversion.
+    pub conversion: Option<ConversionId>,
+    /// Only about this affiliate's.
+    pub affiliate: Option<AffiliateId>,
+    /// Only this campaign's.
+    pub campaign: Option<CampaignId>,
+    /// Only those: `approve` or `hold`.
+    pub verdict: Option<&'static str>,
+    /// Only those that come after it in the list.
+    pub after: Option<ScoreId>,
+}
+
+/// Decisions, the newest first.
+pub async fn list(db: &mut PgConnection, wanted: &Wanted, limit: i64) -> sqlx::Result<Vec<StoredScore>> {
+    let uuid = |id: Option<Uuid>| id;
+    sqlx::query_as!(
+        StoredScore,
+        r#"
+        SELECT id AS "id!: Column<ScoreId>", conversion_id AS "conversion_id!: Nullable<ConversionId>", mode,
+               settings_version, record AS "record: Json<Record>", actor
+        FROM fraud_scores
+        WHERE ($1::uuid IS NULL OR id = $1)
+          AND ($2::uuid IS NULL OR conversion_id = $2)
+          AND ($3::uuid IS NULL OR affiliate_id = $3)
+          AND ($4::uuid IS NULL OR campaign_id = $4)
+          AND ($5::text IS NULL OR verdict = $5)
+          AND ($6::uuid IS NULL OR id < $6)
+        ORDER BY id DESC
+        LIMIT $7
+        "#,
+        uuid(wanted.id.map(ScoreId::uuid)),
+        uuid(wanted.conversion.map(ConversionId::uuid)),
+        uuid(wanted.affiliate.map(AffiliateId::uuid)),
+        uuid(wanted.campaign.map(CampaignId::uuid)),
+        wanted.verdict,
+        uuid(wanted.after.map(ScoreId::uuid)),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A conversion that was decided about, with what was known then and what became of it.
+pub struct PastScore {
+    /// Which one.
+    pub conversion_id: ConversionId,
+    /// Of which campaign.
+    pub campaign_id: CampaignId,
+    /// When it was decided.
+    pub scored_at: DateTime<Utc>,
+    /// What was known.
+    pub evidence: Json<Evidence>,
+    /// Where it is now.
+    pub status: ConversionStatus,
+}
+
+/// What was decided since a moment about conversions that are stored, the newest first.
+pub async fn past(db: &mut PgConnection, since: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<PastScore>> {
+    sqlx::query_as!(
+        PastScore,
+        r#"
+        SELECT conversions.id AS "conversion_id: Column<ConversionId>",
+               fraud_scores.campaign_id AS "campaign_id: Column<CampaignId>", scored_at,
+               record -> 'evidence' AS "evidence!: Json<Evidence>", status AS "status: Column<ConversionStatus>"
+        FROM fraud_scores
+        JOIN conversions ON conversions.id = conversion_id
+        WHERE $1 <= scored_at
+        ORDER BY scored_at DESC
+        LIMIT $2
+        "#,
+        since,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What is registered of a partner.
+pub struct Partner {
+    /// The partner's own page.
+    pub website: Option<String>,
+}
+
+/// What is registered of a partner.
+pub async fn partner(db: &mut PgConnection, id: AffiliateId) -> sqlx::Result<Option<Partner>> {
+    sqlx::query_as!(Partner, "SELECT website FROM affiliates WHERE id = $1", id.uuid())
+        .fetch_optional(db)
+        .await
+}
