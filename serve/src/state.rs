@@ -208,7 +208,7 @@ impl FeatureState {
             }
             inner.horizons.push_back(horizon);
             let reached = inner.horizons.partition_point(|it| it.next <= oldest_open);
-            let Some(last) = inner.horizons.drain(..reached).last() else { return };
+            let Some(last) = inner.horizons.drain(..reached).next_back() else { return };
             as_of_us(last)
         };
         let is_first = self.inner().as_of_us.is_none();

@@ -445,7 +445,7 @@ fn words(flag: &Flag) -> String {
         }
         (None, Some(usual)) => format!(": {}, where {} is usual", short(counts.seen), short(usual)),
         // Something that is so or not has no numbers.
-        (None, None) if counts.seen == 1.0 && counts.limit == 1.0 => String::new(),
+        (None, None) if short(counts.seen) == "1" && short(counts.limit) == "1" => String::new(),
         (None, None) => format!(": {}, and the limit is {}", short(counts.seen), short(counts.limit)),
     };
     format!("{what}{numbers}.")
