@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU32,
     path::Path,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -24,7 +24,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracking::{
+    customer::Customers,
     intake::{Intake, seal::Sealer},
+    redirect::visitor::Visitors,
     secret::Secret,
 };
 
@@ -42,6 +44,11 @@ use crate::{
 pub fn secret() -> Secret {
     "a secret for tests, nothing but tests".parse().unwrap()
 }
+
+static CUSTOMERS: LazyLock<Arc<Customers>> = LazyLock::new(|| {
+    let visitors = Visitors::new(Vec::new(), None, &secret());
+    Arc::new(Customers::new(Arc::new(visitors), &secret()))
+});
 
 /// The API of one test.
 pub struct Api {
@@ -76,6 +83,7 @@ impl Api {
             keys: Arc::default(),
             trusted_proxies: Arc::new(["10.0.0.0/8".parse().unwrap()]),
             sealer: Sealer::new(&secret()),
+            customers: CUSTOMERS.clone(),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
             models: Arc::new(Host::nowhere()),
             uploads: None,

@@ -121,6 +121,7 @@ fn particulars(
         customer_id: postback.customer_id,
         coupon: postback.coupon,
         country: postback.country,
+        customer: postback.customer,
         metadata: postback.metadata,
         duplicate_key,
     }
