@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use domain::{Chance, Clock};
 use ipnet::IpNet;
 use sqlx::{PgPool, Postgres, Transaction};
-use tracking::intake::seal::Sealer;
+use tracking::{customer::Customers, intake::seal::Sealer};
 use url::Url;
 
 use crate::{
@@ -31,6 +31,8 @@ pub struct App {
     pub trusted_proxies: Arc<[IpNet]>,
     /// Seals the secrets that advertisers share with us.
     pub sealer: Sealer,
+    /// Hides who customers are that are reported.
+    pub customers: Arc<Customers>,
     /// Where visitors reach the tracker: links are shown with this in front.
     pub tracker_url: Arc<Url>,
     /// The models that decide, as far as there are any.

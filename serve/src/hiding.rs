@@ -1,16 +1,15 @@
 //! What identifies people is hidden in imported files as trackers hide it: by the installation's secret.
 
 use features::import::Hiding;
-use tracking::{redirect::address::HiddenAddresses, secret::Secret};
+use tracking::{hiding, secret::Secret};
 
-/// Hides addresses and e-mail addresses under keys of the secret.
+/// Hides what files say of people as reports of conversions are hidden.
 #[must_use]
 pub fn hiding(secret: &Secret) -> Hiding {
-    let addresses = HiddenAddresses::new(secret);
-    let email = secret.key("email/1");
-    let first_half = |whole: [u8; 32]| std::array::from_fn(|place| whole[place]);
+    let [addresses, mailboxes, devices] = [(); 3].map(|()| hiding::Hiding::new(secret));
     Hiding {
-        address: Box::new(move |address| addresses.hash(address)),
-        email: Box::new(move |text| first_half(email.authenticate(&[text.as_bytes()]))),
+        address: Box::new(move |address| addresses.address(address).0),
+        mailbox: Box::new(move |digest| mailboxes.mailbox_of(digest).0),
+        device: Box::new(move |id| devices.device(id).to_string()),
     }
 }

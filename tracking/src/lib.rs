@@ -2,10 +2,12 @@
 
 pub mod background;
 pub mod config;
+pub mod customer;
 pub mod database;
 pub mod directory;
 pub mod event;
 pub mod hidden;
+pub mod hiding;
 pub mod intake;
 pub mod late_clicks;
 mod meters;
@@ -23,7 +25,7 @@ pub mod wal;
 
 pub use routes::postback_routes;
 pub use stream::Shipped;
-pub use tracker::{OpenError, Tracker};
+pub use tracker::{OpenError, Tracker, customers};
 
 /// The schema that this release works with; the demo and the tests bring databases up to it.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

@@ -82,6 +82,7 @@ async fn take(command: Command) -> anyhow::Result<()> {
         PgPoolOptions::new().max_connections(BACKGROUND_CONNECTIONS).connect_lazy_with(options.clone());
     let (clock, chance) = (Clock::system(), Chance::system());
     let tracker = Tracker::open(&command.config, pool.clone(), clock.clone(), chance.clone()).await?;
+    let customers = tracker.customers(&command.config.secret);
     let waiting = Intake { pool, clock, chance, sealer: Sealer::new(&command.config.secret), judge: None };
     let taking = Intake { pool: pool_for_requests(options, command.connections), ..waiting.clone() };
     let server = Server::bind(command.listen, command.config.workers())
@@ -92,7 +93,7 @@ async fn take(command: Command) -> anyhow::Result<()> {
     let background = Background::new().context("the background cannot start")?;
     background.spawn(&mut tasks, work(tracker.clone(), waiting));
     let serving = async {
-        let routes = tracker.router().merge(postback_routes(taking));
+        let routes = tracker.router().merge(postback_routes(taking, customers));
         Ok(server.serve(tracker.clone(), routes, ended()).await?)
     };
     let served = background::serve_beside(&mut tasks, || false, serving).await;

@@ -106,6 +106,13 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The same about a part of the body: what its errors point at is below `place`, as `/conversions/3`.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        self.errors.iter_mut().for_each(|error| error.pointer.insert_str(0, place));
+        self
+    }
+
     /// The parts of the request at fault.
     pub fn errors(&self) -> &[FieldError] {
         &self.errors

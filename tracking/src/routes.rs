@@ -1,6 +1,6 @@
 //! What a tracker answers to over HTTP.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,6 +14,7 @@ use http::StatusCode;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::{
+    customer::Customers,
     intake::{self, Intake},
     observe::observe,
     problem::{self, Problem},
@@ -26,9 +27,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Postbacks, with what holds for every request that changes something: an id, a line in the log, problems for
 /// errors, an end after a while, and no panic that reaches the client.
-pub fn postback_routes(intake: Intake) -> Router {
+pub fn postback_routes(intake: Intake, customers: Arc<Customers>) -> Router {
     let chance = intake.chance.clone();
-    intake::router(intake)
+    intake::router(intake, customers)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(problem::complete))

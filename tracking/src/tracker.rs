@@ -19,12 +19,14 @@ use url::Url;
 
 use crate::{
     config::Config,
+    customer::Customers,
     directory::{self, Directory, Snapshot},
     meters::{Meters, Moment},
     redirect::{
         cookie::{Cookies, NameError},
         visitor::Visitors,
     },
+    secret::Secret,
     stream::{self, CredentialsError, Progress, Shipped},
     wal::{self, Wal},
 };
@@ -78,7 +80,7 @@ pub(crate) struct State {
     pub clock: Clock,
     pub chance: Chance,
     pub directory: ArcSwapOption<Directory>,
-    pub visitors: Visitors,
+    pub visitors: Arc<Visitors>,
     pub cookies: Cookies,
     pub fallback_url: Option<Url>,
     pub wal: Wal,
@@ -130,12 +132,11 @@ impl Tracker {
                 "answered clicks are on the disk up to {loss_bound_ms} ms and one sync later: so many a power cut loses"
             );
         }
-        let geography = config.geo_file.as_deref().map(geography).transpose()?;
         let state = State {
             clock,
             chance,
             directory: ArcSwapOption::empty(),
-            visitors: Visitors::new(config.trusted_proxies.clone(), geography, &config.secret),
+            visitors: Arc::new(visitors(config)?),
             cookies: Cookies::new(&config.cookie_name, &config.secret)?,
             fallback_url: config.fallback_url.clone(),
             wal,
@@ -217,6 +218,11 @@ impl Tracker {
         self.0.progress.subscribe()
     }
 
+    /// Knows customers as this tracker knows visitors; the secret is the installation's.
+    pub fn customers(&self, secret: &Secret) -> Arc<Customers> {
+        Arc::new(Customers::new(self.0.visitors.clone(), secret))
+    }
+
     /// What the click log has counted since the tracker was opened.
     pub fn counts(&self) -> wal::Counts {
         self.0.wal.counts()
@@ -244,6 +250,19 @@ impl Tracker {
         };
         moment.render()
     }
+}
+
+/// Knows customers where no tracker is.
+///
+/// # Errors
+/// When the file of countries cannot be read.
+pub fn customers(config: &Config) -> Result<Arc<Customers>, OpenError> {
+    Ok(Arc::new(Customers::new(Arc::new(visitors(config)?), &config.secret)))
+}
+
+fn visitors(config: &Config) -> Result<Visitors, OpenError> {
+    let geography = config.geo_file.as_deref().map(geography).transpose()?;
+    Ok(Visitors::new(config.trusted_proxies.clone(), geography, &config.secret))
 }
 
 fn geography(file: &Path) -> Result<Geography<Vec<u8>>, OpenError> {

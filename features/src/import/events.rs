@@ -8,8 +8,10 @@ use domain::{
     click::{Click, Device, Tags, UTM, network_of},
     conversion::ReversalReason,
     event::{Conversion, Event, Impression, Known, Refund, Visit},
+    fraud::mailbox,
     id::Id,
 };
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
@@ -18,19 +20,18 @@ use super::{
 };
 use crate::lake::Partition;
 
-/// A keyed hash of a text.
-pub type HashText = Box<dyn Fn(&str) -> [u8; 16] + Send>;
-
 /// How what identifies people is hidden: with the installation's secret, so that a file and the trackers say the same.
 pub struct Hiding {
     /// Keyed hash of an address.
     pub address: Box<dyn Fn(IpAddr) -> [u8; 16] + Send>,
-    /// Keyed hash of an e-mail address in lower case.
-    pub email: HashText,
+    /// Keyed hash of a mailbox, of which the SHA-256 is given.
+    pub mailbox: Box<dyn Fn([u8; 32]) -> [u8; 16] + Send>,
+    /// Keyed hash of a device's id, in hexadecimal digits.
+    pub device: Box<dyn Fn(&str) -> String + Send>,
 }
 
 /// The fields that cannot be read without [`Hiding`].
-pub(super) const HIDDEN: [&str; 2] = ["address", "email"];
+pub(super) const HIDDEN: [&str; 4] = ["address", "device_id", "email", "email_sha256"];
 
 /// Makes events of records.
 pub(super) struct Reading<'a> {
@@ -102,7 +103,7 @@ impl Reading<'_> {
             user_agent: record.text("user_agent"),
             referrer: record.text("referrer"),
         };
-        Ok(Event::Click(Visit { seen: click, device_id: record.text("device_id") }))
+        Ok(Event::Click(Visit { seen: click, device_id: self.device_id(record) }))
     }
 
     fn address(&self, record: &Record) -> Result<Option<([u8; 16], IpAddr)>, Rejection> {
@@ -112,19 +113,23 @@ impl Reading<'_> {
         Ok(Some(((hiding.address)(address.to_canonical()), network_of(address))))
     }
 
-    /// The hash of the e-mail address, and what is behind its @.
+    fn device_id(&self, record: &Record) -> String {
+        let hidden = record.get("device_id").zip(self.hiding).map(|(id, hiding)| (hiding.device)(id));
+        hidden.unwrap_or_default()
+    }
+
+    /// The hash of the mailbox, and where it is if that is told.
     fn email(&self, record: &Record) -> Result<(Option<[u8; 16]>, String), Rejection> {
-        let (Some(text), Some(hiding)) = (record.get("email"), self.hiding) else {
-            return Ok((None, String::new()));
+        let Some(hiding) = self.hiding else { return Ok((None, String::new())) };
+        let Some(text) = record.get("email") else {
+            let digest = record.get("email_sha256").map(digest).transpose()?;
+            return Ok((digest.map(|digest| (hiding.mailbox)(digest)), String::new()));
         };
-        let address = text.to_lowercase();
         // The address itself is not repeated: the report of rejected rows is a file like any other.
         let wrong = || Rejection::of("email", "is not an e-mail address");
-        let (name, domain) = address.rsplit_once('@').ok_or_else(wrong)?;
-        if name.is_empty() || !domain.contains('.') {
-            return Err(wrong());
-        }
-        Ok((Some((hiding.email)(&address)), domain.to_owned()))
+        let mailbox = mailbox::normalised(text).ok_or_else(wrong)?;
+        let (_, domain) = mailbox.rsplit_once('@').ok_or_else(wrong)?;
+        Ok((Some((hiding.mailbox)(Sha256::digest(&mailbox).into())), domain.to_owned()))
     }
 
     fn conversion(&self, record: &Record, occurred_at_us: i64) -> Result<Conversion, Rejection> {
@@ -151,7 +156,7 @@ impl Reading<'_> {
             network: address.map(|(_, network)| network),
             country: record.country()?,
             device: record.name("device", Device::Unknown)?,
-            device_id: record.text("device_id"),
+            device_id: self.device_id(record),
             email_hash,
             email_domain,
         })
@@ -240,6 +245,19 @@ impl Reading<'_> {
         };
         Ok(Event::Impression(Visit { seen: shown, device_id: String::new() }))
     }
+}
+
+/// What an e-mail address was hashed to before it came here.
+fn digest(text: &str) -> Result<[u8; 32], Rejection> {
+    let wrong = || Rejection::of("email_sha256", "is not a SHA-256 of 64 hexadecimal digits");
+    let mut digest = [0; 32];
+    if text.len() != 2 * digest.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    for (place, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).map_err(|_| wrong())?;
+    }
+    Ok(digest)
 }
 
 fn tags(record: &Record) -> Tags {

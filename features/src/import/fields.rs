@@ -107,7 +107,7 @@ const CLICKS: &[Field] = &[
     may("address", "The visitor's address; kept only as a keyed hash and its network."),
     may("country", "ISO 3166 country."),
     may("device", "desktop, mobile, tablet or unknown."),
-    may("device_id", "The device's fingerprint, hashed by you."),
+    may("device_id", "The device, by any id that is always the same; kept only as a keyed hash."),
     may("user_agent", "The browser's user agent."),
     may("referrer", "The page before."),
     may("source", "Where the affiliate says the click comes from."),
@@ -149,8 +149,12 @@ const CONVERSIONS: &[Field] = &[
     may("address", "The address that it came from; kept only as a keyed hash and its network."),
     may("country", "ISO 3166 country."),
     may("device", "desktop, mobile, tablet or unknown."),
-    may("device_id", "The device's fingerprint, hashed by you."),
+    may("device_id", "The device, by any id that is always the same; kept only as a keyed hash."),
     may("email", "The customer's e-mail address; kept only as a keyed hash and what is behind the @."),
+    may(
+        "email_sha256",
+        "SHA-256 of the normalised e-mail address, where it is not there; hashed again under a key.",
+    ),
 ];
 
 const TRANSACTIONS: &[Field] = &[
@@ -164,6 +168,10 @@ const TRANSACTIONS: &[Field] = &[
     may("coupon", "The coupon that was used."),
     may("country", "ISO 3166 country."),
     may("email", "The customer's e-mail address; kept only as a keyed hash and what is behind the @."),
+    may(
+        "email_sha256",
+        "SHA-256 of the normalised e-mail address, where it is not there; hashed again under a key.",
+    ),
 ];
 
 const JOURNEYS: &[Field] = &[

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::{
     error::ImportError,
-    events::{HashText, Hiding},
+    events::Hiding,
     fields::Rows,
     mapping::Mapping,
     source::{Format, FormatError},

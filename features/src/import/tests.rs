@@ -7,6 +7,7 @@ use polars::{
     df,
     prelude::{DataType, NamedFrom, ParquetWriter, Series},
 };
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{Format, Hiding, Import, ImportError, Imported, Mapping, Rows};
@@ -43,7 +44,11 @@ impl World {
 }
 
 fn import(file: &Path, rows: Rows) -> Import {
-    let hiding = Hiding { address: Box::new(|_| [1; 16]), email: Box::new(|_| [2; 16]) };
+    let hiding = Hiding {
+        address: Box::new(|_| [1; 16]),
+        mailbox: Box::new(|digest| std::array::from_fn(|place| digest[place])),
+        device: Box::new(|id| format!("hidden {}", id.len())),
+    };
     let source = "shop".to_owned();
     Import {
         file: file.to_owned(),
@@ -360,6 +365,7 @@ fn every_row_of_a_click_file_can_name_every_field() {
             "currency" => "eur",
             "address" => "2001:db8::1",
             "email" => "Ana@Mail.example",
+            "email_sha256" => "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
             "country" => "de",
             "device" => "Mobile",
             "kind" => "recurring",
@@ -377,4 +383,48 @@ fn every_row_of_a_click_file_can_name_every_field() {
         kinds
     });
     assert_eq!(kinds, BTreeMap::from([(Kind::Click, 2), (Kind::Conversion, 2)]));
+}
+
+#[test]
+fn whoever_a_row_names_is_hidden_and_one_mailbox_is_one_however_it_is_written() {
+    let world = World::new();
+    let sha256: String = Sha256::digest("ab@gmail.com").iter().map(|byte| format!("{byte:02x}")).collect();
+    let rows = [
+        "A.b+tag@gmail.com,,an id",
+        "ab@googlemail.com,,",
+        &format!(",{sha256},"),
+        "ab@mail.example,,",
+        "ab@mail,,",
+        ",abc,",
+    ];
+    let rows = rows.iter().enumerate().map(|(order, row)| format!("{order},{row}\n"));
+    let head = "order_id,email,email_sha256,device_id\n".to_owned();
+    let mut import = world.file("orders.csv", &rows.fold(head, |file, row| file + &row));
+    import.rows = Rows::Conversions;
+    let same = [("occurred_at", "2026-03-01"), ("campaign", "spring"), ("amount", "1"), ("currency", "EUR")];
+    import.mapping.constants = pairs(&same);
+    let imported = world.run(&import).unwrap();
+    insta::assert_snapshot!(fs::read_to_string(imported.report.unwrap()).unwrap(), @r#"
+    line,field,reason
+    6,"email","is not an e-mail address"
+    7,"email_sha256","is not a SHA-256 of 64 hexadecimal digits"
+    "#);
+    let mut orders: Vec<_> = world
+        .events()
+        .into_iter()
+        .map(|known| match known.event {
+            Event::Conversion(order) => {
+                (order.order_id, order.email_hash, order.email_domain, order.device_id)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    orders.sort();
+    let hashes: Vec<_> = orders.iter().map(|(_, hash, ..)| hash.unwrap()).collect();
+    assert!(hashes[0] == hashes[1] && hashes[1] == hashes[2] && hashes[2] != hashes[3]);
+    assert_eq!(
+        orders.iter().map(|(.., domain, _)| &**domain).collect::<Vec<_>>(),
+        ["gmail.com", "gmail.com", "", "mail.example"]
+    );
+    assert_eq!(orders.iter().map(|(.., device)| &**device).collect::<Vec<_>>(), ["hidden 5", "", "", ""]);
 }

@@ -187,7 +187,7 @@ const CONVERSION: &[Column] = &[
     text_or_null("network", "The network of that address: /24 of IPv4, /48 of IPv6."),
     text_or_null("country", "ISO 3166 country of that address, or of the customer."),
     text("device", "desktop, mobile, tablet or unknown."),
-    text_or_null("device_id", "Keyed hash of the device's fingerprint, where a campaign takes one."),
+    text_or_null("device_id", "Keyed hash of the device's id or fingerprint, where one was told."),
     text_or_null("email_hash", "Keyed hash of the customer's e-mail address, 32 hexadecimal digits."),
     text_or_null("email_domain", "The part of that address behind the @, in lower case."),
 ];

@@ -8,8 +8,9 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracking::{
+    customer::Customer,
     intake::{Act, Claim, life},
-    store::conversions::lock,
+    store::conversions::{customer, lock},
 };
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -49,6 +50,9 @@ pub struct ConversionDetail {
     /// Fields of the report that are not ours; shown to the operator only.
     #[schema(value_type = Object)]
     metadata: Value,
+    /// What the report says of the customer, hidden; shown to the operator only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<Customer>,
     /// Every move it made, in order.
     history: Vec<Move>,
     /// How the credit was divided.
@@ -132,13 +136,14 @@ async fn one(
     let mut db = app.db.acquire().await?;
     let conversion = store::conversions::find(&mut db, id, by.affiliate).await?;
     let conversion = conversion.ok_or_else(|| Failure::not_found(id))?;
-    let metadata = match by.affiliate {
-        None => store::conversions::metadata(&mut db, id).await?,
-        Some(_) => None,
+    let (metadata, customer) = match by.affiliate {
+        None => (store::conversions::metadata(&mut db, id).await?, customer(&mut db, id).await?),
+        Some(_) => (None, None),
     };
     Ok(Json(ConversionDetail {
         conversion,
         metadata: metadata.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+        customer,
         history: store::conversions::history(&mut db, id).await?,
         shares: store::conversions::shares(&mut db, id, by.affiliate).await?,
     }))
@@ -241,6 +246,7 @@ mod tests {
           "click_id": "clk_4",
           "country": null,
           "coupon": null,
+          "customer": {},
           "customer_id": null,
           "event": "sale",
           "event_kind": "sale",

@@ -98,6 +98,14 @@ impl Failure {
         unprocessable().error(pointer, detail.to_string()).into()
     }
 
+    /// The same about a part of the body: what it points at is below `place`, as `/conversions/3`.
+    pub fn within(self, place: &str) -> Self {
+        match self {
+            Self::Refused(problem) => Self::Refused(Box::new(problem.within(place))),
+            other => other,
+        }
+    }
+
     /// The request is fine, but not in the state that things are in.
     pub fn conflict(code: &'static str, detail: impl std::fmt::Display) -> Self {
         Problem::new(StatusCode::CONFLICT, code, "It does not fit the present state")

@@ -41,7 +41,8 @@ pub struct Effect {
     tx: Transaction<'static, Postgres>,
     app: App,
     caller: Caller,
-    /// The idempotency key and the fingerprint of the request, when it came with a key.
+    /// The idempotency key and the fingerprint of the request, when it came with a key. The fingerprint is keyed: a
+    /// request may say of somebody what could be guessed.
     named: Option<(String, [u8; 32])>,
 }
 
@@ -133,10 +134,12 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Once<T> {
         let target = format!("{} {}\n", parts.method, parts.uri);
         let (headers, bytes) = body::read(Request::from_parts(parts, stream), app).await?;
         let body = body::parse(&headers, &bytes)?;
-        let fingerprint = Sha256::new().chain_update(target).chain_update(&bytes).finalize().into();
+        let plain: [u8; 32] = Sha256::new().chain_update(target).chain_update(&bytes).finalize().into();
+        let fingerprint = app.customers.hiding().message(&plain);
         let mut tx = app.begin().await?;
         if let Some(key) = &key {
-            claim(&mut tx, &by, key, fingerprint).await?;
+            // What releases before this one kept is known again, too.
+            claim(&mut tx, &by, key, [fingerprint, plain]).await?;
         }
         let effect =
             Effect { tx, app: app.clone(), caller: by.clone(), named: key.map(|key| (key, fingerprint)) };
@@ -145,13 +148,18 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Once<T> {
 }
 
 /// Makes sure that nobody else does the same at the same time or did it before.
-async fn claim(tx: &mut PgConnection, by: &Caller, key: &str, fingerprint: [u8; 32]) -> Result<(), Undone> {
+async fn claim(
+    tx: &mut PgConnection,
+    by: &Caller,
+    key: &str,
+    fingerprints: [[u8; 32]; 2],
+) -> Result<(), Undone> {
     if !idempotency_keys::try_lock(tx, by.key, key).await? {
         let detail = "a request with this idempotency key is being worked on; try again in a moment";
         return Err(Failure::conflict("idempotency_in_flight", detail).into());
     }
     let Some(kept) = idempotency_keys::find(tx, by.key, key).await? else { return Ok(()) };
-    if kept.fingerprint != fingerprint {
+    if !fingerprints.iter().any(|one| kept.fingerprint == *one) {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let problem =
             Problem::new(status, "idempotency_key_reused", "The idempotency key belongs to another request");

@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use tracking::{
     intake::{
         Act, Answer, Outcome, Postback, Report, accept,
-        fields::{Fields, Sent},
+        fields::{Fields, Sent, tells_who_it_was},
     },
     problem::FieldError,
     store::touches,
@@ -24,7 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     failure::{Failure, unprocessable},
     once::Once,
-    text::{Country, CouponCode, EventName, Label, ParamName, ParamValue},
+    text::{Country, CouponCode, Email, EventName, Label, ParamName, ParamValue},
 };
 use crate::{app::App, store};
 
@@ -80,11 +80,39 @@ pub struct NewConversion {
     /// Where the customer bought.
     #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<Country>,
+    /// The customer's address: kept are a keyed hash, its network and, where `country` is absent, its country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "203.0.113.7")]
+    ip: Option<String>,
+    /// The customer's e-mail address: kept are a keyed hash of the mailbox and what is behind the @.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<Email>,
+    /// SHA-256 of the normalised e-mail address, where it is not sent in clear; hashed again under a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
+    email_hash: Option<String>,
+    /// What is behind the @, beside a hashed e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "mail.example")]
+    email_domain: Option<Label>,
+    /// The customer's device, by any id that is always the same: a keyed hash is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_id: Option<ParamValue>,
+    /// What the customer's browser says of itself: the kind of machine is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    /// The account that paid, such as an IBAN and never a card's number: a keyed hash is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_account: Option<Label>,
+    /// SHA-256 of that account in lower case without spaces; hashed again under a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
+    payment_account_hash: Option<String>,
     /// When the customer converted, as RFC 3339; now when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime, example = "2026-02-01T12:00:00Z")]
     ts: Option<String>,
-    /// What else there is to keep.
+    /// What else there is to keep as it is, and so nothing that says who the customer was.
     #[serde(default, skip_serializing)]
     #[schema(value_type = BTreeMap<String, ParamValue>)]
     metadata: BTreeMap<ParamName, ParamValue>,
@@ -103,12 +131,17 @@ pub struct Reported {
 
 impl NewConversion {
     /// The report in the intake's own terms, so that it is read by the intake's own rules.
-    fn postback(&self, app: &App) -> Result<Postback, Failure> {
+    pub(super) fn postback(&self, app: &App) -> Result<Postback, Failure> {
         if METADATA_LIMIT < self.metadata.len() {
             return Err(Failure::unprocessable(
                 "/metadata",
                 format!("at most {METADATA_LIMIT} other fields are kept"),
             ));
+        }
+        if let Some(name) = self.metadata.keys().map(ToString::to_string).find(|name| tells_who_it_was(name))
+        {
+            let detail = "is kept as it is: say who the customer was in the report's own fields, of which hashes are kept";
+            return Err(Failure::unprocessable(format!("/metadata/{name}"), detail));
         }
         let Value::Object(given) = serde_json::to_value(self)? else {
             return Err(Failure::unprocessable("", ""));
@@ -118,7 +151,7 @@ impl NewConversion {
             _ => None,
         });
         let fields = Fields::sort(texts.collect(), &BTreeMap::new()).map_err(misfit)?;
-        let mut postback = Postback::read(fields, app.clock.now()).map_err(misfit)?;
+        let mut postback = Postback::read(fields, app.clock.now(), &app.customers).map_err(misfit)?;
         let metadata =
             self.metadata.iter().map(|(name, value)| (name.to_string(), Value::String(value.to_string())));
         postback.metadata = metadata.collect();
@@ -244,6 +277,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whom_a_report_names_is_shown_hidden_to_the_operator_alone() {
+        let api = Api::start().await;
+        let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
+        let sale = json!({"click_id": api.click(ana, &campaign).await, "amount": "49.99", "ip": "2001:db8::7",
+            "email": "A.b+tag@gmail.com", "device_id": "one", "user_agent": "curl/8.5.0", "payment_account": "DE 1"});
+        let made = api.made("/api/v1/conversions", sale).await;
+        let path = format!("/api/v1/conversions/{}", made["conversion_id"].as_str().unwrap());
+        insta::assert_json_snapshot!(api.get(&path).await.body["customer"], @r#"
+        {
+          "account_hash": "6a08e0c13ba4364ad833b507c85928da",
+          "address_hash": "707fc19fa152b307d7f1793cef304b1f",
+          "device": "unknown",
+          "device_hash": "f88b6d8a6f5a29c10f178caac7ebad4e",
+          "email_domain": "gmail.com",
+          "email_hash": "eef87315d02ddad1a791758ecb3abbdb",
+          "network": "2001:db8::"
+        }
+        "#);
+        let hers = api.new_key(&["conversions:read"], Some(ana)).await;
+        let seen = api.get_as(&hers, &path).await;
+        assert!(seen.status.is_success() && seen.body.get("customer").is_none(), "{seen}");
+    }
+
+    #[tokio::test]
     async fn what_the_intake_refuses_is_pointed_at() {
         let api = Api::start().await;
         let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
@@ -256,6 +313,8 @@ mod tests {
         insta::assert_snapshot!(check(json!({"click_id": click, "event": "lead"})).await, @"422 unprocessable:  [/event: is not one of the campaign's: sale]");
         insta::assert_snapshot!(check(json!({"click_id": click, "ts": "2026-02-01T13:00:00Z", "status": "received"})).await, @"422 unprocessable:  [/status: a conversion that is reported has been received already] [/ts: must not be in the future]");
         insta::assert_snapshot!(check(json!({"click_id": click, "amount": "99999999999999999999"})).await, @"422 unprocessable:  [/amount: the amount is too large to be counted exactly]");
+        insta::assert_snapshot!(check(json!({"click_id": click, "ip": "here", "email": "ana@home", "device_id": "{id}", "email_hash": "x"})).await, @"422 unprocessable:  [/ip: must be the customer's IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7] [/email: must be an e-mail address such as ana@mail.example] [/email_hash: must be the SHA-256 of the normalised e-mail address, as 64 hexadecimal digits] [/device_id: is a placeholder that was not filled in]");
+        insta::assert_snapshot!(check(json!({"click_id": click, "metadata": {"E-Mail": "x", "Email": "ana@mail.example"}})).await, @"422 unprocessable:  [/metadata/Email: is kept as it is: say who the customer was in the report's own fields, of which hashes are kept]");
         insta::assert_snapshot!(check(json!({"coupon": "NONE", "advertiser_id": "adv_01JH0000000000000000000000"})).await, @"422 unprocessable:  [/advertiser_id: no such advertiser]");
     }
 }

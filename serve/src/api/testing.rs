@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU32,
     path::Path,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -24,7 +24,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracking::{
+    customer::Customers,
     intake::{Intake, seal::Sealer},
+    redirect::visitor::Visitors,
     secret::Secret,
 };
 
@@ -49,8 +51,13 @@ pub const NETWORKS: &str = "network,class\n198.51.100.0/24,data_centre\n203.0.11
 
 /// Who decides about fraud in a test: of chance of its own, so that it takes none of what others are made from.
 fn scorer(models: Arc<Host>) -> Scorer {
-    Scorer::new(models, Networks::read(NETWORKS).unwrap(), Chance::seeded(3))
+    Scorer::new(models, Networks::read(NETWORKS).unwrap(), CUSTOMERS.clone(), Chance::seeded(3))
 }
+
+static CUSTOMERS: LazyLock<Arc<Customers>> = LazyLock::new(|| {
+    let visitors = Visitors::new(Vec::new(), None, &secret());
+    Arc::new(Customers::new(Arc::new(visitors), &secret()))
+});
 
 /// The API of one test.
 pub struct Api {
@@ -85,6 +92,7 @@ impl Api {
             keys: Arc::default(),
             trusted_proxies: Arc::new(["10.0.0.0/8".parse().unwrap()]),
             sealer: Sealer::new(&secret()),
+            customers: CUSTOMERS.clone(),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
             models: Arc::new(Host::nowhere()),
             scorer: Arc::new(scorer(Arc::new(Host::nowhere()))),

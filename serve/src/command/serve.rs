@@ -16,6 +16,7 @@ use tracking::{
     Tracker,
     background::{self, Background},
     config::Config,
+    customer::Customers,
     hidden::Hidden,
     intake::{Intake, seal::Sealer},
     late_clicks, postback_routes,
@@ -123,7 +124,8 @@ impl Serve {
         }
         let listener = TcpListener::bind(self.listen).await.context(cannot_listen)?;
         let address = listener.local_addr()?;
-        let app = self.app(address).await?;
+        let customers = tracking::customers(&self.tracking)?;
+        let app = self.app(address, Clock::system(), Chance::system(), customers).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
         follow(&app);
         let (api, _) = api::router(app.clone());
@@ -132,7 +134,13 @@ impl Serve {
         serve(listener, with_fallback(routes, app), ending).await
     }
 
-    async fn app(&self, address: SocketAddr) -> anyhow::Result<App> {
+    async fn app(
+        &self,
+        address: SocketAddr,
+        clock: Clock,
+        chance: Chance,
+        customers: Arc<Customers>,
+    ) -> anyhow::Result<App> {
         let tracker_url = match &self.tracker_url {
             Some(url) => url.clone(),
             None => format!("http://{address}/").parse().context("the address cannot be written as a URL")?,
@@ -141,15 +149,17 @@ impl Serve {
         let models = self.registry.as_deref().map_or(Ok(Host::nowhere()), Host::open)?;
         let models = Arc::new(models);
         let limits = Limits::new(requests, failures, &self.tracking.secret).counted_at(&self.limits).await?;
-        let scorer = Scorer::new(Arc::clone(&models), self.networks()?, Chance::system());
+        let networks = self.networks()?;
+        let scorer = Scorer::new(Arc::clone(&models), networks, Arc::clone(&customers), chance.clone());
         Ok(App {
             db: self.database.pool_for_requests(self.connections)?,
-            clock: Clock::system(),
-            chance: Chance::system(),
+            clock,
+            chance,
             limits: Arc::new(limits),
             keys: Arc::default(),
             trusted_proxies: self.tracking.trusted_proxies.clone().into(),
             sealer: Sealer::new(&self.tracking.secret),
+            customers,
             tracker_url: Arc::new(tracker_url),
             models,
             scorer: Arc::new(scorer),
@@ -166,12 +176,14 @@ impl Serve {
 
     async fn run_all(self, server: Server, ending: watch::Receiver<bool>) -> anyhow::Result<()> {
         let address = server.local_addr()?;
-        let app = self.app(address).await?;
-        tokio::spawn(forget_the_quiet(app.clone()));
-        follow(&app);
+        let (clock, chance) = (Clock::system(), Chance::system());
         let background = self.database.pool_for_background(self.worker_connections)?;
         let tracker =
-            Tracker::open(&self.tracking, background.clone(), app.clock.clone(), app.chance.clone()).await?;
+            Tracker::open(&self.tracking, background.clone(), clock.clone(), chance.clone()).await?;
+        let customers = tracker.customers(&self.tracking.secret);
+        let app = self.app(address, clock, chance, customers).await?;
+        tokio::spawn(forget_the_quiet(app.clone()));
+        follow(&app);
         let intake = |pool| Intake {
             pool,
             clock: app.clock.clone(),
@@ -221,7 +233,7 @@ fn all_routes(app: &App, tracker: &Tracker, intake: Intake) -> Router {
     let (api, _) = api::router(app.clone());
     let (of_tracker, clock) = (tracker.clone(), app.clock.clone());
     let numbers = move || async move { meters::answer(of_tracker.metrics() + &meters::page(clock.now())) };
-    let routes = api.merge(postback_routes(intake)).merge(tracker.click_routes());
+    let routes = api.merge(postback_routes(intake, app.customers.clone())).merge(tracker.click_routes());
     routes.merge(tracker.health_routes()).route("/metrics", get(numbers))
 }
 

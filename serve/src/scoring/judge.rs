@@ -12,6 +12,7 @@ use features::evidence::Records;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::sleep;
 use tracking::intake::{Act, Judge, Judging, Verdict};
+use url::Url;
 
 use super::{
     Looked, Record, Scorer,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     store::{
-        fraud::{self, NewScore},
+        fraud::{self, NewScore, Partner},
         lake,
     },
     stored,
@@ -37,7 +38,7 @@ impl Judge for Scorer {
     ) -> Judging<'a> {
         Box::pin(async move {
             let in_force = self.in_force();
-            let looked = look(db, conversion.clone(), at).await?;
+            let looked = self.look(db, conversion.clone(), at).await?;
             let record = self.decide(&looked, &in_force).await;
             let noted = self.note(&record, &in_force);
             let conversion = Some(conversion.id);
@@ -49,6 +50,46 @@ impl Judge for Scorer {
 }
 
 impl Scorer {
+    /// Finds what decisions look at besides the conversion itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn look(
+        &self,
+        db: &mut PgConnection,
+        conversion: Conversion,
+        at: DateTime<Utc>,
+    ) -> sqlx::Result<Looked> {
+        let click = match conversion.click {
+            Some(id) => lake::click(db, id).await?,
+            None => None,
+        };
+        let click = click.and_then(|click| stored::click(click).ok()).and_then(|known| match known.event {
+            Event::Click(visit) => Some(visit),
+            _ => None,
+        });
+        let partner = match conversion.affiliate {
+            Some(affiliate) => fraud::partner(db, affiliate).await?,
+            None => None,
+        };
+        let records = partner.map_or_else(Records::default, |partner| self.records(&partner));
+        Ok(Looked { conversion, click, records, at })
+    }
+
+    /// What is registered of a partner: its site, and its mailbox as those of customers are hidden.
+    fn records(&self, partner: &Partner) -> Records {
+        let site = partner.website.as_ref().and_then(|website| {
+            let url = Url::parse(website).or_else(|_| Url::parse(&format!("https://{website}")));
+            url.ok()?.host_str().map(str::to_owned)
+        });
+        let mailbox = self.customers.mail(&partner.email).ok();
+        Records {
+            affiliate_sites: site.map(|site| vec![site]),
+            affiliate_email_hashes: mailbox.map(|(hash, _)| vec![hash]),
+            ..Records::default()
+        }
+    }
+
     /// A decision as it is kept, of no conversion that is stored.
     pub fn note<'a>(&self, record: &'a Record, in_force: &InForce) -> NewScore<'a> {
         NewScore {
@@ -60,36 +101,6 @@ impl Scorer {
             actor: "",
         }
     }
-}
-
-/// Finds what decisions look at besides the conversion itself.
-///
-/// # Errors
-/// When the database fails.
-pub async fn look(db: &mut PgConnection, conversion: Conversion, at: DateTime<Utc>) -> sqlx::Result<Looked> {
-    let click = match conversion.click {
-        Some(id) => lake::click(db, id).await?,
-        None => None,
-    };
-    let click = click.and_then(|click| stored::click(click).ok()).and_then(|known| match known.event {
-        Event::Click(visit) => Some(visit),
-        _ => None,
-    });
-    let records = match conversion.affiliate {
-        Some(affiliate) => records(fraud::partner(db, affiliate).await?),
-        None => Records::default(),
-    };
-    Ok(Looked { conversion, click, records, at })
-}
-
-/// What is registered of a partner: its sites.
-fn records(partner: Option<fraud::Partner>) -> Records {
-    let website = partner.and_then(|partner| partner.website);
-    let site = website.and_then(|website| {
-        let url = url::Url::parse(&website).or_else(|_| url::Url::parse(&format!("https://{website}")));
-        url.ok()?.host_str().map(str::to_owned)
-    });
-    Records { affiliate_sites: site.map(|site| vec![site]), ..Records::default() }
 }
 
 /// Follows the settings for as long as the process lives.

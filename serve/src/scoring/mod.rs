@@ -34,9 +34,10 @@ use features::{
     value::Value,
 };
 use serde::{Deserialize, Serialize};
+use tracking::customer::Customers;
 use utoipa::ToSchema;
 
-pub use self::judge::{follow, look, refresh};
+pub use self::judge::{follow, refresh};
 use self::settings::InForce;
 use crate::{host::Host, meters::SCORES, state::FeatureState};
 
@@ -51,6 +52,7 @@ pub struct Scorer {
     state: FeatureState,
     models: Arc<Host>,
     networks: Networks,
+    customers: Arc<Customers>,
     in_force: ArcSwap<InForce>,
     chance: Chance,
 }
@@ -182,11 +184,11 @@ impl Scorer {
     /// Decides by the defaults of this release until it is told of settings, and knows nothing of the past until its state
     /// is filled.
     #[must_use]
-    pub fn new(models: Arc<Host>, networks: Networks, chance: Chance) -> Self {
+    pub fn new(models: Arc<Host>, networks: Networks, customers: Arc<Customers>, chance: Chance) -> Self {
         let model = SETS.iter().find(|set| set.full_name() == MODEL_SET);
         let state = FeatureState::of([evidence::set()].into_iter().chain(model).cloned().collect());
         let in_force = ArcSwap::from_pointee(InForce::defaults());
-        Self { state, models, networks, in_force, chance }
+        Self { state, models, networks, customers, in_force, chance }
     }
 
     /// What it knows of the past.

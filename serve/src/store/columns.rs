@@ -3,7 +3,7 @@
 //! The domain does not know the database, so `query_as!` is told here how to fill a field: `status AS "status: Column<…>"`
 //! for a column that is never null, `parent_id AS "parent_id!: Nullable<…>"` for one that may be.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
@@ -11,11 +11,13 @@ use domain::{
     affiliate::{AffiliateStatus, PayoutMethod},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
+    click::Device,
     commission::{
         Rule, Trace,
         dynamic::{RateDecision, RateMode},
     },
     conversion::{CommissionStatus, CommissionWait, ConversionStatus, ReversalReason},
+    fraud::evidence::KeyedHash,
     ledger::AccountKind,
     signature::Profile,
 };
@@ -84,9 +86,10 @@ columns! {
         RateContractId, RateDecisionId, ScoreId, SessionId,
     ];
     &str, |name| Ok(name.parse()?) => [
-        AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, CommissionWait, ConversionStatus, Currency, EventKind,
-        ImportStatus, PayoutMethod, Profile, RateMode, ReversalReason, RuleName,
+        AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
+        EventKind, ImportStatus, IpAddr, PayoutMethod, Profile, RateMode, ReversalReason, RuleName,
     ];
+    &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];
     i32, |number| Ok(number.try_into()?) => [u16];
     i32, |days| Ok(WindowDays::try_from(i64::from(days))?) => [WindowDays];
     i32, |ppm| Ok(Rate { ppm: ppm.try_into()? }) => [Rate];

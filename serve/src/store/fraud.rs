@@ -223,11 +223,13 @@ pub async fn past(db: &mut PgConnection, since: DateTime<Utc>, limit: i64) -> sq
 pub struct Partner {
     /// The partner's own page.
     pub website: Option<String>,
+    /// The partner's mailbox.
+    pub email: String,
 }
 
 /// What is registered of a partner.
 pub async fn partner(db: &mut PgConnection, id: AffiliateId) -> sqlx::Result<Option<Partner>> {
-    sqlx::query_as!(Partner, "SELECT website FROM affiliates WHERE id = $1", id.uuid())
+    sqlx::query_as!(Partner, "SELECT website, email FROM affiliates WHERE id = $1", id.uuid())
         .fetch_optional(db)
         .await
 }

@@ -1,11 +1,15 @@
 //! What the database has stored for the event lake since it last asked.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, ConversionId, EventId, LinkId, Money, PlanId, SessionId,
     campaign::EventKind,
+    click::Device,
     commission::Rule,
     conversion::{ConversionStatus, ReversalReason},
+    fraud::evidence::KeyedHash,
 };
 use sqlx::{PgConnection, types::Uuid};
 
@@ -340,6 +344,18 @@ pub struct StoredMove {
     pub coupon: Option<String>,
     /// Where the customer bought, ISO 3166.
     pub country: Option<String>,
+    /// Keyed hash of the customer's address.
+    pub address_hash: Option<KeyedHash>,
+    /// The network of that address.
+    pub network: Option<IpAddr>,
+    /// What kind of machine.
+    pub device: Option<Device>,
+    /// Keyed hash of the device's id.
+    pub device_hash: Option<KeyedHash>,
+    /// Keyed hash of the customer's mailbox.
+    pub email_hash: Option<KeyedHash>,
+    /// Where the mailbox is.
+    pub email_domain: Option<String>,
     /// What it was worth after this move, or is worth now where an older release did not say.
     pub amount: Money,
     /// When the customer converted.
@@ -366,8 +382,10 @@ pub async fn moves(db: &mut PgConnection, keys: &[MoveKey]) -> sqlx::Result<Vec<
                conversions.id, advertiser_id, campaign_id, event, event_kind AS "event_kind: Column<EventKind>",
                click_id AS "click_id!: Nullable<ClickId>", session_id AS "session_id!: Nullable<SessionId>",
                link_id AS "link_id!: Nullable<LinkId>", affiliate_id AS "affiliate_id!: Nullable<AffiliateId>",
-               order_id, customer_id, coupon, country,
-               (coalesce(moved.amount_minor, conversions.amount_minor), currency) AS "amount!: Column<Money>",
+               order_id, customer_id, coupon, country, address_hash AS "address_hash!: Nullable<KeyedHash>",
+               host(network) AS "network!: Nullable<IpAddr>", device AS "device!: Nullable<Device>",
+               device_hash AS "device_hash!: Nullable<KeyedHash>", email_hash AS "email_hash!: Nullable<KeyedHash>",
+               email_domain, (coalesce(moved.amount_minor, conversions.amount_minor), currency) AS "amount!: Column<Money>",
                occurred_at, received_at
         FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS wanted (conversion_id, position, place)
         JOIN conversion_history AS moved USING (conversion_id, position)

@@ -74,13 +74,13 @@ pub(super) fn conversion(moved: &StoredMove) -> Conversion {
         order_id: moved.order_id.clone().unwrap_or_default(),
         customer: moved.customer_id.clone().unwrap_or_default(),
         coupon: moved.coupon.clone().unwrap_or_default(),
-        address_hash: None,
-        network: None,
+        address_hash: moved.address_hash.map(|hash| hash.0),
+        network: moved.network,
         country: moved.country.clone().unwrap_or_default(),
-        device: Device::Unknown,
-        device_id: String::new(),
-        email_hash: None,
-        email_domain: String::new(),
+        device: moved.device.unwrap_or(Device::Unknown),
+        device_id: moved.device_hash.map_or_else(String::new, |hash| hash.to_string()),
+        email_hash: moved.email_hash.map(|hash| hash.0),
+        email_domain: moved.email_domain.clone().unwrap_or_default(),
     }
 }
 

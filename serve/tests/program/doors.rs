@@ -29,6 +29,21 @@ async fn held(db: &mut PgConnection) -> Held {
     .unwrap()
 }
 
+/// How many conversions have an address, the address of their click, a mailbox, and a machine.
+async fn customers(db: &mut PgConnection) -> (i64, i64, i64, i64) {
+    sqlx::query_as(
+        "SELECT count(conversions.address_hash),
+                count(*) FILTER (WHERE conversions.address_hash = clicks.address_hash
+                                   AND conversions.network = clicks.network),
+                count(email_hash), count(*) FILTER (WHERE conversions.device <> 'unknown')
+         FROM conversions
+         LEFT JOIN clicks ON clicks.id = conversions.click_id",
+    )
+    .fetch_one(db)
+    .await
+    .unwrap()
+}
+
 /// What it must come to hold, once everything is shipped and reports that were early were taken up again.
 fn expected(sent: &Sent) -> Held {
     let [clicks, impressions, orders] = [sent.clicks, sent.impressions, sent.orders].map(u64::cast_signed);
@@ -61,6 +76,9 @@ async fn what_a_world_sends_through_the_doors_is_there() {
         sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(held(&mut db).await, expected(&sent), "{sent}");
+
+    let customers = customers(&mut db).await;
+    assert!(0 < customers.0 && 0 < customers.1 && 0 < customers.2 && 0 < customers.3, "{customers:?}");
 
     let named = names(folder.path(), "click");
     let known: i64 = sqlx::query_scalar("SELECT count(*) FROM clicks WHERE id = ANY ($1)")

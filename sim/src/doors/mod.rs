@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use client::{Answer, Browser, Client, Message};
 use domain::{
     AdvertiserId, ClickId, Clock, ConversionId, SessionId,
-    click::Click,
+    click::{Click, Device},
     conversion::{ConversionStatus, ReversalReason},
     event::{Conversion, Event, Impression, Refund, StatusChange},
     money::{Money, decimal},
@@ -28,6 +28,7 @@ use self::network::Network;
 use crate::{
     run::Record,
     sink::{Names, Sink},
+    visit::handset::Handset,
     world::World,
 };
 
@@ -242,8 +243,16 @@ impl Visitors<'_> {
             coupon: order.coupon.clone(),
         };
         let amount = amount_of(order.amount);
-        let fields =
-            [("amount", amount.as_str()), ("customer_id", &order.customer), ("country", &order.country)];
+        let Buyer { address, mail, agent } = Buyer::of(order);
+        let fields = [
+            ("amount", amount.as_str()),
+            ("customer_id", &order.customer),
+            ("country", &order.country),
+            ("ip", &address),
+            ("email", &mail),
+            ("device_id", &order.device_id),
+            ("user_agent", agent),
+        ];
         let answer = self.report(&reported, &order.id.to_string(), &fields).await?;
         ensure!(
             answer.status.is_success(),
@@ -343,6 +352,32 @@ impl Visitors<'_> {
             self.orders.pop_first();
         }
     }
+}
+
+/// What a shop's back end sees of who buys; what it does not tell is empty.
+struct Buyer {
+    address: String,
+    mail: String,
+    agent: &'static str,
+}
+
+impl Buyer {
+    fn of(order: &Conversion) -> Self {
+        let place = order.network.zip(order.address_hash);
+        let mailbox = order.email_hash.map(|hash| mail(hash, &order.email_domain));
+        let browser = order.id.uuid().as_u64_pair().1;
+        let is_seen = order.device != Device::Unknown;
+        Self {
+            address: place.map_or_else(String::new, |(network, hash)| address(network, hash)),
+            mail: mailbox.unwrap_or_default(),
+            agent: if is_seen { Handset::of(browser, order.device).agent } else { "" },
+        }
+    }
+}
+
+/// An e-mail address that equal hashes share.
+fn mail(hash: [u8; 16], domain: &str) -> String {
+    format!("{:032x}@{domain}", u128::from_be_bytes(hash))
 }
 
 /// An amount as it is on the wire.

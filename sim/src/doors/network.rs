@@ -1,12 +1,13 @@
 //! A world's network, made in a Tributary through its API as a partnership team would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use client::{Client, Shop};
 use domain::{AdvertiserId, AffiliateId, CampaignId, LinkId, campaign::EventKind, signature::SigningKey};
 use serde_json::{Value, json};
 
+use super::mail;
 use crate::{
     sink::Names,
     world::{World, campaign::Campaign},
@@ -75,9 +76,13 @@ async fn affiliates(
     names: &mut Names,
 ) -> Result<BTreeMap<AffiliateId, String>> {
     let mut affiliates: BTreeMap<AffiliateId, String> = BTreeMap::new();
+    let mut mailboxes = BTreeSet::new();
     for affiliate in &world.affiliates {
         let parent = affiliate.parent.and_then(|parent| affiliates.get(&parent));
-        let email = format!("{}@partners.example", affiliate.name.to_lowercase().replace(' ', "-"));
+        // The one under which they order themselves, if they do; nobody has that of another affiliate.
+        let own = mail(affiliate.email_hash, affiliate.email_domain);
+        let other = || format!("{}@partners.example", affiliate.name.to_lowercase().replace(' ', "-"));
+        let email = if mailboxes.insert(own.clone()) { own } else { other() };
         let body = json!({"name": affiliate.name, "email": email, "parent_id": parent});
         let id = id(&client.post("/affiliates", &body).await?)?;
         client.post(&format!("/affiliates/{id}/approve"), &json!({})).await?;

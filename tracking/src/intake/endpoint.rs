@@ -1,6 +1,6 @@
 //! `GET` and `POST /postback/{advertiser}`: read, authenticate, take in, answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -26,6 +26,7 @@ use super::{
     request::{self, ReadError},
 };
 use crate::{
+    customer::Customers,
     problem::{FieldError, Problem},
     store::{
         self,
@@ -43,15 +44,22 @@ const NOT_STORED: [(HeaderName, HeaderValue); 1] =
 /// Says that an answer is that of an earlier, equal message.
 pub const REPLAYED: &str = "idempotent-replayed";
 
+/// Where postbacks come in.
+#[derive(Clone)]
+struct Door {
+    intake: Intake,
+    customers: Arc<Customers>,
+}
+
 /// The routes of the intake, to be merged (not nested: the path is signed as it was requested). Lay
 /// [`crate::problem::complete`] around them.
-pub fn router(intake: Intake) -> Router {
+pub fn router(intake: Intake, customers: Arc<Customers>) -> Router {
     // HEAD is said to change nothing, so it must not reach the handler of GET.
     let refuse_head = || async { (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,POST")]) };
     Router::new()
         .route("/postback/{advertiser}", get(take_in).post(take_in).head(refuse_head))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(intake)
+        .with_state(Door { intake, customers })
 }
 
 /// Why a postback was not taken in. Nothing was written then.
@@ -97,7 +105,7 @@ impl IntoResponse for PostbackError {
 }
 
 async fn take_in(
-    State(intake): State<Intake>,
+    State(door): State<Door>,
     Path(advertiser): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -106,9 +114,9 @@ async fn take_in(
     let body = body.map_err(|_| PostbackError::TooLarge)?;
     let advertiser = advertiser.parse().map_err(|_| PostbackError::UnknownAdvertiser)?;
     let message = request::read(uri.path(), uri.query().unwrap_or_default(), &headers, &body)?;
-    let mut tx = store::begin(&intake.pool).await?;
-    let checked = check(&intake, &mut tx, advertiser, &message, &headers).await?;
-    let (answer, fate) = answer(&intake, &mut tx, checked).await?;
+    let mut tx = store::begin(&door.intake.pool).await?;
+    let checked = check(&door, &mut tx, advertiser, &message, &headers).await?;
+    let (answer, fate) = answer(&door.intake, &mut tx, checked).await?;
     tx.commit().await?;
     POSTBACKS.count(fate);
     Ok(answer)
@@ -120,11 +128,19 @@ struct Checked {
     /// The name under which each field was sent.
     sent_as: BTreeMap<&'static str, String>,
     verified: Verified,
-    fingerprint: Vec<u8>,
+    fingerprint: Fingerprint,
+}
+
+/// By what a message is known again.
+struct Fingerprint {
+    /// What is kept.
+    keyed: Vec<u8>,
+    /// What releases before this one kept.
+    plain: Vec<u8>,
 }
 
 async fn check(
-    intake: &Intake,
+    Door { intake, customers }: &Door,
     db: &mut PgConnection,
     id: AdvertiserId,
     message: &request::Message<'_>,
@@ -139,9 +155,10 @@ async fn check(
     let fields =
         Fields::sort(reported.cloned().collect(), &advertiser.aliases).map_err(PostbackError::Fields)?;
     let verified = authenticate::verify(profile, &keys, message, headers, &fields, now)?;
-    let fingerprint = authenticate::fingerprint(profile, &message.signed);
+    let plain = authenticate::fingerprint(profile, &message.signed);
+    let fingerprint = Fingerprint { keyed: customers.hiding().message(&plain).to_vec(), plain };
     let sent_as = fields.sent_as();
-    let postback = Postback::read(fields, now).map_err(PostbackError::Fields)?;
+    let postback = Postback::read(fields, now, customers).map_err(PostbackError::Fields)?;
     Ok(Checked {
         report: Report { advertiser: id, postback, received_at: now },
         sent_as,
@@ -161,7 +178,7 @@ async fn answer(
     postbacks::lock_message(db, report.advertiser, message_id).await?;
     let since = report.received_at - MEMORY;
     if let Some(earlier) = postbacks::answered(db, report.advertiser, message_id, since).await? {
-        let is_same = earlier.fingerprint == fingerprint;
+        let is_same = [&fingerprint.keyed, &fingerprint.plain].contains(&&earlier.fingerprint);
         return if is_same {
             Ok((replay(&earlier), Fate::Replayed))
         } else {
@@ -178,7 +195,8 @@ async fn answer(
     let accepted = accept(db, act, &report).await.map_err(|error| name(error, &sent_as))?;
     let status = status(accepted.outcome);
     let body = serde_json::to_value(&accepted.answer).unwrap_or(Value::Null);
-    let answered = Answered { fingerprint, status: i32::from(status.as_u16()), answer: body };
+    let answered =
+        Answered { fingerprint: fingerprint.keyed, status: i32::from(status.as_u16()), answer: body };
     postbacks::remember(db, report.advertiser, message_id, &answered, report.received_at).await?;
     log(&report, &accepted);
     Ok((respond(&accepted, status), accepted.outcome.into()))

@@ -20,75 +20,124 @@ pub struct Field {
     pub aliases: &'static [&'static str],
     /// One sentence for the manual.
     pub doc: &'static str,
+    /// Whether it says of the customer what nobody may read: only hashes and the like are kept, under whatever name it came.
+    pub is_hidden: bool,
+}
+
+const fn kept(name: &'static str, aliases: &'static [&'static str], doc: &'static str) -> Field {
+    Field { name, aliases, doc, is_hidden: false }
+}
+
+const fn hidden(name: &'static str, aliases: &'static [&'static str], doc: &'static str) -> Field {
+    Field { name, aliases, doc, is_hidden: true }
 }
 
 /// Every field that we understand.
 pub static FIELDS: &[Field] = &[
-    Field {
-        name: "click_id",
-        aliases: &["clickid", "cid", "transaction_id"],
-        doc: "The click that the landing URL carried: `clk_` and 26 characters.",
-    },
-    Field {
-        name: "session_id",
-        aliases: &["session"],
-        doc: "The visit, for advertisers who keep no click id: its latest click in the window is meant.",
-    },
-    Field {
-        name: "event",
-        aliases: &["event_name", "goal", "action"],
-        doc: "What happened, as the campaign's list of events has it; its first event when absent.",
-    },
-    Field {
-        name: "amount",
-        aliases: &["payout", "sum", "sale_amount", "revenue"],
-        doc: "What the order is worth, as a plain decimal; with the status `reversed`, how much is taken back.",
-    },
-    Field {
-        name: "currency",
-        aliases: &["cur", "currency_code"],
-        doc: "ISO 4217 code of the amount; the campaign's currency when absent.",
-    },
-    Field {
-        name: "order_id",
-        aliases: &["orderid", "order", "oid"],
-        doc: "The order: a second report of the same event for it is a duplicate.",
-    },
-    Field {
-        name: "status",
-        aliases: &["conversion_status"],
-        doc: "Where the conversion stands: pending, approved, rejected, on_hold or reversed.",
-    },
-    Field {
-        name: "reason",
-        aliases: &["rejection_reason"],
-        doc: "Why it is rejected or reversed, such as refund, chargeback, duplicate or fraud.",
-    },
-    Field {
-        name: "coupon",
-        aliases: &["coupon_code", "promo_code", "promo", "voucher"],
-        doc: "The promo code; without a click it credits the affiliate whose code it is.",
-    },
-    Field {
-        name: "external_id",
-        aliases: &["txid", "tid", "txn_id"],
-        doc: "The transaction: without an order, a second report of it for the same click is a duplicate.",
-    },
-    Field {
-        name: "customer_id",
-        aliases: &["customer", "user_id", "player_id"],
-        doc: "The advertiser's name for the customer.",
-    },
-    Field {
-        name: "country",
-        aliases: &["country_code", "geo"],
-        doc: "Where the customer bought: two letters, ISO 3166.",
-    },
-    Field {
-        name: "ts",
-        aliases: &["timestamp", "event_time", "conversion_time"],
-        doc: "When the customer converted: seconds since 1970 or RFC 3339; when the postback came, if absent.",
-    },
+    kept(
+        "click_id",
+        &["clickid", "cid", "transaction_id"],
+        "The click that the landing URL carried: `clk_` and 26 characters.",
+    ),
+    kept(
+        "session_id",
+        &["session"],
+        "The visit, for advertisers who keep no click id: its latest click in the window is meant.",
+    ),
+    kept(
+        "event",
+        &["event_name", "goal", "action"],
+        "What happened, as the campaign's list of events has it; its first event when absent.",
+    ),
+    kept(
+        "amount",
+        &["payout", "sum", "sale_amount", "revenue"],
+        "What the order is worth, as a plain decimal; with the status `reversed`, how much is taken back.",
+    ),
+    kept(
+        "currency",
+        &["cur", "currency_code"],
+        "ISO 4217 code of the amount; the campaign's currency when absent.",
+    ),
+    kept(
+        "order_id",
+        &["orderid", "order", "oid"],
+        "The order: a second report of the same event for it is a duplicate.",
+    ),
+    kept(
+        "status",
+        &["conversion_status"],
+        "Where the conversion stands: pending, approved, rejected, on_hold or reversed.",
+    ),
+    kept(
+        "reason",
+        &["rejection_reason"],
+        "Why it is rejected or reversed, such as refund, chargeback, duplicate or fraud.",
+    ),
+    kept(
+        "coupon",
+        &["coupon_code", "promo_code", "promo", "voucher"],
+        "The promo code; without a click it credits the affiliate whose code it is.",
+    ),
+    kept(
+        "external_id",
+        &["txid", "tid", "txn_id"],
+        "The transaction: without an order, a second report of it for the same click is a duplicate.",
+    ),
+    kept("customer_id", &["customer", "user_id", "player_id"], "The advertiser's name for the customer."),
+    kept("country", &["country_code", "geo"], "Where the customer bought: two letters, ISO 3166."),
+    kept(
+        "ts",
+        &["timestamp", "event_time", "conversion_time"],
+        "When the customer converted: seconds since 1970 or RFC 3339; when the postback came, if absent.",
+    ),
+    hidden(
+        "ip",
+        &["user_ip", "ip_address", "client_ip", "customer_ip", "device_ip", "browser_ip"],
+        "The customer's address: a keyed hash of it, its network and its country are kept.",
+    ),
+    hidden(
+        "email",
+        &["customer_email", "user_email", "email_address"],
+        "The customer's e-mail address: a keyed hash of the mailbox and what is behind the @ are kept.",
+    ),
+    hidden(
+        "email_hash",
+        &["email_sha256", "sha256_email", "sha256_email_address", "hashed_email"],
+        "SHA-256 of the normalised e-mail address, for advertisers who send none in clear; hashed again under a key.",
+    ),
+    hidden("email_domain", &[], "What is behind the @, beside a hashed e-mail address."),
+    hidden(
+        "device_id",
+        &[
+            "deviceid",
+            "device_fingerprint",
+            "fingerprint",
+            "advertising_id",
+            "gaid",
+            "google_aid",
+            "idfa",
+            "idfv",
+            "android_id",
+            "oaid",
+        ],
+        "The customer's device, by any id that is always the same: a keyed hash of it is kept.",
+    ),
+    hidden(
+        "user_agent",
+        &["ua", "useragent", "browser_user_agent"],
+        "What the customer's browser says of itself: the kind of machine is kept.",
+    ),
+    hidden(
+        "payment_account",
+        &["iban", "account_number"],
+        "The account that paid, such as an IBAN and never a card's number: a keyed hash of it is kept.",
+    ),
+    hidden(
+        "payment_account_hash",
+        &["payment_account_sha256", "account_hash"],
+        "SHA-256 of that account in lower case without spaces; hashed again under a key.",
+    ),
 ];
 
 /// The value of one parameter, as it was sent.
@@ -121,7 +170,8 @@ pub struct Fields {
 
 impl Fields {
     /// Tells the parameters apart. The advertiser's own table (their name to ours) comes first, then our names,
-    /// then the aliases of [`FIELDS`] in their order; what is left over, or came empty, is not a field of ours.
+    /// then the aliases of [`FIELDS`] in their order; what is left over, or came empty, is not a field of ours. What is left
+    /// over and would tell who the customer was is dropped.
     ///
     /// # Errors
     /// A field of ours that is neither text nor number, and metadata beyond its bounds.
@@ -139,7 +189,12 @@ impl Fields {
         let mut fields = Self::default();
         let mut errors = Vec::new();
         for (meaning, name, sent) in ranked {
-            let field = meaning.map(|(field, _)| field).filter(|field| !fields.given.contains_key(field));
+            let known = meaning.map(|(field, _)| field);
+            let field = known.map(|field| field.name).filter(|name| !fields.given.contains_key(name));
+            let is_hidden = known.is_some_and(|field| field.is_hidden) || tells_who_it_was(&name);
+            if field.is_none() && is_hidden {
+                continue;
+            }
             if let Err(error) = fields.take(field, name, sent) {
                 errors.push(error);
             }
@@ -201,17 +256,26 @@ pub fn error(sent_as: &str, detail: impl Into<String>) -> FieldError {
     FieldError { pointer: format!("/{escaped}"), detail: detail.into() }
 }
 
+/// Whether a name, in whatever case, is one under which customers are reported: what it says is never kept as it came.
+pub fn tells_who_it_was(name: &str) -> bool {
+    let mut names = FIELDS
+        .iter()
+        .filter(|field| field.is_hidden)
+        .flat_map(|field| field.aliases.iter().chain([&field.name]));
+    names.any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Which field a parameter's name may mean, and how good a name for it that is (the smaller, the better).
-fn meaning(name: &str, own_names: &BTreeMap<String, String>) -> Option<(&'static str, usize)> {
+fn meaning(name: &str, own_names: &BTreeMap<String, String>) -> Option<(&'static Field, usize)> {
     if let Some(ours) = own_names.get(name) {
-        return FIELDS.iter().find(|field| field.name == ours).map(|field| (field.name, 0));
+        return FIELDS.iter().find(|field| field.name == ours).map(|field| (field, 0));
     }
     FIELDS.iter().find_map(|field| {
         if field.name == name {
-            return Some((field.name, 1));
+            return Some((field, 1));
         }
         let position = field.aliases.iter().position(|alias| *alias == name)?;
-        Some((field.name, 2 + position))
+        Some((field, 2 + position))
     })
 }
 
@@ -269,6 +333,17 @@ mod tests {
         check(&[("payout", "5"), ("total", "50")], &[("total", "amount")], r#"amount=50 {"payout":"5"}"#);
         check(&[("tid", "5")], &[("tid", "order_id")], "order_id=5 {}");
         check(&[("tid", "5")], &[("tid", "no_such_field")], r#" {"tid":"5"}"#);
+    }
+
+    #[test]
+    fn what_tells_who_the_customer_was_is_never_kept_beside_its_field() {
+        check(&[("user_ip", "b"), ("ip", "a"), ("colour", "red")], &[], r#"ip=a {"colour":"red"}"#);
+        check(&[("idfa", "a"), ("idfv", "b")], &[], "device_id=a {}");
+        check(&[("mail", "a"), ("email", "b")], &[("mail", "email")], "email=a {}");
+        check(&[("mail", "a"), ("post", "b")], &[("mail", "email"), ("post", "email")], "email=a {}");
+        check(&[("email", "a")], &[("email", "no_such_field")], " {}");
+        check(&[("EMAIL", "a"), ("Ip", "b")], &[], " {}");
+        check(&[("email", "a")], &[("email", "customer_id")], "customer_id=a {}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Postbacks come in: signed, read, taken in once, settled to the cent, and answered.
 //!
 //! An advertiser reports a conversion to `/postback/{advertiser}` by a signed GET or POST. The message is read
-//! (`request`, `fields`, `postback`), its signature is checked by the advertiser's profile (`authenticate`), and
+//! (`request`, `fields`, `postback`), whom it names is hidden ([`crate::customer`]), its signature is checked by the advertiser's profile (`authenticate`), and
 //! [`accept`] decides in one transaction what it is: a new conversion (`record`), a second report of one (`repeat`),
 //! or one whose click has not arrived, which waits in [`quarantine`]. What a conversion earns and loses is written by
 //! `life` and `settlement`. The same [`accept`] serves reports that come with an API key instead of a signature.

@@ -1,5 +1,7 @@
 //! A postback whose every field was read and checked, before anything is known about its click.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
     ClickId, Currency, Money, SessionId,
@@ -11,10 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, Given, error};
-use crate::problem::FieldError;
+use crate::{
+    customer::{self, Customer, Customers},
+    problem::FieldError,
+};
 
-/// Version of the shape in which postbacks wait in quarantine.
-const FORMAT: u32 = 1;
+/// Version of the shape in which postbacks wait in quarantine; the second has the customer, which the first is read without.
+const FORMAT: u32 = 2;
 
 /// What an advertiser reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,12 +44,15 @@ pub struct Postback {
     pub coupon: Option<String>,
     /// The transaction.
     pub external_id: Option<String>,
-    /// The customer.
+    /// The customer, by the advertiser's name; never by an e-mail address.
     pub customer_id: Option<String>,
-    /// Two letters, ISO 3166.
+    /// Two letters, ISO 3166: as said, else that of the customer's address.
     pub country: Option<String>,
     /// When the customer converted.
     pub occurred_at: Option<DateTime<Utc>>,
+    /// Who the customer was, hidden.
+    #[serde(default)]
+    pub customer: Customer,
     /// Fields that are not ours.
     pub metadata: Map<String, Value>,
 }
@@ -73,13 +81,14 @@ static STATUS_WORDS: &[(&str, ConversionStatus, Option<ReversalReason>)] = &[
 ];
 
 impl Postback {
-    /// Reads and checks every field.
+    /// Reads and checks every field, and hides who the customer was.
     ///
     /// # Errors
     /// Every field that cannot be accepted, each named as it was sent.
-    pub fn read(fields: Fields, now: DateTime<Utc>) -> Result<Self, Vec<FieldError>> {
+    pub fn read(fields: Fields, now: DateTime<Utc>, customers: &Customers) -> Result<Self, Vec<FieldError>> {
         let mut reader = Reader { fields: &fields, errors: Vec::new() };
         let currency = reader.parsed("currency", |text| text.parse().map_err(sentence));
+        let address = reader.parsed("ip", customer::address);
         let postback = Self {
             format: FORMAT,
             click_id: reader.parsed("click_id", |text| text.parse().map_err(sentence)),
@@ -91,9 +100,10 @@ impl Postback {
             status: reader.claim(),
             coupon: reader.text("coupon", 64).map(|code| code.to_uppercase()),
             external_id: reader.text("external_id", 128),
-            customer_id: reader.text("customer_id", 128),
-            country: reader.parsed("country", country),
+            customer_id: reader.text("customer_id", 128).map(|name| nameless(name, customers)),
+            country: reader.parsed("country", country).or_else(|| customers.country(address?)),
             occurred_at: reader.parsed("ts", |text| moment(text, now)),
+            customer: reader.customer(address, customers),
             metadata: fields.metadata.clone(),
         };
         if reader.errors.is_empty() { Ok(postback) } else { Err(reader.errors) }
@@ -138,12 +148,40 @@ impl Reader<'_> {
         })
     }
 
+    /// What is told in clear goes before what was hashed.
+    fn customer(&mut self, address: Option<IpAddr>, customers: &Customers) -> Customer {
+        let mail = self.parsed("email", |text| customers.mail(text));
+        let hashed_mail = self.parsed("email_hash", |text| customers.hashed_mail(text)).flatten();
+        let mail_domain = self.parsed("email_domain", customer::mail_domain);
+        let account = self.parsed("payment_account", |text| customers.account(text)).flatten();
+        let hashed_account =
+            self.parsed("payment_account_hash", |text| customers.hashed_account(text)).flatten();
+        let (email_hash, email_domain) = mail.unzip();
+        let customer = Customer {
+            device: self.parsed("user_agent", |text| Ok(customers.device(text))),
+            device_hash: self.parsed("device_id", |text| customers.device_id(text)).flatten(),
+            email_hash: email_hash.or(hashed_mail),
+            email_domain: email_domain.or(mail_domain),
+            account_hash: account.or(hashed_account),
+            ..Customer::default()
+        };
+        match address {
+            Some(address) => customer.at(address, customers),
+            None => customer,
+        }
+    }
+
     /// The reason may stand in a field of its own or in the word for the state.
     fn claim(&mut self) -> Option<Claim> {
         let reason = self.parsed("reason", |text| text.to_ascii_lowercase().parse().map_err(sentence));
         let claim = self.parsed("status", claim)?;
         Some(Claim { reason: reason.or(claim.reason), ..claim })
     }
+}
+
+/// The advertiser's name for a customer; where that is an e-mail address, the hash of the mailbox stands for it.
+fn nameless(name: String, customers: &Customers) -> String {
+    customers.mail(&name).map_or(name, |(hash, _)| hash.to_string())
 }
 
 fn sentence(error: impl std::fmt::Display) -> String {
@@ -214,13 +252,13 @@ mod tests {
     use domain::signature::canonical::Query;
 
     use super::*;
-    use crate::intake::fields::Sent;
+    use crate::{customer::tests::CUSTOMERS, intake::fields::Sent};
 
     fn read(query: &str) -> Result<Postback, Vec<FieldError>> {
         let query = Query::parse(query).unwrap();
         let parameters = query.pairs().map(|(name, text)| (name.to_owned(), Sent::Text(text.to_owned())));
         let fields = Fields::sort(parameters.collect(), &BTreeMap::new()).unwrap();
-        Postback::read(fields, DateTime::from_timestamp(1_769_947_200, 0).unwrap())
+        Postback::read(fields, DateTime::from_timestamp(1_769_947_200, 0).unwrap(), &CUSTOMERS)
     }
 
     fn refused(query: &str) -> String {
@@ -230,14 +268,42 @@ mod tests {
 
     const COMPLETE: &str = "click_id=clk_01JH0000000000000000000000&session_id=ses_01JH0000000000000000000000\
         &event=Sale&amount=49.99&currency=eur&order_id=A%261&status=refunded&coupon=save10&external_id=T1\
-        &customer_id=C1&country=de&ts=2026-02-01T12:00:00.1234567Z&colour=red";
+        &customer_id=C1&country=de&ts=2026-02-01T12:00:00.1234567Z&colour=red&ip=203.0.113.7\
+        &email=A.b%2Btag%40gmail.com&device_id=38400000-8cf0-11bd-b23e-10b96e40000d&payment_account=DE89%203704\
+        &user_agent=Mozilla%2F5.0%20%28iPhone%3B%20CPU%20iPhone%20OS%2017_5%20like%20Mac%20OS%20X%29%20AppleWebKit%2F605.1.15";
 
     #[test]
     fn a_complete_postback_waits_in_the_frozen_shape() {
-        let frozen: Value = serde_json::from_str(include_str!("postback-1.json")).unwrap();
+        let frozen: Value = serde_json::from_str(include_str!("postback-2.json")).unwrap();
         let postback = read(COMPLETE).unwrap();
         assert_eq!(serde_json::to_value(&postback).unwrap(), frozen);
         assert_eq!(serde_json::from_value::<Postback>(frozen).unwrap(), postback);
+    }
+
+    #[test]
+    fn what_an_older_release_left_waiting_is_read_without_its_customer() {
+        let older: Postback = serde_json::from_str(include_str!("postback-1.json")).unwrap();
+        let newer = read(COMPLETE).unwrap();
+        assert_eq!(older, Postback { format: 1, customer: Customer::default(), ..newer });
+    }
+
+    #[test]
+    fn a_customer_who_is_named_by_an_address_is_named_by_its_hash() {
+        let named = |name: &str| read(&format!("customer_id={name}")).unwrap().customer_id.unwrap();
+        assert_eq!(named("C-17"), "C-17");
+        assert_eq!(named("A.b@gmail.com"), named("ab%2Bsale@googlemail.com"));
+        assert!(!named("ab@gmail.com").contains('@'));
+    }
+
+    #[test]
+    fn a_mailbox_in_clear_goes_before_a_hash_of_whatever_made() {
+        let customer = |query: &str| read(query).unwrap().customer;
+        let clear = customer("email=ab%40gmail.com");
+        let hash = "&email_hash=0000000000000000000000000000000000000000000000000000000000000000";
+        assert_eq!(customer(&format!("email=ab%40gmail.com&email_domain=web.de{hash}")), clear);
+        let hashed = customer(&format!("email_domain=web.de{hash}"));
+        assert_eq!(hashed.email_domain.as_deref(), Some("web.de"));
+        assert!(hashed.email_hash.is_some_and(|hash| Some(hash) != clear.email_hash));
     }
 
     #[test]
@@ -262,6 +328,18 @@ mod tests {
         /status: a conversion that is reported has been received already
         /ts: must not be in the future
         "#);
+        insta::assert_snapshot!(
+            refused("user_ip=here&email=ana%40home&email_sha256=abc&email_domain=com&idfa={idfa}&iban=[iban]&account_hash=x"),
+            @"
+        /user_ip: must be the customer's IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7
+        /email: must be an e-mail address such as ana@mail.example
+        /email_sha256: must be the SHA-256 of the normalised e-mail address, as 64 hexadecimal digits
+        /email_domain: must be what is behind the @ of an e-mail address, such as mail.example
+        /iban: is a placeholder that was not filled in
+        /account_hash: must be the SHA-256 of the account, as 64 hexadecimal digits
+        /idfa: is a placeholder that was not filled in
+        "
+        );
     }
 
     #[test]

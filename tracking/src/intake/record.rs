@@ -79,6 +79,7 @@ fn first_moves(claim: Option<Claim>, verdict: Verdict) -> Vec<Claim> {
 /// The conversion as an event.
 fn event_of(conversion: &Conversion, particulars: &Particulars) -> event::Conversion {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let customer = &particulars.customer;
     event::Conversion {
         id: conversion.id,
         occurred_at_us: conversion.occurred_at.timestamp_micros(),
@@ -94,13 +95,13 @@ fn event_of(conversion: &Conversion, particulars: &Particulars) -> event::Conver
         order_id: text(&particulars.order_id),
         customer: text(&particulars.customer_id),
         coupon: text(&particulars.coupon),
-        address_hash: None,
-        network: None,
+        address_hash: customer.address_hash.map(|hash| hash.0),
+        network: customer.network,
         country: text(&particulars.country),
-        device: Device::Unknown,
-        device_id: String::new(),
-        email_hash: None,
-        email_domain: String::new(),
+        device: customer.device.unwrap_or(Device::Unknown),
+        device_id: customer.device_hash.map_or_else(String::new, |hash| hash.to_string()),
+        email_hash: customer.email_hash.map(|hash| hash.0),
+        email_domain: text(&customer.email_domain),
     }
 }
 
@@ -157,6 +158,7 @@ fn particulars(
         customer_id: postback.customer_id,
         coupon: postback.coupon,
         country: postback.country,
+        customer: postback.customer,
         metadata: postback.metadata,
         duplicate_key,
     }

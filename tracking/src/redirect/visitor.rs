@@ -222,7 +222,8 @@ impl Visitors {
         }
     }
 
-    fn country(&self, address: IpAddr) -> Cow<'_, str> {
+    /// The country of an address; empty when it is not known.
+    pub(crate) fn country(&self, address: IpAddr) -> Cow<'_, str> {
         let code = self.geography.as_ref().and_then(|geography| {
             let found = geography.lookup(address).ok()?;
             // MaxMind's own databases nest it; the public-domain ones have it on top.
@@ -235,6 +236,11 @@ impl Visitors {
             }
             code => code.unwrap_or_default().into(),
         }
+    }
+
+    /// What kind of machine a browser runs on that says this of itself.
+    pub(crate) fn device(&self, user_agent: &str) -> Device {
+        self.agent(&text(Some(user_agent.as_bytes()), USER_AGENT_LIMIT)).device
     }
 
     fn agent(&self, user_agent: &str) -> Agent {
@@ -278,7 +284,7 @@ fn text(value: Option<&[u8]>, limit: usize) -> Cow<'_, str> {
 }
 
 /// An address as proxies write it: alone, or with a port, or in brackets.
-fn parse_address(text: &str) -> Option<IpAddr> {
+pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
     let without_brackets = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     without_brackets
         .map_or(text, |(address, _)| address)
@@ -289,7 +295,10 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::customer::Customers;
 
     fn visitors() -> Visitors {
         let proxies = ["10.0.0.0/8", "2001:db8::/32", "127.0.0.1/32"].map(|network| network.parse().unwrap());
@@ -393,6 +402,9 @@ mod tests {
         assert_eq!(country("203.0.113.77"), "US");
         assert_eq!(country("2001:db8::1"), "");
         assert_eq!(self::visitors().country([93, 184, 216, 34].into()), "");
+        let customers = Customers::new(Arc::new(visitors), &secret);
+        assert_eq!(customers.country([93, 184, 216, 34].into()).as_deref(), Some("DE"));
+        assert_eq!(customers.country("2001:db8::1".parse().unwrap()), None);
     }
 
     #[track_caller]

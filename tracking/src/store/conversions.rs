@@ -1,16 +1,21 @@
 //! Conversions, every move they made, and who shares the credit for them.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, ConversionId, Currency, LinkId, Money, SessionId,
     campaign::EventKind,
+    click::Device,
     conversion::{ConversionStatus, ReversalReason},
+    fraud::evidence::KeyedHash,
 };
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{named, whole};
+use crate::customer::Customer;
 
 /// A conversion as far as its further life is concerned.
 #[derive(Debug, Clone)]
@@ -192,6 +197,8 @@ pub struct Particulars {
     pub coupon: Option<String>,
     /// Where the customer bought, ISO 3166.
     pub country: Option<String>,
+    /// Who the customer was, hidden.
+    pub customer: Customer,
     /// Fields of the report that are not ours.
     pub metadata: Map<String, Value>,
     /// What makes a second report a duplicate; none when every report is a conversion of its own.
@@ -204,13 +211,16 @@ pub async fn insert(
     conversion: &Conversion,
     particulars: &Particulars,
 ) -> Result<(), sqlx::Error> {
+    let customer = &particulars.customer;
+    let bytes = |hash: Option<KeyedHash>| hash.map(|hash| hash.0.to_vec());
     sqlx::query!(
         "INSERT INTO conversions
              (id, advertiser_id, campaign_id, event, event_kind, status, reason, click_id, session_id, link_id,
               affiliate_id, order_id, external_id, customer_id, coupon, country, amount_minor, reversed_minor,
-              currency, metadata, duplicate_key, occurred_at, received_at, updated_at)
+              currency, metadata, duplicate_key, occurred_at, received_at, updated_at, address_hash, network, device,
+              device_hash, email_hash, email_domain, account_hash)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                 $22, $23, $23)",
+                 $22, $23, $23, $24, $25::text::cidr, $26, $27, $28, $29, $30)",
         conversion.id.uuid(),
         conversion.advertiser.uuid(),
         conversion.campaign.uuid(),
@@ -234,10 +244,52 @@ pub async fn insert(
         particulars.duplicate_key,
         conversion.occurred_at,
         conversion.received_at,
+        bytes(customer.address_hash),
+        customer.network.map(written),
+        customer.device.map(Device::name),
+        bytes(customer.device_hash),
+        bytes(customer.email_hash),
+        customer.email_domain,
+        bytes(customer.account_hash),
     )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Who the customer of a conversion was, hidden; none when there is no such conversion.
+pub async fn customer(db: &mut PgConnection, id: ConversionId) -> Result<Option<Customer>, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT address_hash, host(network) AS network, device, device_hash, email_hash, email_domain, account_hash
+         FROM conversions
+         WHERE id = $1",
+        id.uuid(),
+    )
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Customer {
+        address_hash: keyed(row.address_hash)?,
+        network: row.network.as_deref().map(named).transpose()?,
+        device: row.device.as_deref().map(named).transpose()?,
+        device_hash: keyed(row.device_hash)?,
+        email_hash: keyed(row.email_hash)?,
+        email_domain: row.email_domain,
+        account_hash: keyed(row.account_hash)?,
+    }))
+}
+
+fn keyed(bytes: Option<Vec<u8>>) -> Result<Option<KeyedHash>, sqlx::Error> {
+    let hash = |bytes: Vec<u8>| <[u8; 16]>::try_from(&*bytes).map(KeyedHash);
+    bytes.map(hash).transpose().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// A network as the database reads it.
+fn written(network: IpAddr) -> String {
+    match network {
+        IpAddr::V4(four) => format!("{four}/24"),
+        IpAddr::V6(six) => format!("{six}/48"),
+    }
 }
 
 /// Stores what changes in a conversion's life: status, reason, amount, and how much was taken back.

@@ -98,7 +98,7 @@ pub async fn insert_key(
 /// An answer that was given to a signed message.
 #[derive(Debug, Clone)]
 pub struct Answered {
-    /// SHA-256 of what the message said.
+    /// Keyed hash of what the message said.
     pub fingerprint: Vec<u8>,
     /// The HTTP status of the answer.
     pub status: i32,

@@ -7,6 +7,7 @@ use domain::{
 };
 use serde_json::Value;
 use sqlx::PgPool;
+use tracking::{customer::Customer, store::conversions};
 
 pub struct Seed<'a> {
     pub pool: &'a PgPool,
@@ -295,4 +296,65 @@ pub async fn break_first_waiting(pool: &PgPool) {
 pub async fn raise(pool: &PgPool, code: &str) -> sqlx::Error {
     let query = format!("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$");
     sqlx::raw_sql(sqlx::AssertSqlSafe(query)).execute(pool).await.unwrap_err()
+}
+
+/// What is kept of a conversion's customer, in one line.
+pub async fn customer(pool: &PgPool, id: ConversionId) -> String {
+    sqlx::query_scalar(
+        "SELECT concat_ws(' ', encode(address_hash, 'hex'), network, country, device, encode(device_hash, 'hex'),
+                encode(email_hash, 'hex'), email_domain, encode(account_hash, 'hex'))
+         FROM conversions WHERE id = $1",
+    )
+    .bind(id.uuid())
+    .fetch_one(pool)
+    .await
+    .unwrap()
+}
+
+/// The same as whoever decides about it reads it.
+pub async fn read_customer(pool: &PgPool, id: ConversionId) -> Customer {
+    conversions::customer(&mut *pool.acquire().await.unwrap(), id).await.unwrap().unwrap()
+}
+
+/// Every row of every table as text.
+pub async fn everything(pool: &PgPool) -> String {
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    let mut all = String::new();
+    for table in tables {
+        let query = format!("SELECT coalesce(string_agg(it::text, ' '), '') FROM {table} AS it");
+        let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(pool).await.unwrap();
+        all += &rows;
+    }
+    all
+}
+
+/// Stores a conversion as the release before the customers' columns does.
+pub async fn insert_as_before(pool: &PgPool, id: ConversionId, like: ConversionId) {
+    sqlx::query(
+        "INSERT INTO conversions
+             (id, advertiser_id, campaign_id, event, event_kind, status, amount_minor, currency, metadata, occurred_at,
+              received_at, updated_at)
+         SELECT $1, advertiser_id, campaign_id, event, event_kind, status, amount_minor, currency, metadata,
+                occurred_at, received_at, updated_at
+         FROM conversions
+         WHERE id = $2",
+    )
+    .bind(id.uuid())
+    .bind(like.uuid())
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+/// Keeps the fingerprints of all messages as the release before did: without a key.
+pub async fn fingerprint_as_before(pool: &PgPool, text: &str) {
+    sqlx::query("UPDATE postback_messages SET fingerprint = sha256(convert_to($1, 'UTF8'))")
+        .bind(text)
+        .execute(pool)
+        .await
+        .unwrap();
 }

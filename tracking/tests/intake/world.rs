@@ -1,6 +1,6 @@
 //! A small program of one shop and three partners, and its voice: signed postbacks.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router,
@@ -19,13 +19,25 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracking::{
+    customer::Customers,
     intake::{self, Act, Intake, keys, seal::Sealer},
     problem,
+    redirect::visitor::Visitors,
     secret::Secret,
     store::ledger,
 };
 
 use crate::store::{self, Seed};
+
+/// The secret of every installation here.
+pub fn secret() -> Secret {
+    Secret::new(&"the installation's secret".repeat(2)).unwrap()
+}
+
+static CUSTOMERS: LazyLock<Arc<Customers>> = LazyLock::new(|| {
+    let visitors = Visitors::new(Vec::new(), None, &secret());
+    Arc::new(Customers::new(Arc::new(visitors), &secret()))
+});
 
 pub struct World {
     pub database: Arc<TestDatabase>,
@@ -83,7 +95,7 @@ impl World {
         aliases: Value,
     ) -> Self {
         let (clock, chance) = (Clock::standing_at(start), Chance::seeded(seed));
-        let sealer = Sealer::new(&Secret::new(&"the installation's secret".repeat(2)).unwrap());
+        let sealer = Sealer::new(&secret());
         let intake = Intake {
             pool: database.pool().clone(),
             clock: clock.clone(),
@@ -105,7 +117,8 @@ impl World {
         seeds.link(ann_link, ann, campaign).await;
         seeds.link(bob_link, bob, campaign).await;
         let key = SigningKey::hmac_from(chance.bytes());
-        let router = intake::router(intake.clone()).layer(middleware::from_fn(problem::complete));
+        let router = intake::router(intake.clone(), CUSTOMERS.clone());
+        let router = router.layer(middleware::from_fn(problem::complete));
         let world =
             Self { database, intake, router, key, advertiser, campaign, boss, ann, bob, ann_link, bob_link };
         world.add_key(&world.key.verifying_key()).await;

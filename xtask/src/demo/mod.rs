@@ -4,6 +4,7 @@ mod book;
 mod past;
 mod program;
 mod rates;
+mod scores;
 mod summary;
 mod traffic;
 
@@ -84,9 +85,11 @@ async fn show(options: &Options) -> Result<()> {
     let stored = wait_until_stored(&database_url, &sent).await?;
     let found = summary::check(&client, &program, &sent, stored).await?;
     let told = rates::change(&client, &program, &clock).await?;
+    let suspected = scores::check(&client, sent.conversions).await?;
     println!("{}", past::simulate(&folder, options.seed)?);
     println!("{}", summary::tell(&sent, &found, &cluster.base_url(), &cluster.api_key));
     println!("{told}");
+    println!("{suspected}");
 
     if !options.once {
         println!("Staying up; Ctrl-C stops it.");

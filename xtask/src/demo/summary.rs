@@ -114,6 +114,7 @@ pub fn tell(sent: &Sent, found: &Found, base: &str, key: &str) -> String {
         "\nAPI            {base}/api/v1  (described at {base}/api/openapi.json)\n\
          metrics        {base}/metrics\n\
          a key to try   {key}\n\
-         try it         curl -H 'Authorization: Bearer {key}' '{base}/api/v1/commissions?limit=2'\n"
+         try it         curl -H 'Authorization: Bearer {key}' '{base}/api/v1/commissions?limit=2'\n\
+         fraud          curl -H 'Authorization: Bearer {key}' '{base}/api/v1/scores?decision=hold&limit=2'\n"
     )
 }

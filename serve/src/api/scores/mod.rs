@@ -11,7 +11,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    AffiliateId, CampaignId, ClickId, ConversionId, Money, ScoreId,
+    AffiliateId, CampaignId, ConversionId, Money, ScoreId,
     click::Device,
     event::Conversion,
     fraud::{
@@ -21,6 +21,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use tracking::intake::Postback;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -30,12 +31,12 @@ use super::{
     gate::Caller,
     listing::{Listing, Page, Paging},
     once::Once,
-    text::{Country, CouponCode, EventName, Label},
+    reports::NewConversion,
 };
 use crate::{
     app::App,
     scoring::{
-        Because, Looked, Record, look,
+        Because, Looked, Record,
         settings::{InForce, Mode},
     },
     store::{
@@ -59,32 +60,18 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(one))
 }
 
-/// A conversion to be scored: one that is stored, by its id alone; or one that is not, by what is known of it.
+/// A conversion to be scored: one that is stored, by its id alone; or a report of one, as it would be sent to `/conversions`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConversionToScore {
     /// A conversion that is stored.
     conversion_id: Option<ConversionId>,
+    /// A report that nothing is taken in of.
+    report: Option<NewConversion>,
     /// In which campaign; that of the click when absent.
     campaign_id: Option<CampaignId>,
-    /// The click that led to it, if it is stored.
-    click_id: Option<ClickId>,
     /// Who would be credited; whoever's click it is when absent.
     affiliate_id: Option<AffiliateId>,
-    /// Which of the campaign's events it is; the first when absent.
-    event: Option<EventName>,
-    /// What it is worth; nothing when absent.
-    amount: Option<Money>,
-    /// When it happened; now when absent.
-    occurred_at: Option<DateTime<Utc>>,
-    /// The advertiser's number of the order.
-    order_id: Option<Label>,
-    /// The advertiser's name for the customer.
-    customer_id: Option<Label>,
-    /// The promo code that was used.
-    coupon: Option<CouponCode>,
-    /// Where the customer bought.
-    country: Option<Country>,
 }
 
 /// Conversions that are scored together.
@@ -209,7 +196,8 @@ async fn score(app: State<App>, once: Once<ConversionsToScore>) -> Result<Respon
     let (in_force, actor, at) = (app.scorer.in_force(), by.key.to_string(), app.clock.now());
     let mut scores = Vec::with_capacity(conversions.len());
     for (place, asked) in conversions.iter().enumerate() {
-        let (id, looked) = asked.find(&mut effect, &app, place, at).await?;
+        let within = |failure: Failure| failure.within(&format!("/conversions/{place}"));
+        let (id, looked) = asked.find(&mut effect, &app, at).await.map_err(within)?;
         let record = app.scorer.decide(&looked, &in_force).await;
         let new = NewScore { conversion: id, actor: &actor, ..app.scorer.note(&record, &in_force) };
         store::fraud::insert(&mut effect, &new).await?;
@@ -272,99 +260,85 @@ impl ConversionToScore {
         &self,
         db: &mut PgConnection,
         app: &App,
-        place: usize,
         at: DateTime<Utc>,
     ) -> Result<(Option<ConversionId>, Looked), Failure> {
-        let wrong = |field: &str, detail: &str| {
-            Failure::unprocessable(format!("/conversions/{place}/{field}"), detail)
-        };
-        let Some(id) = self.conversion_id else {
-            let conversion = self.as_told(db, app, place, at).await?;
-            return Ok((None, look(db, conversion, at).await?));
-        };
-        if !self.says_only_its_id() {
-            return Err(wrong(
-                "conversion_id",
-                "a conversion that is stored is scored as it is: say nothing else of it",
-            ));
+        match (self.conversion_id, &self.report) {
+            (Some(id), None) if self.campaign_id.is_none() && self.affiliate_id.is_none() => {
+                let conversion = stored::conversion(db, id).await?;
+                let unknown = || Failure::unprocessable("/conversion_id", "no such conversion");
+                Ok((Some(id), app.scorer.look(db, conversion.ok_or_else(unknown)?, at).await?))
+            }
+            (Some(_), _) => {
+                let detail = "a conversion that is stored is scored as it is: say nothing else of it";
+                Err(Failure::unprocessable("/conversion_id", detail))
+            }
+            (None, Some(report)) => {
+                let postback = report.postback(app).map_err(|failure| failure.within("/report"))?;
+                let conversion = self.as_reported(db, app, postback, at).await?;
+                Ok((None, app.scorer.look(db, conversion, at).await?))
+            }
+            (None, None) => {
+                Err(Failure::unprocessable("", "name a conversion_id, or give the report of a conversion"))
+            }
         }
-        let conversion = stored::conversion(db, id).await?;
-        let conversion = conversion.ok_or_else(|| wrong("conversion_id", "no such conversion"))?;
-        Ok((Some(id), look(db, conversion, at).await?))
     }
 
-    fn says_only_its_id(&self) -> bool {
-        let Self { conversion_id: _, campaign_id, click_id, affiliate_id, event, amount, .. } = self;
-        let Self { occurred_at, order_id, customer_id, coupon, country, .. } = self;
-        campaign_id.is_none()
-            && click_id.is_none()
-            && affiliate_id.is_none()
-            && event.is_none()
-            && amount.is_none()
-            && occurred_at.is_none()
-            && order_id.is_none()
-            && customer_id.is_none()
-            && coupon.is_none()
-            && country.is_none()
-    }
-
-    /// A conversion that is not stored, as it would be if it were.
-    async fn as_told(
+    /// A conversion that is not stored, as it would be if its report were taken in.
+    async fn as_reported(
         &self,
         db: &mut PgConnection,
         app: &App,
-        place: usize,
+        postback: Postback,
         at: DateTime<Utc>,
     ) -> Result<Conversion, Failure> {
-        let wrong = |field: &str, detail: &str| {
-            Failure::unprocessable(format!("/conversions/{place}/{field}"), detail)
-        };
-        let click = match self.click_id {
+        let wrong = |place: &str, detail: &str| Failure::unprocessable(place, detail);
+        let click = match postback.click_id {
             Some(id) => {
                 let click = store::lake::click(db, id).await?;
-                Some(click.ok_or_else(|| wrong("click_id", "no such click is stored"))?)
+                Some(click.ok_or_else(|| wrong("/report/click_id", "no such click is stored"))?)
             }
             None => None,
         };
         let campaign = self.campaign_id.or(click.as_ref().map(|click| click.campaign_id));
-        let campaign = campaign.ok_or_else(|| wrong("campaign_id", "it is needed when no click is named"))?;
+        let campaign =
+            campaign.ok_or_else(|| wrong("/campaign_id", "it is needed when no click is named"))?;
         if click.as_ref().is_some_and(|click| click.campaign_id != campaign) {
-            return Err(wrong("click_id", "is a click of another campaign"));
+            return Err(wrong("/report/click_id", "is a click of another campaign"));
         }
-        let found = store::campaigns::find(db, campaign, None).await?;
-        let found = found.ok_or_else(|| wrong("campaign_id", "no such campaign"))?;
-        let named = |name: &EventName| found.events.iter().find(|event| event.name == name.as_str());
-        let event = self.event.as_ref().map_or_else(|| found.events.first(), named);
-        let event = event.ok_or_else(|| wrong("event", "is not one of the campaign's"))?;
-        let affiliate = self.affiliate_id.or(click.as_ref().map(|click| click.affiliate_id));
+        let campaign = store::campaigns::find(db, campaign, None).await?;
+        let campaign = campaign.ok_or_else(|| wrong("/campaign_id", "no such campaign"))?;
         if let Some(id) = self.affiliate_id
             && store::affiliates::find(db, id, None).await?.is_none()
         {
-            return Err(wrong("affiliate_id", "no such affiliate"));
+            return Err(wrong("/affiliate_id", "no such affiliate"));
         }
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let named = |name: &String| campaign.events.iter().find(|event| event.name == *name);
+        let event = postback.event.as_ref().map_or_else(|| campaign.events.first(), named);
+        let event = event.ok_or_else(|| wrong("/report/event", "is not one of the campaign's"))?;
+        let amount = postback.money(campaign.currency);
+        let amount = amount.map_err(|error| wrong("/report/amount", &error.to_string()))?;
         Ok(Conversion {
             id: ConversionId::new_at(at, &app.chance),
-            occurred_at_us: self.occurred_at.unwrap_or(at).timestamp_micros(),
-            campaign,
-            advertiser: found.advertiser_id,
+            occurred_at_us: postback.occurred_at.unwrap_or(at).timestamp_micros(),
+            campaign: campaign.id,
+            advertiser: campaign.advertiser_id,
             name: event.name.clone(),
             kind: event.kind,
-            amount: self.amount.unwrap_or(Money::zero(found.currency)),
-            click: self.click_id,
-            session: click.as_ref().map(|click| click.session_id),
+            amount: amount.unwrap_or(Money::zero(campaign.currency)),
+            click: postback.click_id,
+            session: click.as_ref().map(|click| click.session_id).or(postback.session_id),
             link: click.as_ref().map(|click| click.link_id),
-            affiliate,
-            order_id: text(self.order_id.as_ref().map(Label::as_str)),
-            customer: text(self.customer_id.as_ref().map(Label::as_str)),
-            coupon: text(self.coupon.as_ref().map(CouponCode::as_str)),
-            address_hash: None,
-            network: None,
-            country: text(self.country.as_ref().map(Country::as_str)),
-            device: Device::Unknown,
-            device_id: String::new(),
-            email_hash: None,
-            email_domain: String::new(),
+            affiliate: self.affiliate_id.or(click.as_ref().map(|click| click.affiliate_id)),
+            order_id: postback.order_id.unwrap_or_default(),
+            customer: postback.customer_id.unwrap_or_default(),
+            coupon: postback.coupon.unwrap_or_default(),
+            country: postback.country.unwrap_or_default(),
+            address_hash: postback.customer.address_hash.map(|hash| hash.0),
+            network: postback.customer.network,
+            device: postback.customer.device.unwrap_or(Device::Unknown),
+            device_id: postback.customer.device_hash.map_or_else(String::new, |hash| hash.to_string()),
+            email_hash: postback.customer.email_hash.map(|hash| hash.0),
+            email_domain: postback.customer.email_domain.unwrap_or_default(),
         })
     }
 }

@@ -1,22 +1,32 @@
 //! What the database stored is in the lake: all of it, once, with both times, whenever the export was cut off.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ClickId, EventId, LinkId,
     click::{Click, Device, Tags},
     event::{Event, Impression, Kind, Known, Visit},
+    signature::{SigningKey, standard},
 };
 use features::lake::Lake;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::sleep;
-use tracking::store::{clicks, impressions};
+use tower::ServiceExt;
+use tracking::{
+    postback_routes,
+    redirect::visitor::{Said, Visitors},
+    store::{clicks, impressions},
+};
 
 use super::{Export, Forget, export};
 use crate::{
-    api::testing::Api,
+    api::testing::{Api, secret},
     jobs::{Choices, Workbench, once},
     store::lake::{MEMORY, moment},
 };
@@ -366,6 +376,61 @@ async fn what_became_of_a_conversion_is_events_with_ids_of_their_own() {
         .collect();
     again.sort_by_key(|known| (known.event.occurred_at_us(), known.event.kind()));
     assert_eq!(again, events);
+}
+
+/// A click of a telephone at this address, as a tracker sees it.
+fn seen(world: &World, address: IpAddr) -> Click {
+    let visitors = Visitors::new(Vec::new(), None, &secret());
+    let said = Said::by([("user-agent", PHONE.as_bytes())]);
+    let visitor = visitors.describe(Some(address), &said, visitors.recognize(&Method::GET, &said).unwrap());
+    let (address_hash, network, device) = (visitor.address_hash, visitor.network, visitor.device);
+    Click { address_hash, network, device, ..world.click() }
+}
+
+const PHONE: &str = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 \
+                     Mobile Safari/537.36";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whom_a_signed_postback_reports_the_lake_knows_as_its_click() {
+    let world = World::new().await;
+    let api = &world.api;
+    let click = seen(&world, [203, 0, 113, 7].into());
+    world.store(std::slice::from_ref(&click)).await;
+    let keys = format!("/api/v1/advertisers/{}/signing-keys", world.advertiser);
+    let key = api.made(&keys, json!({"algorithm": "hmac_sha256"})).await;
+    let key = SigningKey::parse(key["secret"].as_str().unwrap()).unwrap();
+    let shop = postback_routes(api.workbench().intake, api.app.customers.clone());
+    for (order, email, address) in
+        [("N-1", "A.b+tag@gmail.com", "203.0.113.7"), ("N-2", "ab@gmail.com", "203.0.113.8")]
+    {
+        let body = json!({"click_id": click.id, "amount": "5", "order_id": order, "ip": address, "email": email,
+            "device_id": "one machine", "user_agent": PHONE, "country": "DE"});
+        let body = body.to_string();
+        let signature = standard::sign(&key, order, world.now(), body.as_bytes()).unwrap();
+        let request = Request::post(format!("/postback/{}", world.advertiser))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(standard::ID_HEADER, order)
+            .header(standard::TIMESTAMP_HEADER, world.now().timestamp())
+            .header(standard::SIGNATURE_HEADER, signature);
+        let answer = shop.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    world.export().await;
+    let mut orders: Vec<_> = world
+        .events(&[Kind::Conversion])
+        .into_iter()
+        .map(|known| if let Event::Conversion(order) = known.event { order } else { panic!("{known:?}") })
+        .collect();
+    orders.sort_by(|one, other| one.order_id.cmp(&other.order_id));
+    let [first, second] = &orders[..] else { panic!("{orders:?}") };
+    assert_eq!(first.address_hash, Some(click.address_hash));
+    assert!(second.address_hash.is_some_and(|hash| hash != click.address_hash));
+    assert_eq!([first.network, second.network], [Some(click.network); 2]);
+    assert_eq!((first.email_hash, &*first.email_domain), (second.email_hash, "gmail.com"));
+    assert!(first.email_hash.is_some() && first.device_id.len() == 32);
+    assert_eq!((&first.device_id, first.device), (&second.device_id, Device::Mobile));
+    assert_eq!(click.device, Device::Mobile);
+    assert_eq!(first.country, "DE");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
