@@ -25,6 +25,7 @@ use crate::{
     host::Host,
     jobs::{Choices, Workbench, lake::Export, once},
     scoring::{Scorer, refresh},
+    store::lake::moment,
 };
 
 /// A shop, its campaign, and a partner.
@@ -80,12 +81,18 @@ impl World {
         id
     }
 
-    /// Waits until the state knows everything that is stored: other tests use the server too.
+    /// Waits until the state knows everything that is stored: transactions of other tests on the server go before.
     async fn catch_up(&self) {
         let state = self.scorer().state();
+        let mut db = self.api.app.db.acquire().await.unwrap();
+        let mine: i64 = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
+            .fetch_one(&mut *db)
+            .await
+            .unwrap();
         for _ in 0..2_000 {
-            state.catch_up(&mut self.api.app.db.acquire().await.unwrap()).await.unwrap();
-            if state.standing().as_of.is_some() && state.standing().waiting == 0 {
+            let has_ended = mine < moment(&mut db).await.unwrap().oldest_open;
+            state.catch_up(&mut db).await.unwrap();
+            if has_ended && state.standing().as_of.is_some() && state.standing().waiting == 0 {
                 return;
             }
             sleep(Duration::from_millis(10)).await;
@@ -284,7 +291,17 @@ async fn what_cannot_be_scored_is_named() {
         problems.push(answer.problem());
     }
     problems.push(world.api.post("/api/v1/score/conversions", json!({"conversions": []})).await.problem());
-    insta::assert_snapshot!(problems.join("\n"), @"");
+    insta::assert_snapshot!(problems.join("\n"), @r#"
+    422 unprocessable:  [/conversions/0: name a conversion_id, or give the report of a conversion]
+    422 unprocessable:  [/conversions/0/conversion_id: no such conversion]
+    422 unprocessable:  [/conversions/0/conversion_id: a conversion that is stored is scored as it is: say nothing else of it]
+    422 unprocessable:  [/conversions/0/campaign_id: it is needed when no click is named]
+    422 unprocessable:  [/conversions/0/report/click_id: no such click is stored]
+    422 unprocessable:  [/conversions/0/report/event: is not one of the campaign's]
+    422 unprocessable:  [/conversions/0/report/ip: must be the customer's IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7] [/conversions/0/report/amount: "ten" is not a decimal amount such as 49.99]
+    422 unprocessable:  [/conversions/0/report/click_id: is a click of another campaign]
+    422 unprocessable:  [/conversions: there are 0; send 1 to 1000 at once]
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
