@@ -252,7 +252,10 @@ mod tests {
     use domain::signature::canonical::Query;
 
     use super::*;
-    use crate::{customer::tests::CUSTOMERS, intake::fields::Sent};
+    use crate::{
+        customer::tests::CUSTOMERS,
+        intake::fields::{FIELDS, Sent},
+    };
 
     fn read(query: &str) -> Result<Postback, Vec<FieldError>> {
         let query = Query::parse(query).unwrap();
@@ -285,6 +288,23 @@ mod tests {
         let older: Postback = serde_json::from_str(include_str!("postback-1.json")).unwrap();
         let newer = read(COMPLETE).unwrap();
         assert_eq!(older, Postback { format: 1, customer: Customer::default(), ..newer });
+    }
+
+    #[test]
+    fn nothing_about_a_customer_is_kept_or_repeated_as_it_came() {
+        for field in FIELDS.iter().filter(|field| field.is_hidden) {
+            for name in field.aliases.iter().chain([&field.name]) {
+                for name in [(*name).to_owned(), name.to_uppercase()] {
+                    for said in ["203.0.113.77", "secretive@mail.example", "secretive"] {
+                        let told = match read(&format!("order_id=A&{name}={said}")) {
+                            Ok(postback) => serde_json::to_string(&postback).unwrap(),
+                            Err(errors) => format!("{errors:?}"),
+                        };
+                        assert!(!told.contains(said), "{name}={said} is told: {told}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
