@@ -178,7 +178,9 @@ fn is_no_letter_of_a_name(letter: char) -> bool {
 fn is_domain(domain: &str) -> bool {
     let is_letter = |letter: char| letter.is_alphanumeric() || letter == '-';
     let is_label = |label: &str| !label.is_empty() && label.chars().all(is_letter);
-    domain.len() <= MAIL_LIMIT && domain.contains('.') && domain.split('.').all(is_label)
+    // What ends in digits is an address of a machine.
+    let is_named = domain.rsplit_once('.').is_some_and(|(_, top)| top.contains(char::is_alphabetic));
+    domain.len() <= MAIL_LIMIT && is_named && domain.split('.').all(is_label)
 }
 
 /// The bytes of a SHA-256 in hexadecimal digits.
@@ -260,11 +262,12 @@ pub(crate) mod tests {
             "ana@mail\u{0}.example",
             "ana@mail..example",
             "ana@mail.example/path",
+            "ana@203.0.113.7",
             &format!("{}@mail.example", "a".repeat(MAIL_LIMIT)),
         ] {
             assert_eq!(mail(text), None, "{text:?}");
         }
-        for text in ["", "mail", "a@mail.example", "mail.example/x", "mail example.com"] {
+        for text in ["", "mail", "a@mail.example", "mail.example/x", "mail example.com", "203.0.113.7"] {
             assert!(mail_domain(text).is_err(), "{text:?}");
         }
         for text in ["", "ab@gmail.com", &hex("a")[1..], &"é".repeat(32), &format!("{}g", &hex("a")[1..])] {

@@ -241,6 +241,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_release_before_kept_without_a_key_is_known_again() {
+        let api = Api::start().await;
+        let first = post(&api, "one", &ana()).await;
+        let kept = "UPDATE idempotency_keys SET fingerprint = sha256(convert_to($1, 'UTF8')) WHERE fingerprint <> sha256(convert_to($1, 'UTF8'))";
+        // Within the API its version is not part of the path.
+        let request = format!("POST {}\n{}", PATH.trim_start_matches("/api/v1"), ana());
+        let changed = sqlx::query(kept).bind(request).execute(&api.app.db).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1, "it is kept with a key now");
+        let repeat = post(&api, "one", &ana()).await;
+        assert_eq!((&repeat.text, repeat.header("idempotent-replayed")), (&first.text, "true"));
+        let bo = json!({"name": "Bo", "email": "bo@bright.example"});
+        assert!(post(&api, "one", &bo).await.problem().starts_with("422 idempotency_key_reused"));
+    }
+
+    #[tokio::test]
     async fn what_was_refused_may_be_tried_again() {
         let api = Api::start().await;
         let taken = api.made(PATH, ana()).await;

@@ -317,6 +317,15 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_every_field_and_every_name_of_those_that_are_hidden() {
+        let manual = include_str!("../../../docs/postbacks.md");
+        let hidden = FIELDS.iter().filter(|field| field.is_hidden).flat_map(|field| field.aliases);
+        for name in FIELDS.iter().map(|field| &field.name).chain(hidden) {
+            assert!(manual.contains(&format!("`{name}`")), "docs/postbacks.md lacks {name}");
+        }
+    }
+
+    #[test]
     fn every_alias_stands_for_its_field() {
         for field in FIELDS {
             for name in field.aliases.iter().chain([&field.name]) {

@@ -247,18 +247,26 @@ fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use domain::signature::canonical::Query;
 
     use super::*;
-    use crate::{customer::tests::CUSTOMERS, intake::fields::Sent};
+    use crate::{
+        customer::tests::CUSTOMERS,
+        intake::fields::{FIELDS, Sent},
+        redirect::visitor::{Visitors, tests::geography},
+    };
 
     fn read(query: &str) -> Result<Postback, Vec<FieldError>> {
+        read_by(query, &CUSTOMERS)
+    }
+
+    fn read_by(query: &str, customers: &Customers) -> Result<Postback, Vec<FieldError>> {
         let query = Query::parse(query).unwrap();
         let parameters = query.pairs().map(|(name, text)| (name.to_owned(), Sent::Text(text.to_owned())));
         let fields = Fields::sort(parameters.collect(), &BTreeMap::new()).unwrap();
-        Postback::read(fields, DateTime::from_timestamp(1_769_947_200, 0).unwrap(), &CUSTOMERS)
+        Postback::read(fields, DateTime::from_timestamp(1_769_947_200, 0).unwrap(), customers)
     }
 
     fn refused(query: &str) -> String {
@@ -288,11 +296,40 @@ mod tests {
     }
 
     #[test]
+    fn nothing_about_a_customer_is_kept_or_repeated_as_it_came() {
+        for field in FIELDS.iter().filter(|field| field.is_hidden) {
+            for name in field.aliases.iter().chain([&field.name]) {
+                for name in [(*name).to_owned(), name.to_uppercase()] {
+                    for said in ["203.0.113.77", "secretive@mail.example", "secretive"] {
+                        let told = match read(&format!("order_id=A&{name}={said}")) {
+                            Ok(postback) => serde_json::to_string(&postback).unwrap(),
+                            Err(errors) => format!("{errors:?}"),
+                        };
+                        assert!(!told.contains(said), "{name}={said} is told: {told}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_customer_who_is_named_by_an_address_is_named_by_its_hash() {
         let named = |name: &str| read(&format!("customer_id={name}")).unwrap().customer_id.unwrap();
         assert_eq!(named("C-17"), "C-17");
         assert_eq!(named("A.b@gmail.com"), named("ab%2Bsale@googlemail.com"));
         assert!(!named("ab@gmail.com").contains('@'));
+    }
+
+    #[test]
+    fn a_country_that_is_not_told_is_that_of_the_address() {
+        let secret = "a secret for tests, nothing but tests".parse().unwrap();
+        let visitors = Visitors::new(Vec::new(), Some(geography()), &secret);
+        let customers = Customers::new(Arc::new(visitors), &secret);
+        let country = |query: &str| read_by(query, &customers).unwrap().country;
+        assert_eq!(country("ip=93.184.216.34").as_deref(), Some("DE"));
+        assert_eq!(country("ip=93.184.216.34&country=fr").as_deref(), Some("FR"));
+        assert_eq!(country("ip=2001%3Adb8%3A%3A1"), None);
+        assert_eq!(country("order_id=A"), None);
     }
 
     #[test]

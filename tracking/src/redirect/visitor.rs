@@ -294,7 +294,7 @@ pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
@@ -366,7 +366,7 @@ mod tests {
     }
 
     /// A database of two halves of the world: the shape of the public-domain files, and MaxMind's.
-    fn geography() -> Reader<Vec<u8>> {
+    pub(crate) fn geography() -> Reader<Vec<u8>> {
         let text = |text: &str| [&[0x40 | text.len() as u8], text.as_bytes()].concat();
         let map = |pairs: &[(&str, Vec<u8>)]| {
             let body = pairs.iter().flat_map(|(name, value)| [text(name), value.clone()].concat());

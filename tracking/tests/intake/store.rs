@@ -313,7 +313,7 @@ pub async fn customer(pool: &PgPool, id: ConversionId) -> String {
 
 /// The same as whoever decides about it reads it.
 pub async fn read_customer(pool: &PgPool, id: ConversionId) -> Customer {
-    conversions::customer(&mut *pool.acquire().await.unwrap(), id).await.unwrap().unwrap()
+    conversions::customer(&mut pool.acquire().await.unwrap(), id).await.unwrap().unwrap()
 }
 
 /// Every row of every table as text.
