@@ -202,6 +202,10 @@ ids! {
     RateContractId = "rct", "rate contract";
     /// One decision about an affiliate's rate in a campaign.
     RateDecisionId = "rdc", "rate decision";
+    /// One list of who was recommended.
+    RecommendationId = "rec", "recommendation";
+    /// What somebody said of a pair that was recommended.
+    RecommendationFeedbackId = "rfb", "feedback";
     /// One event announced to the outside.
     EventId = "evt", "event";
     /// One visit of one browser, carried by the first-party cookie.

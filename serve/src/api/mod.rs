@@ -31,6 +31,7 @@ mod quotes;
 mod rate_contracts;
 mod rate_decisions;
 mod rates;
+mod recommendations;
 mod reports;
 mod signing_keys;
 #[cfg(test)]
@@ -85,6 +86,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     api_keys::routes,
     imports::routes,
     models::routes,
+    recommendations::routes,
 ];
 
 /// The API with its document.

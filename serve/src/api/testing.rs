@@ -34,6 +34,7 @@ use crate::{
     host::Host,
     jobs::{Choices, Workbench},
     key::{Key, Mode},
+    matching::Matching,
     scope::Scope,
     store::{self, api_keys::ApiKey},
 };
@@ -78,6 +79,7 @@ impl Api {
             sealer: Sealer::new(&secret()),
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
             models: Arc::new(Host::nowhere()),
+            matching: Arc::new(Matching::new(0.0)),
             uploads: None,
         };
         let mut api = Self::over(database, app, String::new());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
-    Money, PlanId, Rate, RateContractId, RateDecisionId, SessionId,
+    Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, SessionId,
     affiliate::{AffiliateStatus, PayoutMethod},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
@@ -81,7 +81,7 @@ macro_rules! columns {
 columns! {
     Uuid, |id| Ok(id.into()) => [
         AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, PlanId,
-        RateContractId, RateDecisionId, SessionId,
+        RateContractId, RateDecisionId, RecommendationId, SessionId,
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, CommissionWait, ConversionStatus, Currency, EventKind,

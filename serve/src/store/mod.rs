@@ -17,3 +17,4 @@ pub mod links;
 pub mod outbox;
 pub mod rate_contracts;
 pub mod rate_decisions;
+pub mod recommendations;

@@ -1,0 +1,1 @@
+//! Recommendations as teams, affiliates and data scientists see them.
