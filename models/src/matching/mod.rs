@@ -5,7 +5,10 @@
 //! graph itself is proved by, so that the two cannot differ.
 
 mod glance;
+mod quick;
 mod ranker;
+#[cfg(test)]
+mod tests;
 mod value;
 mod words;
 

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     mem,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use super::{
@@ -21,6 +21,8 @@ use crate::{
 
 /// So many candidates are looked at a second time, by trees; of more, those are that a first look finds best.
 const RERANKED: usize = 200;
+/// First looks at so many pairs are kept, 4 bytes each.
+const MOST_GLANCES: usize = 1 << 26;
 /// How many reasons are told at most.
 const TOLD: usize = 3;
 
@@ -34,9 +36,9 @@ pub struct Party {
     /// Those of them that the other side may have as well: the column, and the number there.
     pub(super) words: Vec<(u16, u32)>,
     /// Where the version has vectors, that of a stranger.
-    vector: Vec<f64>,
+    pub(super) vector: Vec<f64>,
     /// Whether anything is told.
-    is_told: bool,
+    pub(super) is_told: bool,
 }
 
 impl Party {
@@ -66,7 +68,16 @@ pub struct Reason {
 #[derive(Debug)]
 enum Kind {
     Vectors(Towers),
-    Value(Box<Reader>, Line),
+    Value(Box<Model>),
+}
+
+/// What pairs are worth, and what a first look at them says.
+#[derive(Debug)]
+struct Model {
+    reader: Reader,
+    line: Line,
+    /// Of each item with each user whom the version knows, as soon as it was asked for.
+    glances: Vec<OnceLock<Vec<f32>>>,
 }
 
 /// A version that is ready to rank.
@@ -97,7 +108,12 @@ impl Ranker {
         let numbers = [numbered(&matches.users), numbered(&matches.items)];
         let kind = match rule {
             Rule::Vectors(towers) => Kind::Vectors(towers),
-            Rule::Value(value) => Kind::Value(Box::new(Reader::new(value)), Line::default()),
+            Rule::Value(value) => {
+                let (reader, line) = (Reader::new(value), Line::default());
+                let items = matches.items.names.len();
+                let glances = (0..items).map(|_| OnceLock::new()).collect();
+                Kind::Value(Box::new(Model { reader, line, glances }))
+            }
         };
         let mut ranker = Self { matches, kind, users: Vec::new(), items: Vec::new(), numbers };
         let all = |part: Part, side: &Side| -> Vec<Arc<Party>> {
@@ -105,8 +121,8 @@ impl Ranker {
             (0..side.names.len()).map(known).map(Arc::new).collect()
         };
         let (users, items) = (all(Part::User, &ranker.matches.users), all(Part::Item, &ranker.matches.items));
-        if let Kind::Value(reader, line) = &mut ranker.kind {
-            *line = Line::drawn(reader, &users, &items);
+        if let Kind::Value(model) = &mut ranker.kind {
+            model.line = Line::drawn(&model.reader, &users, &items);
         }
         (ranker.users, ranker.items) = (users, items);
         ranker
@@ -121,7 +137,7 @@ impl Ranker {
     /// Whether scores are what pairs are expected to be worth.
     #[must_use]
     pub fn is_value(&self) -> bool {
-        matches!(self.kind, Kind::Value(..))
+        matches!(self.kind, Kind::Value(_))
     }
 
     fn side(&self, part: Part) -> &Side {
@@ -163,9 +179,9 @@ impl Ranker {
             || raw[numbers..].iter().any(|it| 0.5 <= *it);
         let (mut features, mut words, mut vector) = (Vec::new(), Vec::new(), Vec::new());
         match &self.kind {
-            Kind::Value(reader, _) => {
-                features = reader.features(part as usize, raw);
-                words = reader.words(part as usize, &features);
+            Kind::Value(model) => {
+                features = model.reader.features(part as usize, raw);
+                words = model.reader.words(part as usize, &features);
             }
             Kind::Vectors(towers) if part == Part::User => {
                 let told = if towers.newcomers.told.columns == 0 { &[][..] } else { raw };
@@ -184,11 +200,7 @@ impl Ranker {
     #[must_use]
     pub fn score(&self, user: &Party, item: &Party) -> Option<f64> {
         match &self.kind {
-            Kind::Value(reader, _) => {
-                let mut row = Vec::new();
-                reader.fill(&mut row, user, item);
-                Some(reader.worths(&row)[0])
-            }
+            Kind::Value(model) => model.reader.worths_with((Part::User, user), [item].into_iter()).pop(),
             Kind::Vectors(towers) => product(towers, user, item),
         }
     }
@@ -221,21 +233,27 @@ impl Ranker {
                     }
                 }
             }
-            Kind::Value(reader, line) => {
-                let mut rows = Vec::with_capacity(RERANKED * reader.names().len());
+            Kind::Value(model) => {
+                let known = if part == Part::Item { self.glances(model, one) } else { None };
                 let looked_at = looked_at(open, |other| {
+                    let seen = known.zip(others[other].number).map(|(known, it)| known[it as usize]);
                     let (user, item) = pair(other);
-                    line.of(reader, user, item)
+                    seen.map_or_else(|| model.line.of(&model.reader, user, item), f64::from)
                 });
-                for other in &looked_at {
-                    let (user, item) = pair(*other);
-                    reader.fill(&mut rows, user, item);
-                }
-                let worths = reader.worths(&rows);
+                let others = looked_at.iter().map(|other| &*others[*other]);
+                let worths = model.reader.worths_with((part, one), others);
                 looked_at.iter().zip(worths).for_each(|(other, worth)| best.offer(*other as u32, worth));
             }
         }
         best.into_list()
+    }
+
+    /// What a first look says of an item with each user whom the version knows; none where that takes too much room.
+    fn glances<'a>(&self, model: &'a Model, item: &Party) -> Option<&'a [f32]> {
+        let room = model.glances.len().saturating_mul(self.users.len());
+        let kept = model.glances.get(item.number? as usize).filter(|_| room <= MOST_GLANCES)?;
+        let look = |user: &Arc<Party>| model.line.of(&model.reader, user, item) as f32;
+        Some(kept.get_or_init(|| self.users.iter().map(look).collect()))
     }
 
     /// Why a pair has its score, the strongest first: the parts that add most, but none without which it would not be lower.
@@ -244,8 +262,8 @@ impl Ranker {
         let called = self.called();
         match &self.kind {
             Kind::Vectors(towers) => told_by_vectors(towers, (user, item), &self.matches.users, called),
-            Kind::Value(reader, _) => {
-                let mut row = Vec::new();
+            Kind::Value(model) => {
+                let (reader, mut row) = (&model.reader, Vec::new());
                 reader.fill(&mut row, user, item);
                 let worth = reader.worths(&row)[0];
                 let credits = reader.credits(&row);
@@ -270,8 +288,8 @@ impl Ranker {
         let Matches { usual, unit, .. } = &self.matches;
         let called = self.called();
         let mut words = Vec::new();
-        if let Kind::Value(reader, _) = &self.kind {
-            let shared = reader.shared(user, item);
+        if let Kind::Value(model) = &self.kind {
+            let shared = model.reader.shared(user, item);
             words.push(worth((score, &shared), (usual, item.number), (called[1], unit)));
         }
         words.extend(reasons.iter().map(|it| format!("{} +{:.3}", it.words, it.adds)));
@@ -318,7 +336,7 @@ impl Ranker {
         for proof in proofs {
             let wrong = match &self.kind {
                 Kind::Vectors(_) => self.differs_by_vectors(proof),
-                Kind::Value(reader, _) => self.differs_by_value(reader, proof),
+                Kind::Value(model) => self.differs_by_value(&model.reader, proof),
             };
             match wrong {
                 None => return Err("what proves the graph has other inputs and outputs than it".to_owned()),

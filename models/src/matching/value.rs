@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Matches, ranker::Party};
+use super::{
+    Matches,
+    quick::Quick,
+    ranker::{Part, Party},
+};
 use crate::graph::pairs::Pairs;
 
 /// How many columns a pair has for what is particular to either side.
@@ -50,6 +54,7 @@ pub(super) struct Reader {
     nodes: Vec<Node>,
     /// Of each feature of users and of items, which shared column it is of and its number there.
     places: [Vec<Option<(u16, u32)>>; 2],
+    quick: Option<Quick>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +138,9 @@ impl Reader {
             };
             shared.features[0].iter().for_each(|it| places[0][*it] = Some((column, number(*it))));
         }
-        Self { value, nodes, places }
+        let (shared, columns) = (value.pairs.shared.len(), value.names.len());
+        let quick = Quick::new(&value.trees, (columns - EFFECTS - shared, columns));
+        Self { value, nodes, places, quick }
     }
 
     pub(super) fn names(&self) -> &[String] {
@@ -231,6 +238,48 @@ impl Reader {
         worths
     }
 
+    /// What pairs of one with each of the others are worth; `part` is which side the one is on. The same numbers as those of
+    /// [`Self::worths`], in a fraction of the time.
+    pub(super) fn worths_with<'a>(
+        &self,
+        (part, one): (Part, &Party),
+        others: impl Iterator<Item = &'a Party>,
+    ) -> Vec<f64> {
+        let pair = |other: &'a Party| match part {
+            Part::User => (one, other),
+            Part::Item => (other, one),
+        };
+        let Some(quick) = &self.quick else {
+            let mut rows = Vec::new();
+            others.map(pair).for_each(|(user, item)| self.fill(&mut rows, user, item));
+            return self.worths(&rows);
+        };
+        let of_user = self.value.pairs.told[0].features.len();
+        let first = |is_user: bool| if is_user { 0 } else { of_user };
+        let (is_user, shared) = (part == Part::User, self.first_shared());
+        let effects = shared + self.value.pairs.shared.len();
+        // What is particular to the one is the same in all pairs.
+        let own = effects + usize::from(is_user);
+        let mut begun = quick.untold();
+        one.features.iter().for_each(|it| quick.ask(&mut begun, first(is_user) + *it as usize, 1.0));
+        let own_effects = &self.value.pairs.effects[usize::from(!is_user)];
+        quick.ask(&mut begun, own, one.number.map_or(0.0, |it| own_effects[it as usize]));
+        let mut left = begun.clone();
+        let worth = |other: &'a Party| {
+            let (user, item) = pair(other);
+            left.copy_from_slice(&begun);
+            other.features.iter().for_each(|it| quick.ask(&mut left, first(!is_user) + *it as usize, 1.0));
+            for (column, share) in (shared..).zip(self.agreement(user, item)) {
+                quick.ask(&mut left, column, share);
+            }
+            for (column, effect) in (effects..).zip(self.effects(user, item)).filter(|it| it.0 != own) {
+                quick.ask(&mut left, column, effect);
+            }
+            quick.sum(&left)
+        };
+        others.map(worth).collect()
+    }
+
     /// What each column of a pair adds, question by question on the way down the trees (Saabas 2014).
     pub(super) fn credits(&self, row: &[f64]) -> Vec<f64> {
         let mut credits = vec![0.0; row.len()];
@@ -248,6 +297,13 @@ impl Reader {
             }
         }
         credits
+    }
+
+    /// What is expected of a pair before anything is asked: what contributions add to.
+    #[cfg(test)]
+    pub(super) fn expected_of_all(&self) -> f64 {
+        let trees = &self.value.trees;
+        trees.base + trees.roots.iter().map(|root| trees.expected[*root as usize]).sum::<f64>()
     }
 
     /// What the pair would be worth without what a column says; a feature of one side goes with what it has in common.

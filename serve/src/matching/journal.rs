@@ -48,10 +48,14 @@ struct Inner {
 }
 
 impl Inner {
+    fn is_empty(&self) -> bool {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn take(&self) -> Vec<KeptList> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let rest = waiting.len().saturating_sub(AT_ONCE);
-        let after = waiting.split_off(waiting.len() - rest);
+        let count = AT_ONCE.min(waiting.len());
+        let after = waiting.split_off(count);
         let taken = std::mem::replace(&mut *waiting, after);
         METERS.waiting.fetch_sub(taken.len() as u64, Relaxed);
         taken
@@ -80,7 +84,17 @@ impl Journal {
 
     /// Writes all that waits; lists that the database does not take are tried once more, and then lost.
     pub async fn flush(&self, db: &PgPool) {
-        let _turn = self.0.turn.lock().await;
+        while !self.0.is_empty() {
+            let turn = self.0.turn.lock().await;
+            self.write_all(db).await;
+            // What came since then, and saw that it was somebody's turn, is looked for once more.
+            drop(turn);
+        }
+        // Whoever is at it has taken lists that are not there yet.
+        drop(self.0.turn.lock().await);
+    }
+
+    async fn write_all(&self, db: &PgPool) {
         loop {
             let lists = self.0.take();
             if lists.is_empty() {

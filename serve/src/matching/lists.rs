@@ -45,8 +45,8 @@ pub struct Asked<'a> {
     pub holds_campaigns: bool,
     /// What is true of the one.
     pub around: &'a Around,
-    /// Which others are asked for, by their places.
-    pub wanted: &'a dyn Fn(usize) -> bool,
+    /// Which others are asked for, by their places; all, unless told.
+    pub wanted: Option<&'a (dyn Fn(usize) -> bool + Sync)>,
     /// How many.
     pub limit: usize,
     /// The rate at which chance fills places.
@@ -101,8 +101,10 @@ impl Asked<'_> {
         let places = self.known.places(self.holds_campaigns);
         let around = self.around.had.iter().chain(&self.around.dismissed);
         around.filter_map(|id| places.get(id)).for_each(|place| open.remove(*place as usize));
-        let unwanted: Vec<usize> = open.iter().filter(|other| !(self.wanted)(*other)).collect();
-        unwanted.into_iter().for_each(|other| open.remove(other));
+        if let Some(wanted) = self.wanted {
+            let unwanted: Vec<usize> = open.iter().filter(|other| !wanted(*other)).collect();
+            unwanted.into_iter().for_each(|other| open.remove(other));
+        }
         open
     }
 

@@ -118,17 +118,17 @@ impl Records {
         if 0 < alike.affiliates {
             let shared = shared.iter().map(|(name, word)| format!("{name}={word}")).collect::<Vec<_>>();
             why.push(format!(
-                "{} of {} affiliates there have {} in common, and bring {} conversions for 1,000 clicks",
+                "{} in common with {} of the campaign's {} affiliates, who bring {} conversions for 1,000 clicks",
+                shared.join(", "),
                 alike.affiliates,
                 all.affiliates,
-                shared.join(", "),
                 thousand(alike.conversions / alike.clicks.max(1.0))
             ));
         }
         if 0 < all.affiliates {
             let brings = all.conversions / all.clicks.max(1.0);
             why.push(format!(
-                "the campaign has {} for 1,000 clicks of {} affiliates",
+                "the campaign has {} for 1,000 clicks, by {} in all",
                 thousand(brings),
                 all.affiliates
             ));

@@ -181,7 +181,7 @@ pub struct Earned {
     pub campaign_id: CampaignId,
     /// Whose links.
     pub affiliate_id: AffiliateId,
-    /// How many clicks were counted.
+    /// How many clicks were counted; an order by a coupon is one.
     pub clicks: i64,
     /// How many conversions.
     pub conversions: i64,
@@ -192,9 +192,10 @@ pub async fn earned(db: &mut PgConnection) -> sqlx::Result<Vec<Earned>> {
     sqlx::query_as!(
         Earned,
         r#"
-        SELECT campaign_id, affiliate_id, sum(clicks)::bigint AS "clicks!", sum(conversions)::bigint AS "conversions!"
+        SELECT campaign_id, affiliate_id, sum(greatest(clicks, conversions))::bigint AS "clicks!",
+               sum(conversions)::bigint AS "conversions!"
         FROM links
-        WHERE 0 < clicks
+        WHERE 0 < clicks + conversions
         GROUP BY campaign_id, affiliate_id
         ORDER BY campaign_id, affiliate_id
         "#

@@ -47,6 +47,7 @@ pub enum Holds {
 #[into_params(parameter_in = Query)]
 pub struct LogWanted {
     /// What the lists hold; campaigns, unless told.
+    #[param(inline)]
     holds: Option<Holds>,
     /// Lists from this day on; the last thirty days, unless told.
     from: Option<Day>,

@@ -90,6 +90,12 @@ pub struct CampaignsWanted {
     advertiser_id: Option<AdvertiserId>,
 }
 
+impl CampaignsWanted {
+    fn is_any(&self) -> bool {
+        self.currency.is_some() || self.advertiser_id.is_some()
+    }
+}
+
 /// Which affiliates are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +110,12 @@ pub struct AffiliatesWanted {
     traffic_source: Option<Label>,
     /// Only those who publish this.
     content_type: Option<Label>,
+}
+
+impl AffiliatesWanted {
+    fn is_any(&self) -> bool {
+        self.country.is_some() || self.traffic_source.is_some() || self.content_type.is_some()
+    }
 }
 
 /// List the campaigns that suit an affiliate best, with reasons: active ones that it has nothing to do with yet and that
@@ -134,7 +146,7 @@ async fn for_affiliate(
         one,
         holds_campaigns: true,
         around: &around,
-        wanted: &is_wanted,
+        wanted: wanted.is_any().then_some(&is_wanted),
         limit,
         exploring: app.matching.exploring,
     };
@@ -179,7 +191,7 @@ async fn for_campaign(
         one,
         holds_campaigns: false,
         around: &around,
-        wanted: &is_wanted,
+        wanted: wanted.is_any().then_some(&is_wanted),
         limit,
         exploring: app.matching.exploring,
     };

@@ -165,7 +165,7 @@ impl Matched {
         };
         let score = place.score.filter(|_| !hidden);
         let briefly = if place.briefly.is_empty() {
-            "suits most affiliates like this one".to_owned()
+            "nothing sets it apart".to_owned()
         } else {
             format!("because of {}", place.briefly.join(", "))
         };

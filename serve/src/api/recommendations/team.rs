@@ -100,7 +100,7 @@ async fn lookalikes(
         one,
         holds_campaigns: false,
         around: &around,
-        wanted: &|_| true,
+        wanted: None,
         limit,
         exploring: 0.0,
     };

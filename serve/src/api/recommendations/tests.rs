@@ -1,1 +1,0 @@
-//! Recommendations as teams, affiliates and data scientists see them.
