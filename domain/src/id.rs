@@ -204,6 +204,10 @@ ids! {
     RateDecisionId = "rdc", "rate decision";
     /// A decision about fraud.
     ScoreId = "scr", "score";
+    /// One list of who was recommended.
+    RecommendationId = "rec", "recommendation";
+    /// What somebody said of a pair that was recommended.
+    RecommendationFeedbackId = "rfb", "feedback";
     /// One event announced to the outside.
     EventId = "evt", "event";
     /// One visit of one browser, carried by the first-party cookie.

@@ -1,9 +1,12 @@
-//! What was learned and how to run it: ONNX graphs, the registry that keeps them, sessions that score with them, and the
-//! best of many scores.
+//! What was learned and how to run it: ONNX graphs, the registry that keeps them, sessions that score with them, the best of
+//! many scores, and who is recommended to whom.
 
 pub mod best;
+pub mod exact;
+pub mod explore;
 pub mod fingerprint;
 pub mod graph;
+pub mod matching;
 pub mod nearest;
 pub mod registry;
 mod runtime;

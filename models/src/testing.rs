@@ -45,7 +45,12 @@ pub(crate) fn publication(weight: f64, roc_auc: f64) -> Publication {
     let inputs = [("x".to_owned(), tensor(2, rows.concat()))];
     let outputs = [("score".to_owned(), tensor(1, scores)), ("reasons".to_owned(), tensor(2, reasons))];
     let parity = ParityVector { inputs: inputs.into(), outputs: outputs.into(), tolerance: 1e-9 };
-    Publication { about: about(roc_auc, parity), model: graph(weight), report: "<h1>fraud</h1>\n".to_owned() }
+    Publication {
+        about: about(roc_auc, parity),
+        model: graph(weight),
+        report: "<h1>fraud</h1>\n".to_owned(),
+        files: BTreeMap::new(),
+    }
 }
 
 fn about(roc_auc: f64, parity: ParityVector) -> About {

@@ -11,6 +11,7 @@ use url::Url;
 use crate::{
     api::{known_keys::KnownKeys, limits::Limits},
     host::Host,
+    matching::Matching,
     scoring::Scorer,
 };
 
@@ -37,6 +38,8 @@ pub struct App {
     pub tracker_url: Arc<Url>,
     /// The models that decide, as far as there are any.
     pub models: Arc<Host>,
+    /// What lists of recommendations are made with.
+    pub matching: Arc<Matching>,
     /// Who decides about fraud.
     pub scorer: Arc<Scorer>,
     /// Where files wait to be read into the event lake, if there is one.

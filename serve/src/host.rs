@@ -19,6 +19,8 @@ use models::{
 };
 use tokio::{task::spawn_blocking, time::sleep};
 
+use crate::matching::{MODEL, Served};
+
 /// How often the registry is looked at.
 const POLLING: Duration = Duration::from_secs(1);
 
@@ -42,6 +44,8 @@ pub struct Host {
     runtime: Result<Runtime, String>,
     held: ArcSwap<All>,
     has_looked: AtomicBool,
+    /// What the champion of `match` carries beside its graph.
+    matches: Served,
     /// Held by whoever looks, so that nobody holds a model twice.
     looking: Mutex<()>,
     /// What is wrong, each in a sentence: of the registry under no name, of models under theirs.
@@ -72,8 +76,9 @@ impl Host {
             _ => BTreeMap::new(),
         };
         let has_looked = AtomicBool::new(registry.is_none());
-        let held = ArcSwap::default();
-        Self { registry, runtime, held, has_looked, looking: Mutex::default(), faults: Mutex::new(faults) }
+        let (held, matches) = (ArcSwap::default(), Served::default());
+        let (looking, faults) = (Mutex::default(), Mutex::new(faults));
+        Self { registry, runtime, held, has_looked, matches, looking, faults }
     }
 
     /// The registry, if there is one.
@@ -102,10 +107,16 @@ impl Host {
         self.held.load().get(name).cloned()
     }
 
+    /// The version of `match` that lists are made by.
+    #[must_use]
+    pub fn matches(&self) -> &Served {
+        &self.matches
+    }
+
     /// What is wrong now, each in a sentence.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        self.known_faults().values().cloned().collect()
+        self.known_faults().values().cloned().chain(self.matches.fault()).collect()
     }
 
     /// What is wrong with the registry or the runtime, so that no model can be known.
@@ -189,6 +200,11 @@ impl Host {
                 self.note(whose(), Some(format!("{alias} of {model}: {cause}")));
             }
             Err(error) => self.note(whose(), Some(format!("{alias} of {model}: {error}"))),
+        }
+        if let Some(registry) =
+            self.registry.as_ref().filter(|_| alias == Alias::Champion && model.to_string() == MODEL)
+        {
+            self.matches.follow(registry, serving);
         }
     }
 

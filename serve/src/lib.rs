@@ -8,6 +8,7 @@ mod hiding;
 pub mod host;
 pub mod jobs;
 pub mod key;
+pub mod matching;
 pub mod meters;
 pub mod scope;
 pub mod scoring;

@@ -1,12 +1,11 @@
 //! What background jobs and decisions say about themselves in numbers, beside those of a tracker; docs/operations.md lists them.
 
-use std::{
-    fmt::Write,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use axum::http::{HeaderName, header};
 use chrono::{DateTime, Utc};
+
+use crate::matching::METERS;
 
 /// When nothing has happened yet.
 const NEVER: i64 = i64::MIN;
@@ -133,17 +132,71 @@ fn age_s(then_us: i64, now: DateTime<Utc>) -> f64 {
     if then_us == NEVER { f64::INFINITY } else { (now.timestamp_micros() - then_us) as f64 / 1e6 }
 }
 
+/// A number of the lists that this process has served: its name, its kind, what it says, and where it is counted.
+type OfLists = (&'static str, &'static str, &'static str, fn() -> &'static AtomicU64);
+
+const OF_LISTS: [OfLists; 5] = [
+    (
+        "tributary_recommendations_served_total",
+        "counter",
+        "Lists of recommendations that this process has served.",
+        || &METERS.served,
+    ),
+    (
+        "tributary_recommendations_degraded_total",
+        "counter",
+        "Those of them that were made by the records, as no version of match could be asked.",
+        || &METERS.degraded,
+    ),
+    (
+        "tributary_recommendations_logged_total",
+        "counter",
+        "Lists that this process has written into the log.",
+        || &METERS.kept,
+    ),
+    (
+        "tributary_recommendations_lost_total",
+        "counter",
+        "Lists that were served and are not in the log: too many waited, or the database refused them twice.",
+        || &METERS.lost,
+    ),
+    (
+        "tributary_recommendations_waiting",
+        "gauge",
+        "Lists that wait to be written into the log; what a crash would lose.",
+        || &METERS.waiting,
+    ),
+];
+
 /// The numbers as Prometheus reads them.
 #[must_use]
 pub fn page(now: DateTime<Utc>) -> String {
-    METRICS.iter().fold(String::new(), |mut page, metric| {
-        let Metric { name, kind, doc, read } = metric;
+    let numbers = METRICS.iter().map(|metric| metric.told(now)).collect::<String>();
+    numbers + &of_lists()
+}
+
+/// Those of decisions and lists alone, for a process that brings nothing into a lake.
+#[must_use]
+pub fn of_decisions(now: DateTime<Utc>) -> String {
+    let decisions = METRICS.iter().filter(|metric| !metric.name.starts_with("tributary_lake"));
+    decisions.map(|metric| metric.told(now)).collect::<String>() + &of_lists()
+}
+
+impl Metric {
+    fn told(&self, now: DateTime<Utc>) -> String {
+        let Self { name, kind, doc, read } = self;
         let value = Some(read(&LAKE, &SCORES, now)).filter(|value| value.is_finite());
-        let value = value.map_or("+Inf".to_owned(), |value| value.to_string());
-        // A text takes what is written to it.
-        let _ = write!(page, "# HELP {name} {doc}\n# TYPE {name} {kind}\n{name} {value}\n");
-        page
-    })
+        told(name, kind, doc, &value.map_or("+Inf".to_owned(), |value| value.to_string()))
+    }
+}
+
+fn of_lists() -> String {
+    let one = |(name, kind, doc, count): &OfLists| told(name, kind, doc, &count().load(Relaxed).to_string());
+    OF_LISTS.iter().map(one).collect()
+}
+
+fn told(name: &str, kind: &str, doc: &str, value: &str) -> String {
+    format!("# HELP {name} {doc}\n# TYPE {name} {kind}\n{name} {value}\n")
 }
 
 /// An answer of numbers.
@@ -159,7 +212,9 @@ mod tests {
     #[test]
     fn the_manual_lists_every_number_as_the_code_has_it() {
         let manual = include_str!("../../docs/operations.md");
-        for Metric { name, kind, doc, .. } in &METRICS {
+        let of_lake = METRICS.iter().map(|Metric { name, kind, doc, .. }| (name, kind, doc));
+        let of_lists = OF_LISTS.iter().map(|(name, kind, doc, _)| (name, kind, doc));
+        for (name, kind, doc) in of_lake.chain(of_lists) {
             let line = format!("- `{name}` ({kind}): {doc}\n");
             assert!(manual.contains(&line), "docs/operations.md should have this line:\n{line}");
         }

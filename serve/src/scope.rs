@@ -40,6 +40,8 @@ pub const NAMES: &[&str] = &[
     "ledger:read",
     "links:read",
     "links:write",
+    "matches:read",
+    "matches:write",
     "models:infer",
     "models:read",
     "models:write",
@@ -57,11 +59,13 @@ const OPEN_TO_AFFILIATES: &[&str] = &[
     "ledger:read",
     "links:read",
     "links:write",
+    "matches:read",
+    "matches:write",
     "rates:read",
 ];
 
 /// What is asked under these scopes is asked so often that the key is not looked up each time.
-const ASKED_OFTEN: &[&str] = &["models:infer"];
+const ASKED_OFTEN: &[&str] = &["matches:read", "models:infer"];
 
 /// Answers under these scopes are about money, so their idempotency keys are kept for ever.
 const ABOUT_MONEY: &[&str] = &["conversions:write", "rates:write"];

@@ -12,6 +12,8 @@ use std::{
 
 use models::{
     Runtime,
+    best::Eligible,
+    matching::{FILE, Matches, Part, Ranker},
     registry::{Alias, Registry, manifest::Manifest},
     session::{Answer, Polled, Serving, Settings},
 };
@@ -147,6 +149,34 @@ fn same(found: &[(String, f64)], expected: &[(String, f64)], of: &str) {
     }
 }
 
+/// What a service would list by the file of a version is what the job listed, for everybody whom it knows.
+fn check_service(place: &Place, manifest: &Manifest, lists: &Lists) {
+    let registry = Registry::in_folder(place.path("registry"));
+    let file = registry.read(manifest, FILE).unwrap();
+    let ranker = Ranker::new(Matches::read(&file).unwrap());
+    ranker.prove(&manifest.about.parity).unwrap();
+    let items = ranker.matches().items.names.clone();
+    let parties: Vec<_> = items.iter().map(|name| ranker.known(Part::Item, name).unwrap().clone()).collect();
+    assert_eq!(lists.len(), ranker.matches().users.names.len());
+    for (user, expected) in lists {
+        let party = ranker.known(Part::User, user).unwrap();
+        let mut open = Eligible::all(items.len());
+        ranker.matches().pairs[party.number().unwrap() as usize]
+            .iter()
+            .for_each(|it| open.remove(*it as usize));
+        let found = ranker.best((Part::User, party), &parties, &open, K);
+        let found: Vec<(String, f64)> =
+            found.iter().map(|it| (items[it.item as usize].clone(), it.score)).collect();
+        same(&found, expected, &format!("the service, {user}"));
+        for (item, score) in &found {
+            let item = ranker.known(Part::Item, item).unwrap();
+            let reasons = ranker.reasons(party, item);
+            assert!(!ranker.why((party, item), *score, &reasons).is_empty());
+            assert!(reasons.iter().all(|reason| 0.0 < reason.adds));
+        }
+    }
+}
+
 /// Numbers of users and items are their places in the order of names.
 fn check_lists(model: &str, more: &str) {
     let place = Place::new();
@@ -154,6 +184,7 @@ fn check_lists(model: &str, more: &str) {
     let manifest = serving.manifest().unwrap();
     let items = items(&manifest);
     assert_eq!(manifest.about.family, model);
+    check_service(&place, &manifest, &lists);
     let row = |user: u32, number: f64| -> Vec<f64> {
         let one = |column: &String| {
             if column == "user" {
@@ -202,6 +233,7 @@ fn the_value_of_pairs_is_what_it_was_and_its_contributions_add_up() {
     let place = Place::new();
     let (serving, lists) = place.served("value", BOTH);
     let manifest = serving.manifest().unwrap();
+    check_service(&place, &manifest, &lists);
     for user in [0, 17, USERS - 1] {
         let mut found: Vec<(u32, f64)> = Vec::new();
         let mut bases = Vec::new();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process::{Command, Output},
@@ -64,7 +65,7 @@ fn publication(roc_auc: f64) -> Publication {
         created_at: at("2026-02-02T03:04:05Z"),
     };
     let model = graph.finish(&Metadata::default()).unwrap();
-    Publication { about, model, report: "<h1>share</h1>\n".to_owned() }
+    Publication { about, model, report: "<h1>share</h1>\n".to_owned(), files: BTreeMap::new() }
 }
 
 fn run(registry: &Path, arguments: &str) -> Output {

@@ -18,6 +18,7 @@ mod memory;
 mod models;
 mod numbers;
 mod program;
+mod recommend;
 mod redirect;
 pub mod report;
 mod requests;
@@ -72,6 +73,8 @@ enum Bench {
     Gbdt(gbdt::Options),
     /// Vectors learned from a million interactions, beside implicit, and the nearest of a hundred thousand
     Match(matching::Options),
+    /// Lists of recommendations over HTTP, of ten thousand affiliates, beside a bare loop that answers the same bytes
+    Recommend(recommend::Options),
 }
 
 impl Bench {
@@ -101,6 +104,9 @@ impl Bench {
             Self::Match(_) => {
                 ("match", "Matching: vectors learned, how good they are, and the nearest of many found.")
             }
+            Self::Recommend(_) => {
+                ("recommend", "Lists of recommendations over HTTP, with reasons, and logged.")
+            }
         }
     }
 
@@ -112,6 +118,7 @@ impl Bench {
             Self::Attribution(options) => options.is_complete(),
             Self::Gbdt(options) => options.is_complete(),
             Self::Match(options) => options.is_complete(),
+            Self::Recommend(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Models(_) => true,
         }
     }
@@ -128,6 +135,7 @@ impl Bench {
             Self::Attribution(options) => attribution::run(options),
             Self::Gbdt(options) => gbdt::run(options),
             Self::Match(options) => matching::run(options),
+            Self::Recommend(options) => recommend::run(options).await,
         }
     }
 }

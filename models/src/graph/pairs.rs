@@ -1,6 +1,8 @@
 //! What is known of a pair of a user and an item: what is told of both, how much of it they share, and what is particular
 //! to each of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Graph, GraphError, Value,
     told::{Told, row_of},
@@ -12,21 +14,23 @@ const FAMILY: &str = "pairs";
 pub const MOST: usize = 1 << 25;
 
 /// How a pair becomes columns.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pairs {
     /// What is told of users, and what of items.
     pub told: [Told; 2],
     /// The columns that both sides have: of each, pairs of a feature of users and one of items that are the same.
     pub shared: Vec<Shared>,
     /// What is particular to each known user, and to each known item.
+    #[serde(with = "crate::exact::both")]
     pub effects: [Vec<f64>; 2],
     /// What is particular to each known item with each feature of users, and to each known user with each feature of items,
     /// row by row.
+    #[serde(with = "crate::exact::both")]
     pub crossed: [Vec<f64>; 2],
 }
 
 /// A column that both sides have.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shared {
     /// Its features among those of users, and among those of items.
     pub features: [Vec<usize>; 2],

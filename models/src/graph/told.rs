@@ -1,12 +1,14 @@
 //! What is told of one, as zeros and ones: each feature says whether a raw number is within its range, so that a word is a
 //! number that is one or zero, and a number has a feature for each of its ranges.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ElementType, Graph, GraphError, Value, trees::check};
 
 const FAMILY: &str = "told";
 
 /// Features of raw columns.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// How many raw columns there are.
     pub columns: usize,
@@ -15,13 +17,15 @@ pub struct Told {
 }
 
 /// Which numbers of a raw column have a feature: those from `low` on, and below `high`. What is missing (NaN) has none.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Range {
     /// The raw column.
     pub column: usize,
     /// The lowest number.
+    #[serde(with = "crate::exact::one")]
     pub low: f64,
     /// The first number beyond it.
+    #[serde(with = "crate::exact::one")]
     pub high: f64,
 }
 

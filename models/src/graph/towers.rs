@@ -1,6 +1,8 @@
 //! Two towers: a user is a vector, known or made of what is told of the user; items are vectors that the file carries; the
 //! best are those with the largest products.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Graph, GraphError, Value,
     told::{Told, row_of},
@@ -10,28 +12,33 @@ use super::{
 const FAMILY: &str = "towers";
 
 /// What makes users and items vectors.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Towers {
     /// How long a vector is.
     pub rank: usize,
     /// Known users × rank, row by row.
+    #[serde(with = "crate::exact::many")]
     pub users: Vec<f64>,
     /// What makes a vector of whoever is not among them.
     pub newcomers: Tower,
     /// Items × rank, row by row.
+    #[serde(with = "crate::exact::many")]
     pub items: Vec<f64>,
 }
 
 /// A vector from what is told: `h = features · weights + bias`, and then `h + max(h, 0) · bend`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tower {
     /// Which features there are; none where nothing is told of users.
     pub told: Told,
     /// Features × rank, row by row.
+    #[serde(with = "crate::exact::many")]
     pub weights: Vec<f64>,
     /// One for each number of a vector.
+    #[serde(with = "crate::exact::many")]
     pub bias: Vec<f64>,
     /// Rank × rank, row by row; empty where a tower is linear.
+    #[serde(with = "crate::exact::many")]
     pub bend: Vec<f64>,
 }
 

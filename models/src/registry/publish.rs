@@ -19,6 +19,8 @@ pub struct Publication {
     pub model: Vec<u8>,
     /// Its report, as HTML.
     pub report: String,
+    /// What else a service needs to have beside the graph, by the names of files.
+    pub files: BTreeMap<String, Vec<u8>>,
 }
 
 /// Why a model was not published. The registry is as it was.
@@ -68,15 +70,23 @@ struct Files<'a> {
 
 impl Files<'_> {
     /// The manifest last: in a place that writes one file after another it makes the version be there.
-    fn listed(&self) -> [(&str, &[u8]); 5] {
-        [
-            (MODEL, &self.publication.model),
-            (CARD, self.card.as_bytes()),
-            (REPORT, self.publication.report.as_bytes()),
-            (SUMS, self.sums.as_bytes()),
-            (MANIFEST, self.manifest.as_bytes()),
-        ]
+    fn listed(&self) -> Vec<(&str, &[u8])> {
+        let mut listed = hashed(self.publication, &self.card);
+        listed.extend([(SUMS, self.sums.as_bytes()), (MANIFEST, self.manifest.as_bytes())]);
+        listed
     }
+}
+
+/// The files whose hashes the manifest has; those of a job cannot take the place of one of ours.
+fn hashed<'a>(publication: &'a Publication, card: &'a str) -> Vec<(&'a str, &'a [u8])> {
+    let own = [
+        (MODEL, publication.model.as_slice()),
+        (CARD, card.as_bytes()),
+        (REPORT, publication.report.as_bytes()),
+    ];
+    let names = [MODEL, CARD, REPORT, SUMS, MANIFEST];
+    let more = publication.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    own.into_iter().chain(more.filter(|(name, _)| !names.contains(name))).collect()
 }
 
 fn files<'a>(model: &ModelName, version: Version, publication: &'a Publication) -> Files<'a> {
@@ -84,11 +94,7 @@ fn files<'a>(model: &ModelName, version: Version, publication: &'a Publication) 
     let mut manifest =
         Manifest { format: FORMAT, model: model.clone(), version, about, files: BTreeMap::new() };
     let card = card::written(&manifest);
-    let hashed = [
-        (MODEL, publication.model.as_slice()),
-        (CARD, card.as_bytes()),
-        (REPORT, publication.report.as_bytes()),
-    ];
+    let hashed = hashed(publication, &card);
     manifest.files =
         hashed.iter().map(|(name, bytes)| ((*name).to_owned(), Fingerprint::of(bytes))).collect();
     let manifest_text = serde_json::to_string_pretty(&manifest)

@@ -32,6 +32,7 @@ mod quotes;
 mod rate_contracts;
 mod rate_decisions;
 mod rates;
+mod recommendations;
 mod reports;
 mod scores;
 mod signing_keys;
@@ -89,6 +90,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     models::routes,
     scores::routes,
     fraud_settings::routes,
+    recommendations::routes,
 ];
 
 /// The API with its document.

@@ -36,6 +36,7 @@ use crate::{
     host::Host,
     jobs::{Choices, Workbench},
     key::{Key, Mode},
+    matching::Matching,
     scope::Scope,
     scoring::Scorer,
     store::{self, api_keys::ApiKey},
@@ -68,7 +69,7 @@ pub struct Api {
     /// The text of a key that may do everything.
     pub key: String,
     router: Router,
-    requests: AtomicU32,
+    requests: Arc<AtomicU32>,
 }
 
 impl Api {
@@ -96,6 +97,7 @@ impl Api {
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
             models: Arc::new(Host::nowhere()),
             scorer: Arc::new(scorer(Arc::new(Host::nowhere()))),
+            matching: Arc::new(Matching::new(0.0)),
             uploads: None,
         };
         let mut api = Self::over(database, app, String::new());
@@ -105,14 +107,15 @@ impl Api {
 
     /// Another process of the same installation, with limits of its own.
     pub fn beside(&self, limits: Limits) -> Self {
-        let app = App { limits: Arc::new(limits), ..self.app.clone() };
-        Self::over(self.database.clone(), app, self.key.clone())
+        let matching = Arc::new(Matching::new(self.app.matching.exploring));
+        let app = App { limits: Arc::new(limits), matching, ..self.app.clone() };
+        self.again(app)
     }
 
     /// The same installation with an event lake in this folder.
     pub fn with_lake(&self, folder: &Path) -> Self {
         let app = App { uploads: Some(Arc::from(folder.join("_uploads"))), ..self.app.clone() };
-        Self::over(self.database.clone(), app, self.key.clone())
+        self.again(app)
     }
 
     /// The same installation with the models of a registry in this folder, looked at once.
@@ -121,7 +124,7 @@ impl Api {
         host.look();
         let models = Arc::new(host);
         let app = App { scorer: Arc::new(scorer(Arc::clone(&models))), models, ..self.app.clone() };
-        Self::over(self.database.clone(), app, self.key.clone())
+        self.again(app)
     }
 
     /// Sends a file as it is.
@@ -129,9 +132,15 @@ impl Api {
         self.send(self.request(Method::PUT, path).body(Body::from(file.to_owned())).unwrap()).await
     }
 
+    /// The same installation with another state; requests go on being named, so that none is mistaken for one before.
+    pub fn again(&self, app: App) -> Self {
+        let requests = Arc::clone(&self.requests);
+        Self { requests, ..Self::over(self.database.clone(), app, self.key.clone()) }
+    }
+
     fn over(database: Arc<TestDatabase>, app: App, key: String) -> Self {
         let (router, _) = router(app.clone());
-        Self { database, app, key, router, requests: AtomicU32::new(0) }
+        Self { database, app, key, router, requests: Arc::default() }
     }
 
     /// What the worker's jobs work with, over the same database and clock.

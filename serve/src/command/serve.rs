@@ -39,6 +39,7 @@ use crate::{
     health,
     host::{self, Host},
     jobs::{self, Choices, Workbench},
+    matching::Matching,
     meters,
     scoring::{self, Scorer},
     state,
@@ -93,6 +94,11 @@ pub struct Serve {
     #[arg(long, env = "TRIBUTARY_NETWORKS", value_name = "FILE")]
     networks: Option<PathBuf>,
 
+    /// How often chance fills a place of a list of recommendations, from 0 to 1: what it shows there is logged with its
+    /// chance, so that other lists can be judged by it.
+    #[arg(long, env = "TRIBUTARY_EXPLORING", default_value_t = 0.05, value_name = "RATE", value_parser = rate)]
+    exploring: f64,
+
     /// How many connections to the database may be open for requests.
     #[arg(long, env = "TRIBUTARY_CONNECTIONS", default_value_t = 16, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -129,9 +135,13 @@ impl Serve {
         tokio::spawn(forget_the_quiet(app.clone()));
         follow(&app);
         let (api, _) = api::router(app.clone());
-        let routes = api.merge(health::routes(app.db.clone()));
+        let clock = app.clock.clone();
+        let numbers = move || async move { meters::answer(meters::of_decisions(clock.now())) };
+        let routes = api.merge(health::routes(app.db.clone())).route("/metrics", get(numbers));
         tracing::info!(%address, "serving the API on {address}");
-        serve(listener, with_fallback(routes, app), ending).await
+        let served = serve(listener, with_fallback(routes, app.clone()), ending).await;
+        app.matching.journal.flush(&app.db).await;
+        served
     }
 
     async fn app(
@@ -163,6 +173,7 @@ impl Serve {
             tracker_url: Arc::new(tracker_url),
             models,
             scorer: Arc::new(scorer),
+            matching: Arc::new(Matching::new(self.exploring)),
             uploads: self.choices.uploads().map(Arc::from),
         })
     }
@@ -216,6 +227,7 @@ impl Serve {
         };
         let served = background::serve_beside(&mut tasks, || *asked.borrow(), serving).await;
         tracker.shutdown().await;
+        app.matching.journal.flush(&app.db).await;
         // Nobody tells the jobs to end when serving failed: they are cut off, which is safe as after a crash.
         served?;
         background::end(tasks).await
@@ -227,6 +239,11 @@ fn follow(app: &App) {
     tokio::spawn(host::follow(app.models.clone()));
     tokio::spawn(scoring::follow(app.scorer.clone(), app.db.clone()));
     tokio::spawn(state::follow(app.scorer.clone(), app.db.clone()));
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate));
+    rate.ok_or_else(|| "it must be a rate from 0 to 1, such as 0.05".to_owned())
 }
 
 fn all_routes(app: &App, tracker: &Tracker, intake: Intake) -> Router {

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
-    Money, PlanId, Rate, RateContractId, RateDecisionId, ScoreId, SessionId,
+    Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId,
     affiliate::{AffiliateStatus, PayoutMethod},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
@@ -83,7 +83,7 @@ macro_rules! columns {
 columns! {
     Uuid, |id| Ok(id.into()) => [
         AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, PlanId,
-        RateContractId, RateDecisionId, ScoreId, SessionId,
+        RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId,
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,

@@ -18,3 +18,4 @@ pub mod links;
 pub mod outbox;
 pub mod rate_contracts;
 pub mod rate_decisions;
+pub mod recommendations;

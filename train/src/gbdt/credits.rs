@@ -26,7 +26,7 @@ pub(super) fn credits(model: &Boosted, row: &[f64]) -> Contributions {
 }
 
 /// What each node expects: the mean of what its tree says of the rows that came to it. Children come after their parent.
-fn expected(model: &Boosted) -> Vec<f64> {
+pub(super) fn expected(model: &Boosted) -> Vec<f64> {
     let mut expected = vec![0.0; model.trees.feature.len()];
     for node in (0..expected.len()).rev() {
         expected[node] = if model.trees.feature[node] < 0 {

@@ -1,8 +1,11 @@
 //! Fitted trees: what they say of rows, what each feature gained, and their place in a graph.
 
-use models::graph::{
-    Graph, GraphError, Value,
-    trees::{Leaves, Link, Trees},
+use models::{
+    graph::{
+        Graph, GraphError, Value,
+        trees::{Leaves, Link, Trees},
+    },
+    matching::Grove,
 };
 use rayon::prelude::*;
 
@@ -121,6 +124,14 @@ impl Boosted {
     /// When the rows have another width than the ones that were learned from.
     pub fn add_with_credits(&self, graph: &mut Graph, rows: &Value) -> Result<[Value; 2], GraphError> {
         credits::add(self, graph, rows)
+    }
+
+    /// The trees with what each node expects, as tables; no column of them holds categories.
+    #[must_use]
+    pub fn grove(&self) -> Grove {
+        let Trees { roots, feature, threshold, left, right, missing_left, base, .. } = self.trees.clone();
+        let expected = credits::expected(self);
+        Grove { roots, feature, threshold, left, right, missing_left, expected, base: base[0] }
     }
 
     /// Adds the trees to a graph: the scores before the link, and the predictions; each batch × 1.

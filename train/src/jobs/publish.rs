@@ -1,6 +1,9 @@
 //! What was learned becomes a version in the registry, once its own file says what it should.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
@@ -83,7 +86,7 @@ pub(super) fn publication<J: Job>(
         licence: LICENCE.to_owned(),
         created_at: clock.now(),
     };
-    Publication { about, model: export.onnx, report }
+    Publication { about, model: export.onnx, report, files: BTreeMap::new() }
 }
 
 /// The time and the data of what it learned from; without times the moment of training stands for it.

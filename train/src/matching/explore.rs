@@ -1,4 +1,7 @@
-//! Places that chance fills now and then, with the chance that it had: what policies are judged by later needs both.
+//! Places that chance fills now and then, with the chance that it had, by the dice of a job.
+
+pub use models::explore::Shown;
+use models::explore::{Draw, RateError};
 
 use crate::anomaly::dice::Dice;
 
@@ -7,22 +10,17 @@ use super::{
     top::{Eligible, Scored},
 };
 
-/// A place of a list, and how it came about.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shown {
-    /// Who has the place.
-    pub item: u32,
-    /// Its score.
-    pub score: f64,
-    /// The chance that it would have this place, given the places before it.
-    pub propensity: f64,
-    /// Whether chance filled the place.
-    pub explored: bool,
+impl Draw for Dice {
+    fn unit(&mut self) -> f64 {
+        Self::unit(self)
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        Self::index(self, length)
+    }
 }
 
-/// Fills as many places as `best` has from the first on: each with the first of them that is left, or, with probability
-/// `rate`, with any of the eligible that are left, all alike. Whoever is eligible has a chance above zero at each place
-/// wherever `rate` is.
+/// Fills as many places as `best` has, as [`models::explore::fill`] does.
 ///
 /// # Errors
 /// When the rate is no probability.
@@ -33,28 +31,10 @@ pub fn fill(
     rate: f64,
     dice: (u64, u64),
 ) -> Result<Vec<Shown>, MatchingError> {
-    if !(0.0..=1.0).contains(&rate) {
-        let allowed = "from 0 to 1";
-        return Err(MatchingError::Setting {
-            what: "the rate of exploration in list",
-            number: 0,
-            value: rate,
-            allowed,
-        });
-    }
     let mut dice = Dice::new(dice.0, dice.1);
-    let mut left: Vec<u32> = eligible.iter().map(|item| item as u32).collect();
-    let mut shown: Vec<Shown> = Vec::with_capacity(best.len());
-    // As many of the best as there are places: at most as many can be taken by chance before they are needed.
-    while shown.len() < best.len() && !left.is_empty() {
-        let taken = |item: u32, shown: &[Shown]| shown.iter().any(|place| place.item == item);
-        let Some(first) = best.iter().find(|scored| !taken(scored.item, &shown)) else { break };
-        let explored = dice.unit() < rate;
-        let item = if explored { left[dice.index(left.len())] } else { first.item };
-        let by_chance = rate / left.len() as f64;
-        let propensity = by_chance + if item == first.item { 1.0 - rate } else { 0.0 };
-        left.retain(|other| *other != item);
-        shown.push(Shown { item, score: scores[item as usize], propensity, explored });
-    }
-    Ok(shown)
+    let filled = models::explore::fill(best, eligible, rate, &mut dice, |item| scores[item as usize]);
+    filled.map_err(|RateError(value)| {
+        let (what, allowed) = ("the rate of exploration in list", "from 0 to 1");
+        MatchingError::Setting { what, number: 0, value, allowed }
+    })
 }

@@ -104,6 +104,12 @@ impl Profiles {
         self.numbers.iter().map(|(name, _)| name).chain(words.map(|(name, _)| name)).cloned().collect()
     }
 
+    /// How many of these columns are numbers: the first ones.
+    #[must_use]
+    pub fn number_count(&self) -> usize {
+        self.numbers.len()
+    }
+
     /// These columns of one of them.
     #[must_use]
     pub fn raw(&self, row: usize) -> Vec<f64> {

@@ -88,7 +88,12 @@ fn publication(weight: f64) -> Publication {
         licence: "Apache-2.0".to_owned(),
         created_at: at(1_769_000_000),
     };
-    Publication { about, model: graph(weight), report: "<h1>sample</h1>\n".to_owned() }
+    Publication {
+        about,
+        model: graph(weight),
+        report: "<h1>sample</h1>\n".to_owned(),
+        files: BTreeMap::new(),
+    }
 }
 
 pub fn sample() -> ModelName {

@@ -63,7 +63,7 @@ pub(super) fn publication(
         licence: LICENCE.to_owned(),
         created_at: clock.now(),
     };
-    Ok(Publication { about, model: graph(said)?, report })
+    Ok(Publication { about, model: graph(said)?, report, files: BTreeMap::new() })
 }
 
 fn graph(said: &Said) -> Result<Vec<u8>> {

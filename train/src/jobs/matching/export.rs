@@ -16,7 +16,7 @@ use models::{
     tensor::{Element, Tensor, Values},
 };
 
-use super::{LEVEL, Matching, Said, Way, pages};
+use super::{LEVEL, Matching, Said, Way, pages, served};
 use crate::{
     jobs::publish::{COMMIT, LICENCE, RegistryArgs},
     matching::{
@@ -59,13 +59,16 @@ pub(super) fn published(
 pub(super) fn publication(said: &Said, asked: &Matching, clock: &Clock) -> Result<Publication> {
     let way = &said.forth;
     let family = way.judged[way.chosen].model.name();
-    let file = match way.scorer.exported() {
-        Some(Exported::Towers(towers)) => of_towers(way, &towers)?,
-        Some(Exported::Value(value)) => of_value(way, value)?,
-        None => bail!(
+    let Some(exported) = way.scorer.exported() else {
+        bail!(
             "{family} has no file; choose popularity, als, bpr, two-tower or value as --model for a version in the registry"
-        ),
+        );
     };
+    let file = match &exported {
+        Exported::Towers(towers) => of_towers(way, towers)?,
+        Exported::Value(value) => of_value(way, value)?,
+    };
+    let files = served::files(said, asked, exported, &file.parity)?;
     let names: Vec<&str> =
         file.signature.inputs.iter().flat_map(|port| &port.columns).map(String::as_str).collect();
     let about = About {
@@ -84,7 +87,7 @@ pub(super) fn publication(said: &Said, asked: &Matching, clock: &Clock) -> Resul
         licence: LICENCE.to_owned(),
         created_at: clock.now(),
     };
-    Ok(Publication { about, model: file.model, report: pages::report(said, asked).render()? })
+    Ok(Publication { about, model: file.model, report: pages::report(said, asked).render()?, files })
 }
 
 fn port(name: &str, element: Element, width: Option<usize>, columns: Vec<String>) -> Port {

@@ -10,6 +10,7 @@ mod lookalikes;
 mod pages;
 mod places;
 mod rules;
+mod served;
 mod words;
 mod written;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use domain::Clock;
-use models::registry::Publication;
+use models::{matching::Usual, registry::Publication};
 
 use self::{
     assigned::Shares,
@@ -176,6 +177,8 @@ struct Way {
     chosen: usize,
     scorer: Box<dyn Scorer>,
     placed: Placed,
+    /// What pairs were worth.
+    usual: Usual,
 }
 
 /// All that is said.
@@ -284,7 +287,8 @@ impl Matching {
             let one = market.called[0];
             market.notes.push(format!("rules leave {} {one}s fewer than they would be shown", placed.short));
         }
-        Ok(Way { market, objective, parts, judged, chosen, scorer: fitted.scorer, placed })
+        let usual = served::usual(&market);
+        Ok(Way { market, objective, parts, judged, chosen, scorer: fitted.scorer, placed, usual })
     }
 
     fn split(&self) -> Split {

@@ -48,21 +48,11 @@ fn named<'a>(
 }
 
 pub(super) fn cause(way: &Way, because: &Because) -> String {
-    let [one, other] = way.market.called;
+    let [one, _] = way.market.called;
     match because {
         Because::Popularity => "many had to do with it".to_owned(),
         Because::Item(item) => format!("had to do with {}", way.market.items[*item as usize]),
-        Because::Feature(name) => match name.as_str() {
-            "item" => format!("the {other} in general"),
-            "user" => format!("the {one} in general"),
-            "item with such users" => format!("the {other} with such {one}s"),
-            "user with such items" => format!("the {one} with such {other}s"),
-            name => match (name.strip_prefix("user "), name.strip_prefix("item ")) {
-                (Some(name), _) => format!("{one} {name}"),
-                (_, Some(name)) => format!("{other} {name}"),
-                (None, None) => name.to_owned(),
-            },
-        },
+        Because::Feature(name) => models::matching::cause(name, way.market.called),
         Because::Untold => format!("nothing is known of the {one}, and many had to do with it"),
         Because::Rest => "the rest".to_owned(),
     }
@@ -80,31 +70,5 @@ fn worth(way: &Way, user: usize, item: u32, score: f64) -> String {
     let own = names(&seen.users, user);
     let shared: Vec<String> =
         names(&seen.items, item as usize).into_iter().filter(|name| own.contains(name)).collect();
-    let all = &seen.interactions;
-    let of_item: Vec<(f64, f64)> = all
-        .of_item(item as usize)
-        .map(|row| {
-            let at = all.first_of_user(row.user as usize);
-            let place = all.of_user(row.user as usize).partition_point(|it| it.item < row.item);
-            (row.value, f64::from(all.counts()[at + place]))
-        })
-        .collect();
-    let of_all = || all.rows().iter().zip(all.counts()).map(|(row, count)| (row.value, f64::from(*count)));
-    let mean = |rows: &mut dyn Iterator<Item = (f64, f64)>| {
-        let (sum, count) =
-            rows.fold((0.0, 0.0), |sum, (value, count)| (sum.0 + value * count, sum.1 + count));
-        sum / f64::max(count, 1.0)
-    };
-    let (usual, whose) = match of_item.len() {
-        0 => (mean(&mut of_all()), format!("of all pairs, as the {other} is new")),
-        1 => (mean(&mut of_item.iter().copied()), format!("of the {other} in 1 pair")),
-        count => (mean(&mut of_item.iter().copied()), format!("of the {other} in {count} pairs")),
-    };
-    let unit = if way.market.is_lake { "mean value per click" } else { "mean value" };
-    let told = if 0.0 < usual {
-        format!("{:.1} × the {unit} {whose} ({score:.3} against {usual:.3})", score / usual)
-    } else {
-        format!("{score:.3} against the {unit} of {usual:.3} {whose}")
-    };
-    if shared.is_empty() { told } else { format!("fits {}: {told}", shared.join(", ")) }
+    models::matching::worth((score, &shared), (&way.usual, Some(item)), (other, way.market.unit()))
 }

@@ -107,7 +107,7 @@ fn prices(shares: &Shares, way: &Way) -> Result<Vec<u8>> {
 }
 
 /// What both have, the most telling first.
-fn both(like: &Like, way: &Way) -> String {
+pub(super) fn both(like: &Like, way: &Way) -> String {
     let words = like.reasons.iter().take(TOLD);
     let words = words.map(|it| format!("both {} +{:.3}", cause(way, &it.because), it.contribution));
     words.collect::<Vec<_>>().join("; ")

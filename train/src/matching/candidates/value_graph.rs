@@ -1,8 +1,11 @@
 //! The value model as a graph: raw features of both sides go in, and what the pair is worth comes out, with what adds to it.
 
-use models::graph::{
-    Graph, GraphError, Value as Node,
-    pairs::{Asked, MOST, Pairs, Shared},
+use models::{
+    graph::{
+        Graph, GraphError, Value as Node,
+        pairs::{Asked, MOST, Pairs, Shared},
+    },
+    matching,
 };
 
 use super::value::Value;
@@ -41,6 +44,12 @@ impl Value {
         let row = self.columns_of(user, item);
         let said = self.trees().credits(&row);
         (said.base + said.features.iter().sum::<f64>(), said.features)
+    }
+
+    /// The tables of what the graph says, for whoever computes it without one.
+    #[must_use]
+    pub fn tables(&self) -> matching::Value {
+        matching::Value { pairs: self.pairs(), names: self.names().to_vec(), trees: self.trees().grove() }
     }
 
     fn pairs(&self) -> Pairs {

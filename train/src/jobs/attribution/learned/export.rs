@@ -64,7 +64,7 @@ pub(in super::super) fn publication(
         licence: LICENCE.to_owned(),
         created_at: clock.now(),
     };
-    Ok(Publication { about, model: places.graph(lesson, watched, channels)?, report })
+    Ok(Publication { about, model: places.graph(lesson, watched, channels)?, report, files: BTreeMap::new() })
 }
 
 /// The shape of the file.

@@ -145,6 +145,11 @@ impl Market {
         })
     }
 
+    /// What values are, in sentences.
+    pub(super) fn unit(&self) -> &'static str {
+        if self.is_lake { "mean value per click" } else { "mean value" }
+    }
+
     /// Whether pairs are worth more or less than others.
     pub(super) fn is_valued(&self) -> bool {
         let rows = self.seen.interactions.rows();

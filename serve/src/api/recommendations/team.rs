@@ -1,0 +1,228 @@
+//! What partnership teams ask besides: who is like a campaign's best affiliates, and where affiliates are missing.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use domain::{AffiliateId, CampaignId};
+use models::matching::Part;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Query, look, places, said::MatchModel, version};
+use crate::{
+    api::{body::Id, failure::Failure, gate::Caller},
+    app::App,
+    matching::{Asked, For, ServedVersion},
+};
+
+/// The routes of this resource.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(lookalikes)).routes(routes!(coverage_gaps))
+}
+
+/// How many are asked for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TeamWanted {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 10)]
+    limit: Option<u32>,
+}
+
+/// An affiliate like a campaign's best ones.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Lookalike {
+    /// Who.
+    affiliate_id: AffiliateId,
+    /// What it is called.
+    name: String,
+    /// From 0 to 1: half by what is told of both, half by what both had to do with.
+    likeness: f64,
+    /// Whom it is like.
+    like: Vec<String>,
+    /// What both have, and how much of the likeness that is.
+    why: String,
+}
+
+/// Affiliates like a campaign's best ones, most alike first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Lookalikes {
+    /// Of which.
+    campaign_id: CampaignId,
+    /// By which version; null where nothing is known.
+    model: Option<MatchModel>,
+    /// Up to when that knows what happened.
+    as_of: Option<DateTime<Utc>>,
+    /// Why nothing is known, if so.
+    because: Option<String>,
+    /// Those who are approved, have nothing to do with the campaign yet, and were not dismissed.
+    data: Vec<Lookalike>,
+}
+
+/// List affiliates who are like the best ones of a campaign and have nothing to do with it yet, as the version that serves
+/// found them.
+#[utoipa::path(get, path = "/campaigns/{id}/lookalikes", tag = "recommendations", operation_id = "lookalikes",
+    params(("id" = CampaignId, Path), TeamWanted),
+    responses((status = 200, description = "The affiliates.", body = Lookalikes)),
+    security(("key" = ["matches:read"])))]
+async fn lookalikes(
+    app: State<App>,
+    by: Caller,
+    Id(id): Id<CampaignId>,
+    Query(wanted): Query<TeamWanted>,
+) -> Result<Json<Lookalikes>, Failure> {
+    by.must_be_operator()?;
+    let limit = places(wanted.limit)?;
+    let (known, around) = look(&app, For::Campaign(id)).await?;
+    let one = known.campaign(id).ok_or_else(|| Failure::not_found(id))?;
+    let nothing = |model: Option<MatchModel>, because: String| {
+        let as_of = model.as_ref().map(|model| model.as_of);
+        Ok(Json(Lookalikes { campaign_id: id, model, as_of, because: Some(because), data: Vec::new() }))
+    };
+    let version = match version(&app) {
+        Ok(version) => version,
+        Err(why) => return nothing(None, why),
+    };
+    let model = MatchModel::of(&version);
+    let ranker = &version.ranker;
+    let table = ranker.matches().lookalikes.as_ref().filter(|_| version.affiliates == Part::User);
+    let Some(table) = table else {
+        let why = "the version has none: train it with --lookalikes, and affiliates as its users".to_owned();
+        return nothing(Some(model), why);
+    };
+    let Some(number) = ranker.known(Part::Item, &id.to_string()).and_then(|party| party.number()) else {
+        return nothing(Some(model), "the campaign is newer than the version".to_owned());
+    };
+    let joined = app.matching.joined(&version, &known);
+    let asked = Asked {
+        known: &known,
+        one,
+        holds_campaigns: false,
+        around: &around,
+        wanted: None,
+        limit,
+        exploring: 0.0,
+    };
+    let open = asked.open_now(&joined);
+    let row = |like: &models::matching::Like| {
+        let place = *joined.side(false).places.get(&like.user)? as usize;
+        let card = open.contains(place).then(|| &known.affiliates()[place])?;
+        let name = |user: &u32| -> Option<String> {
+            let place = joined.side(false).places.get(user)?;
+            Some(known.affiliates()[*place as usize].name.clone())
+        };
+        Some(Lookalike {
+            affiliate_id: card.id,
+            name: card.name.clone(),
+            likeness: like.likeness,
+            like: like.like.iter().filter_map(name).collect(),
+            why: like.reason.clone(),
+        })
+    };
+    let data = table[number as usize].iter().filter_map(row).take(limit).collect();
+    Ok(Json(Lookalikes {
+        campaign_id: id,
+        as_of: Some(model.as_of),
+        model: Some(model),
+        because: None,
+        data,
+    }))
+}
+
+/// A part of the description of a segment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SegmentWord {
+    /// What it is about, such as a country.
+    column: String,
+    /// What it says of that.
+    word: String,
+}
+
+/// What those have whose pairs were worth more.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Recruit {
+    /// What they have.
+    words: String,
+    /// By how much their pairs were worth more.
+    adds: f64,
+}
+
+/// A segment that more campaigns ask for than affiliates serve.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CoverageGap {
+    /// Which.
+    segment: Vec<SegmentWord>,
+    /// How many campaigns ask for it.
+    campaigns: u32,
+    /// How many affiliates have it.
+    affiliates: u32,
+    /// How many more campaigns than affiliates.
+    missing: u32,
+    /// What pairs of these campaigns are worth.
+    expected_value: f64,
+    /// Whom to recruit: what else the affiliates had whose pairs were worth more.
+    recruit: Vec<Recruit>,
+}
+
+/// Segments that more campaigns ask for than affiliates serve, those first that miss most.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CoverageGaps {
+    /// By which version; null where nothing is known.
+    model: Option<MatchModel>,
+    /// Up to when that knows what happened.
+    as_of: Option<DateTime<Utc>>,
+    /// Why nothing is known, if so.
+    because: Option<String>,
+    /// The segments.
+    data: Vec<CoverageGap>,
+}
+
+/// List the segments that more campaigns ask for than affiliates serve, with the profile to recruit, as the version that
+/// serves found them.
+#[utoipa::path(get, path = "/coverage-gaps", tag = "recommendations", operation_id = "coverage_gaps",
+    params(TeamWanted),
+    responses((status = 200, description = "The segments.", body = CoverageGaps)),
+    security(("key" = ["matches:read"])))]
+async fn coverage_gaps(
+    app: State<App>,
+    by: Caller,
+    Query(wanted): Query<TeamWanted>,
+) -> Result<Json<CoverageGaps>, Failure> {
+    by.must_be_operator()?;
+    let limit = places(wanted.limit)?;
+    let version = match version(&app) {
+        Ok(version) => version,
+        Err(why) => {
+            return Ok(Json(CoverageGaps { model: None, as_of: None, because: Some(why), data: Vec::new() }));
+        }
+    };
+    let model = Some(MatchModel::of(&version));
+    let as_of = Some(version.as_of);
+    let Some(gaps) = gaps(&version, limit) else {
+        let why = "the version has none: train it with --gaps, and affiliates as its users".to_owned();
+        return Ok(Json(CoverageGaps { model, as_of, because: Some(why), data: Vec::new() }));
+    };
+    Ok(Json(CoverageGaps { model, as_of, because: None, data: gaps }))
+}
+
+fn gaps(version: &ServedVersion, limit: usize) -> Option<Vec<CoverageGap>> {
+    let gaps = version.ranker.matches().gaps.as_ref().filter(|_| version.affiliates == Part::User)?;
+    let gap = |gap: &models::matching::Gap| CoverageGap {
+        segment: gap
+            .segment
+            .iter()
+            .map(|(column, word)| SegmentWord { column: column.clone(), word: word.clone() })
+            .collect(),
+        campaigns: gap.items,
+        affiliates: gap.users,
+        missing: gap.items.saturating_sub(gap.users),
+        expected_value: gap.expected_value,
+        recruit: gap
+            .recruit
+            .iter()
+            .map(|(words, adds)| Recruit { words: words.clone(), adds: *adds })
+            .collect(),
+    };
+    Some(gaps.iter().take(limit).map(gap).collect())
+}
