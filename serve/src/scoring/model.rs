@@ -1,6 +1,6 @@
 //! What the champion of the model `fraud` says of a vector of its features.
 
-use std::{cmp::Ordering, sync::LazyLock};
+use std::{cmp::Ordering, sync::LazyLock, time::Duration};
 
 use domain::fraud::{
     LogOdds,
@@ -12,13 +12,15 @@ use models::{
     registry::ModelName,
     session::{Answer, ScoreError},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{Because, Consulted, MODEL_SET};
 use crate::host::Host;
 
 /// The model that decides.
 static NAME: LazyLock<ModelName> = LazyLock::new(|| "fraud".parse().expect("it is a name"));
+/// A transaction is open while the model is asked: so long it may take.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// So many features are named.
 const NAMED: usize = 3;
 
@@ -48,7 +50,8 @@ pub(super) async fn consult(
     let row: Vec<f64> = vector.iter().map(|value| value.as_f64()).collect();
     let (tell, told) = oneshot::channel();
     held.champion.submit(row, move |answer| drop(tell.send(answer))).map_err(refused)?;
-    let answer = told.await.map_err(|_| format!("the model {} was put down while it was asked", *NAME))?;
+    let told = timeout(PATIENCE, told).await.map_err(|_| format!("the model {} takes too long", *NAME))?;
+    let answer = told.map_err(|_| format!("the model {} was put down while it was asked", *NAME))?;
     let answer = answer.map_err(refused)?;
     let found = found(&answer, base)
         .ok_or_else(|| format!("version {} of {} says nothing that can be read", answer.version(), *NAME))?;

@@ -50,8 +50,8 @@ pub struct Settled {
     pub next: i64,
 }
 
-/// What has ended in this database by now. Transactions of other roles are only known to one that may look at them
-/// (`pg_read_all_stats`).
+/// What has ended in this database by now. Whoever has read for a minute without storing anything, such as a backup, is not
+/// waited for. Transactions of other roles are only known to one that may look at them (`pg_read_all_stats`).
 pub async fn settled(db: &mut PgConnection) -> sqlx::Result<Settled> {
     sqlx::query_as!(
         Settled,
@@ -61,6 +61,7 @@ pub async fn settled(db: &mut PgConnection) -> sqlx::Result<Settled> {
         FROM pg_stat_activity
         WHERE datname = current_database()
           AND backend_type = 'client backend'
+          AND (backend_xid IS NOT NULL OR statement_timestamp() - interval '1 minute' < xact_start)
         "#
     )
     .fetch_one(db)
