@@ -284,6 +284,20 @@ fn a_rule_set_and_a_model_are_heard() {
 }
 
 #[test]
+fn a_frozen_threshold_is_taken_as_it_is() {
+    let planted = planted();
+    let place = folder(&planted);
+    for (points, holds) in [(100, true), (101, false)] {
+        place.told(&format!("{RESCORE} --without-reviews --hold-from {points} --out out{points}"));
+        for (conversion, line) in lines(&place, &format!("out{points}/flags.csv")) {
+            let is_guilty = planted.guilty.contains(&conversion);
+            assert_eq!(line["decision"] == "hold", is_guilty && holds, "{points}: {line:?}");
+        }
+    }
+    place.check_refused(&format!("{RESCORE} --hold-from 2000"), "2000 points are not from 0 to 1000");
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused_where_it_stands() {
     let place = folder(&planted());
     place.check_refused(

@@ -1,6 +1,6 @@
 //! What would have been decided: the scale and the thresholds from what was known when calibration ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 use domain::{
@@ -8,7 +8,7 @@ use domain::{
     conversion::ConversionStatus,
     event::Verdict,
     fraud::{
-        Decision, Policy, Scale, Score,
+        Decision, LogOdds, Policy, Scale, Score,
         score::{Calibrated, Costs, Labelled, Limits, Record, Standing, Subject, Verdict as Fate},
     },
 };
@@ -25,6 +25,8 @@ pub(super) struct Terms {
     pub harm: i64,
     /// Whether the scale is learned from what reviewers found.
     pub with_reviews: bool,
+    /// From how many points on conversions are held, where that is not taken from calibration.
+    pub hold_from: Option<f64>,
 }
 
 /// Scores and decisions of all rows, in their order.
@@ -57,10 +59,22 @@ impl Decided {
             })
             .collect();
         let rate = terms.false_positive_rate;
-        let policy = Policy::fit(1, &rows, Limits { rate, affiliate_rate: rate, ..Limits::USUAL })?;
+        let limits = Limits { rate, affiliate_rate: rate, ..Limits::USUAL };
+        let policy = match terms.hold_from {
+            Some(points) => frozen(points, &scale, limits)?,
+            None => Policy::fit(1, &rows, limits)?,
+        };
         let decisions = decide(past, &policy, &scores, terms);
         Ok(Self { scale, uncalibrated, policy, scores, decisions, calibrating })
     }
+}
+
+/// What is worth so many points is held.
+fn frozen(points: f64, scale: &Scale, limits: Limits) -> Result<Policy> {
+    // Of exactly so many, too.
+    let threshold = LogOdds::new(scale.base.value() + points * scale.point.value() - 1e-6)?;
+    let (segments, affiliates) = (BTreeMap::new(), BTreeMap::new());
+    Ok(Policy { version: 1, limits, threshold, segments, affiliates })
 }
 
 /// The scale from what reviewers had found in time.

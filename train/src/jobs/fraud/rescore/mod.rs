@@ -55,6 +55,9 @@ pub struct Rescore {
     /// Which share of honest conversions may be held
     #[arg(long, default_value_t = 0.02, value_name = "SHARE")]
     false_positive_rate: f64,
+    /// Hold from so many points on, by all models too, whatever calibration would say; for thresholds that were frozen before
+    #[arg(long, value_name = "POINTS", value_parser = points, conflicts_with = "false_positive_rate")]
+    hold_from: Option<f64>,
     /// What a person's look costs, in minor units
     #[arg(long, default_value_t = 0, value_name = "MINOR")]
     review_cost: u32,
@@ -78,6 +81,12 @@ fn model(text: &str) -> Result<(Model, PathBuf)> {
     let model: Model = model.parse()?;
     ensure!(model != Model::Ring, "rings are found in the lake; no file says them");
     Ok((model, PathBuf::from(path)))
+}
+
+fn points(text: &str) -> Result<f64> {
+    let points: f64 = text.parse().context("expected points, such as 35")?;
+    ensure!((0.0..=1_000.0).contains(&points), "{points} points are not from 0 to 1000");
+    Ok(points)
 }
 
 /// All that was found.
@@ -140,6 +149,7 @@ impl Rescore {
             review: self.review_cost.into(),
             harm: self.harm.into(),
             with_reviews: !self.without_reviews,
+            hold_from: self.hold_from,
         };
         Decided::of(past, &terms).with_context(|| {
             format!("thresholds cannot be taken from what was known before {}", self.calibrate_until)

@@ -24,9 +24,14 @@ pub(super) fn report(found: &Found<'_>) -> Report {
 fn summary(found: &Found<'_>) -> String {
     let held = found.test().filter(|row| found.is_held(*row)).count();
     let many = found.test().len();
-    let mut told = format!(
-        "{held} of {many} conversions would have been held, at most {} of honest ones, by thresholds from the {} before {}",
-        found.job.false_positive_rate, found.decided.calibrating, found.job.calibrate_until
+    let mut told = found.job.hold_from.map_or_else(
+        || {
+            format!(
+                "{held} of {many} conversions would have been held, at most {} of honest ones, by thresholds from the {} before {}",
+                found.job.false_positive_rate, found.decided.calibrating, found.job.calibrate_until
+            )
+        },
+        |points| format!("{held} of {many} conversions would have been held, from {points} points on"),
     );
     if let Some(why) = &found.decided.uncalibrated {
         told.push_str(&format!("; probabilities are a guess, as {why}"));

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use chrono::DateTime;
 use domain::{
     AffiliateId, CampaignId, ClickId, ConversionId, Money,
+    campaign::EventKind,
     click::Click,
     conversion::ConversionStatus,
     event::{Conversion, Event, Kind, Known, Verdict, Visit},
@@ -198,7 +199,11 @@ impl<'a> Walk<'a> {
         };
         let findings = self.sources.findings(of);
         let seen = evidence::gather(&self.values, &request, &records, &findings, self.networks)?;
-        self.sources.sale(known_us, of, self.book.kind(affiliate), click_to_conversion_seconds(conversion));
+        // A renewal follows from the order before it, and says nothing of the click.
+        if conversion.kind != EventKind::Recurring {
+            let seconds = click_to_conversion_seconds(conversion);
+            self.sources.sale(known_us, of, self.book.kind(affiliate), seconds);
+        }
         self.connect(&seen, affiliate);
         if from_us <= known_us {
             let at = DateTime::from_timestamp_micros(known_us).context("a time of the calendar")?;
