@@ -123,7 +123,9 @@ fn decide(past: &Past, policy: &Policy, scores: &[Score], terms: &Terms) -> Vec<
                 record.held += u64::from(*was_held);
             }
         }
-        let record = records.get(&row.affiliate).copied();
+        // A promise to those of whom enough is known: one wrong verdict on a held conversion would free a cheat else.
+        let enough = u64::from(policy.limits.affiliate_least);
+        let record = records.get(&row.affiliate).copied().filter(|record| enough <= record.honest);
         let subject = Subject { segment: row.segment, affiliate: row.affiliate, record };
         let loss = row.commission.unwrap_or(row.amount).minor;
         let costs = Costs { loss, harm: terms.harm, review: terms.review };
