@@ -1,7 +1,7 @@
 //! What is true, and what an operator knows of the network: tables of which evaluation reads the former and everybody the
 //! latter.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result};
 use domain::Money;
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     rhythm::COUNTRIES,
     truth::Truth,
-    world::{World, campaign::REGIONS},
+    world::{World, affiliate::Source, campaign::REGIONS},
 };
 
 const LABELS: Plan = Plan {
@@ -254,6 +254,7 @@ static KNOWN_AFFILIATES: Plan = Plan {
         ("account_hash", Text),
         ("email_hash", Text),
         ("email_domain", Text),
+        ("licensed_search", Flag),
     ],
 };
 static KNOWN_LINKS: Plan = Plan {
@@ -269,7 +270,7 @@ static KNOWN_LINKS: Plan = Plan {
     ],
 };
 
-/// Writes what an operator knows of the network: advertisers, campaigns, affiliates and links.
+/// Writes what an operator knows of the network: advertisers, campaigns, affiliates, links, and classes of addresses.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -278,8 +279,19 @@ pub fn write_network(folder: &Path, world: &World) -> Result<()> {
     write_advertisers(&folder, world)?;
     write_campaigns(&folder, world)?;
     write_affiliates(&folder, world)?;
-    write_links(&folder, world)
+    write_links(&folder, world)?;
+    let path = folder.join("networks.csv");
+    fs::write(&path, CLASSES).with_context(|| format!("cannot write {}", path.display()))
 }
+
+/// What operators buy from somebody who knows the net: the class of each network that people and machines are in.
+const CLASSES: &str = "network,class
+10.0.0.0/8,residential
+100.64.0.0/10,mobile
+172.16.0.0/12,corporate
+192.168.0.0/16,campus
+198.18.0.0/15,data_centre
+";
 
 fn write_advertisers(folder: &Path, world: &World) -> Result<()> {
     let mut table = Table::create(folder, &KNOWN_ADVERTISERS)?;
@@ -329,6 +341,7 @@ fn write_affiliates(folder: &Path, world: &World) -> Result<()> {
             hex(it.account_hash),
             hex(it.email_hash),
             Cell::text(it.email_domain),
+            Cell::Flag(it.source == Source::Search),
         ])?;
     }
     table.finish()

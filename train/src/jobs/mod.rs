@@ -25,7 +25,7 @@ use models::registry::{
 };
 
 use self::{
-    attribution::Attribution, fraud::Fraud, ltv::Ltv, matching::Matching, partner::Partner,
+    attribution::Attribution, fraud::FraudJob, ltv::Ltv, matching::Matching, partner::Partner,
     policy::PolicyJob, publish::RegistryArgs, run::RunArgs,
 };
 use crate::{
@@ -39,7 +39,7 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum Jobs {
     /// Anomalies among conversions, clicks or anything else that is rows of numbers: scores, reasons, and a threshold
-    Fraud(Box<Order<Fraud>>),
+    Fraud(FraudJob),
     /// Who is to be credited with conversions: rules, Markov chains, Shapley values and a model that learns it, with intervals
     Attribution(Box<Attribution>),
     /// What customers will spend: probability models, regressions and trees, compared on what was held out in time
@@ -59,7 +59,7 @@ impl Jobs {
     /// When it cannot be done; nothing is written then.
     pub fn run(self, clock: &Clock) -> Result<String> {
         match self {
-            Self::Fraud(order) => order.run(clock),
+            Self::Fraud(job) => job.run(clock),
             Self::Attribution(job) => job.run(clock),
             Self::Ltv(job) => job.run(clock),
             Self::Match(job) => job.run(clock),

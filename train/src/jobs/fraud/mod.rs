@@ -5,13 +5,76 @@ mod evaluate;
 mod export;
 mod fitted;
 mod pages;
+mod rescore;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
+use domain::Clock;
 use models::registry::gate::{Better, Gate};
 
 pub use self::fitted::Fitted;
-use super::{Evaluation, Export, Job, Work};
+use self::rescore::Rescore;
+use super::{Evaluation, Export, Job, Order, Work};
+
+/// What `fraud` is asked to do.
+#[derive(Debug)]
+pub enum FraudJob {
+    /// To learn from rows.
+    Learn(Box<Order<Fraud>>),
+    /// To say what rules and models would have said of the past.
+    Rescore(Box<Rescore>),
+}
+
+/// What it does instead of learning.
+#[derive(Subcommand, Debug)]
+enum Instead {
+    /// Runs a rule set, and what models said, over the past of an event lake, point in time, and proposes what would change
+    #[command(long_flag = "rescore")]
+    Rescore(Box<Rescore>),
+}
+
+impl FraudJob {
+    /// Does the job; says what came of it.
+    ///
+    /// # Errors
+    /// When it cannot be done; nothing is written then.
+    pub fn run(self, clock: &Clock) -> Result<String> {
+        match self {
+            Self::Learn(order) => order.run(clock),
+            Self::Rescore(job) => job.run(),
+        }
+    }
+}
+
+impl FromArgMatches for FraudJob {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if matches.subcommand().is_none() {
+            return Ok(Self::Learn(Box::new(Order::from_arg_matches(matches)?)));
+        }
+        let Instead::Rescore(job) = Instead::from_arg_matches(matches)?;
+        Ok(Self::Rescore(job))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for FraudJob {
+    fn augment_args(command: Command) -> Command {
+        let command = Instead::augment_subcommands(Order::<Fraud>::augment_args(command));
+        command
+            .subcommand_required(false)
+            .arg_required_else_help(false)
+            .subcommand_negates_reqs(true)
+            .args_conflicts_with_subcommands(true)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
 
 /// The job.
 #[derive(Clone, Copy, Debug)]
