@@ -138,7 +138,7 @@ async fn without_a_version_the_records_say_what_they_know_and_why() {
           "rank": 1,
           "reasons": [],
           "score": 0.02242798353909465,
-          "why": "country=DE in common with 1 of the campaign's 1 affiliates, who bring 25.0 conversions for 1,000 clicks; the campaign has 25.0 for 1,000 clicks, by 1 in all"
+          "why": "country=DE in common with 1 of the campaign's 1 affiliates, who bring 25.0 conversions for 1,000 clicks; the campaign's only affiliate brings 25.0 conversions for 1,000 clicks"
         },
         {
           "advertiser_id": "adv_2",
@@ -164,7 +164,7 @@ async fn without_a_version_the_records_say_what_they_know_and_why() {
           "rank": 3,
           "reasons": [],
           "score": 0.011904761904761908,
-          "why": "the campaign has 0.0 for 1,000 clicks, by 1 in all"
+          "why": "the campaign's only affiliate brings 0.0 conversions for 1,000 clicks"
         }
       ],
       "degraded": true,
