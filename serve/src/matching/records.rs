@@ -126,18 +126,19 @@ impl Records {
             ));
         }
         if 0 < all.affiliates {
-            let brings = all.conversions / all.clicks.max(1.0);
-            why.push(format!(
-                "the campaign has {} for 1,000 clicks, by {} in all",
-                thousand(brings),
-                all.affiliates
-            ));
+            let brings = thousand(all.conversions / all.clicks.max(1.0));
+            why.push(match all.affiliates {
+                1 => format!("the campaign's only affiliate brings {brings} conversions for 1,000 clicks"),
+                count => {
+                    format!("the campaign's {count} affiliates bring {brings} conversions for 1,000 clicks")
+                }
+            });
         } else {
             why.push("nobody has brought clicks to the campaign yet".to_owned());
         }
         if 0 < own.affiliates {
             let brings = own.conversions / own.clicks.max(1.0);
-            why.push(format!("the affiliate has {} for 1,000 clicks elsewhere", thousand(brings)));
+            why.push(format!("the affiliate brings {} elsewhere", thousand(brings)));
         }
         Fit { score: among_alike * lift, why: why.join("; ") }
     }

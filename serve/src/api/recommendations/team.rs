@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use domain::{AffiliateId, CampaignId};
-use models::matching::Part;
+use models::{best::Eligible, matching::Part};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -12,7 +12,7 @@ use super::{Query, look, places, said::MatchModel, version};
 use crate::{
     api::{body::Id, failure::Failure, gate::Caller},
     app::App,
-    matching::{Asked, For, ServedVersion},
+    matching::{Asked, For, Joined, Known, ServedVersion},
 };
 
 /// The routes of this resource.
@@ -105,22 +105,8 @@ async fn lookalikes(
         exploring: 0.0,
     };
     let open = asked.open_now(&joined);
-    let row = |like: &models::matching::Like| {
-        let place = *joined.side(false).places.get(&like.user)? as usize;
-        let card = open.contains(place).then(|| &known.affiliates()[place])?;
-        let name = |user: &u32| -> Option<String> {
-            let place = joined.side(false).places.get(user)?;
-            Some(known.affiliates()[*place as usize].name.clone())
-        };
-        Some(Lookalike {
-            affiliate_id: card.id,
-            name: card.name.clone(),
-            likeness: like.likeness,
-            like: like.like.iter().filter_map(name).collect(),
-            why: like.reason.clone(),
-        })
-    };
-    let data = table[number as usize].iter().filter_map(row).take(limit).collect();
+    let like = |like: &models::matching::Like| lookalike(like, (&joined, &known), &open);
+    let data = table[number as usize].iter().filter_map(like).take(limit).collect();
     Ok(Json(Lookalikes {
         campaign_id: id,
         as_of: Some(model.as_of),
@@ -128,6 +114,25 @@ async fn lookalikes(
         because: None,
         data,
     }))
+}
+
+/// Somebody who is like others; none where it may not be shown.
+fn lookalike(
+    like: &models::matching::Like,
+    (joined, known): (&Joined, &Known),
+    open: &Eligible,
+) -> Option<Lookalike> {
+    let place = |user: &u32| joined.side(false).places.get(user).map(|place| *place as usize);
+    let shown = place(&like.user).filter(|place| open.contains(*place))?;
+    let card = &known.affiliates()[shown];
+    let name = |user: &u32| Some(known.affiliates()[place(user)?].name.clone());
+    Some(Lookalike {
+        affiliate_id: card.id,
+        name: card.name.clone(),
+        likeness: like.likeness,
+        like: like.like.iter().filter_map(name).collect(),
+        why: like.reason.clone(),
+    })
 }
 
 /// A part of the description of a segment.

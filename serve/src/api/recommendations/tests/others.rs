@@ -118,7 +118,62 @@ async fn without_a_version_the_records_say_what_they_know_and_why() {
     api.click(market.affiliate(2).parse().unwrap(), market.campaign(1)).await;
     sqlx::query("UPDATE links SET clicks = clicks + 40").execute(&api.app.db).await.unwrap();
     let answer = market.for_affiliate(1).await;
-    insta::assert_snapshot!(answer, @"");
+    insta::assert_snapshot!(answer, @r#"
+    200 {
+      "affiliate_id": "aff_1",
+      "at": "2026-02-01T12:00:00.015Z",
+      "basis": "records",
+      "basis_words": "by the counters of links, and what affiliates have in common",
+      "because": "this service has no registry of models: start it with --registry",
+      "currency": null,
+      "data": [
+        {
+          "advertiser_id": "adv_2",
+          "campaign_id": "cmp_3",
+          "expected_value": null,
+          "explored": false,
+          "name": "Castle",
+          "newcomer": false,
+          "propensity": 1.0,
+          "rank": 1,
+          "reasons": [],
+          "score": 0.02242798353909465,
+          "why": "country=DE in common with 1 of the campaign's 1 affiliates, who bring 25.0 conversions for 1,000 clicks; the campaign's only affiliate brings 25.0 conversions for 1,000 clicks"
+        },
+        {
+          "advertiser_id": "adv_2",
+          "campaign_id": "cmp_4",
+          "expected_value": null,
+          "explored": false,
+          "name": "Alps",
+          "newcomer": false,
+          "propensity": 1.0,
+          "rank": 2,
+          "reasons": [],
+          "score": 0.016666666666666666,
+          "why": "nobody has brought clicks to the campaign yet"
+        },
+        {
+          "advertiser_id": "adv_2",
+          "campaign_id": "cmp_5",
+          "expected_value": null,
+          "explored": false,
+          "name": "Beach",
+          "newcomer": false,
+          "propensity": 1.0,
+          "rank": 3,
+          "reasons": [],
+          "score": 0.011904761904761908,
+          "why": "the campaign's only affiliate brings 0.0 conversions for 1,000 clicks"
+        }
+      ],
+      "degraded": true,
+      "exploring": 0.0,
+      "list_id": "rec_6",
+      "model": null,
+      "unit": "conversions per click"
+    }
+    "#);
     let market = market.looked();
     let because = market.for_affiliate(1).await.body["because"].clone();
     insta::assert_snapshot!(because, @r#""no version of match is champion: promote one with tributary-train models promote""#);
