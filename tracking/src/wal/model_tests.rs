@@ -30,6 +30,8 @@ enum Action {
     Reopen,
     /// The process dies, with appends under way.
     Kill(Moment, Vec<u16>),
+    /// The process dies, with appends under way, and the power goes while the log is opened again.
+    KillAndCutPower([Moment; 2], Vec<u16>),
     /// The power goes, with appends under way.
     CutPower(Moment, Vec<u16>),
 }
@@ -40,6 +42,8 @@ type Moment = (u32, usize);
 fn actions() -> impl Strategy<Value = Vec<Action>> {
     let lengths = || prop::collection::vec(0u16..900, 1..20);
     let moment = || (0u32..30, 0usize..2_000);
+    // Opening takes fewer steps, and writes less.
+    let opening = || (0u32..15, 0usize..50);
     let action = prop_oneof![
         8 => lengths().prop_map(Action::Append),
         2 => Just(Action::Sync),
@@ -49,6 +53,9 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         2 => any::<(Index, Index)>().prop_map(|(segment, byte)| Action::Corrupt(segment, byte)),
         1 => Just(Action::Reopen),
         2 => (moment(), lengths()).prop_map(|(moment, lengths)| Action::Kill(moment, lengths)),
+        1 => (moment(), opening(), lengths()).prop_map(|(killed, cut, lengths)| {
+            Action::KillAndCutPower([killed, cut], lengths)
+        }),
         3 => (moment(), lengths()).prop_map(|(moment, lengths)| Action::CutPower(moment, lengths)),
     ];
     prop::collection::vec(action, 1..40)
@@ -139,6 +146,14 @@ impl World {
             Action::Kill(moment, lengths) => {
                 self.crash(moment, &lengths).await;
                 self.disk = self.disk.after_kill();
+                self.open();
+            }
+            Action::KillAndCutPower([killed, (operations, written_bytes)], lengths) => {
+                self.crash(killed, &lengths).await;
+                self.disk = self.disk.after_kill();
+                self.disk.cut_power_after(operations, written_bytes);
+                drop(Wal::open_on(Arc::new(self.disk.clone()), self.settings));
+                self.disk = self.disk.after_power_cut(dice(&mut self.dice));
                 self.open();
             }
             Action::CutPower(moment, lengths) => {

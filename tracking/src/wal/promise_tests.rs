@@ -202,6 +202,62 @@ fn a_long_interval_holds_up_neither_a_full_lane_nor_the_end() {
 }
 
 #[test]
+fn what_another_segment_followed_is_never_cut_off() {
+    run(async {
+        // The process dies at a step that begins the second segment, whose name does not last yet.
+        for operations in 10..=13 {
+            let hour = Durability::Interval(Duration::from_hours(1));
+            let mut world = World::new(hour, 0);
+            world.disk.cut_power_after(operations, 0);
+            // Four fill the first segment, and all of them become durable together.
+            for number in 0..5 {
+                world.wal.append([number; 900]).await.unwrap();
+            }
+            world.wal.close().await;
+            assert_eq!(world.wal.counts().durable, 4);
+            world.disk = world.disk.after_kill();
+            assert_eq!(recovery::segments(&world.disk).unwrap(), [1, 2]);
+            world.open();
+            let name = recovery::segment_name(1);
+            world.disk.corrupt(&name, frame::SEGMENT_HEADER as usize);
+            world.disk = world.disk.after_power_cut(|| 0);
+            world.open();
+            let batch = world.reader.read(9).unwrap();
+            let numbers: Vec<u8> = batch.records.iter().map(|record| record[0]).collect();
+            assert_eq!(numbers, [1, 2, 3], "after {operations} operations");
+            let frame = frame::FRAME_HEADER + 900;
+            let bytes = frame::SEGMENT_HEADER..frame::SEGMENT_HEADER + frame;
+            assert_eq!(batch.damage, [Damage { sequence: 1, bytes }]);
+        }
+    });
+}
+
+#[test]
+fn a_power_cut_while_a_killed_log_is_opened_damages_nothing() {
+    run(async {
+        let mut world = World::new(Durability::Commit, 0);
+        // The process dies between writing the record and making it last.
+        world.disk.cut_power_after(6, 0);
+        assert!(world.wal.append([7; 100]).await.is_err());
+        let killed = world.disk.after_kill();
+        for (operations, survives) in (0..15).flat_map(|steps| (0..32u32).map(move |bits| (steps, bits))) {
+            let disk = killed.after_kill();
+            disk.cut_power_after(operations, 0);
+            drop(Wal::open_on(Arc::new(disk.clone()), world.settings));
+            let mut dice = 0;
+            world.disk = disk.after_power_cut(|| {
+                dice += 1;
+                survives >> (dice - 1)
+            });
+            world.open();
+            let batch = world.reader.read(9).unwrap();
+            assert_eq!(batch.damage, [], "after {operations} operations, of which {survives:b} survives");
+            assert!(batch.records.is_empty() || batch.records == [[7; 100]]);
+        }
+    });
+}
+
+#[test]
 fn the_folder_has_one_writer() {
     run(async {
         let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{
     OpenError,
-    disk::{Disk, DiskFile, read_all},
+    disk::{Disk, read_all},
     frame::{self, HeaderError, Kind, Parsed},
     position::{self, Position},
 };
@@ -24,6 +24,9 @@ pub(super) struct Recovered {
 pub(super) fn recover(disk: &dyn Disk) -> Result<Recovered, OpenError> {
     let remembered = position::load(disk)?;
     let sequences = segments(disk)?;
+    // A later segment is what proves that an earlier one was whole; a killed process may have left it a name that does
+    // not last.
+    disk.sync_folder()?;
     let cut_bytes = match sequences.last() {
         Some(last) => seal(disk, *last)?,
         None => 0,
@@ -56,6 +59,8 @@ pub(super) fn segments(disk: &dyn Disk) -> io::Result<Vec<u64>> {
 /// Cuts a segment behind the last frame that may have been promised, and seals it there.
 fn seal(disk: &dyn Disk, sequence: u64) -> Result<u64, OpenError> {
     let file = disk.open(&segment_name(sequence))?;
+    // A seal proves that everything before it was durable; a killed process may have left frames that are not.
+    file.sync()?;
     let bytes = read_all(&*file)?;
     match frame::check_segment_header(&bytes, sequence) {
         Ok(()) => {}
@@ -63,7 +68,7 @@ fn seal(disk: &dyn Disk, sequence: u64) -> Result<u64, OpenError> {
         Err(error) => return Err(OpenError::Segment { sequence, error }),
     }
     let end = match end_of(&bytes, sequence) {
-        End::Sealed => return Ok(sync_again(&*file)?),
+        End::Sealed => return Ok(0),
         End::Torn(end) => end,
     };
     let mut seal = Vec::new();
@@ -78,12 +83,6 @@ fn seal(disk: &dyn Disk, sequence: u64) -> Result<u64, OpenError> {
 fn noise_behind(bytes: &[u8], end: u32) -> u64 {
     let behind = bytes.get(end as usize..).unwrap_or_default();
     behind.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
-}
-
-/// A process may have died between writing a seal and making it last.
-fn sync_again(file: &dyn DiskFile) -> io::Result<u64> {
-    file.sync()?;
-    Ok(0)
 }
 
 #[derive(Debug, PartialEq, Eq)]
