@@ -37,5 +37,8 @@ CREATE INDEX recommendation_dismissals_of_affiliate ON recommendation_feedback (
     WHERE kind IN ('dismissed', 'restored');
 CREATE INDEX recommendation_dismissals_of_campaign ON recommendation_feedback (campaign_id, affiliate_id, id)
     WHERE kind IN ('dismissed', 'restored');
+-- What became of a pair that was shown is asked with the log.
+CREATE INDEX recommendation_feedback_of_pair ON recommendation_feedback (affiliate_id, campaign_id, created_at);
+CREATE INDEX conversions_of_pair ON conversions (affiliate_id, campaign_id, occurred_at);
 CREATE TRIGGER recommendation_feedback_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON recommendation_feedback
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();

@@ -14,7 +14,7 @@ CREATE TABLE fraud_settings (
 CREATE TRIGGER fraud_settings_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON fraud_settings
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
 
--- What was decided; never edited. What came of it is in the conversion's history.
+-- What was decided; never edited, and what was known: hashes and words of click and customer. What came of it is in the conversion's history.
 CREATE TABLE fraud_scores (
     id               uuid PRIMARY KEY,
     -- Null for what was only asked about.
@@ -39,5 +39,6 @@ CREATE INDEX fraud_scores_by_conversion ON fraud_scores (conversion_id, id) WHER
 CREATE INDEX fraud_scores_by_affiliate ON fraud_scores (affiliate_id, id);
 CREATE INDEX fraud_scores_by_campaign ON fraud_scores (campaign_id, id);
 CREATE INDEX fraud_scores_by_time ON fraud_scores (scored_at);
-CREATE TRIGGER fraud_scores_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON fraud_scores
+-- It may be deleted, to forget a customer.
+CREATE TRIGGER fraud_scores_stay BEFORE UPDATE ON fraud_scores
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();

@@ -8,6 +8,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, VecDeque},
+    mem::replace,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -69,6 +70,8 @@ struct Inner {
     as_of_us: Option<i64>,
     /// While it is filled for the first time: until when what is known is told in whatever order it is read.
     filled_until_us: i64,
+    /// Whether tables are being read, or were when that failed.
+    is_under_way: bool,
     late: u64,
 }
 
@@ -139,6 +142,7 @@ impl FeatureState {
             horizons: VecDeque::new(),
             as_of_us: None,
             filled_until_us: i64::MIN,
+            is_under_way: false,
             late: 0,
         };
         Self { sets, inner: Mutex::new(inner) }
@@ -151,7 +155,7 @@ impl FeatureState {
     }
 
     /// What sets, by their places, say about an event that is judged at `at`, each for those whom it is asked about, as if the
-    /// event had been told already.
+    /// event had been told already; where it was, `is_stored` says so, as ids are not remembered for ever.
     ///
     /// # Errors
     /// While the state is being filled.
@@ -159,14 +163,15 @@ impl FeatureState {
         &self,
         asked: &[(usize, Keys)],
         request: &Request<'_>,
-        at: DateTime<Utc>,
+        (at, is_stored): (DateTime<Utc>, bool),
     ) -> Result<Told, NotFilled> {
         let mut inner = self.inner();
         let as_of = inner.as_of_us.and_then(DateTime::from_timestamp_micros).ok_or(NotFilled)?;
         let values = asked.iter().map(|(place, keys)| {
             let mut values = Vec::new();
-            let prepared = &self.sets[*place].1;
-            inner.state.vector_if_told(prepared, keys, request, at.timestamp_micros(), &mut values);
+            let (prepared, at_us) = (&self.sets[*place].1, at.timestamp_micros());
+            let reads = if is_stored { State::vector_of } else { State::vector_if_told };
+            reads(&mut inner.state, prepared, keys, request, at_us, &mut values);
             values
         });
         let values = values.collect();
@@ -185,22 +190,26 @@ impl FeatureState {
         }
     }
 
-    /// Takes in what was stored since it was last asked.
+    /// Takes in what was stored since it was last asked. What was cut off is brought to its end first: it is about what was
+    /// stored before it began, and nothing may be missing up to the instant that is reached here.
     ///
     /// # Errors
     /// When the database fails; what was taken in stays so.
     pub async fn catch_up(&self, db: &mut PgConnection) -> anyhow::Result<u64> {
+        let was_cut_off = replace(&mut self.inner().is_under_way, true);
+        let before = if was_cut_off { stored::give(db, &mut Fed(self)).await? } else { 0 };
         let horizon = settled(db).await?;
         let oldest_open = moment(db).await?.oldest_open;
-        self.inner().filled_until_us = as_of_us(horizon);
+        self.inner().begin_to_fill(as_of_us(horizon));
         let given = stored::give(db, &mut Fed(self)).await?;
-        self.settle(horizon, oldest_open);
-        Ok(given)
+        self.settle(horizon, oldest_open).await;
+        self.inner().is_under_way = false;
+        Ok(before + given)
     }
 
     /// Tells the state what waits, up to the last instant before which nothing can come any more: all transactions that
     /// had ended then have a lower number than the oldest that was open when the tables were read.
-    fn settle(&self, horizon: Settled, oldest_open: i64) {
+    async fn settle(&self, horizon: Settled, oldest_open: i64) {
         let as_of = {
             let mut inner = self.inner();
             if inner.horizons.len() == MOST_HORIZONS {
@@ -215,7 +224,9 @@ impl FeatureState {
         if is_first && as_of < self.inner().filled_until_us {
             return;
         }
-        while self.inner().tell(as_of) {}
+        while self.inner().tell(as_of) {
+            yield_now().await;
+        }
         let mut inner = self.inner();
         inner.as_of_us = inner.as_of_us.max(Some(as_of));
     }
@@ -236,6 +247,13 @@ fn as_of_us(horizon: Settled) -> i64 {
 }
 
 impl Inner {
+    /// Notes until when the first fill tells what it reads at once: a later try has no more to reach than the first.
+    fn begin_to_fill(&mut self, until_us: i64) {
+        if self.filled_until_us == i64::MIN {
+            self.filled_until_us = until_us;
+        }
+    }
+
     /// Tells the state some of what was known by `as_of_us`; says whether there is more of it.
     fn tell(&mut self, as_of_us: i64) -> bool {
         for _ in 0..AT_ONCE {
@@ -280,7 +298,7 @@ impl Taker for Fed<'_> {
     async fn take(&mut self, mut events: Vec<Known<Event>>) -> anyhow::Result<()> {
         while !events.is_empty() {
             let rest = events.split_off(AT_ONCE.min(events.len()));
-            self.0.feed(std::mem::replace(&mut events, rest));
+            self.0.feed(replace(&mut events, rest));
             yield_now().await;
         }
         Ok(())
@@ -345,11 +363,11 @@ mod tests {
     fn known_rate(state: &FeatureState, second: i64) -> Option<Value> {
         let probe = rate(1_000_000, 1, (&Clock::standing_at(at(0)), &Chance::seeded(9)));
         let request = Request { event: &probe.event, click: None };
-        Some(state.ask(&[(0, Keys::of(&probe.event))], &request, at(second)).ok()?.values[0][0])
+        Some(state.ask(&[(0, Keys::of(&probe.event))], &request, (at(second), false)).ok()?.values[0][0])
     }
 
-    #[test]
-    fn what_is_known_counts_when_nothing_from_before_can_come_any_more() {
+    #[tokio::test]
+    async fn what_is_known_counts_when_nothing_from_before_can_come_any_more() {
         let feature = ALL.iter().find(|feature| feature.name == "campaign_rate_ppm").unwrap();
         let set = FeatureSet { name: "rate".to_owned(), version: 1, features: vec![Arc::clone(feature)] };
         let state = FeatureState::of(vec![set]);
@@ -357,15 +375,17 @@ mod tests {
         let rate = |known, ppm| rate(known, ppm, (&clock, &chance));
         let horizon = |second, next| Settled { before: at(second) + SLACK, next };
         // The first fill: in any order, up to the instant at which it began.
-        state.inner().filled_until_us = as_of_us(horizon(10, 7));
+        state.inner().begin_to_fill(as_of_us(horizon(10, 7)));
         state.feed(vec![rate(9, 300), rate(2, 200), rate(12, 400)]);
         assert_eq!(known_rate(&state, 20), None, "it says nothing while it is filled");
-        state.settle(horizon(10, 7), 6);
+        state.settle(horizon(10, 7), 6).await;
         assert_eq!(known_rate(&state, 20), None, "transaction 6 was open then, and may have begun before");
-        state.settle(horizon(11, 9), 8);
+        // A later try reaches for no more: with somebody always at work, it would never get there.
+        state.inner().begin_to_fill(as_of_us(horizon(11, 9)));
+        state.settle(horizon(11, 9), 8).await;
         assert_eq!((known_rate(&state, 20), state.standing().waiting), (Some(Value::Whole(300)), 1));
         assert_eq!(state.standing().as_of, Some(at(10)));
-        state.settle(horizon(13, 11), 11);
+        state.settle(horizon(13, 11), 11).await;
         assert_eq!((known_rate(&state, 20), state.standing().waiting), (Some(Value::Whole(400)), 0));
         assert_eq!(state.standing().late, 0);
         // What comes from before all the same is told at once, and counted.

@@ -298,7 +298,7 @@ impl State {
 
     /// What [`State::vector`] would say if the event of the request had been told a moment before: what is judged counts
     /// among what happened to those whom `keys` names, and the state stays as it is. An event that was told already counts
-    /// once.
+    /// once, for as long as ids are remembered ([`Bounds`]).
     ///
     /// # Panics
     /// When `prepared` was made by a state of other definitions.
@@ -317,6 +317,21 @@ impl State {
             self.tell_copies(prepared, keys, request.event, values);
         }
         at_us
+    }
+
+    /// The same for an event that was told, however long ago.
+    ///
+    /// # Panics
+    /// When `prepared` was made by a state of other definitions.
+    pub fn vector_of(
+        &mut self,
+        prepared: &Prepared,
+        keys: &Keys,
+        request: &Request<'_>,
+        at_us: i64,
+        values: &mut Vec<Value>,
+    ) -> i64 {
+        self.vector(prepared, keys, Some(request), at_us, values)
     }
 
     /// Reads again what an event changes, from copies of what is known that were told of it.

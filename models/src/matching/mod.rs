@@ -81,7 +81,7 @@ pub enum Rule {
     /// Vectors of users and items, whose product is the score.
     Vectors(Towers),
     /// What a pair is expected to be worth.
-    Value(Value),
+    Value(Box<Value>),
 }
 
 /// A user who is like an item's best ones.
@@ -174,7 +174,7 @@ impl Matches {
         let mut likes = self.lookalikes.iter().flatten().flatten();
         let is_far = |user: &u32| users <= *user as usize;
         if self.lookalikes.as_ref().is_some_and(|all| all.len() != items)
-            || likes.any(|like| is_far(&like.user) || like.like.iter().any(|user| is_far(user)))
+            || likes.any(|like| is_far(&like.user) || like.like.iter().any(&is_far))
         {
             return Some("its lookalikes are nobody it knows".to_owned());
         }

@@ -109,7 +109,7 @@ impl Ranker {
         let kind = match rule {
             Rule::Vectors(towers) => Kind::Vectors(towers),
             Rule::Value(value) => {
-                let (reader, line) = (Reader::new(value), Line::default());
+                let (reader, line) = (Reader::new(*value), Line::default());
                 let items = matches.items.names.len();
                 let glances = (0..items).map(|_| OnceLock::new()).collect();
                 Kind::Value(Box::new(Model { reader, line, glances }))

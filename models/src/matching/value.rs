@@ -171,7 +171,7 @@ impl Reader {
         (0..self.value.pairs.shared.len() as u16).map(move |column| {
             let count = |words: &[(u16, u32)]| words.iter().filter(|word| word.0 == column).count();
             let both = mine.iter().filter(|word| word.0 == column && theirs.contains(word)).count();
-            let either = count(&mine) + count(&theirs) - both;
+            let either = count(mine) + count(theirs) - both;
             if either == 0 { f64::NAN } else { both as f64 / either as f64 }
         })
     }

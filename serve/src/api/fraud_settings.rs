@@ -11,7 +11,7 @@ use sqlx::types::Json as JsonColumn;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{failure::Failure, gate::Caller, once::Once};
+use super::{failure::Failure, gate::Caller, once::Once, text::Note};
 use crate::{
     app::App,
     scoring::settings::{FraudSettings, InForce},
@@ -54,9 +54,7 @@ pub struct NewFraudSettings {
     /// All of them: what is not said is as the release has it.
     settings: FraudSettings,
     /// Why, for the record.
-    #[serde(default)]
-    #[schema(max_length = 1000)]
-    note: String,
+    note: Option<Note>,
 }
 
 /// Rules that may come.
@@ -116,6 +114,7 @@ async fn create(app: State<App>, once: Once<NewFraudSettings>) -> Result<Respons
     let version = replaces + 1;
     let in_force = checked(&settings, u32::try_from(version).unwrap_or_default())?;
     let (actor, created_at) = (by.key.to_string(), app.clock.now());
+    let note = note.map(String::from).unwrap_or_default();
     let new = StoredSettings { version, settings: JsonColumn(settings), note, actor, created_at };
     if !store::fraud::insert_settings(&mut effect, &new).await? {
         let detail =

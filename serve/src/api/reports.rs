@@ -197,7 +197,7 @@ async fn create(app: State<App>, once: Once<NewConversion>) -> Result<Response, 
     let advertiser = new.advertiser(&mut effect).await?;
     let report = Report { advertiser, postback, received_at: app.clock.now() };
     let actor = by.key.to_string();
-    let act = Act::now(&actor, &app.clock, &app.chance).judged_by(Some(&*app.scorer));
+    let act = Act::now(&actor, &app.clock, &app.chance).report_before(Some(&*app.scorer));
     let accepted = accept(&mut effect, act, &report).await?;
     let (status, outcome) = match accepted.outcome {
         Outcome::Recorded => (StatusCode::CREATED, "recorded"),

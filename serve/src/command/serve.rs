@@ -11,6 +11,7 @@ use axum::{
 };
 use clap::Args;
 use domain::{Chance, Clock, fraud::Networks};
+use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 use tracking::{
     Tracker,
@@ -133,7 +134,7 @@ impl Serve {
         let customers = tracking::customers(&self.tracking)?;
         let app = self.app(address, Clock::system(), Chance::system(), customers).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
-        follow(&app);
+        follow(&app, &app.db);
         let (api, _) = api::router(app.clone());
         let clock = app.clock.clone();
         let numbers = move || async move { meters::answer(meters::of_decisions(clock.now())) };
@@ -194,7 +195,7 @@ impl Serve {
         let customers = tracker.customers(&self.tracking.secret);
         let app = self.app(address, clock, chance, customers).await?;
         tokio::spawn(forget_the_quiet(app.clone()));
-        follow(&app);
+        follow(&app, &background);
         let intake = |pool| Intake {
             pool,
             clock: app.clock.clone(),
@@ -235,10 +236,10 @@ impl Serve {
 }
 
 /// Keeps up with what others change: models, settings, and what happened.
-fn follow(app: &App) {
+fn follow(app: &App, db: &PgPool) {
     tokio::spawn(host::follow(app.models.clone()));
-    tokio::spawn(scoring::follow(app.scorer.clone(), app.db.clone()));
-    tokio::spawn(state::follow(app.scorer.clone(), app.db.clone()));
+    tokio::spawn(scoring::follow(app.scorer.clone(), db.clone()));
+    tokio::spawn(state::follow(app.scorer.clone(), db.clone()));
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -72,8 +72,8 @@ impl Journal {
                 return false;
             }
             waiting.push(list);
+            METERS.waiting.fetch_add(1, Relaxed);
         }
-        METERS.waiting.fetch_add(1, Relaxed);
         // Whoever writes takes what comes meanwhile.
         if self.0.turn.try_lock().is_ok() {
             let (journal, db) = (self.clone(), db.clone());

@@ -102,6 +102,8 @@ impl Matching {
         let _one = self.reading.lock().await;
         let known = Arc::new(Known::read(db).await?);
         self.known.store(Some(Arc::clone(&known)));
+        // They are by the places of those who were known before.
+        self.records.store(None);
         Ok(known)
     }
 

@@ -1,6 +1,9 @@
 //! New conversions are decided about in the transaction that takes them in, and settings that change are followed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -9,9 +12,12 @@ use domain::{
     fraud::score,
 };
 use features::evidence::Records;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::sleep;
-use tracking::intake::{Act, Judge, Judging, Verdict};
+use tracking::{
+    intake::{Judge, Judging, Verdict},
+    store::is_passing,
+};
 use url::Url;
 
 use super::{
@@ -34,22 +40,64 @@ impl Judge for Scorer {
         &'a self,
         db: &'a mut PgConnection,
         conversion: &'a Conversion,
-        at: DateTime<Utc>,
+        (actor, at): (&'a str, DateTime<Utc>),
     ) -> Judging<'a> {
         Box::pin(async move {
-            let in_force = self.in_force();
-            let looked = self.look(db, conversion.clone(), at).await?;
-            let record = self.decide(&looked, &in_force).await;
-            let noted = self.note(&record, &in_force);
-            let conversion = Some(conversion.id);
-            fraud::insert(db, &NewScore { conversion, actor: Act::POSTBACK, ..noted }).await?;
-            let is_held = in_force.mode == Mode::Live && record.decision.verdict == score::Verdict::Hold;
-            Ok(if is_held { Verdict::Hold } else { Verdict::Pass })
+            // What fails here is taken back by itself: no conversion is refused because it could not be decided about.
+            let mut apart = db.begin().await?;
+            match self.decide_and_note(&mut apart, conversion, actor, at).await {
+                Ok(verdict) => apart.commit().await.map(|()| verdict),
+                Err(error) if is_passing(&error) => Err(error),
+                Err(error) => {
+                    let id = conversion.id;
+                    tracing::error!(conversion = %id, %error, "{id} passes undecided about: {error}");
+                    apart.rollback().await.map(|()| Verdict::Pass)
+                }
+            }
         })
     }
 }
 
 impl Scorer {
+    async fn decide_and_note(
+        &self,
+        db: &mut PgConnection,
+        conversion: &Conversion,
+        actor: &str,
+        at: DateTime<Utc>,
+    ) -> sqlx::Result<Verdict> {
+        // A process that has just begun must not let pass what it would hold a moment later.
+        if !self.knows_settings.load(Ordering::Acquire) {
+            self.refresh(db).await?;
+        }
+        let in_force = self.in_force();
+        let looked = self.look(db, conversion.clone(), (at, false)).await?;
+        let record = self.decide(&looked, &in_force).await;
+        let noted = self.note(&record, &in_force);
+        fraud::insert(db, &NewScore { conversion: Some(conversion.id), actor, ..noted }).await?;
+        let is_held = in_force.mode == Mode::Live && record.decision.verdict == score::Verdict::Hold;
+        Ok(if is_held { Verdict::Hold } else { Verdict::Pass })
+    }
+
+    /// Puts the newest settings in force.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn refresh(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        if let Some(newest) = fraud::newest_settings(db, self.in_force().version).await? {
+            let version = u32::try_from(newest.version).unwrap_or_default();
+            match InForce::check(newest.settings.0, version) {
+                Ok(settings) => self.put_in_force(settings),
+                // A newer release may know more rules than this one, which then goes on as it was.
+                Err(error) => {
+                    tracing::error!(version, "these settings of fraud are not for this release: {error}");
+                }
+            }
+        }
+        self.knows_settings.store(true, Ordering::Release);
+        Ok(())
+    }
+
     /// Finds what decisions look at besides the conversion itself.
     ///
     /// # Errors
@@ -58,7 +106,7 @@ impl Scorer {
         &self,
         db: &mut PgConnection,
         conversion: Conversion,
-        at: DateTime<Utc>,
+        (at, is_stored): (DateTime<Utc>, bool),
     ) -> sqlx::Result<Looked> {
         let click = match conversion.click {
             Some(id) => lake::click(db, id).await?,
@@ -73,7 +121,7 @@ impl Scorer {
             None => None,
         };
         let records = partner.map_or_else(Records::default, |partner| self.records(&partner));
-        Ok(Looked { conversion, click, records, at })
+        Ok(Looked { conversion, click, records, at, is_stored })
     }
 
     /// What is registered of a partner: its site, and its mailbox as those of customers are hidden.
@@ -106,27 +154,12 @@ impl Scorer {
 /// Follows the settings for as long as the process lives.
 pub async fn follow(scorer: Arc<Scorer>, pool: PgPool) {
     loop {
-        if let Err(error) = refresh(&scorer, &pool).await {
+        let refreshed = async { scorer.refresh(&mut *pool.acquire().await?).await };
+        if let Err(error) = refreshed.await {
             tracing::warn!(
-                "fraud is decided by the settings that are known until the database is back: {error}"
+                "fraud is decided by the settings that are known until others can be read: {error}"
             );
         }
         sleep(POLLING).await;
     }
-}
-
-/// Puts the newest settings in force.
-///
-/// # Errors
-/// When the database fails.
-pub async fn refresh(scorer: &Scorer, pool: &PgPool) -> sqlx::Result<()> {
-    let newest = fraud::newest_settings(&mut *pool.acquire().await?, scorer.in_force().version).await?;
-    let Some(newest) = newest else { return Ok(()) };
-    let version = u32::try_from(newest.version).unwrap_or_default();
-    match InForce::check(newest.settings.0, version) {
-        Ok(settings) => scorer.put_in_force(settings),
-        // A newer release may know more rules than this one, which then goes on as it was.
-        Err(error) => tracing::warn!(version, "these settings of fraud are not for this release: {error}"),
-    }
-    Ok(())
 }

@@ -11,11 +11,11 @@ pub mod settings;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     AffiliateId, CampaignId, Chance,
     click::{Click, Device},
@@ -37,12 +37,15 @@ use serde::{Deserialize, Serialize};
 use tracking::customer::Customers;
 use utoipa::ToSchema;
 
-pub use self::judge::{follow, refresh};
+pub use self::judge::follow;
 use self::settings::InForce;
 use crate::{host::Host, meters::SCORES, state::FeatureState};
 
 /// The set that models of fraud are trained on.
 const MODEL_SET: &str = "fraud_v1";
+
+/// Features that are behind by more than this are said to be.
+const STALE: TimeDelta = TimeDelta::seconds(10);
 
 /// Whoever nobody is credited with.
 static NOBODY: LazyLock<AffiliateId> = LazyLock::new(|| uuid::Uuid::nil().into());
@@ -54,6 +57,8 @@ pub struct Scorer {
     networks: Networks,
     customers: Arc<Customers>,
     in_force: ArcSwap<InForce>,
+    /// Whether the settings were read since the start.
+    knows_settings: AtomicBool,
     chance: Chance,
 }
 
@@ -68,11 +73,12 @@ pub struct Looked {
     pub records: Records,
     /// When it is decided.
     pub at: DateTime<Utc>,
+    /// Whether it is one that was stored before.
+    pub is_stored: bool,
 }
 
 /// What was decided and everything that it was decided by: enough to decide it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Record {
     /// Of which campaign.
     pub campaign_id: CampaignId,
@@ -106,7 +112,6 @@ pub struct Record {
 
 /// What a model was given and what it found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Consulted {
     /// Which features.
     pub set: String,
@@ -188,7 +193,8 @@ impl Scorer {
         let model = SETS.iter().find(|set| set.full_name() == MODEL_SET);
         let state = FeatureState::of([evidence::set()].into_iter().chain(model).cloned().collect());
         let in_force = ArcSwap::from_pointee(InForce::defaults());
-        Self { state, models, networks, customers, in_force, chance }
+        let knows_settings = AtomicBool::new(false);
+        Self { state, models, networks, customers, in_force, knows_settings, chance }
     }
 
     /// What it knows of the past.
@@ -217,10 +223,13 @@ impl Scorer {
         let event = Event::Conversion(looked.conversion.clone());
         let request = Request { event: &event, click: looked.click.as_ref() };
         let asked = [(0, evidence::keys(&request)), (1, Keys::of(&event))];
-        let told = self.state.ask(&asked, &request, looked.at);
+        let told = self.state.ask(&asked, &request, (looked.at, looked.is_stored));
         let mut degraded = Vec::new();
         let (features_as_of, [rules, vector]) = match told {
             Ok(told) => {
+                if STALE < looked.at - told.as_of {
+                    degraded.push(format!("what happened after {} is not counted yet", told.as_of));
+                }
                 let mut values = told.values.into_iter();
                 (Some(told.as_of), std::array::from_fn(|_| values.next().unwrap_or_default()))
             }

@@ -198,18 +198,18 @@ pub struct PastScore {
     pub status: ConversionStatus,
 }
 
-/// What was decided since a moment about conversions that are stored, the newest first.
+/// What was decided first since a moment about each conversion that is stored, the newest conversions first.
 pub async fn past(db: &mut PgConnection, since: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<PastScore>> {
     sqlx::query_as!(
         PastScore,
         r#"
-        SELECT conversions.id AS "conversion_id: Column<ConversionId>",
+        SELECT DISTINCT ON (conversions.id) conversions.id AS "conversion_id: Column<ConversionId>",
                fraud_scores.campaign_id AS "campaign_id: Column<CampaignId>", scored_at,
                record -> 'evidence' AS "evidence!: Json<Evidence>", status AS "status: Column<ConversionStatus>"
         FROM fraud_scores
         JOIN conversions ON conversions.id = conversion_id
         WHERE $1 <= scored_at
-        ORDER BY scored_at DESC
+        ORDER BY conversions.id DESC, fraud_scores.id
         LIMIT $2
         "#,
         since,

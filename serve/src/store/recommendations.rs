@@ -339,18 +339,19 @@ pub async fn logged(db: &mut PgConnection, asked: &Asked) -> sqlx::Result<Vec<Lo
                        CASE WHEN orders.status IN ('rejected', 'reversed') THEN 0
                             ELSE orders.amount_minor - orders.reversed_minor END
                        - COALESCE((
-                           SELECT sum(commissions.amount_minor) FROM commissions WHERE conversion_id = orders.id
+                           SELECT sum(paid.amount_minor) FROM commissions AS paid
+                           WHERE paid.conversion_id = orders.id AND paid.currency = orders.currency
                        ), 0)
                    ), 0)::bigint AS value_minor
             FROM conversions AS orders
             WHERE orders.affiliate_id = pair.affiliate_id
               AND orders.campaign_id = pair.campaign_id
+              AND orders.currency = (SELECT currency FROM campaigns WHERE id = pair.campaign_id)
               AND list.served_at <= orders.occurred_at
               AND orders.occurred_at < list.served_at + make_interval(days => $4)
         ) AS came
         LEFT JOIN LATERAL (
-            SELECT kind
-            FROM recommendation_feedback
+            SELECT kind FROM recommendation_feedback
             WHERE affiliate_id = pair.affiliate_id
               AND campaign_id = pair.campaign_id
               AND list.served_at <= created_at
@@ -424,6 +425,28 @@ pub struct RecommendationFeedback {
     pub actor: String,
     /// When.
     pub created_at: DateTime<Utc>,
+}
+
+/// Who dismissed a pair last, unless it was restored since.
+pub async fn dismissed_by(
+    db: &mut PgConnection,
+    (affiliate, campaign): (AffiliateId, CampaignId),
+) -> sqlx::Result<Option<String>> {
+    let last = sqlx::query!(
+        "
+        SELECT kind, actor
+        FROM recommendation_feedback
+        WHERE affiliate_id = $1
+          AND campaign_id = $2
+          AND kind IN ('dismissed', 'restored')
+        ORDER BY id DESC
+        LIMIT 1
+        ",
+        affiliate.uuid(),
+        campaign.uuid()
+    );
+    let last = last.fetch_optional(db).await?;
+    Ok(last.filter(|last| last.kind == "dismissed").map(|last| last.actor))
 }
 
 /// Keeps what was said.

@@ -16,6 +16,8 @@ pub struct Act<'a> {
     pub clock: &'a Clock,
     /// For new ids.
     pub chance: &'a Chance,
+    /// Whether it is what somebody reports of a conversion, and not what a person decided about it.
+    pub is_report: bool,
     /// Who looks at new conversions, if anybody does.
     pub judge: Option<&'a dyn Judge>,
 }
@@ -26,12 +28,12 @@ impl<'a> Act<'a> {
 
     /// Something that `actor` does now.
     pub fn now(actor: &'a str, clock: &'a Clock, chance: &'a Chance) -> Self {
-        Self { actor, at: clock.now(), clock, chance, judge: None }
+        Self { actor, at: clock.now(), clock, chance, is_report: false, judge: None }
     }
 
-    /// The same, before the eyes of whoever looks at new conversions.
+    /// The same as a report, before the eyes of whoever looks at new conversions.
     #[must_use]
-    pub fn judged_by(self, judge: Option<&'a dyn Judge>) -> Self {
-        Self { judge, ..self }
+    pub fn report_before(self, judge: Option<&'a dyn Judge>) -> Self {
+        Self { is_report: true, judge, ..self }
     }
 }

@@ -190,6 +190,7 @@ async fn answer(
         at: report.received_at,
         clock: &intake.clock,
         chance: &intake.chance,
+        is_report: true,
         judge: intake.judge.as_deref(),
     };
     let accepted = accept(db, act, &report).await.map_err(|error| name(error, &sent_as))?;

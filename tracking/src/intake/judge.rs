@@ -21,12 +21,12 @@ pub type Judging<'a> = Pin<Box<dyn Future<Output = Result<Verdict, sqlx::Error>>
 /// Decides about new conversions. The intake asks in the transaction that takes the conversion in, so that what is noted of
 /// the verdict is kept if, and only if, the conversion is.
 pub trait Judge: fmt::Debug + Send + Sync {
-    /// Looks at a conversion that became known at `at`. It fails only when the database does: whoever cannot decide lets
-    /// the conversion pass.
+    /// Looks at a conversion that somebody reported, and when. It fails only when the database is in a state that passes:
+    /// whoever cannot decide lets the conversion pass.
     fn judge<'a>(
         &'a self,
         db: &'a mut PgConnection,
         conversion: &'a Conversion,
-        at: DateTime<Utc>,
+        reported: (&'a str, DateTime<Utc>),
     ) -> Judging<'a>;
 }

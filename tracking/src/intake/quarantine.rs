@@ -90,6 +90,6 @@ async fn again(intake: &Intake, db: &mut PgConnection, waiting: Waiting) -> Resu
     let postback: Postback = serde_json::from_value(waiting.postback)
         .map_err(|error| AcceptError::Store(sqlx::Error::Decode(Box::new(error))))?;
     let report = Report { advertiser: waiting.advertiser, postback, received_at: waiting.received_at };
-    let act = Act::now(Act::POSTBACK, &intake.clock, &intake.chance).judged_by(intake.judge.as_deref());
+    let act = Act::now(Act::POSTBACK, &intake.clock, &intake.chance).report_before(intake.judge.as_deref());
     accept(db, act, &report).await
 }

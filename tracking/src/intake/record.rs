@@ -47,15 +47,16 @@ pub(super) async fn take_in(
     let particulars = particulars(report, origin, &shares, duplicate_key);
     conversions::insert(db, &conversion, &particulars).await?;
     conversions::insert_shares(db, conversion.id, &shares).await?;
-    if let Some(link) = particulars.link {
-        conversions::count_for_link(db, link).await?;
-    }
     life::append(db, act, &conversion, None, "").await?;
     life::announce_new(db, act, &conversion).await?;
     let verdict = match act.judge {
-        Some(judge) => judge.judge(db, &event_of(&conversion, &particulars), act.at).await?,
+        Some(judge) => judge.judge(db, &event_of(&conversion, &particulars), (act.actor, act.at)).await?,
         None => Verdict::Pass,
     };
+    // The link's counter is everybody's: it is locked as late as can be.
+    if let Some(link) = particulars.link {
+        conversions::count_for_link(db, link).await?;
+    }
     for claim in first_moves(report.postback.status, verdict) {
         life::advance(db, act, &mut conversion, claim, None).await?;
     }

@@ -74,7 +74,7 @@ async fn meaning(
             _ => Meaning::Present,
         });
     }
-    let is_held = from == OnHold && act.actor == Act::POSTBACK && to != Rejected;
+    let is_held = from == OnHold && act.is_report && to != Rejected;
     if is_held {
         return Ok(Meaning::Past);
     }

@@ -55,6 +55,13 @@ async fn say(app: State<App>, once: Once<NewRecommendationFeedback>) -> Result<R
     if body.kind == FeedbackKind::Invited && by.affiliate.is_some() {
         return Err(Failure::unprocessable("/kind", "an affiliate applies, and is invited by others"));
     }
+    if body.kind == FeedbackKind::Restored && by.affiliate.is_some() {
+        let dismissed = (body.affiliate_id, body.campaign_id);
+        let by_whom = store::recommendations::dismissed_by(&mut effect, dismissed).await?;
+        if by_whom.is_some_and(|whom| whom != by.key.to_string()) {
+            return Err(Failure::unprocessable("/kind", "it is restored by who has dismissed it"));
+        }
+    }
     let said = RecommendationFeedback {
         id: RecommendationFeedbackId::new(&app.clock, &app.chance),
         affiliate_id: body.affiliate_id,

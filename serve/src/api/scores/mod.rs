@@ -266,7 +266,7 @@ impl ConversionToScore {
             (Some(id), None) if self.campaign_id.is_none() && self.affiliate_id.is_none() => {
                 let conversion = stored::conversion(db, id).await?;
                 let unknown = || Failure::unprocessable("/conversion_id", "no such conversion");
-                Ok((Some(id), app.scorer.look(db, conversion.ok_or_else(unknown)?, at).await?))
+                Ok((Some(id), app.scorer.look(db, conversion.ok_or_else(unknown)?, (at, true)).await?))
             }
             (Some(_), _) => {
                 let detail = "a conversion that is stored is scored as it is: say nothing else of it";
@@ -275,7 +275,7 @@ impl ConversionToScore {
             (None, Some(report)) => {
                 let postback = report.postback(app).map_err(|failure| failure.within("/report"))?;
                 let conversion = self.as_reported(db, app, postback, at).await?;
-                Ok((None, app.scorer.look(db, conversion, at).await?))
+                Ok((None, app.scorer.look(db, conversion, (at, false)).await?))
             }
             (None, None) => {
                 Err(Failure::unprocessable("", "name a conversion_id, or give the report of a conversion"))
@@ -292,6 +292,15 @@ impl ConversionToScore {
         at: DateTime<Utc>,
     ) -> Result<Conversion, Failure> {
         let wrong = |place: &str, detail: &str| Failure::unprocessable(place, detail);
+        if postback.session_id.is_some() && postback.click_id.is_none() {
+            return Err(wrong("/report/session_id", "a visit alone is not scored: name its click_id"));
+        }
+        if postback.coupon.is_some() && postback.click_id.is_none() && self.affiliate_id.is_none() {
+            return Err(wrong(
+                "/report/coupon",
+                "a promo code alone is not scored: name the affiliate_id whose it is",
+            ));
+        }
         let click = match postback.click_id {
             Some(id) => {
                 let click = store::lake::click(db, id).await?;
@@ -324,7 +333,7 @@ impl ConversionToScore {
             advertiser: campaign.advertiser_id,
             name: event.name.clone(),
             kind: event.kind,
-            amount: amount.unwrap_or(Money::zero(campaign.currency)),
+            amount: amount.unwrap_or(Money::zero(postback.currency.unwrap_or(campaign.currency))),
             click: postback.click_id,
             session: click.as_ref().map(|click| click.session_id).or(postback.session_id),
             link: click.as_ref().map(|click| click.link_id),

@@ -24,7 +24,7 @@ use crate::{
     api::testing::{Api, NETWORKS, readable},
     host::Host,
     jobs::{Choices, Workbench, lake::Export, once},
-    scoring::{Scorer, refresh},
+    scoring::Scorer,
     store::lake::moment,
 };
 
@@ -375,7 +375,7 @@ async fn settings_change_by_versions_and_only_to_what_can_be_meant() {
         world.api.app.customers.clone(),
         Chance::seeded(4),
     );
-    refresh(&other, &world.api.app.db).await.unwrap();
+    other.refresh(&mut world.api.app.db.acquire().await.unwrap()).await.unwrap();
     assert_eq!(other.in_force(), world.scorer().in_force());
 }
 

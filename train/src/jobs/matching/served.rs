@@ -31,7 +31,7 @@ pub(super) fn files(
         usual: way.usual.clone(),
         rule: match exported {
             Exported::Towers(towers) => Rule::Vectors(towers),
-            Exported::Value(value) => Rule::Value(value.tables()),
+            Exported::Value(value) => Rule::Value(Box::new(value.tables())),
         },
         lookalikes: said.lookalikes.as_ref().map(|all| {
             let of_item = |(best, likes): &(Vec<u32>, Vec<super::lookalikes::Like>)| {

@@ -198,7 +198,7 @@ pub fn of_value(world: &World) -> Publication {
     ];
     let outputs = [("expected", table(1, vec![3.5])), ("contributions", table(1, adds))];
     let parity = ParityVector { inputs: named(inputs), outputs: named(outputs), tolerance: 1e-6 };
-    publication(("value", onnx), signature, parity, &matches(world, Rule::Value(model)))
+    publication(("value", onnx), signature, parity, &matches(world, Rule::Value(Box::new(model))))
 }
 
 /// A version by vectors: the country, and how well campaigns do.
