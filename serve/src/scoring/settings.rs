@@ -73,6 +73,20 @@ pub enum UnfitSettings {
     /// What was promised.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// A scale or a threshold beyond all odds.
+    #[error(
+        "{what} is {found} millionths of log-odds; it has to be from {least} to {most}",
+        least = .bounds.0,
+        most = .bounds.1
+    )]
+    Odds {
+        /// Which.
+        what: &'static str,
+        /// What it was set to.
+        found: i64,
+        /// The least and the most that it may be.
+        bounds: (i64, i64),
+    },
     /// Costs below nothing.
     #[error("costs are at least 0, and a look costs something, or fraud does: set loss, harm and review")]
     Costs,
@@ -104,6 +118,12 @@ impl InForce {
         let FraudSettings { mode, mut rules, scale, policy, costs } = settings;
         rules.version = version;
         policy.limits.check()?;
+        odds("the scale's base", scale.base, (-MOST_ODDS, MOST_ODDS))?;
+        odds("the scale's point", scale.point, (0, 1_000_000))?;
+        let own = policy.segments.values().chain(policy.affiliates.values());
+        for threshold in own.chain([&policy.threshold]) {
+            odds("a threshold", *threshold, (-MOST_ODDS, MOST_ODDS))?;
+        }
         let Costs { loss, harm, review } = costs;
         if loss <= 0 || harm < 0 || review < 0 {
             return Err(UnfitSettings::Costs);
@@ -119,4 +139,12 @@ impl InForce {
     pub fn defaults() -> Self {
         Self::check(FraudSettings::default(), 0).expect("defaults are fit")
     }
+}
+
+/// Odds of e³⁰ to one are nobody's.
+const MOST_ODDS: i64 = 30_000_000;
+
+fn odds(what: &'static str, found: LogOdds, bounds: (i64, i64)) -> Result<(), UnfitSettings> {
+    let is_fit = bounds.0 <= found.0 && found.0 <= bounds.1;
+    if is_fit { Ok(()) } else { Err(UnfitSettings::Odds { what, found: found.0, bounds }) }
 }

@@ -58,7 +58,8 @@ enum Meaning {
 
 /// A conversion that is reversed in part may be reversed further; one that is rejected or reversed whole, no more.
 /// Postbacks come twice and late, so one for a state that has passed is no mistake, and none ends a hold but by
-/// turning the conversion down: somebody is looking at it.
+/// turning the conversion down: somebody is looking at it. That money was given back is not passed over meanwhile: it is
+/// refused, as of anything that was not approved, and reported again.
 async fn meaning(
     db: &mut PgConnection,
     act: Act<'_>,
@@ -74,7 +75,7 @@ async fn meaning(
             _ => Meaning::Present,
         });
     }
-    let is_held = from == OnHold && act.is_report && to != Rejected;
+    let is_held = from == OnHold && act.is_report && !matches!(to, Rejected | Reversed);
     if is_held {
         return Ok(Meaning::Past);
     }

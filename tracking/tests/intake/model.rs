@@ -191,7 +191,7 @@ fn repeat(order: &mut Order, report: &Report) -> Told {
     let is_late = match (order.status, report.status) {
         (Rejected, Some(Rejected)) => true,
         (Reversed, Some(Reversed)) => left == 0,
-        (OnHold, Some(Pending | Approved | Reversed)) => true,
+        (OnHold, Some(Pending | Approved)) => true,
         (Approved | Rejected | Reversed, Some(Pending)) | (Reversed, Some(Approved)) => true,
         (Approved | Rejected | Reversed, Some(OnHold)) => order.was_held,
         _ => false,

@@ -295,7 +295,7 @@ async fn what_cannot_be_scored_is_named() {
     422 unprocessable:  [/conversions/0: name a conversion_id, or give the report of a conversion]
     422 unprocessable:  [/conversions/0/conversion_id: no such conversion]
     422 unprocessable:  [/conversions/0/conversion_id: a conversion that is stored is scored as it is: say nothing else of it]
-    422 unprocessable:  [/conversions/0/campaign_id: it is needed when no click is named]
+    422 unprocessable:  [/conversions/0/report/coupon: a promo code alone is not scored: name the affiliate_id whose it is]
     422 unprocessable:  [/conversions/0/report/click_id: no such click is stored]
     422 unprocessable:  [/conversions/0/report/event: is not one of the campaign's]
     422 unprocessable:  [/conversions/0/report/ip: must be the customer's IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7] [/conversions/0/report/amount: "ten" is not a decimal amount such as 49.99]
@@ -353,6 +353,7 @@ async fn settings_change_by_versions_and_only_to_what_can_be_meant() {
         (1, json!({})),
         (0, json!({"rules": {"version": 0, "rules": {"quick_conversion": {"parameters": {"limit": -4}}}}})),
         (0, json!({"rules": {"version": 0, "rules": {"slow_conversion": {"on": false}}}})),
+        (0, json!({"policy": policy(i64::MAX)})),
         (0, json!({"costs": {"loss": 0, "harm": 1, "review": 1}})),
     ] {
         let new = json!({"replaces": replaces, "settings": settings});
@@ -362,6 +363,7 @@ async fn settings_change_by_versions_and_only_to_what_can_be_meant() {
     409 stale_settings: version 0 is in force and not 1: read it, and make the change to that
     422 unprocessable:  [/settings: in the program's settings: limit of the rule quick_conversion is -4 seconds; it has to be from 1 to 120]
     422 unprocessable:  [/settings: in the program's settings: there is no rule "slow_conversion"; there are click_rate, address_conversions, disposable_mail, self_referral, device_conversions, device_affiliates, quick_conversion, clock_disagreement, zero_engagement, referrer, anonymous_network, country_mismatch, automated_agent, duplicate_order, unsigned_report, click_flooding, click_injection, cookie_stuffing, idle_clicks, brand_bidding, click_farm, payout_account, validation, listed, conversion_times, conversion_rate, flat_hours, conversion_burst, rejections]
+    422 unprocessable:  [/settings: a threshold is 9223372036854775807 millionths of log-odds; it has to be from -30000000 to 30000000]
     422 unprocessable:  [/settings: costs are at least 0, and a look costs something, or fraud does: set loss, harm and review]
     "#);
     assert_eq!(world.api.get("/api/v1/fraud/settings").await.body["version"], 0);
