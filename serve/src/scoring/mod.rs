@@ -79,6 +79,7 @@ pub struct Looked {
 
 /// What was decided and everything that it was decided by: enough to decide it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FraudRecord)]
 pub struct Record {
     /// Of which campaign.
     pub campaign_id: CampaignId,
@@ -102,6 +103,7 @@ pub struct Record {
     /// What models say.
     pub models: Vec<ModelEvidence>,
     /// How probable fraud is, and why.
+    #[schema(value_type = Object)]
     pub score: Score,
     /// What is done.
     #[schema(value_type = Object)]

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 /// Whether decisions hold conversions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = FraudMode)]
 pub enum Mode {
     /// Decisions are noted, and conversions go their way.
     #[default]
