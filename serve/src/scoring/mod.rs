@@ -101,6 +101,7 @@ pub struct Record {
     /// For rules that could not be asked: what would have to be known.
     pub missing: BTreeMap<String, Vec<String>>,
     /// What models say.
+    #[schema(value_type = Vec<Object>)]
     pub models: Vec<ModelEvidence>,
     /// How probable fraud is, and why.
     #[schema(value_type = Object)]
