@@ -170,8 +170,12 @@ impl FeatureState {
         let values = asked.iter().map(|(place, keys)| {
             let mut values = Vec::new();
             let (prepared, at_us) = (&self.sets[*place].1, at.timestamp_micros());
-            let reads = if is_stored { State::vector_of } else { State::vector_if_told };
-            reads(&mut inner.state, prepared, keys, request, at_us, &mut values);
+            let state = &mut inner.state;
+            if is_stored {
+                state.vector(prepared, keys, Some(request), at_us, &mut values);
+            } else {
+                state.vector_if_told(prepared, keys, request, at_us, &mut values);
+            }
             values
         });
         let values = values.collect();

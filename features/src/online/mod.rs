@@ -319,21 +319,6 @@ impl State {
         at_us
     }
 
-    /// The same for an event that was told, however long ago.
-    ///
-    /// # Panics
-    /// When `prepared` was made by a state of other definitions.
-    pub fn vector_of(
-        &mut self,
-        prepared: &Prepared,
-        keys: &Keys,
-        request: &Request<'_>,
-        at_us: i64,
-        values: &mut Vec<Value>,
-    ) -> i64 {
-        self.vector(prepared, keys, Some(request), at_us, values)
-    }
-
     /// Reads again what an event changes, from copies of what is known that were told of it.
     fn tell_copies(&mut self, prepared: &Prepared, keys: &Keys, event: &Event, values: &mut [Value]) {
         let Self { plan, kept, taken, horizon, .. } = self;

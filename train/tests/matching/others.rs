@@ -89,6 +89,18 @@ fn a_log_says_what_lists_would_have_brought_or_why_it_does_not() {
         let [low, high] = ["low", "high"].map(|end| value[end].as_f64().unwrap());
         assert!(low < 3.5 && 2.8 < high && 0.0 < uplift["low"].as_f64().unwrap(), "{said}");
     }
+    // The service shows things to newcomers, and newcomers to others, of whom the job is told nothing else.
+    let newcomers =
+        (0..300).fold(text.clone(), |text, row| text + &format!("u{},zz,0.5,0\nnew,i1,0.5,9\n", row % USERS));
+    place.write("log.csv", &newcomers);
+    let told = place.told(&format!("{MARKET} {words} --out newcomers"));
+    assert!(told.contains("300 others of which are of users who get no list"), "{told}");
+    let with = &place.metrics("newcomers")["off_policy"];
+    assert_eq!((with["rows"].as_u64(), with["left_out"].as_u64()), (Some(1_800), Some(300)), "{with}");
+    assert!(
+        with["brought"].as_f64() < said["brought"].as_f64(),
+        "what nobody lists counts in what was brought: {with}"
+    );
     let few: String = text.lines().take(30).fold(String::new(), |text, row| text + row + "\n");
     place.write("log.csv", &few);
     let told = place.told(&format!("{MARKET} {words} --out few"));
@@ -101,8 +113,8 @@ fn a_log_says_what_lists_would_have_brought_or_why_it_does_not() {
     place.check_refused(&format!("{MARKET} {words}"), "all interactions are of pairs of the log");
     place.write("log.csv", "user,item,propensity,value\nu1,i1,1.5,2\n");
     place.check_refused(&format!("{MARKET} {words}"), "line 2, column propensity: 1.5 is no chance");
-    place.write("log.csv", "user,item,propensity,value\nu1,zz,0.5,2\n");
-    place.check_refused(&format!("{MARKET} {words}"), "nothing else is told of zz");
+    place.write("log.csv", "user,item,propensity,value\nzz,i1,0.5,2\n");
+    place.check_refused(&format!("{MARKET} {words}"), "no row is of a user who gets a list");
 }
 
 #[test]

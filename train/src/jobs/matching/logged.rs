@@ -32,6 +32,8 @@ pub(super) struct LogArgs {
 pub(super) struct Would {
     pub(super) source: String,
     pub(super) rows: usize,
+    /// Rows of users who get no list, such as newcomers of the service of whom nothing else is told.
+    pub(super) left_out: usize,
     /// What a place brought.
     pub(super) brought: f64,
     /// By each estimator, or why it says nothing.
@@ -63,25 +65,31 @@ impl Matching {
         Ok(Some(Would {
             source: table.source().to_owned(),
             rows: log.len(),
+            left_out: table.rows() - log.len(),
             brought: log.iter().map(|row| row.value).sum::<f64>() / log.len() as f64,
             said: estimate(&log, chances).map_err(|error| error.to_string()),
         }))
     }
 }
 
-/// The rows, in an order of their own.
+/// The rows of users who get a list, in an order of their own. An item that no list can hold has a number behind those that can:
+/// the lists would have shown it with no chance, and what others showed of it counts all the same.
 fn read(table: &Table, way: &Way) -> Result<Vec<Logged>> {
-    let number = |field, names: &[String]| -> Result<Vec<u32>> {
-        let numbers: BTreeMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
-        let said = table.names_of(field)?.into_iter().enumerate();
-        let of = |(row, name): (usize, String)| {
-            numbers.get(name.as_str()).copied().with_context(|| {
-                format!("{}: nothing else is told of {name}, who is in no list", table.place(row, field))
-            })
-        };
-        said.map(of).collect()
-    };
-    let (users, items) = (number(USER, &way.market.users)?, number(ITEM, &way.market.items)?);
+    let numbers = |names: &[String]| -> BTreeMap<String, u32> { names.iter().cloned().zip(0..).collect() };
+    let (users, mut items) = (numbers(&way.market.users), numbers(&way.market.items));
+    let users: Vec<Option<u32>> = table.names_of(USER)?.iter().map(|name| users.get(name).copied()).collect();
+    let names = table.names_of(ITEM)?.into_iter();
+    let items: Vec<u32> = names
+        .map(|name| {
+            let next = u32::try_from(items.len()).context("there are too many items")?;
+            Ok(*items.entry(name).or_insert(next))
+        })
+        .collect::<Result<_>>()?;
+    ensure!(
+        users.iter().any(Option::is_some),
+        "{}: no row is of a user who gets a list; --users has to name the side whose lists it is of",
+        table.source()
+    );
     let (propensities, values) = (table.amounts(PROPENSITY)?, table.amounts(VALUE)?);
     let wrong = propensities.iter().position(|it| !(0.0 < *it && *it <= 1.0));
     if let Some(row) = wrong {
@@ -91,13 +99,15 @@ fn read(table: &Table, way: &Way) -> Result<Vec<Logged>> {
             propensities[row]
         );
     }
-    let row = |row: usize| Logged {
-        user: users[row],
-        item: items[row],
-        propensity: propensities[row],
-        value: values[row],
+    let row = |row: usize| {
+        Some(Logged {
+            user: users[row]?,
+            item: items[row],
+            propensity: propensities[row],
+            value: values[row],
+        })
     };
-    let mut log: Vec<Logged> = (0..table.rows()).map(row).collect();
+    let mut log: Vec<Logged> = (0..table.rows()).filter_map(row).collect();
     log.sort_by(|one, other| {
         (one.user, one.item)
             .cmp(&(other.user, other.item))

@@ -93,7 +93,11 @@ fn assignment(shares: &Shares) -> String {
 }
 
 fn logged(would: &Would) -> String {
-    let brought = format!("a place brought {:.4} in {} rows of {}", would.brought, would.rows, would.source);
+    let mut brought =
+        format!("a place brought {:.4} in {} rows of {}", would.brought, would.rows, would.source);
+    if 0 < would.left_out {
+        brought += &format!(", {} others of which are of users who get no list", would.left_out);
+    }
     match &would.said {
         Err(why) => format!("{brought}; what these lists would have brought it does not say: {why}"),
         Ok(said) => {

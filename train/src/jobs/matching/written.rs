@@ -209,6 +209,9 @@ fn prices_of(limits: &[Limit], names: &[String]) -> Map<String, Value> {
 
 fn off_policy(would: &Would) -> Value {
     let mut told = json!({"source": would.source, "rows": would.rows, "brought": would.brought});
+    if 0 < would.left_out {
+        told["left_out"] = json!(would.left_out);
+    }
     match &would.said {
         Err(why) => told["refused"] = json!(why),
         Ok(said) => {
