@@ -6,6 +6,7 @@ pub mod exact;
 pub mod explore;
 pub mod fingerprint;
 pub mod graph;
+pub mod journeys;
 pub mod matching;
 pub mod nearest;
 pub mod registry;

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::{
     api::{known_keys::KnownKeys, limits::Limits},
+    attribution::Learned,
     host::Host,
     matching::Matching,
     scoring::Scorer,
@@ -38,6 +39,8 @@ pub struct App {
     pub tracker_url: Arc<Url>,
     /// The models that decide, as far as there are any.
     pub models: Arc<Host>,
+    /// What a model has learned about journeys.
+    pub learned: Arc<Learned>,
     /// What lists of recommendations are made with.
     pub matching: Arc<Matching>,
     /// Who decides about fraud.

@@ -18,7 +18,7 @@ pub mod transform;
 use serde::{Deserialize, Serialize};
 
 pub use journeys::{Channels, Chunk, Journey, Journeys, Weights};
-pub use path::{CLOCK_TOLERANCE, Share, Touch, TouchPath, share};
+pub use path::{CLOCK_TOLERANCE, Share, Touch, TouchPath, parts, share};
 pub use rules::*;
 
 /// A rule that divides the credit for a conversion among the touches before it, knowing no other journey.

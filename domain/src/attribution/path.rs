@@ -97,10 +97,17 @@ pub fn share(rule: &dyn Rule, path: &TouchPath) -> Vec<Share> {
     if path.touches().is_empty() {
         return Vec::new();
     }
-    let parts = largest_remainder(1_000_000, &whole_weights(&path.weigh(rule)));
+    let parts = parts(&path.weigh(rule));
     let credited = parts.into_iter().enumerate().filter(|(_, part)| 0 < *part);
-    let whole = |part| u32::try_from(part).expect("a part of a million fits");
-    credited.map(|(touch, part)| Share { touch, ppm: whole(part) }).collect()
+    credited.map(|(touch, ppm)| Share { touch, ppm }).collect()
+}
+
+/// Weights, of which none is negative, as whole parts per million that sum to 1,000,000, by largest remainder. When all are
+/// zero, the first has everything.
+#[must_use]
+pub fn parts(weights: &[f64]) -> Vec<u32> {
+    let parts = largest_remainder(1_000_000, &whole_weights(weights)).into_iter();
+    parts.map(|part| u32::try_from(part).expect("a part of a million fits")).collect()
 }
 
 /// Weights in whole units, 2^40 of them for the largest: fine enough for parts per million, and so coarse that weights

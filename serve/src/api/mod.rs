@@ -5,6 +5,7 @@
 mod advertisers;
 mod affiliates;
 mod api_keys;
+mod attribution;
 mod body;
 mod campaigns;
 mod commissions;
@@ -83,6 +84,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     coupons::routes,
     reports::routes,
     conversions::routes,
+    attribution::routes,
     commissions::routes,
     ledger::routes,
     api_keys::routes,

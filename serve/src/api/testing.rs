@@ -97,6 +97,7 @@ impl Api {
             tracker_url: Arc::new("https://go.example/".parse().unwrap()),
             models: Arc::new(Host::nowhere()),
             scorer: Arc::new(scorer(Arc::new(Host::nowhere()))),
+            learned: Arc::default(),
             matching: Arc::new(Matching::new(0.0)),
             uploads: None,
         };

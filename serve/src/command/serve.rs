@@ -174,6 +174,7 @@ impl Serve {
             tracker_url: Arc::new(tracker_url),
             models,
             scorer: Arc::new(scorer),
+            learned: Arc::default(),
             matching: Arc::new(Matching::new(self.exploring)),
             uploads: self.choices.uploads().map(Arc::from),
         })

@@ -3,6 +3,7 @@
 pub mod advertisers;
 pub mod affiliates;
 pub mod api_keys;
+pub mod attribution;
 pub mod campaigns;
 pub mod columns;
 pub mod commissions;

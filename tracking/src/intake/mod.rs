@@ -9,6 +9,7 @@
 mod accept;
 mod act;
 mod authenticate;
+pub mod credit;
 mod endpoint;
 pub mod fields;
 mod judge;

@@ -2,20 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ConversionId, Money,
-    attribution::{self, Touch, TouchPath},
-    campaign::QualifyingEvent,
-    click::Device,
-    conversion::ConversionStatus,
-    event,
+    ConversionId, Money, attribution::TouchPath, campaign::QualifyingEvent, click::Device,
+    conversion::ConversionStatus, event,
 };
 use sqlx::PgConnection;
 
-use super::{AcceptError, Accepted, Act, Outcome, Report, Verdict, life, origin::Origin, postback::Claim};
+use super::{
+    AcceptError, Accepted, Act, Outcome, Report, Verdict, credit, life, origin::Origin, postback::Claim,
+};
 use crate::store::{
     conversions::{self, Conversion, Particulars, Share},
     plans::Campaign,
-    touches,
 };
 
 /// Stores the conversion, who shares the credit, and everything that follows from it.
@@ -113,28 +110,13 @@ async fn share(
     campaign: &Campaign,
     converted_at: DateTime<Utc>,
 ) -> Result<Vec<Share>, sqlx::Error> {
-    let window = campaign.window.length();
-    let touches = match origin {
-        Origin::Click(click) => touches::path(db, &click, converted_at - window).await?,
-        Origin::Coupon(coupon) => {
-            vec![Touch { click: None, link: coupon.link, affiliate: coupon.affiliate, at: converted_at }]
-        }
-        Origin::Missing | Origin::Unnamed => Vec::new(),
+    let window = campaign.window;
+    let path = match origin {
+        Origin::Click(click) => credit::path_of(db, &click, window, converted_at).await?,
+        Origin::Coupon(coupon) => coupon.path(window, converted_at),
+        Origin::Missing | Origin::Unnamed => TouchPath::within(window.length(), converted_at, Vec::new()),
     };
-    let path = TouchPath::within(window, converted_at, touches);
-    let rule = campaign.attribution.rule();
-    let shares = attribution::share(rule, &path).into_iter().map(|share| {
-        let touch = &path.touches()[share.touch];
-        Share {
-            model: rule.name().to_owned(),
-            click: touch.click,
-            link: touch.link,
-            affiliate: touch.affiliate,
-            ppm: share.ppm,
-            touched_at: Some(touch.at),
-        }
-    });
-    Ok(shares.collect())
+    Ok(credit::divide(campaign.attribution.rule(), &path))
 }
 
 fn particulars(

@@ -5,21 +5,22 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     AffiliateId, CommissionId, EventId, Money, TransactionId,
-    affiliate::AffiliateStatus,
-    commission::{Credit, Line, Plan, Sale, Trace, Upline, settle, take_back},
+    commission::{Line, Trace, take_back},
     conversion::{CommissionStatus, ConversionStatus},
     ledger::{Account, Movement, TransactionKind},
 };
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::Act;
+use super::{
+    Act,
+    credit::{Earnings, Terms},
+};
 use crate::store::{
-    conversions::{self, Conversion, Share},
+    conversions::{self, Conversion},
     customer_stays,
     ledger::{self, Earned, NewLine, Occasion},
     outbox::{self, Announcement},
-    plans,
 };
 
 /// Writes what a newly credited conversion earns.
@@ -297,74 +298,14 @@ fn level(line: &Line) -> i32 {
     i32::try_from(line.level).unwrap_or(i32::MAX)
 }
 
-/// What a conversion earns, line by line, and why somebody or everybody earns nothing, if so.
-pub(super) type Earnings = (Vec<Line>, Option<&'static str>);
-
-/// Who earns what by the plans that held when the customer converted. Orders below the event's minimum earn nothing,
-/// nor do affiliates who are not approved. Once somebody has earned from it, though, the sale is not a new one:
-/// whoever `earned` a level keeps it, even if suspended or moved since, and nobody else comes in.
+/// Who earns what, as the credit was divided. Whoever has earned before keeps it.
 pub(super) async fn lines_for(
     db: &mut PgConnection,
     conversion: &Conversion,
     earned: &[Earned],
 ) -> Result<Earnings, sqlx::Error> {
-    let Conversion { amount, ref event, kind, .. } = *conversion;
-    if !qualifies(db, conversion).await? {
-        return Ok((Vec::new(), Some("the amount is below what the event has to reach to earn anything")));
-    }
     let shares = conversions::shares(db, conversion.id).await?;
-    let mut why_not = shares.is_empty().then_some("nobody is credited: there was no click within the window");
-    let mut terms = Vec::new();
-    for share in shares {
-        let status = plans::affiliate_status(db, share.affiliate).await?;
-        let is_entitled = earned.iter().any(|line| line.affiliate == share.affiliate);
-        if status != Some(AffiliateStatus::Approved) && !is_entitled {
-            why_not = Some("the affiliate who is credited is not approved");
-            continue;
-        }
-        let plan = plans::plan(db, conversion.campaign, share.affiliate, conversion.occurred_at).await?;
-        let Some(plan) = plan else {
-            why_not = Some("the campaign has no plan that would pay for it");
-            continue;
-        };
-        let upline = match earned {
-            [] => plans::upline(db, share.affiliate).await?,
-            earned => upline_of(share.affiliate, earned),
-        };
-        terms.push((share, plan, upline));
-    }
-    let credits: Vec<_> = terms.iter().map(|(share, plan, upline)| credit(share, plan, upline)).collect();
-    Ok((settle(&Sale { event, kind, amount }, &credits), why_not))
-}
-
-/// Who stood above the affiliate when the sale was settled, by level. Last click gives all the credit to one touch,
-/// so that a level was earned by one affiliate.
-fn upline_of(affiliate: AffiliateId, earned: &[Earned]) -> Vec<Upline> {
-    let highest = earned.iter().map(|line| line.level).max().unwrap_or(0);
-    let above = (1..=highest).map(|level| {
-        let line = earned.iter().find(|line| line.level == level);
-        line.map_or(Upline { affiliate, earns: false }, |line| Upline {
-            affiliate: line.affiliate,
-            earns: true,
-        })
-    });
-    above.collect()
-}
-
-fn credit<'a>(share: &Share, plan: &'a Plan, upline: &[Upline]) -> Credit<'a> {
-    let because = match (share.click, share.touched_at) {
-        (Some(click), Some(at)) => {
-            format!("{} gives it for click {click} of {}.", share.model, at.format("%F %T UTC"))
-        }
-        _ => format!("{} gives it for the coupon.", share.model),
-    };
-    Credit { affiliate: share.affiliate, share_ppm: share.ppm, because, plan, upline: upline.to_vec() }
-}
-
-/// Whether the campaign pays for an order of this amount; for an event that it no longer lists it does.
-async fn qualifies(db: &mut PgConnection, conversion: &Conversion) -> Result<bool, sqlx::Error> {
-    let campaign = plans::campaign(db, conversion.campaign).await?;
-    let events = campaign.map(|campaign| campaign.events).unwrap_or_default();
-    let event = events.into_iter().find(|event| event.name == conversion.event);
-    Ok(event.is_none_or(|event| event.qualifies(conversion.amount)))
+    let credited = shares.iter().map(|share| share.affiliate);
+    let terms = Terms::read(db, conversion.into(), credited, earned).await?;
+    Ok(terms.settle(conversion.into(), &shares))
 }

@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, SessionId,
-    attribution::{CLOCK_TOLERANCE, Touch},
+    attribution::{CLOCK_TOLERANCE, Touch, TouchPath},
+    campaign::WindowDays,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -128,6 +129,15 @@ pub struct Coupon {
     pub affiliate: AffiliateId,
     /// The campaign of that link.
     pub campaign: CampaignId,
+}
+
+impl Coupon {
+    /// A coupon is a touch at the moment of the conversion, and the only one.
+    #[must_use]
+    pub fn path(&self, window: WindowDays, converted_at: DateTime<Utc>) -> TouchPath {
+        let touch = Touch { click: None, link: self.link, affiliate: self.affiliate, at: converted_at };
+        TouchPath::within(window.length(), converted_at, vec![touch])
+    }
 }
 
 /// The promo code of an advertiser; `code` is in upper case.

@@ -59,6 +59,11 @@ fn what_channels_do_is_learned_divided_and_published() {
     let told = place.told(&format!("{LEARN} --bootstrap 6 --out out"));
     assert!(told.contains("750 conversions worth 15000.00 and 5251 journeys without one"), "{told}");
     assert!(told.contains("attribution version 1 is in registry"), "{told}");
+    // What the graph's numbers stand for goes with it, for services that ask it about their own journeys.
+    let names = place.0.path().join("registry/attribution/1/journeys.json");
+    let names: serde_json::Value = serde_json::from_slice(&std::fs::read(names).unwrap()).unwrap();
+    assert_eq!(names["by"], "channel", "{names}");
+    assert!(!names["channels"].as_array().unwrap().is_empty(), "{names}");
     let credit = place.credit("out");
     for (channel, expected) in TRUTH {
         let (conversions, value) = credit[&("learned".to_owned(), channel.to_owned())];

@@ -21,7 +21,7 @@ use models::registry::Publication;
 
 use self::{
     bootstrap::Sampled,
-    input::{Input, JourneyArgs},
+    input::{By, Input, JourneyArgs},
     kept::Kept,
     learned::{LearnArgs, Lesson},
     model::{Folded, Model, Players, Way, credited, fold},
@@ -154,7 +154,7 @@ impl Attribution {
         watch.step("writing files")?;
         let report = written::write(&folder, &said, self)?;
         now.write(&folder)?;
-        let publication = said.publication(self.run.seed, report, clock)?;
+        let publication = said.publication((self.input.by, self.run.seed), report, clock)?;
         if let Some(publication) = &publication {
             folder.put("model.onnx", &publication.model)?;
         }
@@ -304,10 +304,15 @@ impl Told {
 
 impl Said {
     /// What was learned, as a version of a model.
-    fn publication(&self, seed: u64, report: String, clock: &Clock) -> Result<Option<Publication>> {
+    fn publication(
+        &self,
+        (by, seed): (By, u64),
+        report: String,
+        clock: &Clock,
+    ) -> Result<Option<Publication>> {
         let (Some(lesson), Some(watched)) = (&self.lesson, &self.input.watched) else { return Ok(None) };
         let told = (&self.input, watched, &self.channels);
-        learned::publication(lesson, told, (seed, report, clock)).map(Some)
+        learned::publication(lesson, told, (by, seed, report, clock)).map(Some)
     }
 }
 

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Clock, attribution::Channels};
 use models::{
     graph::{Dim, ElementType, Graph, Metadata, TensorType, attribution::Touches},
+    journeys::{self, Names},
     registry::{
         Publication,
         gate::{Better, Gate},
@@ -17,7 +18,7 @@ use models::{
 };
 
 use super::{
-    super::input::{Input, Watch, Watched},
+    super::input::{By, Input, Watch, Watched},
     Lesson,
 };
 use crate::{
@@ -44,7 +45,7 @@ const LEVEL: f64 = 0.95;
 pub(in super::super) fn publication(
     lesson: &Lesson,
     (input, watched, channels): (&Input, &Watched, &Channels),
-    (seed, report, clock): (u64, String, &Clock),
+    (by, seed, report, clock): (By, u64, String, &Clock),
 ) -> Result<Publication> {
     let places = Places::of(lesson);
     let (signature, names) = places.signature();
@@ -64,7 +65,15 @@ pub(in super::super) fn publication(
         licence: LICENCE.to_owned(),
         created_at: clock.now(),
     };
-    Ok(Publication { about, model: places.graph(lesson, watched, channels)?, report, files: BTreeMap::new() })
+    let names = Names {
+        format: journeys::FORMAT,
+        by: by.column().to_owned(),
+        channels: channels.names().to_vec(),
+        campaigns: watched.campaign_names().to_vec(),
+        devices: watched.device_names().to_vec(),
+    };
+    let files = BTreeMap::from([(journeys::FILE.to_owned(), serde_json::to_vec(&names)?)]);
+    Ok(Publication { about, model: places.graph(lesson, watched, channels)?, report, files })
 }
 
 /// The shape of the file.

@@ -1,7 +1,7 @@
 //! Each conversion's division among its touches in whole parts per million: what a commission is divided by.
 
 use anyhow::Result;
-use domain::{attribution::Channels, money::largest_remainder};
+use domain::attribution::{Channels, parts};
 use polars::prelude::{
     Column, DataFrame, DataType, IntoColumn, NamedFrom, ParquetCompression, ParquetWriter, Series, TimeUnit,
     TimeZone,
@@ -11,9 +11,6 @@ use super::{
     super::input::{Input, NOBODY},
     Lesson,
 };
-
-/// Parts of a conversion.
-const WHOLE: u64 = 1_000_000;
 
 #[derive(Default)]
 struct Columns {
@@ -39,19 +36,17 @@ pub(in super::super) fn parquet(lesson: &Lesson, input: &Input, channels: &Chann
         let Some(counted) = input.journeys.slice(*row..row + 1).iter().next() else { continue };
         let touches = counted.journey.touches;
         let shares = lesson.shares(lesson.learned(), *row, touches.len());
-        // Fine enough that no part per million is decided by it.
-        let weight = |share: &f64| (share.max(0.0) * 1e12) as u64;
-        let weights: Vec<u64> = shares.touches.iter().chain([&shares.organic]).map(weight).collect();
-        let parts = largest_remainder(WHOLE, &weights);
+        let weights: Vec<f64> =
+            shares.touches.iter().chain([&shares.organic]).map(|it| it.max(0.0)).collect();
         let touched_us = &watched.touched_us()[starts[*row]..][..touches.len()];
-        for (place, part) in parts.iter().enumerate() {
+        for (place, part) in parts(&weights).into_iter().enumerate() {
             let channel = touches.get(place);
             columns.conversion.push(name.clone());
             columns.place.push(channel.map(|_| place as u32 + 1));
             let named = channel.map_or(NOBODY, |channel| &channels.names()[*channel as usize]);
             columns.channel.push(named.to_owned());
             columns.touched_us.push(touched_us.get(place).copied());
-            columns.ppm.push(u32::try_from(*part)?);
+            columns.ppm.push(part);
             columns.rule.push(shares.rule);
         }
     }

@@ -1,0 +1,144 @@
+//! How the credit for a conversion is divided: under the campaign's rule, to the cent, and by each other model there is.
+
+mod asked;
+mod said;
+#[cfg(test)]
+mod tests;
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use domain::{
+    ClickId,
+    attribution::{RuleName, Touch, TouchPath},
+    click::Device,
+};
+use sqlx::PgConnection;
+use tracking::{
+    intake::credit::{self, Sold, Terms},
+    store::{conversions::Share, plans::Campaign},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::{
+    asked::{Meant, ToAttribute},
+    said::{AttributedTouch, Attribution, Says},
+};
+use super::{failure::Failure, once::Once};
+use crate::{
+    app::App,
+    attribution::{Journey, Travelled},
+    store::{self, attribution::Clicked},
+};
+
+/// What the model that has learned is called among the others.
+const NAME: &str = "learned";
+
+/// The routes of this resource.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(attribute))
+}
+
+/// Divide the credit for a conversion: the touches before it, each one's share and money under the campaign's rule, and what
+/// each other model would have said and paid. Of a stored conversion, or of one that is told with its touches. Nothing is
+/// recorded but the answer to a request with an idempotency key. An affiliate's own key asks about conversions that it has
+/// credit for, and sees others' touches without their names.
+#[utoipa::path(post, path = "/attribute", tag = "conversions", request_body = ToAttribute,
+    responses((status = 200, description = "The division.", body = Attribution)),
+    security(("key" = ["conversions:read"])))]
+async fn attribute(app: State<App>, once: Once<ToAttribute>) -> Result<Response, Failure> {
+    let Once { by, body, mut effect } = once;
+    let meant = body.find(&mut effect, &by).await?;
+    let Meant { conversion_id, campaign, event: (event, kind), amount, path, .. } = &meant;
+    let converted_at = path.converted_at();
+    let sold = Sold { campaign: campaign.id, event, kind: *kind, amount: *amount, at: converted_at };
+    let touchers = path.touches().iter().map(|touch| touch.affiliate);
+    let terms = Terms::read(&mut effect, sold, touchers, &[]).await?;
+    let mut says: Vec<Says> = RuleName::ALL.iter().map(|rule| by_rule(*rule, campaign, path)).collect();
+    let mut degraded = Vec::new();
+    match by_learned(&app, &mut effect, campaign, path).await? {
+        Ok(learned) => says.extend(learned),
+        Err(why) => degraded.push(why),
+    }
+    let models = says.into_iter().map(|says| says.worth((sold, &terms), by.affiliate)).collect();
+    let shown = |(touch, number)| AttributedTouch::new(number, touch, (converted_at, by.affiliate));
+    let touches = path.touches().iter().zip(1..).map(shown).collect();
+    let answer = Attribution {
+        conversion_id: *conversion_id,
+        campaign_id: campaign.id,
+        event: event.clone(),
+        amount: *amount,
+        converted_at,
+        window_days: campaign.window.days(),
+        rule: campaign.attribution,
+        touches,
+        incomplete_because: meant.incomplete_because.clone(),
+        recorded: meant.recorded,
+        models,
+        degraded,
+    };
+    effect.answer(StatusCode::OK, &answer).await
+}
+
+fn by_rule(rule: RuleName, campaign: &Campaign, path: &TouchPath) -> Says {
+    let shares = credit::divide(rule.rule(), path).into_iter();
+    Says {
+        model: rule.name().to_owned(),
+        version: None,
+        words: rule.rule().doc().to_owned(),
+        in_force: rule == campaign.attribution,
+        shares: shares.map(|share| (number(path, &share), share)).collect(),
+        nobody: None,
+    }
+}
+
+/// Which of the touches it is the share of, from 1 on.
+fn number(path: &TouchPath, share: &Share) -> u32 {
+    let is = |touch: &Touch| touch.click == share.click && Some(touch.at) == share.touched_at;
+    let place = path.touches().iter().position(is).unwrap_or_default();
+    u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// What the champion of `attribution` says, if there is one; or why it cannot be asked. A coupon's order is the coupon's.
+async fn by_learned(
+    app: &App,
+    db: &mut PgConnection,
+    campaign: &Campaign,
+    path: &TouchPath,
+) -> sqlx::Result<Result<Option<Says>, String>> {
+    let clicks: Vec<ClickId> = path.touches().iter().filter_map(|touch| touch.click).collect();
+    if path.touches().is_empty() {
+        return Ok(Ok(None));
+    }
+    let seen = store::attribution::clicks(db, &clicks).await?;
+    let touches: Vec<Travelled> = path.touches().iter().map(|touch| travelled(touch, &seen)).collect();
+    let journey = Journey { campaign: campaign.id, converted_at: path.converted_at(), touches: &touches };
+    let divided = match app.learned.divide(&app.models, &journey).await {
+        Ok(Some(divided)) => divided,
+        Ok(None) => return Ok(Ok(None)),
+        Err(why) => return Ok(Err(why)),
+    };
+    let parts = path.touches().iter().zip(&divided.touches).zip(1..).filter(|((_, ppm), _)| 0 < **ppm);
+    let shares = parts.map(|((touch, ppm), number)| (number, credit::share_of(NAME, touch, *ppm)));
+    let words = if divided.is_by_rule {
+        "It has never seen one of these partners, and gives everything to the last click."
+    } else {
+        "What each touch added to the chance that the customer buys, as journeys like this one have shown."
+    };
+    Ok(Ok(Some(Says {
+        model: NAME.to_owned(),
+        version: Some(divided.version),
+        words: words.to_owned(),
+        in_force: false,
+        shares: shares.collect(),
+        nobody: Some(divided.nobody),
+    })))
+}
+
+fn travelled(touch: &Touch, seen: &[Clicked]) -> Travelled {
+    let click = seen.iter().find(|click| Some(click.id) == touch.click);
+    Travelled {
+        affiliate: touch.affiliate,
+        source: click.map(|click| click.source.clone()).unwrap_or_default(),
+        device: click.map_or(Device::Unknown, |click| click.device),
+        at: touch.at,
+    }
+}
