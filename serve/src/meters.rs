@@ -30,6 +30,7 @@ pub struct Scores {
     degraded: AtomicU64,
     late: AtomicU64,
     as_of_us: AtomicI64,
+    crossed: AtomicU64,
 }
 
 /// The decisions of this process.
@@ -39,6 +40,7 @@ pub static SCORES: Scores = Scores {
     degraded: AtomicU64::new(0),
     late: AtomicU64::new(0),
     as_of_us: AtomicI64::new(NEVER),
+    crossed: AtomicU64::new(0),
 };
 
 /// One number: its name, whether it only grows, and what it says.
@@ -49,7 +51,7 @@ struct Metric {
     read: fn(&Lake, &Scores, DateTime<Utc>) -> f64,
 }
 
-const METRICS: [Metric; 8] = [
+const METRICS: [Metric; 9] = [
     Metric {
         name: "tributary_lake_exported_total",
         kind: "counter",
@@ -98,6 +100,12 @@ const METRICS: [Metric; 8] = [
         doc: "How long before now everything is counted that features need; +Inf until they are filled.",
         read: |_, scores, now| age_s(scores.as_of_us.load(Relaxed), now),
     },
+    Metric {
+        name: "tributary_fraud_bounds_crossed",
+        kind: "gauge",
+        doc: "How many of the bounds of GET /api/v1/models/fraud/health this worker found crossed when it looked last.",
+        read: |_, scores, _| scores.crossed.load(Relaxed) as f64,
+    },
 ];
 
 impl Scores {
@@ -106,6 +114,11 @@ impl Scores {
         let verdict = if is_held { &self.held } else { &self.approved };
         verdict.fetch_add(1, Relaxed);
         self.degraded.fetch_add(is_degraded.into(), Relaxed);
+    }
+
+    /// So many bounds are crossed.
+    pub fn crossed(&self, bounds: u64) {
+        self.crossed.store(bounds, Relaxed);
     }
 
     /// Features have come so far.
@@ -233,10 +246,11 @@ mod tests {
             degraded: AtomicU64::new(0),
             late: AtomicU64::new(0),
             as_of_us: AtomicI64::new(NEVER),
+            crossed: AtomicU64::new(0),
         };
         let at = |second| DateTime::from_timestamp(second, 0).unwrap();
         let told = |now| METRICS.map(|metric| (metric.read)(&lake, &scores, at(now)).to_string()).join(" ");
-        assert_eq!(told(100), "0 inf inf 0 0 0 0 inf");
+        assert_eq!(told(100), "0 inf inf 0 0 0 0 inf 0");
         lake.given(3, Some(90_000_000));
         lake.given(0, None);
         lake.is_complete(at(95));
@@ -244,7 +258,8 @@ mod tests {
         scores.decided(true, false);
         scores.decided(false, true);
         scores.reached(Some(at(98)), 4);
-        assert_eq!(told(100), "3 5 10 1 1 1 4 2");
+        scores.crossed(2);
+        assert_eq!(told(100), "3 5 10 1 1 1 4 2 2");
         assert!(page(at(0)).contains("# TYPE tributary_lake_exported_total counter\n"));
     }
 }

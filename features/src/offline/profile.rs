@@ -93,7 +93,7 @@ pub fn of_columns(
     let profile = |(name, source): &(String, String)| {
         let column = frame.column(name).map_err(TrainingError::computing("profiling"))?;
         let found = numbers(column)?;
-        Ok(found.map(|(there, missing)| FeatureProfile::new(name, source, there, missing)))
+        Ok(found.map(|(there, missing)| FeatureProfile::of(name, source, there, missing)))
     };
     let found: Vec<Option<FeatureProfile>> =
         named.par_iter().map(profile).collect::<Result<_, TrainingError>>()?;
@@ -101,7 +101,9 @@ pub fn of_columns(
 }
 
 impl FeatureProfile {
-    fn new(name: &str, source: &str, mut numbers: Vec<f64>, missing: usize) -> Self {
+    /// The profile of these numbers, besides which so many are missing.
+    #[must_use]
+    pub fn of(name: &str, source: &str, mut numbers: Vec<f64>, missing: usize) -> Self {
         numbers.sort_unstable_by(f64::total_cmp);
         let count = many(numbers.len());
         let mean = (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / count);
@@ -215,12 +217,18 @@ impl FeatureProfile {
     pub fn drift(&self, frame: &DataFrame) -> Result<Drift, TrainingError> {
         let column = frame.column(&self.name).map_err(TrainingError::computing("comparing"))?;
         let (numbers, missing) = numbers(column)?.unwrap_or_default();
+        Ok(self.compare(&numbers, missing))
+    }
+
+    /// Holds numbers, besides which so many are missing, against the profile.
+    #[must_use]
+    pub fn compare(&self, numbers: &[f64], missing: usize) -> Drift {
         let rows = many(numbers.len() + missing);
         let outside = |number: &&f64| {
             self.min.is_some_and(|min| **number < min) || self.max.is_some_and(|max| max < **number)
         };
         let outside = numbers.iter().filter(outside).count();
-        let (psi, psi_by_chance) = self.psi(&numbers);
+        let (psi, psi_by_chance) = self.psi(numbers);
         let missing_now = many(missing) / rows.max(1.0);
         let mut drift = Drift {
             name: self.name.clone(),
@@ -250,7 +258,7 @@ impl FeatureProfile {
             let percent = 100.0 * share;
             drift.judge(share, OUTSIDE, || format!("{percent:.1} % lie outside {min} to {max}"));
         }
-        Ok(drift)
+        drift
     }
 
     /// How far the missing share moves by chance.

@@ -22,6 +22,7 @@ mod ledger;
 pub mod limits;
 mod links;
 mod listing;
+mod model_health;
 mod models;
 pub(crate) mod observe;
 mod once;
@@ -29,6 +30,7 @@ mod open_inference;
 mod plans;
 #[cfg(test)]
 mod promises;
+mod query;
 mod quotes;
 mod rate_contracts;
 mod rate_decisions;
@@ -90,6 +92,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     api_keys::routes,
     imports::routes,
     models::routes,
+    model_health::routes,
     scores::routes,
     fraud_settings::routes,
     recommendations::routes,

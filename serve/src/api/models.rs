@@ -47,7 +47,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// The name of a model in a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Name(ModelName);
+pub(super) struct Name(pub(super) ModelName);
 
 impl FromStr for Name {
     type Err = String;
@@ -331,7 +331,8 @@ async fn bring(
     effect.answer(StatusCode::OK, &moved.await?).await
 }
 
-fn read(name: &str) -> Result<Name, Failure> {
+/// The name of a model, as a path has it.
+pub(super) fn read(name: &str) -> Result<Name, Failure> {
     name.parse().map_err(|detail: String| {
         let problem =
             Problem::new(StatusCode::BAD_REQUEST, "malformed_id", "The path does not hold such a name");

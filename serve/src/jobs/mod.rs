@@ -4,6 +4,7 @@
 
 mod click_retention;
 pub mod customer_stays;
+mod decision_health;
 mod directory_changes;
 mod event_partitions;
 mod idempotency_keys;
@@ -94,6 +95,7 @@ pub static JOBS: &[&dyn Job] = &[
     &click_retention::DropOld,
     &impression_retention::DropOld,
     &directory_changes::Forget,
+    &decision_health::Look,
     &postback_messages::Purge,
     &idempotency_keys::Purge,
     &lake::Export,

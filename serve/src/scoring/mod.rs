@@ -4,6 +4,7 @@
 //! `fraud` reads the state too. Whatever is missing, a decision is made from what is there, and says what was missing.
 //! What is decided is decided from the evidence as it is kept, digit by digit, so that it can be decided again to the bit.
 
+pub mod health;
 mod judge;
 mod model;
 pub mod settings;
@@ -22,7 +23,7 @@ use domain::{
     event::{Conversion, Event, Visit},
     fraud::{
         Decision, Evidence, Flag, Networks, Score,
-        score::{ModelEvidence, Subject, Verdict},
+        score::{LogOdds, ModelEvidence, Subject, Verdict},
     },
 };
 use features::{
@@ -33,6 +34,7 @@ use features::{
     fact::Request,
     value::Value,
 };
+use models::registry::Alias;
 use serde::{Deserialize, Serialize};
 use tracking::customer::Customers;
 use utoipa::ToSchema;
@@ -100,9 +102,15 @@ pub struct Record {
     pub flags: Vec<Flag>,
     /// For rules that could not be asked: what would have to be known.
     pub missing: BTreeMap<String, Vec<String>>,
-    /// What models say.
+    /// What models say that the decision is made by.
     #[schema(value_type = Vec<Object>)]
     pub models: Vec<ModelEvidence>,
+    /// Whether the challenger decided, because the partner is in the canary.
+    #[serde(default)]
+    pub is_canary: bool,
+    /// What would have been decided by the other one of champion and challenger, where there are both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadowed>,
     /// How probable fraud is, and why.
     #[schema(value_type = Object)]
     pub score: Score,
@@ -135,6 +143,20 @@ pub struct Because {
     pub credit: f64,
 }
 
+/// What would have been decided by a model whose answer did not count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Shadowed {
+    /// What it says.
+    #[schema(value_type = Object)]
+    pub model: ModelEvidence,
+    /// How probable fraud would be.
+    #[schema(value_type = Object)]
+    pub score: Score,
+    /// What would be done.
+    #[schema(value_type = String, example = "approve")]
+    pub verdict: Verdict,
+}
+
 /// What a decision is made from.
 struct Inputs<'a> {
     campaign: CampaignId,
@@ -164,6 +186,14 @@ impl Inputs<'_> {
     }
 }
 
+impl Inputs<'_> {
+    /// The same decided by another model.
+    fn shadowed(&self, model: &ModelEvidence, in_force: &InForce) -> Shadowed {
+        let outcome = Inputs { models: std::slice::from_ref(model), ..*self }.decide(in_force);
+        Shadowed { model: model.clone(), score: outcome.score, verdict: outcome.decision.verdict }
+    }
+}
+
 impl Record {
     /// Decides again from what was known, by the settings of that time; the same to the bit, or something has changed that
     /// should not have.
@@ -178,7 +208,8 @@ impl Record {
             models: &self.models,
         };
         let Outcome { flags, missing, score, decision } = inputs.decide(in_force);
-        Self { flags, missing, score, decision, ..self.clone() }
+        let shadow = self.shadow.as_ref().map(|shadow| inputs.shadowed(&shadow.model, in_force));
+        Self { flags, missing, score, decision, shadow, ..self.clone() }
     }
 }
 
@@ -244,24 +275,19 @@ impl Scorer {
         let gathered =
             evidence::gather(&rules, &request, &looked.records, &Findings::default(), &self.networks);
         let evidence = as_kept(gathered.unwrap_or_default());
-        let consulted = match features_as_of {
-            Some(_) => model::consult(&self.models, &vector, in_force.scale.base).await,
-            None => Ok(None),
-        };
-        let (models, model) = match consulted {
-            Ok(Some((found, consulted))) => (vec![found], Some(consulted)),
-            Ok(None) => (Vec::new(), None),
-            Err(why) => {
-                degraded.push(why);
-                (Vec::new(), None)
-            }
-        };
         let Conversion { campaign, affiliate, .. } = looked.conversion;
+        let is_canary = in_force.is_canary(affiliate.unwrap_or(*NOBODY));
+        let Opinions { counts, is_canary, shadow } = match features_as_of {
+            Some(_) => self.opinions(&vector, is_canary, in_force.scale.base, &mut degraded).await,
+            None => Opinions::default(),
+        };
+        let (models, model) = counts.map_or((Vec::new(), None), |(found, given)| (vec![found], Some(given)));
         let segment = segment(looked);
         let at = looked.at;
         let inputs =
             Inputs { campaign, affiliate, segment: &segment, at, evidence: &evidence, models: &models };
         let Outcome { flags, missing, score, decision } = inputs.decide(in_force);
+        let shadow = shadow.map(|(found, _)| inputs.shadowed(&found, in_force));
         SCORES.decided(decision.verdict == Verdict::Hold, !degraded.is_empty());
         Record {
             campaign_id: campaign,
@@ -274,11 +300,48 @@ impl Scorer {
             flags,
             missing,
             models,
+            is_canary,
+            shadow,
             score,
             decision,
             degraded,
         }
     }
+
+    /// What champion and challenger say. A challenger that cannot be asked costs nothing but its own comparison; in the canary,
+    /// the champion stands in for it.
+    async fn opinions(
+        &self,
+        vector: &[Value],
+        is_canary: bool,
+        base: LogOdds,
+        degraded: &mut Vec<String>,
+    ) -> Opinions {
+        let ask = |alias| model::consult(&self.models, alias, vector, base);
+        let (champion, challenger) = tokio::join!(ask(Alias::Champion), ask(Alias::Challenger));
+        let champion = champion.unwrap_or_else(|why| {
+            degraded.push(why);
+            None
+        });
+        let challenger = challenger.unwrap_or_else(|why| {
+            tracing::debug!("the challenger is not compared: {why}");
+            None
+        });
+        match challenger {
+            Some(challenger) if is_canary => {
+                Opinions { counts: Some(challenger), is_canary, shadow: champion }
+            }
+            challenger => Opinions { counts: champion, is_canary: false, shadow: challenger },
+        }
+    }
+}
+
+/// What models say: the one that counts, and the other.
+#[derive(Default)]
+struct Opinions {
+    counts: Option<model::Said>,
+    is_canary: bool,
+    shadow: Option<model::Said>,
 }
 
 /// What the set of rules says of a request when nothing is known of the past.

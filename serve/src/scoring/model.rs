@@ -1,4 +1,4 @@
-//! What the champion of the model `fraud` says of a vector of its features.
+//! What champion and challenger of the model `fraud` say of a vector of its features.
 
 use std::{cmp::Ordering, sync::LazyLock, time::Duration};
 
@@ -9,7 +9,7 @@ use domain::fraud::{
 use features::{defs::sets::SETS, set::FeatureSet, value::Value};
 use models::{
     fingerprint::Fingerprint,
-    registry::ModelName,
+    registry::{Alias, ModelName},
     session::{Answer, ScoreError},
 };
 use tokio::{sync::oneshot, time::timeout};
@@ -24,18 +24,26 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// So many features are named.
 const NAMED: usize = 3;
 
-/// Asks the champion. Nothing where there is no such model; why not, where there is one that cannot be asked.
+/// What a version says: as evidence, and with what it was given.
+pub(super) type Said = (ModelEvidence, Consulted);
+
+/// Asks champion or challenger. Nothing where there is no such model; why not, where there is one that cannot be asked.
 pub(super) async fn consult(
     host: &Host,
+    alias: Alias,
     vector: &[Value],
     base: LogOdds,
-) -> Result<Option<(ModelEvidence, Consulted)>, String> {
+) -> Result<Option<Said>, String> {
     let Some(held) = host.model(&NAME) else { return host.fault().map_or(Ok(None), Err) };
-    if held.champion.version().is_none() && held.champion.refusal().is_none() {
+    let serving = match alias {
+        Alias::Champion => &held.champion,
+        Alias::Challenger => &held.challenger,
+    };
+    if serving.version().is_none() && serving.refusal().is_none() {
         return Ok(None);
     }
-    let refused = |error: ScoreError| held.champion.refusal().unwrap_or_else(|| error.to_string());
-    let current = held.champion.current().map_err(refused)?;
+    let refused = |error: ScoreError| serving.refusal().unwrap_or_else(|| error.to_string());
+    let current = serving.current().map_err(refused)?;
     let schema = &current.manifest().about.features;
     let set = set();
     if schema.set != MODEL_SET || schema.fingerprint != Fingerprint(set.fingerprint()) {
@@ -49,13 +57,18 @@ pub(super) async fn consult(
     }
     let row: Vec<f64> = vector.iter().map(|value| value.as_f64()).collect();
     let (tell, told) = oneshot::channel();
-    held.champion.submit(row, move |answer| drop(tell.send(answer))).map_err(refused)?;
+    serving.submit(row, move |answer| drop(tell.send(answer))).map_err(refused)?;
     let told = timeout(PATIENCE, told).await.map_err(|_| format!("the model {} takes too long", *NAME))?;
     let answer = told.map_err(|_| format!("the model {} was put down while it was asked", *NAME))?;
     let answer = answer.map_err(refused)?;
     let found = found(&answer, base)
         .ok_or_else(|| format!("version {} of {} says nothing that can be read", answer.version(), *NAME))?;
     Ok(Some((found, consulted(&answer, set, vector))))
+}
+
+/// What the model is given, in order.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    set().features.iter().map(|feature| feature.name.as_str())
 }
 
 fn set() -> &'static FeatureSet {

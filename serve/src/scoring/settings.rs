@@ -1,9 +1,13 @@
 //! How fraud is decided here: rules with their lists, scale, policy and costs, by versions that stay.
 
-use domain::fraud::{
-    RuleSet, Scale, Settings, SettingsError,
-    score::{Costs, Limits, LogOdds, Policy, PolicyError},
+use domain::{
+    AffiliateId, Rate,
+    fraud::{
+        RuleSet, Scale, Settings, SettingsError,
+        score::{Costs, Limits, LogOdds, Policy, PolicyError},
+    },
 };
+use models::fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -47,6 +51,10 @@ pub struct FraudSettings {
     pub policy: Policy,
     /// What mistakes cost, compared with each other.
     pub costs: Costs,
+    /// For which share of partners the challenger of the model decides; the same partners for as long as the share stands, and
+    /// more of them when it grows.
+    #[schema(value_type = String, example = "5%")]
+    pub canary: Rate,
 }
 
 /// Above even odds, and where approving fraud costs four times as much as holding an honest conversion and twenty times as
@@ -61,7 +69,14 @@ impl Default for FraudSettings {
             affiliates: std::collections::BTreeMap::new(),
         };
         let costs = Costs { loss: 100, harm: 25, review: 5 };
-        Self { mode: Mode::default(), rules: Settings::default(), scale: Scale::UNCALIBRATED, policy, costs }
+        Self {
+            mode: Mode::default(),
+            rules: Settings::default(),
+            scale: Scale::UNCALIBRATED,
+            policy,
+            costs,
+            canary: Rate { ppm: 0 },
+        }
     }
 }
 
@@ -91,6 +106,9 @@ pub enum UnfitSettings {
     /// Costs below nothing.
     #[error("costs are at least 0, and a look costs something, or fraud does: set loss, harm and review")]
     Costs,
+    /// A share that is more than everybody.
+    #[error("canary is {0}, and can be 100% at most")]
+    Canary(Rate),
 }
 
 /// Settings that were checked, ready to decide by.
@@ -108,6 +126,8 @@ pub struct InForce {
     pub policy: Policy,
     /// What mistakes cost.
     pub costs: Costs,
+    /// For which share of partners the challenger decides.
+    pub canary: Rate,
 }
 
 impl InForce {
@@ -116,7 +136,7 @@ impl InForce {
     /// # Errors
     /// When something in them cannot be meant.
     pub fn check(settings: FraudSettings, version: u32) -> Result<Self, UnfitSettings> {
-        let FraudSettings { mode, mut rules, scale, policy, costs } = settings;
+        let FraudSettings { mode, mut rules, scale, policy, costs, canary } = settings;
         rules.version = version;
         policy.limits.check()?;
         odds("the scale's base", scale.base, (-MOST_ODDS, MOST_ODDS))?;
@@ -129,7 +149,18 @@ impl InForce {
         if loss <= 0 || harm < 0 || review < 0 {
             return Err(UnfitSettings::Costs);
         }
-        Ok(Self { version, mode, rules: RuleSet::try_from(rules)?, scale, policy, costs })
+        if Rate::ONE < canary {
+            return Err(UnfitSettings::Canary(canary));
+        }
+        Ok(Self { version, mode, rules: RuleSet::try_from(rules)?, scale, policy, costs, canary })
+    }
+
+    /// Whether the challenger decides about a partner's conversions: the same for each of them, in whichever process.
+    #[must_use]
+    pub fn is_canary(&self, affiliate: AffiliateId) -> bool {
+        let hash = Fingerprint::of(affiliate.uuid().as_bytes()).0;
+        let place = hash.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte)) % 1_000_000;
+        place < u64::from(self.canary.ppm)
     }
 
     /// The defaults of this release.

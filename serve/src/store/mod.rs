@@ -8,6 +8,7 @@ pub mod campaigns;
 pub mod columns;
 pub mod commissions;
 pub mod conversions;
+pub mod decisions;
 pub mod fraud;
 pub mod hierarchy;
 pub mod idempotency_keys;

@@ -10,22 +10,18 @@ mod tests;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use axum::{
-    Json,
-    extract::{FromRequestParts, State},
-    http::{StatusCode, request::Parts},
-};
+use axum::{Json, extract::State};
 use domain::{AdvertiserId, AffiliateId, CampaignId, Currency, RecommendationId};
-use serde::{Deserialize, de::DeserializeOwned};
-use tracking::problem::Problem;
+use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::said::{AffiliateMatch, AffiliateMatches, CampaignMatch, CampaignMatches, Head, Matched};
 use super::{
-    body::{Id, missing, pointer},
+    body::Id,
     failure::Failure,
     gate::Caller,
+    query::{Query, malformed},
     text::{Country, Label},
 };
 use crate::{
@@ -42,28 +38,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(team::routes())
         .merge(feedback::routes())
         .merge(log::routes())
-}
-
-/// The query of a request, read once at the rim.
-struct Query<T>(T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let query = parts.uri.query().unwrap_or_default();
-        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-        serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
-            let (at, detail) = (pointer(error.path()), error.into_inner().to_string());
-            let at = missing(&detail).map_or(at, |field| format!("/{field}"));
-            malformed(at, detail)
-        })
-    }
-}
-
-fn malformed(pointer: impl Into<String>, detail: impl Into<String>) -> Failure {
-    let problem = Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A query parameter does not fit");
-    problem.error(pointer, detail).into()
 }
 
 /// How many places a list has, unless told.
