@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod cases;
 pub mod command;
 mod health;
 mod hiding;

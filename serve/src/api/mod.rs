@@ -5,8 +5,10 @@
 mod advertisers;
 mod affiliates;
 mod api_keys;
+mod appeals;
 mod body;
 mod campaigns;
+mod cases;
 mod commissions;
 mod conversions;
 mod coupons;
@@ -90,6 +92,8 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     models::routes,
     scores::routes,
     fraud_settings::routes,
+    cases::routes,
+    appeals::routes,
     recommendations::routes,
 ];
 
