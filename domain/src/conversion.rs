@@ -1,6 +1,6 @@
 //! A conversion is received, waits, is decided, and may be reversed; every move is kept.
 
-use crate::state::{moves, names};
+use crate::state::{StateError, moves, names};
 
 names! {
     /// Where a conversion is in its life («Decided» in the checklist, S208).
@@ -27,6 +27,18 @@ moves! { ConversionStatus, "conversion":
     Approved => [Reversed],
     Rejected => [],
     Reversed => [Reversed],
+}
+
+impl ConversionStatus {
+    /// Back to waiting, where a partner's answer showed a rejection to be wrong. Nothing else leads out of one, no report
+    /// and no other request.
+    ///
+    /// # Errors
+    /// When it is not rejected.
+    pub fn reinstated(self) -> Result<Self, StateError> {
+        let (thing, from, to) = ("conversion", self.name(), Self::Pending.name());
+        if self == Self::Rejected { Ok(Self::Pending) } else { Err(StateError { thing, from, to }) }
+    }
 }
 
 names! {
@@ -86,6 +98,14 @@ mod tests {
     #[test]
     fn a_rejected_conversion_moves_no_more() {
         assert!(ConversionStatus::ALL.iter().all(|to| ConversionStatus::Rejected.to(*to).is_err()));
+    }
+
+    #[test]
+    fn only_a_rejected_conversion_is_reinstated() {
+        for from in ConversionStatus::ALL {
+            let expected = (*from == ConversionStatus::Rejected).then_some(ConversionStatus::Pending);
+            assert_eq!(from.reinstated().ok(), expected, "{from}");
+        }
     }
 
     #[test]

@@ -204,6 +204,8 @@ ids! {
     RateDecisionId = "rdc", "rate decision";
     /// A decision about fraud.
     ScoreId = "scr", "score";
+    /// What people decide about conversions that are held.
+    CaseId = "cas", "case";
     /// One list of who was recommended.
     RecommendationId = "rec", "recommendation";
     /// What somebody said of a pair that was recommended.

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod attribution;
+pub mod cases;
 pub mod command;
 mod health;
 mod hiding;

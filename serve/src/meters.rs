@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
+use arc_swap::ArcSwapOption;
 use axum::http::{HeaderName, header};
 use chrono::{DateTime, Utc};
 
-use crate::matching::METERS;
+use crate::{matching::METERS, store::case_numbers::Numbers};
 
 /// When nothing has happened yet.
 const NEVER: i64 = i64::MIN;
@@ -181,11 +182,50 @@ const OF_LISTS: [OfLists; 5] = [
     ),
 ];
 
+/// How cases stood when this process last looked, if it does.
+pub static CASES: ArcSwapOption<Numbers> = ArcSwapOption::const_empty();
+
+/// A number of cases: its name, what it says, and how it is read. All of them go up and down.
+type OfCases = (&'static str, &'static str, fn(&Numbers, DateTime<Utc>) -> f64);
+
+const OF_CASES: [OfCases; 10] = [
+    ("tributary_cases_open", "Cases that nobody has taken.", |it, _| it.open as f64),
+    ("tributary_cases_in_review", "Cases that somebody looks at.", |it, _| it.in_review as f64),
+    ("tributary_cases_waiting", "Cases whose partners were asked.", |it, _| it.waiting as f64),
+    (
+        "tributary_cases_oldest_age_seconds",
+        "How long the oldest case that is not decided has been open.",
+        |it, now| it.oldest.map_or(0.0, |oldest| age_s(oldest.timestamp_micros(), now)),
+    ),
+    ("tributary_appeals_overdue", "Answers of partners that were to be decided about by now.", |it, _| {
+        it.appeals_overdue as f64
+    }),
+    ("tributary_cases_approved_30d", "Cases that were approved in the last 30 days.", |it, _| {
+        it.approved as f64
+    }),
+    ("tributary_cases_rejected_30d", "Cases that were rejected in the last 30 days.", |it, _| {
+        it.rejected as f64
+    }),
+    ("tributary_cases_released_30d", "Cases that were released in the last 30 days.", |it, _| {
+        it.released as f64
+    }),
+    (
+        "tributary_cases_elsewhere_30d",
+        "Cases whose conversions were decided elsewhere in the last 30 days.",
+        |it, _| it.elsewhere as f64,
+    ),
+    (
+        "tributary_holds_overturned_30d",
+        "Share of the conversions held by decisions about fraud that went their way in the last 30 days and were not rejected.",
+        |it, _| if it.left == 0 { 0.0 } else { it.overturned as f64 / it.left as f64 },
+    ),
+];
+
 /// The numbers as Prometheus reads them.
 #[must_use]
 pub fn page(now: DateTime<Utc>) -> String {
     let numbers = METRICS.iter().map(|metric| metric.told(now)).collect::<String>();
-    numbers + &of_lists()
+    numbers + &of_lists() + &of_cases(now)
 }
 
 /// Those of decisions and lists alone, for a process that brings nothing into a lake.
@@ -208,6 +248,13 @@ fn of_lists() -> String {
     OF_LISTS.iter().map(one).collect()
 }
 
+/// Nothing where no worker of this process has looked.
+fn of_cases(now: DateTime<Utc>) -> String {
+    let Some(numbers) = CASES.load_full() else { return String::new() };
+    let one = |(name, doc, read): &OfCases| told(name, "gauge", doc, &read(&numbers, now).to_string());
+    OF_CASES.iter().map(one).collect()
+}
+
 fn told(name: &str, kind: &str, doc: &str, value: &str) -> String {
     format!("# HELP {name} {doc}\n# TYPE {name} {kind}\n{name} {value}\n")
 }
@@ -227,7 +274,8 @@ mod tests {
         let manual = include_str!("../../docs/operations.md");
         let of_lake = METRICS.iter().map(|Metric { name, kind, doc, .. }| (name, kind, doc));
         let of_lists = OF_LISTS.iter().map(|(name, kind, doc, _)| (name, kind, doc));
-        for (name, kind, doc) in of_lake.chain(of_lists) {
+        let of_cases = OF_CASES.iter().map(|(name, doc, _)| (name, &"gauge", doc));
+        for (name, kind, doc) in of_lake.chain(of_lists).chain(of_cases) {
             let line = format!("- `{name}` ({kind}): {doc}\n");
             assert!(manual.contains(&line), "docs/operations.md should have this line:\n{line}");
         }

@@ -25,8 +25,11 @@ pub const NAMES: &[&str] = &[
     "affiliates:write",
     "api_keys:read",
     "api_keys:write",
+    "appeals:read",
+    "appeals:write",
     "campaigns:read",
     "campaigns:write",
+    "cases:write",
     "commissions:read",
     "conversions:read",
     "conversions:write",
@@ -52,6 +55,8 @@ pub const NAMES: &[&str] = &[
 /// What a key that belongs to one affiliate can be allowed; every one of these shows and changes only its own rows.
 const OPEN_TO_AFFILIATES: &[&str] = &[
     "affiliates:read",
+    "appeals:read",
+    "appeals:write",
     "campaigns:read",
     "commissions:read",
     "conversions:read",
@@ -68,7 +73,7 @@ const OPEN_TO_AFFILIATES: &[&str] = &[
 const ASKED_OFTEN: &[&str] = &["matches:read", "models:infer"];
 
 /// Answers under these scopes are about money, so their idempotency keys are kept for ever.
-const ABOUT_MONEY: &[&str] = &["conversions:write", "rates:write"];
+const ABOUT_MONEY: &[&str] = &["cases:write", "conversions:write", "rates:write"];
 
 impl Scope {
     /// Everything that its holder can be allowed at all.

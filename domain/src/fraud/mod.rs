@@ -4,6 +4,7 @@
 //! out, and the same to the last bit wherever it is done again. To add a rule: a file in `rules/`, its lines beside
 //! [`RULES`], and its code; the manual, docs/fraud-rules.md, is made from the list.
 
+pub mod cases;
 pub mod evidence;
 pub mod graph;
 pub mod lists;

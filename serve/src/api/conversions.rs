@@ -39,6 +39,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(approve))
         .routes(routes!(reject))
         .routes(routes!(hold))
+        .routes(routes!(release))
         .routes(routes!(reverse))
 }
 
@@ -183,6 +184,19 @@ async fn reject(
     security(("key" = ["conversions:write"])))]
 async fn hold(app: State<App>, Id(id): Id<ConversionId>, once: Once<Nothing>) -> Result<Response, Failure> {
     let claim = Claim { status: ConversionStatus::OnHold, reason: None };
+    advance(&app, id, once, claim, None).await
+}
+
+/// Hold a conversion no more: it goes on waiting for its approval.
+#[utoipa::path(post, path = "/conversions/{id}/release", tag = "conversions", params(("id" = ConversionId, Path)),
+    responses((status = 200, description = "The conversion as it is now.", body = Conversion)),
+    security(("key" = ["conversions:write"])))]
+async fn release(
+    app: State<App>,
+    Id(id): Id<ConversionId>,
+    once: Once<Nothing>,
+) -> Result<Response, Failure> {
+    let claim = Claim { status: ConversionStatus::Pending, reason: None };
     advance(&app, id, once, claim, None).await
 }
 

@@ -5,9 +5,11 @@
 mod advertisers;
 mod affiliates;
 mod api_keys;
+mod appeals;
 mod attribution;
 mod body;
 mod campaigns;
+mod cases;
 mod commissions;
 mod conversions;
 mod coupons;
@@ -95,6 +97,8 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     model_health::routes,
     scores::routes,
     fraud_settings::routes,
+    cases::routes,
+    appeals::routes,
     recommendations::routes,
 ];
 

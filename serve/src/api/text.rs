@@ -95,6 +95,18 @@ fn line(text: &str, limit: usize) -> Result<String, TextError> {
     Ok(text.to_owned())
 }
 
+fn prose(text: &str, limit: usize) -> Result<String, TextError> {
+    if !(1..=limit).contains(&text.chars().count()) || text.trim().is_empty() {
+        return Err(TextError::Length(limit));
+    }
+    let is_layout = |letter: char| matches!(letter, '\n' | '\r' | '\t');
+    form(
+        !text.chars().any(|letter| letter.is_control() && !is_layout(letter)),
+        text,
+        "text without control characters",
+    )
+}
+
 fn form(fits: bool, text: impl Into<String>, described: &'static str) -> Result<String, TextError> {
     if fits { Ok(text.into()) } else { Err(TextError::Form(described)) }
 }
@@ -116,6 +128,9 @@ texts! {
     ParamValue: |text| line(text, 200), bounded(200).examples(["spring"]);
     /// A sentence for the record, at most 500 characters on one line.
     Note: |text| line(text, 500), bounded(500).examples(["Returned within 14 days."]);
+    /// A text of 1 to 4,000 characters, in several lines where it has to be.
+    Prose: |text| prose(text, 4_000),
+        ObjectBuilder::new().min_length(Some(1)).max_length(Some(4_000)).examples(["The order is our newsletter's of May."]);
     /// An e-mail address.
     Email: email, shaped(r"^[^@\s\x00-\x1F\x7F-\x9F]{1,64}@[^@\s\x00-\x1F\x7F-\x9F]{1,255}$", "ana@bright.example");
     /// An http or https address of at most 500 characters.
@@ -254,6 +269,14 @@ mod tests {
         check::<Name>("two\nlines", false);
         check::<Name>("nul\0", false);
         check::<Name>(&"x".repeat(201), false);
+    }
+
+    #[test]
+    fn prose_has_lines_and_something_in_them() {
+        check::<Prose>("Two lines,\n\tand one of them moved in.", true);
+        check::<Prose>(" \n ", false);
+        check::<Prose>("bell\u{7}", false);
+        check::<Prose>(&"x".repeat(4_001), false);
     }
 
     #[test]

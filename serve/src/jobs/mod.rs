@@ -2,6 +2,7 @@
 //!
 //! To add a job: a file here, and its line in [`JOBS`]. Every job is safe to run twice.
 
+pub mod cases;
 mod click_retention;
 pub mod customer_stays;
 mod decision_health;
@@ -91,6 +92,7 @@ pub trait Job: Sync {
 pub static JOBS: &[&dyn Job] = &[
     &quarantine::Sweep,
     &customer_stays::Verify,
+    &cases::TakeUp,
     &event_partitions::MakeAhead,
     &click_retention::DropOld,
     &impression_retention::DropOld,

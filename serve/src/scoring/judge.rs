@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ScoreId,
+    ConversionId, ScoreId,
     event::{Conversion, Event},
     fraud::score,
 };
@@ -15,7 +15,7 @@ use features::evidence::Records;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::sleep;
 use tracking::{
-    intake::{Judge, Judging, Verdict},
+    intake::{Judge, Judging, Noting, Verdict},
     store::is_passing,
 };
 use url::Url;
@@ -25,6 +25,7 @@ use super::{
     settings::{InForce, Mode},
 };
 use crate::{
+    cases,
     store::{
         fraud::{self, NewScore, Partner},
         lake,
@@ -56,6 +57,26 @@ impl Judge for Scorer {
             }
         })
     }
+
+    fn is_held<'a>(
+        &'a self,
+        db: &'a mut PgConnection,
+        conversion: ConversionId,
+        at: DateTime<Utc>,
+    ) -> Noting<'a> {
+        Box::pin(async move {
+            // Neither is a report refused because its case could not be opened: a worker looks for what has none.
+            let mut apart = db.begin().await?;
+            match cases::take_up(&mut apart, conversion, at, &self.chance).await {
+                Ok(_) => apart.commit().await,
+                Err(error) if is_passing(&error) => Err(error),
+                Err(error) => {
+                    tracing::error!(%conversion, %error, "{conversion} is held without a case for now: {error}");
+                    apart.rollback().await
+                }
+            }
+        })
+    }
 }
 
 impl Scorer {
@@ -76,7 +97,8 @@ impl Scorer {
         let noted = self.note(&record, &in_force);
         fraud::insert(db, &NewScore { conversion: Some(conversion.id), actor, ..noted }).await?;
         let is_held = in_force.mode == Mode::Live && record.decision.verdict == score::Verdict::Hold;
-        Ok(if is_held { Verdict::Hold } else { Verdict::Pass })
+        let because = || format!("{} has a score of {} of 100", noted.id, record.score.risk());
+        Ok(if is_held { Verdict::Hold { because: because() } } else { Verdict::Pass })
     }
 
     /// Puts the newest settings in force.

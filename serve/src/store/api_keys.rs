@@ -108,6 +108,11 @@ pub async fn insert(db: &mut PgConnection, key: &ApiKey, secret_hash: [u8; 32]) 
     Ok(())
 }
 
+/// What a key is called.
+pub async fn name(db: &mut PgConnection, id: ApiKeyId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!("SELECT name FROM api_keys WHERE id = $1", id.uuid()).fetch_optional(db).await
+}
+
 /// The keys made before `after`, newest first.
 pub async fn list(db: &mut PgConnection, after: Option<ApiKeyId>, limit: i64) -> sqlx::Result<Vec<ApiKey>> {
     sqlx::query_as!(

@@ -6,8 +6,9 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use domain::{
-    AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
-    Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId,
+    AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, Currency,
+    EventId, LinkId, Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, ScoreId,
+    SessionId,
     affiliate::{AffiliateStatus, PayoutMethod},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
@@ -17,7 +18,11 @@ use domain::{
         dynamic::{RateDecision, RateMode},
     },
     conversion::{CommissionStatus, CommissionWait, ConversionStatus, ReversalReason},
-    fraud::evidence::KeyedHash,
+    event::Verdict,
+    fraud::{
+        cases::{Actor, AppealOutcome, CaseState, Outcome, Proposal},
+        evidence::KeyedHash,
+    },
     ledger::AccountKind,
     signature::Profile,
 };
@@ -82,12 +87,12 @@ macro_rules! columns {
 
 columns! {
     Uuid, |id| Ok(id.into()) => [
-        AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, PlanId,
+        AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, EventId, LinkId, PlanId,
         RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId,
     ];
     &str, |name| Ok(name.parse()?) => [
-        AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
-        EventKind, ImportStatus, IpAddr, PayoutMethod, Profile, RateMode, ReversalReason, RuleName,
+        AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
+        EventKind, ImportStatus, IpAddr, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, RuleName, Verdict,
     ];
     &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];
     i32, |number| Ok(number.try_into()?) => [u16];
@@ -102,4 +107,7 @@ columns! {
     Json<Vec<Rule>>, |json| Ok(json.0) => [Vec<Rule>];
     Json<RateDecision>, |json| Ok(json.0) => [RateDecision];
     Json<Trace>, |json| Ok(json.0) => [Trace];
+    Json<Actor>, |json| Ok(json.0) => [Actor];
+    Json<Proposal>, |json| Ok(json.0) => [Proposal];
+    Json<Vec<String>>, |json| Ok(json.0) => [Vec<String>];
 }

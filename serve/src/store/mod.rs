@@ -3,8 +3,13 @@
 pub mod advertisers;
 pub mod affiliates;
 pub mod api_keys;
+pub mod appeals;
 pub mod attribution;
 pub mod campaigns;
+pub mod case_events;
+pub mod case_labels;
+pub mod case_numbers;
+pub mod cases;
 pub mod columns;
 pub mod commissions;
 pub mod conversions;

@@ -9,6 +9,7 @@ mod conversions;
 mod impressions;
 mod passage;
 mod plans;
+mod reviews;
 mod visits;
 
 use domain::{
@@ -62,5 +63,6 @@ pub async fn give(db: &mut PgConnection, taker: &mut impl Taker) -> anyhow::Resu
     Ok(visits::give::<StoredClick>(db, taker).await?
         + visits::give::<StoredImpression>(db, taker).await?
         + conversions::give(db, taker).await?
-        + plans::give(db, taker).await?)
+        + plans::give(db, taker).await?
+        + reviews::give(db, taker).await?)
 }

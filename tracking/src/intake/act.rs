@@ -18,6 +18,8 @@ pub struct Act<'a> {
     pub chance: &'a Chance,
     /// Whether it is what somebody reports of a conversion, and not what a person decided about it.
     pub is_report: bool,
+    /// What else the history of conversions is to say.
+    pub note: &'a str,
     /// Who looks at new conversions, if anybody does.
     pub judge: Option<&'a dyn Judge>,
 }
@@ -28,7 +30,13 @@ impl<'a> Act<'a> {
 
     /// Something that `actor` does now.
     pub fn now(actor: &'a str, clock: &'a Clock, chance: &'a Chance) -> Self {
-        Self { actor, at: clock.now(), clock, chance, is_report: false, judge: None }
+        Self { actor, at: clock.now(), clock, chance, is_report: false, note: "", judge: None }
+    }
+
+    /// The same, with something for the history of conversions to say.
+    #[must_use]
+    pub fn noting(self, note: &'a str) -> Self {
+        Self { note, ..self }
     }
 
     /// The same as a report, before the eyes of whoever looks at new conversions.

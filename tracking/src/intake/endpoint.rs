@@ -191,6 +191,7 @@ async fn answer(
         clock: &intake.clock,
         chance: &intake.chance,
         is_report: true,
+        note: "",
         judge: intake.judge.as_deref(),
     };
     let accepted = accept(db, act, &report).await.map_err(|error| name(error, &sent_as))?;

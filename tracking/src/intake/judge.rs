@@ -3,20 +3,26 @@
 use std::{fmt, pin::Pin};
 
 use chrono::{DateTime, Utc};
-use domain::event::Conversion;
+use domain::{ConversionId, event::Conversion};
 use sqlx::PgConnection;
 
 /// What somebody who looks at a conversion says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It goes its way.
     Pass,
     /// A person looks at it first: it is held.
-    Hold,
+    Hold {
+        /// What the conversion's history says of why.
+        because: String,
+    },
 }
 
 /// A verdict that is being found.
 pub type Judging<'a> = Pin<Box<dyn Future<Output = Result<Verdict, sqlx::Error>> + Send + 'a>>;
+
+/// Something that is being written down.
+pub type Noting<'a> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>>;
 
 /// Decides about new conversions. The intake asks in the transaction that takes the conversion in, so that what is noted of
 /// the verdict is kept if, and only if, the conversion is.
@@ -29,4 +35,13 @@ pub trait Judge: fmt::Debug + Send + Sync {
         conversion: &'a Conversion,
         reported: (&'a str, DateTime<Utc>),
     ) -> Judging<'a>;
+
+    /// Hears that a conversion is held as it said, with its commissions accrued, in the same transaction. It fails only when
+    /// the database is in a state that passes.
+    fn is_held<'a>(
+        &'a self,
+        db: &'a mut PgConnection,
+        conversion: ConversionId,
+        at: DateTime<Utc>,
+    ) -> Noting<'a>;
 }

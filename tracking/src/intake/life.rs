@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use super::{Act, postback::Claim, settlement};
 use crate::store::{
+    cases,
     conversions::{self, Conversion, Move},
     outbox::{self, Announcement},
 };
@@ -58,6 +59,9 @@ pub async fn advance(
     conversion.reason = is_end.then(|| claim.reason.unwrap_or(ReversalReason::Other));
     conversion.status = to;
     conversions::save(db, conversion, act.at).await?;
+    if from == ConversionStatus::OnHold {
+        cases::leave(db, conversion.id, to, act.actor, act.at).await?;
+    }
     match (from, to) {
         (ConversionStatus::Received, ConversionStatus::Pending) => {
             let (lines, why_not) = settlement::lines_for(db, conversion, &[]).await?;
@@ -65,15 +69,33 @@ pub async fn advance(
             settlement::accrue(db, act, conversion, &lines).await?;
         }
         (_, ConversionStatus::Approved) => {
-            append(db, act, conversion, Some(from), "").await?;
+            append(db, act, conversion, Some(from), act.note).await?;
             settlement::approve(db, act, conversion).await?;
         }
         (_, ConversionStatus::Rejected | ConversionStatus::Reversed) => {
             take_back(db, act, conversion, from).await?;
         }
-        _ => drop(append(db, act, conversion, Some(from), "").await?),
+        _ => drop(append(db, act, conversion, Some(from), act.note).await?),
     }
     announce(db, act, conversion, kind_of(to)).await?;
+    Ok(())
+}
+
+/// Takes back the rejection of a conversion that the caller has locked, and writes anew what it earns.
+///
+/// # Errors
+/// When it is not rejected.
+pub async fn reinstate(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    conversion: &mut Conversion,
+) -> Result<(), MoveError> {
+    let from = conversion.status;
+    conversion.status = from.reinstated()?;
+    conversion.reason = None;
+    conversions::save(db, conversion, act.at).await?;
+    let position = append(db, act, conversion, Some(from), act.note).await?;
+    settlement::recompute(db, act, conversion, position, "The rejection was taken back.").await?;
     Ok(())
 }
 
@@ -85,7 +107,7 @@ async fn take_back(
 ) -> Result<(), sqlx::Error> {
     let Conversion { status, reversed, .. } = *conversion;
     let is_partial = status == ConversionStatus::Reversed;
-    let note = if is_partial { format!("{reversed} reversed in all") } else { String::new() };
+    let note = if is_partial { format!("{reversed} reversed in all") } else { act.note.to_owned() };
     let position = append(db, act, conversion, Some(from), &note).await?;
     let reason = conversion.reason.map_or("", ReversalReason::name);
     let why = format!("The conversion was {status} ({reason}).");

@@ -54,19 +54,28 @@ pub(super) async fn take_in(
     if let Some(link) = particulars.link {
         conversions::count_for_link(db, link).await?;
     }
-    for claim in first_moves(report.postback.status, verdict) {
-        life::advance(db, act, &mut conversion, claim, None).await?;
+    for claim in first_moves(report.postback.status, &verdict) {
+        let note = match &verdict {
+            Verdict::Hold { because } if claim.status == ConversionStatus::OnHold => because,
+            _ => "",
+        };
+        life::advance(db, act.noting(note), &mut conversion, claim, None).await?;
+    }
+    if let (Some(judge), Verdict::Hold { .. }) = (act.judge, &verdict)
+        && conversion.status == ConversionStatus::OnHold
+    {
+        judge.is_held(db, conversion.id, act.at).await?;
     }
     Ok(Accepted::of(&conversion, Outcome::Recorded))
 }
 
 /// A conversion waits before it is approved or held; one that is turned down at once is never credited. What a person has to
 /// look at first is held, whatever the report says of its approval.
-fn first_moves(claim: Option<Claim>, verdict: Verdict) -> Vec<Claim> {
+fn first_moves(claim: Option<Claim>, verdict: &Verdict) -> Vec<Claim> {
     let wait = Claim { status: ConversionStatus::Pending, reason: None };
     let hold = Claim { status: ConversionStatus::OnHold, reason: None };
     match claim.map_or(ConversionStatus::Pending, |claim| claim.status) {
-        ConversionStatus::Pending | ConversionStatus::Approved if verdict == Verdict::Hold => {
+        ConversionStatus::Pending | ConversionStatus::Approved if *verdict != Verdict::Pass => {
             vec![wait, hold]
         }
         ConversionStatus::Approved | ConversionStatus::OnHold => [wait].into_iter().chain(claim).collect(),

@@ -2,6 +2,7 @@
 //!
 //! Every function takes a connection and leaves the transaction to its caller.
 
+pub mod cases;
 pub mod clicks;
 pub mod confirmation;
 pub mod conversions;

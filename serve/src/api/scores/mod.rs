@@ -1,7 +1,7 @@
 //! How probable fraud is: conversions are scored when somebody asks, and what was decided is shown with its reasons.
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use axum::{
     Json,
@@ -353,7 +353,8 @@ impl ConversionToScore {
 }
 
 impl ConversionScore {
-    fn of(stored: &StoredScore) -> Self {
+    /// A decision as it was kept.
+    pub(super) fn of(stored: &StoredScore) -> Self {
         let mode = if stored.mode == Mode::Live.name() { Mode::Live } else { Mode::Shadow };
         Self::new(stored.id, stored.conversion_id, mode, stored.settings_version.into(), &stored.record.0)
     }

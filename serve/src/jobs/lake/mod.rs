@@ -35,7 +35,7 @@ impl Job for Export {
     }
 
     fn doc(&self) -> &'static str {
-        "Brings clicks, impressions, conversions, refunds, status changes and rates that are new into the event lake."
+        "Brings clicks, impressions, conversions, refunds, status changes, reviews and rates that are new into the event lake."
     }
 
     fn every(&self) -> Duration {

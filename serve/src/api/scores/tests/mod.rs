@@ -31,15 +31,15 @@ use crate::{
 };
 
 /// A shop, its campaign, and a partner.
-struct World {
-    api: Api,
+pub struct World {
+    pub api: Api,
     campaign: String,
-    affiliate: AffiliateId,
+    pub affiliate: AffiliateId,
     link: String,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let api = Api::start().await;
         let (affiliate, campaign) = (api.affiliate("Ana").await, api.campaign().await);
         let link = api
@@ -54,7 +54,7 @@ impl World {
     }
 
     /// A click from a network, stored as a tracker does it; so many seconds later it is now.
-    async fn click(&self, network: &str, agent: &str, seconds: i64) -> ClickId {
+    pub async fn click(&self, network: &str, agent: &str, seconds: i64) -> ClickId {
         let app = &self.api.app;
         let path = format!("/api/v1/campaigns/{}", self.campaign);
         let advertiser = self.api.get(&path).await.body["advertiser_id"].as_str().unwrap().parse().unwrap();
@@ -102,7 +102,7 @@ impl World {
         panic!("a transaction has been open for twenty seconds");
     }
 
-    async fn sale(&self, click: ClickId, order: &str) -> Value {
+    pub async fn sale(&self, click: ClickId, order: &str) -> Value {
         let sale = json!({"click_id": click, "amount": "100.00", "order_id": order});
         let made = self.api.made("/api/v1/conversions", sale).await;
         let id = made["conversion_id"].as_str().unwrap().to_owned();
@@ -143,7 +143,7 @@ impl World {
         panic!("a transaction has been open for twenty seconds");
     }
 
-    async fn go_live(&self, replaces: i64) {
+    pub async fn go_live(&self, replaces: i64) {
         let settings =
             json!({"mode": "live", "policy": policy(0), "costs": {"loss": 100, "harm": 1, "review": 1}});
         let new = json!({"replaces": replaces, "settings": settings, "note": "go live"});
