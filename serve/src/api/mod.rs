@@ -11,7 +11,7 @@ mod commissions;
 mod conversions;
 mod coupons;
 mod document;
-mod failure;
+pub(crate) mod failure;
 mod fraud_settings;
 mod gate;
 mod hierarchy;
@@ -19,9 +19,9 @@ mod imports;
 pub mod known_keys;
 mod ledger;
 pub mod limits;
-mod links;
+pub(crate) mod links;
 mod listing;
-mod models;
+pub(crate) mod models;
 pub(crate) mod observe;
 mod once;
 mod open_inference;
@@ -31,14 +31,14 @@ mod promises;
 mod quotes;
 mod rate_contracts;
 mod rate_decisions;
-mod rates;
-mod recommendations;
+pub(crate) mod rates;
+pub(crate) mod recommendations;
 mod reports;
 mod scores;
 mod signing_keys;
 #[cfg(test)]
 pub(crate) mod testing;
-mod text;
+pub(crate) mod text;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
