@@ -12,6 +12,7 @@ mod impression_retention;
 pub mod lake;
 mod postback_messages;
 mod quarantine;
+mod sign_in;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -96,6 +97,7 @@ pub static JOBS: &[&dyn Job] = &[
     &directory_changes::Forget,
     &postback_messages::Purge,
     &idempotency_keys::Purge,
+    &sign_in::Forget,
     &lake::Export,
     &lake::Forget,
     &imports::Read,

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, Currency, LinkId,
-    Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId,
+    Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId, UserId,
     affiliate::{AffiliateStatus, PayoutMethod},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
@@ -29,7 +29,7 @@ use sqlx::{
 };
 
 use super::imports::ImportStatus;
-use crate::scope::Scope;
+use crate::{pages::role::Role, scope::Scope};
 
 /// Names that an advertiser has for our postback fields.
 pub type Aliases = BTreeMap<String, String>;
@@ -83,11 +83,11 @@ macro_rules! columns {
 columns! {
     Uuid, |id| Ok(id.into()) => [
         AccountId, AdvertiserId, AffiliateId, CampaignId, ClickId, CommissionId, ConversionId, LinkId, PlanId,
-        RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId,
+        RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId, UserId,
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, CampaignStatus, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
-        EventKind, ImportStatus, IpAddr, PayoutMethod, Profile, RateMode, ReversalReason, RuleName,
+        EventKind, ImportStatus, IpAddr, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName,
     ];
     &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];
     i32, |number| Ok(number.try_into()?) => [u16];
