@@ -24,8 +24,13 @@ use tokio::{
 };
 
 use super::{Pages, fault::Fault, reader::Reader, session::Visitor};
-use crate::store::{self, dashboard::Today};
+use crate::store::{
+    self,
+    dashboard::{Clicks, Today},
+};
 
+/// Where pages listen. Nobody is at a page because it listens: it does not keep a session from being idle.
+pub const PATH: &str = "/my/live";
 /// How often the database is asked.
 const POLLING: Duration = Duration::from_secs(1);
 /// A page is told that it is still heard so often.
@@ -48,10 +53,8 @@ pub struct Counted {
 type Watched = (AffiliateId, DateTime<Utc>);
 
 struct Told {
-    /// How many clicks there were ever when those of the day were counted.
-    clicks_ever: i64,
-    /// How many of the day there were then.
-    clicks: i64,
+    /// Its clicks when it was first listened to.
+    clicks: Clicks,
     said: watch::Sender<Arc<Counted>>,
 }
 
@@ -71,18 +74,15 @@ impl Live {
         }
         let (affiliate, since) = watched;
         let mut db = pool.acquire().await?;
-        // The sum first: a click that is stored in between counts twice at most until the page is asked for again, and
-        // none is left out.
         let today =
             store::dashboard::since(&mut db, &[watched]).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
         let clicks = store::dashboard::clicks_since(&mut db, affiliate, since).await?;
-        let counted = Arc::new(Counted { clicks, conversions: today.conversions, earned: earned(&today) });
+        let counted =
+            Counted { clicks: clicks.since, conversions: today.conversions, earned: earned(&today) };
         let mut all = self.all();
-        let told = all.entry(watched).or_insert_with(|| Told {
-            clicks_ever: today.clicks_ever,
-            clicks,
-            said: watch::Sender::new(counted),
-        });
+        let told = all
+            .entry(watched)
+            .or_insert_with(|| Told { clicks, said: watch::Sender::new(Arc::new(counted)) });
         Ok(told.said.subscribe())
     }
 
@@ -103,7 +103,7 @@ impl Live {
         let all = self.all();
         for today in seen {
             let Some(told) = all.get(&(today.affiliate.into(), today.since)) else { continue };
-            let clicks = told.clicks + (today.clicks_ever - told.clicks_ever).max(0);
+            let clicks = told.clicks.since + (today.clicks_ever - told.clicks.ever).max(0);
             let counted = Counted { clicks, conversions: today.conversions, earned: earned(&today) };
             told.said.send_if_modified(|said| {
                 let has_changed = **said != counted;

@@ -17,6 +17,7 @@ use super::{
     Pages,
     fault::Fault,
     frame::{Frame, Place},
+    live,
     reader::Reader,
     role::Role,
     token::Token,
@@ -109,7 +110,8 @@ impl FromRequestParts<Pages> for Visitor {
         let mut db = pages.app.db.acquire().await?;
         let found = store::sessions::find(&mut db, token.hash(), (now - LONGEST, now - IDLE)).await?;
         let user = found.ok_or(Fault::SignIn(next))?;
-        if user.last_seen_at + TimeDelta::minutes(1) <= now {
+        let is_somebody_there = parts.uri.path() != live::PATH;
+        if is_somebody_there && user.last_seen_at + TimeDelta::minutes(1) <= now {
             store::sessions::touch(&mut db, token.hash(), now).await?;
         }
         let accepted = accepted(&parts.headers);

@@ -1,10 +1,11 @@
 //! Signing in, by a password or a one-time link, and out.
 
+use std::net::IpAddr;
+
 use askama::Template;
 use axum::{
     Router,
-    body::Body,
-    extract::{FromRequestParts, Path, Query, Request, State},
+    extract::{Path, Query, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -14,7 +15,6 @@ use domain::UserId;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use std::net::IpAddr;
 
 use super::{
     Pages,
@@ -202,10 +202,9 @@ async fn show_link(State(pages): State<Pages>, Path(token): Path<String>, header
     stranger.answer(&pages, rendered(&LinkPage { frame: stranger.frame(), token }))
 }
 
-async fn use_link(State(pages): State<Pages>, request: Request<Body>) -> Result<Response, Fault> {
-    let (mut parts, body) = request.into_parts();
-    let headers = HeaderMap::from_request_parts(&mut parts, &pages).await.unwrap_or_default();
-    let stranger = Stranger::of(&pages, &headers);
+async fn use_link(State(pages): State<Pages>, request: Request) -> Result<Response, Fault> {
+    let (parts, body) = request.into_parts();
+    let stranger = Stranger::of(&pages, &parts.headers);
     let UseLink { token } = filled_in(body, &stranger.token).await?;
     let mut tx = pages.app.begin().await?;
     let used = match Token::read(&token) {

@@ -57,14 +57,27 @@ pub async fn since(
     .await
 }
 
-/// How many clicks an affiliate had from a moment on.
+/// Clicks of an affiliate, counted in one statement, so that none is stored in between.
+#[derive(Debug)]
+pub struct Clicks {
+    /// Those from a moment on.
+    pub since: i64,
+    /// Those of all its links, of all times.
+    pub ever: i64,
+}
+
+/// How many clicks an affiliate had from a moment on, and how many its links counted.
 pub async fn clicks_since(
     db: &mut PgConnection,
     affiliate: AffiliateId,
     since: DateTime<Utc>,
-) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "clicks!" FROM clicks WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= id"#,
+) -> sqlx::Result<Clicks> {
+    sqlx::query_as!(
+        Clicks,
+        r#"
+        SELECT (SELECT count(*) FROM clicks WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= id) AS "since!",
+               COALESCE((SELECT sum(clicks) FROM links WHERE affiliate_id = $1), 0)::bigint AS "ever!"
+        "#,
         affiliate.uuid(),
         since
     )

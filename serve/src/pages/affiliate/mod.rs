@@ -22,7 +22,7 @@ pub use self::days::{Trend, trend};
 pub fn routes() -> Router<Pages> {
     Router::new()
         .route("/my", get(overview::show))
-        .route("/my/live", get(live::today))
+        .route(live::PATH, get(live::today))
         .route("/my/traffic", get(traffic::show))
         .route("/my/traffic.csv", get(traffic::export))
         .route("/my/conversions", get(conversions::list))

@@ -64,6 +64,17 @@ async fn a_click_that_is_stored_rises_on_an_open_page() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_left_open_does_not_keep_its_session() {
+    let site = Site::start().await;
+    let (_, mut hers) = of_affiliate(&site, "Ana").await;
+    for _ in 0..2 {
+        assert_eq!(hers.open("/my/live").await.status(), StatusCode::OK);
+        site.api.app.clock.advance(chrono::TimeDelta::hours(7));
+    }
+    assert_eq!(hers.open("/my/live").await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn a_conversion_says_how_credit_was_shared_and_money_computed() {
     let site = Site::start().await;
     let (ana, mut hers) = of_affiliate(&site, "Ana").await;
