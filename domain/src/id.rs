@@ -210,6 +210,8 @@ ids! {
     RecommendationId = "rec", "recommendation";
     /// What somebody said of a pair that was recommended.
     RecommendationFeedbackId = "rfb", "feedback";
+    /// A person who signs in.
+    UserId = "usr", "user";
     /// One event announced to the outside.
     EventId = "evt", "event";
     /// One visit of one browser, carried by the first-party cookie.

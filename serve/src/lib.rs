@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod key;
 pub mod matching;
 pub mod meters;
+pub mod pages;
 pub mod scope;
 pub mod scoring;
 pub mod state;

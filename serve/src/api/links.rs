@@ -45,15 +45,15 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLink {
-    campaign_id: CampaignId,
+    pub(crate) campaign_id: CampaignId,
     /// What follows /c/ in its URL; made up when absent.
-    code: Option<Code>,
+    pub(crate) code: Option<Code>,
     /// Where visitors land, unless on the campaign's landing page: on its host or an allowed one.
-    landing_url: Option<text::Page>,
+    pub(crate) landing_url: Option<text::Page>,
     /// Parameters hung on the landing URL of every click.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, ParamValue>, example = json!({"sub1": "newsletter"}))]
-    custom_params: BTreeMap<ParamName, ParamValue>,
+    pub(crate) custom_params: BTreeMap<ParamName, ParamValue>,
 }
 
 /// Which links to list.
@@ -77,10 +77,21 @@ pub struct LinkFilter {
 async fn create(app: State<App>, Id(id): Id<AffiliateId>, once: Once<NewLink>) -> Result<Response, Failure> {
     let Once { by, body: new, mut effect } = once;
     store::affiliates::find(&mut effect, id, by.affiliate).await?.ok_or_else(|| Failure::not_found(id))?;
-    let campaign = store::campaigns::find(&mut effect, new.campaign_id, by.affiliate).await?;
+    let link = make(&app, &mut effect, (id, by.affiliate), new).await?;
+    effect.answer(StatusCode::CREATED, &link).await
+}
+
+/// Makes a link for an affiliate into a campaign that may be seen, and announces it.
+pub(crate) async fn make(
+    app: &App,
+    tx: &mut PgConnection,
+    (id, seen_by): (AffiliateId, Option<AffiliateId>),
+    new: NewLink,
+) -> Result<Link, Failure> {
+    let campaign = store::campaigns::find(tx, new.campaign_id, seen_by).await?;
     let campaign = campaign.ok_or_else(|| Failure::unprocessable("/campaign_id", "no such campaign"))?;
-    check(&mut effect, &campaign, &new).await?;
-    let joined = store::campaigns::join(&mut effect, campaign.id, id, app.clock.now()).await?;
+    check(tx, &campaign, &new).await?;
+    let joined = store::campaigns::join(tx, campaign.id, id, app.clock.now()).await?;
     if joined != AffiliateStatus::Approved {
         return Err(Failure::conflict("takes_no_part", format!("{id} is {joined} in {}", campaign.id)));
     }
@@ -102,9 +113,9 @@ async fn create(app: State<App>, Id(id): Id<AffiliateId>, once: Once<NewLink>) -
         conversions: 0,
         created_at: app.clock.now(),
     };
-    insert(&app, &mut effect, &mut link, new.code).await?;
-    announce(&mut effect, &app, "link.created", link.id, &link).await?;
-    effect.answer(StatusCode::CREATED, &link).await
+    insert(app, tx, &mut link, new.code).await?;
+    announce(tx, app, "link.created", link.id, &link).await?;
+    Ok(link)
 }
 
 async fn check(db: &mut PgConnection, campaign: &Campaign, new: &NewLink) -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! The models that decide: which versions there are, which serve and which do not and why, and moving them: promotion,
 //! rollback, and the kill switch.
 
+mod told;
+
 use std::{str::FromStr, sync::Arc};
 
 use axum::{
@@ -9,15 +11,14 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use chrono::{DateTime, Utc};
 use models::{
     registry::{
-        Alias, Aliases, Decision, Entry, Force, ModelName, Move, NoName, PromoteError, Promotion, ReadError,
-        Registry, Version, manifest::Metric,
+        Alias, Aliases, Decision, Force, ModelName, NoName, PromoteError, Promotion, ReadError, Registry,
+        Version,
     },
     session::LoadCause,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::task::spawn_blocking;
 use tracking::problem::Problem;
 use utoipa::{
@@ -26,6 +27,8 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(crate) use self::told::{Model, Served, WholeModel};
+use self::told::{Moved, OneVersion};
 use super::{
     failure::Failure,
     gate::Caller,
@@ -69,97 +72,10 @@ impl ToSchema for Name {
     }
 }
 
-/// What an alias of a model names, and what serves for it.
-#[derive(Debug, Serialize, ToSchema)]
-struct Served {
-    /// The version that the registry names.
-    named: Option<u32>,
-    /// The version that this process serves.
-    serves: Option<u32>,
-    /// Why the version that is named does not serve.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<String>,
-}
-
-/// A model of the registry.
-#[derive(Debug, Serialize, ToSchema)]
-struct Model {
-    /// Its name.
-    #[schema(value_type = Name)]
-    name: ModelName,
-    /// The version whose answers count.
-    champion: Served,
-    /// The version that answers in its shadow, to be compared.
-    challenger: Served,
-}
-
-/// A model with all that is known of it.
-#[derive(Debug, Serialize, ToSchema)]
-struct WholeModel {
-    #[serde(flatten)]
-    model: Model,
-    /// Its versions, the newest first.
-    versions: Vec<OneVersion>,
-    /// Every move of an alias, the newest first.
-    history: Vec<Moved>,
-}
-
-/// A version of a model.
-#[derive(Debug, Serialize, ToSchema)]
-struct OneVersion {
-    /// Its number.
-    version: u32,
-    /// Its family of graphs.
-    family: Option<String>,
-    /// When it was made.
-    created_at: Option<DateTime<Utc>>,
-    /// The features it takes, in order.
-    features: Vec<String>,
-    /// How good it was when it was made.
-    metrics: Vec<Measured>,
-    /// What is wrong with its files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    damaged: Option<String>,
-}
-
-/// One number of a model's quality.
-#[derive(Debug, Serialize, ToSchema)]
-struct Measured {
-    /// Its name, such as `roc_auc`.
-    name: String,
-    /// Its value.
-    value: f64,
-    /// The lower end of its interval.
-    low: Option<f64>,
-    /// The upper end.
-    high: Option<f64>,
-    /// How sure the interval is, such as 0.95.
-    level: Option<f64>,
-}
-
-/// A move of an alias.
-#[derive(Debug, Serialize, ToSchema)]
-struct Moved {
-    /// `champion` or `challenger`.
-    alias: String,
-    /// From which version.
-    from: Option<u32>,
-    /// To which version; null when it was taken away.
-    to: Option<u32>,
-    /// When.
-    at: DateTime<Utc>,
-    /// Who moved it.
-    by: String,
-    /// And why.
-    why: String,
-    /// What would have spoken against it, each in a sentence, when it was forced.
-    overridden: Vec<String>,
-}
-
 /// Which alias is meant; champion when nothing is said.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Which {
+pub(crate) enum Which {
     /// The version whose answers count.
     #[default]
     Champion,
@@ -179,29 +95,29 @@ impl From<Which> for Alias {
 /// Which version is to be what.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewPromotion {
+pub(crate) struct NewPromotion {
     /// The version.
     #[schema(minimum = 1)]
-    version: u32,
+    pub(crate) version: u32,
     /// What it is to be.
     #[serde(default)]
-    alias: Which,
+    pub(crate) alias: Which,
     /// Why; the history keeps it.
-    why: Note,
+    pub(crate) why: Note,
     /// Even if it is worse than the champion; the history keeps what was overridden.
     #[serde(default)]
-    force: bool,
+    pub(crate) force: bool,
 }
 
 /// Which alias is to move, and why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewMove {
+pub(crate) struct NewMove {
     /// Which alias.
     #[serde(default)]
-    alias: Which,
+    pub(crate) alias: Which,
     /// Why; the history keeps it.
-    why: Note,
+    pub(crate) why: Note,
 }
 
 /// List the models of the registry: what is named champion and challenger, what serves, and why something does not.
@@ -214,7 +130,12 @@ async fn list(
     listing: Listing<Unfiltered, ModelName>,
 ) -> Result<Json<Page<Model>>, Failure> {
     by.must_be_operator()?;
-    let (after, reach) = (listing.after.clone(), listing.reach());
+    let models = all(&app, listing.after.clone(), listing.reach()).await?;
+    Ok(Json(listing.page(models, |model| model.name.clone())))
+}
+
+/// The models of the registry behind one, by name; none where there is no registry.
+pub(crate) async fn all(app: &App, after: Option<ModelName>, reach: i64) -> Result<Vec<Model>, Failure> {
     let models = blocking(&app.models, move |host, registry| {
         let names =
             registry.models()?.into_iter().filter(|name| after.as_ref().is_none_or(|last| last < name));
@@ -225,11 +146,10 @@ async fn list(
         };
         Ok(names.map(model).collect::<Vec<_>>())
     });
-    let models = match app.models.registry() {
-        Some(_) => models.await?.map_err(|error: ReadError| unreadable(&error))?,
-        None => Vec::new(),
-    };
-    Ok(Json(listing.page(models, |model| model.name.clone())))
+    match app.models.registry() {
+        Some(_) => models.await?.map_err(|error: ReadError| unreadable(&error)),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// One model with all its versions and every move of its aliases.
@@ -238,7 +158,12 @@ async fn list(
     security(("key" = ["models:read"])))]
 async fn get(app: State<App>, by: Caller, Path(name): Path<String>) -> Result<Json<WholeModel>, Failure> {
     by.must_be_operator()?;
-    let Name(name) = read(&name)?;
+    whole(&app, &name).await.map(Json)
+}
+
+/// A model with all that is known of it.
+pub(crate) async fn whole(app: &App, name: &str) -> Result<WholeModel, Failure> {
+    let Name(name) = read(name)?;
     let whole = blocking(&app.models, move |host, registry| {
         let entries = registry.list(Some(&name))?;
         let aliases = registry.aliases(&name)?;
@@ -247,7 +172,7 @@ async fn get(app: State<App>, by: Caller, Path(name): Path<String>) -> Result<Js
         let history = aliases.history.iter().rev().map(Moved::from).collect();
         Ok(WholeModel { model: told(host, &name, &aliases), versions, history })
     });
-    whole.await?.map(Json).map_err(|error| unreadable(&error))
+    whole.await?.map_err(|error| unreadable(&error))
 }
 
 /// Make a version champion or challenger, once its hashes, signature and parity vectors hold and no gate speaks against it.
@@ -262,21 +187,31 @@ async fn promote(
 ) -> Result<Response, Failure> {
     let Once { by, body, effect } = once;
     by.must_be_operator()?;
-    let NewPromotion { version, alias, why, force } = body;
-    let Name(model) = read(&name)?;
+    let actor = by.key.to_string();
+    effect.answer(StatusCode::OK, &promoted(&app, &name, body, actor).await?).await
+}
+
+/// Makes a version champion or challenger.
+pub(crate) async fn promoted(
+    app: &App,
+    name: &str,
+    NewPromotion { version, alias, why, force }: NewPromotion,
+    actor: String,
+) -> Result<Model, Failure> {
+    let Name(model) = read(name)?;
     let promotion = Promotion {
         model: model.clone(),
         version: Version(version),
         alias: alias.into(),
-        decision: decision(&app, &by, why),
+        decision: decision(app, actor, why),
         force: if force { Force::Yes } else { Force::No },
     };
-    let moved = moving(&app, model, move |host, registry| {
+    moving(app, model, move |host, registry| {
         registry.versions(&promotion.model)?;
         let runtime = host.runtime().map_err(|why| Unmoved::NoRuntime(why.to_owned()))?;
         Ok(registry.promote(&promotion, runtime)?)
-    });
-    effect.answer(StatusCode::OK, &moved.await?).await
+    })
+    .await
 }
 
 /// Bring an alias back to where it was before, also after it was withdrawn.
@@ -289,7 +224,20 @@ async fn rollback(
     Path(name): Path<String>,
     once: Once<NewMove>,
 ) -> Result<Response, Failure> {
-    bring(app, &name, once, |host, registry, (model, alias, decision)| {
+    let Once { by, body, effect } = once;
+    by.must_be_operator()?;
+    let actor = by.key.to_string();
+    effect.answer(StatusCode::OK, &rolled_back(&app, &name, body, actor).await?).await
+}
+
+/// Brings an alias back to where it was before.
+pub(crate) async fn rolled_back(
+    app: &App,
+    name: &str,
+    to_move: NewMove,
+    actor: String,
+) -> Result<Model, Failure> {
+    bring(app, name, (to_move, actor), |host, registry, (model, alias, decision)| {
         let runtime = host.runtime().map_err(|why| Unmoved::NoRuntime(why.to_owned()))?;
         Ok(registry.rollback(model, alias, decision, runtime)?)
     })
@@ -306,10 +254,13 @@ async fn withdraw(
     Path(name): Path<String>,
     once: Once<NewMove>,
 ) -> Result<Response, Failure> {
-    bring(app, &name, once, |_, registry, (model, alias, decision)| {
+    let Once { by, body, effect } = once;
+    by.must_be_operator()?;
+    let by_whom = (body, by.key.to_string());
+    let moved = bring(&app, &name, by_whom, |_, registry, (model, alias, decision)| {
         Ok(registry.withdraw(model, alias, decision)?)
-    })
-    .await
+    });
+    effect.answer(StatusCode::OK, &moved.await?).await
 }
 
 /// Which alias of which model is to move, and who decides.
@@ -317,18 +268,14 @@ type Moving<'a> = (&'a ModelName, Alias, &'a Decision);
 
 /// Moves an alias to where its history says.
 async fn bring(
-    app: State<App>,
+    app: &App,
     name: &str,
-    once: Once<NewMove>,
+    (NewMove { alias, why }, actor): (NewMove, String),
     work: fn(&Host, &Registry, Moving<'_>) -> Result<Aliases, Unmoved>,
-) -> Result<Response, Failure> {
-    let Once { by, body: NewMove { alias, why }, effect } = once;
-    by.must_be_operator()?;
+) -> Result<Model, Failure> {
     let Name(model) = read(name)?;
-    let (decision, of) = (decision(&app, &by, why), model.clone());
-    let moved =
-        moving(&app, model, move |host, registry| work(host, registry, (&of, alias.into(), &decision)));
-    effect.answer(StatusCode::OK, &moved.await?).await
+    let (decision, of) = (decision(app, actor, why), model.clone());
+    moving(app, model, move |host, registry| work(host, registry, (&of, alias.into(), &decision))).await
 }
 
 /// The name of a model, as a path has it.
@@ -340,8 +287,8 @@ pub(super) fn read(name: &str) -> Result<Name, Failure> {
     })
 }
 
-fn decision(app: &App, by: &Caller, why: Note) -> Decision {
-    Decision { by: by.key.to_string(), why: why.into(), at: app.clock.now() }
+fn decision(app: &App, by: String, why: Note) -> Decision {
+    Decision { by, why: why.into(), at: app.clock.now() }
 }
 
 /// Why an alias stays where it is.
@@ -444,50 +391,4 @@ fn told(host: &Host, name: &ModelName, aliases: &Aliases) -> Model {
         Served { named: named.map(|it| it.0), serves: serves.map(|it| it.0), refused }
     };
     Model { name: name.clone(), champion: served(Alias::Champion), challenger: served(Alias::Challenger) }
-}
-
-impl From<Entry> for OneVersion {
-    fn from(entry: Entry) -> Self {
-        let version = entry.version.0;
-        match entry.manifest {
-            Ok(manifest) => Self {
-                version,
-                family: Some(manifest.about.family),
-                created_at: Some(manifest.about.created_at),
-                features: manifest.about.features.names,
-                metrics: manifest.about.metrics.into_iter().map(Measured::from).collect(),
-                damaged: None,
-            },
-            Err(error) => Self {
-                version,
-                family: None,
-                created_at: None,
-                features: Vec::new(),
-                metrics: Vec::new(),
-                damaged: Some(error.to_string()),
-            },
-        }
-    }
-}
-
-impl From<Metric> for Measured {
-    fn from(metric: Metric) -> Self {
-        let Metric { name, value, interval } = metric;
-        let (low, high) = (interval.map(|it| it.low), interval.map(|it| it.high));
-        Self { name, value, low, high, level: interval.map(|it| it.level) }
-    }
-}
-
-impl From<&Move> for Moved {
-    fn from(step: &Move) -> Self {
-        Self {
-            alias: step.alias.to_string(),
-            from: step.from.map(|it| it.0),
-            to: step.to.map(|it| it.0),
-            at: step.at,
-            by: step.by.clone(),
-            why: step.why.clone(),
-            overridden: step.overridden.clone(),
-        }
-    }
 }

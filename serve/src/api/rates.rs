@@ -10,6 +10,7 @@ use domain::{
     },
 };
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -33,11 +34,11 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Reason {
     /// Which reason.
-    reason: RateReason,
+    pub(crate) reason: RateReason,
     /// By how many parts per million it moved the rate; the reasons sum to the change.
-    ppm: i64,
+    pub(crate) ppm: i64,
     /// The reason as a person reads it.
-    words: &'static str,
+    pub(crate) words: &'static str,
 }
 
 impl Reason {
@@ -55,29 +56,29 @@ impl Reason {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RatePeriod {
     /// Which part of an order is paid; null where the terms pay in another way.
-    rate: Option<Rate>,
+    pub(crate) rate: Option<Rate>,
     /// It holds for what happens from this moment on.
-    from: DateTime<Utc>,
+    pub(crate) from: DateTime<Utc>,
     /// Until then; null while nothing else is announced.
-    until: Option<DateTime<Utc>>,
+    pub(crate) until: Option<DateTime<Utc>>,
     /// Why it is what it is, in words.
-    why: String,
+    pub(crate) why: String,
     /// What moved the rate, if it was decided.
-    reasons: Vec<Reason>,
+    pub(crate) reasons: Vec<Reason>,
     /// Commissions are final only when the customer has stayed so many days; null if they are final when approved.
-    final_after_days: Option<u16>,
+    pub(crate) final_after_days: Option<u16>,
     /// When it was decided; null where people agreed on it.
-    decided_at: Option<DateTime<Utc>>,
+    pub(crate) decided_at: Option<DateTime<Utc>>,
     /// By which policy.
-    policy_version: Option<String>,
+    pub(crate) policy_version: Option<String>,
     /// By the predictions of which model.
-    model_version: Option<String>,
+    pub(crate) model_version: Option<String>,
     /// The version of the terms.
-    plan_id: PlanId,
+    pub(crate) plan_id: PlanId,
     /// Its number among the affiliate's own plans, or the campaign's.
-    plan_version: u32,
+    pub(crate) plan_version: u32,
     /// Whether the terms are the affiliate's own; else they are the campaign's.
-    is_own: bool,
+    pub(crate) is_own: bool,
 }
 
 impl RatePeriod {
@@ -121,6 +122,37 @@ impl RatePeriod {
         let stretches = timeline.stretches();
         let ends = stretches.iter().skip(1).map(|(from, _)| Some(*from)).chain([None]);
         stretches.iter().zip(ends).map(|((from, version), until)| Self::new(version, *from, until)).collect()
+    }
+}
+
+/// How an affiliate is paid in a campaign, all of it.
+#[derive(Debug)]
+pub struct Paid {
+    /// What holds now; none before the first terms.
+    pub(crate) now: Option<RatePeriod>,
+    /// What is announced, soonest first.
+    pub(crate) announced: Vec<RatePeriod>,
+    /// Within which bounds the rate moves; none where nobody agreed that it does.
+    pub(crate) contract: Option<RateContract>,
+    /// How it has been up to now, newest first.
+    pub(crate) past: Vec<RatePeriod>,
+}
+
+impl Paid {
+    /// How an affiliate is paid in a campaign at a moment.
+    pub(crate) async fn find(
+        db: &mut PgConnection,
+        affiliate: AffiliateId,
+        campaign: CampaignId,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<Self> {
+        let plans = store::campaigns::plans_for(db, &[campaign], &[affiliate]).await?;
+        let contract = store::rate_contracts::in_force(db, &[affiliate], &[campaign]).await?.pop();
+        let timeline = Timeline::new(plans.into_iter().map(Plan::into_version).collect());
+        let (mut past, announced): (Vec<_>, Vec<_>) =
+            RatePeriod::all(&timeline).into_iter().partition(|period| period.from <= now);
+        past.reverse();
+        Ok(Self { now: RatePeriod::at(&timeline, now), announced, contract, past })
     }
 }
 
@@ -168,21 +200,16 @@ async fn one(
     store::campaigns::find(&mut db, campaign, by.affiliate)
         .await?
         .ok_or_else(|| Failure::not_found(campaign))?;
-    let plans = store::campaigns::plans_for(&mut db, &[campaign], &[id]).await?;
-    let contract = store::rate_contracts::in_force(&mut db, &[id], &[campaign]).await?.pop();
-    let timeline = Timeline::new(plans.into_iter().map(Plan::into_version).collect());
-    let now = app.clock.now();
-    let (past, announced): (Vec<_>, Vec<_>) =
-        RatePeriod::all(&timeline).into_iter().partition(|period| period.from <= now);
+    let Paid { now, announced, contract, past } = Paid::find(&mut db, id, campaign, app.clock.now()).await?;
     let place = |period: &RatePeriod| period.from.timestamp_micros();
     let wanted = |period: &RatePeriod| listing.after.is_none_or(|after| place(period) < after);
     let reach = usize::try_from(listing.reach()).unwrap_or(usize::MAX);
     Ok(Json(AffiliateRates {
         affiliate_id: id,
         campaign_id: campaign,
-        now: RatePeriod::at(&timeline, now),
+        now,
         announced,
         contract,
-        history: listing.page(past.into_iter().rev().filter(wanted).take(reach).collect(), place),
+        history: listing.page(past.into_iter().filter(wanted).take(reach).collect(), place),
     }))
 }

@@ -6,6 +6,7 @@ mod import;
 mod keys;
 mod lake;
 mod serve;
+mod users;
 mod watch;
 mod worker;
 
@@ -37,6 +38,9 @@ enum Role {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Add, list and disable the people who sign in to the pages.
+    #[command(subcommand)]
+    Users(users::Users),
     /// Merge, check and summarise the event lake.
     #[command(subcommand)]
     Lake(lake::Command),
@@ -63,6 +67,7 @@ impl Cli {
             Role::Worker(worker) => worker.run().await,
             Role::Migrate(migrate) => migrate.run().await,
             Role::Keys(keys) => keys.run().await,
+            Role::Users(users) => users.run().await,
             Role::Lake(command) => command.run().await,
             Role::Import(import) => import.run().await,
             Role::Openapi => print(&api::document().to_pretty_json()?),

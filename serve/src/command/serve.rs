@@ -42,6 +42,7 @@ use crate::{
     jobs::{self, Choices, Workbench},
     matching::Matching,
     meters,
+    pages::{self, Pages},
     scoring::{self, Scorer},
     state,
 };
@@ -65,6 +66,11 @@ pub struct Serve {
     /// Where visitors reach the tracker, for the URLs of links; http:// and the address listened on when not given.
     #[arg(long, env = "TRIBUTARY_TRACKER_URL", value_name = "URL", value_parser = domain::campaign::page)]
     tracker_url: Option<Url>,
+
+    /// Where browsers reach the pages: their cookies need https:// unless that is this machine. When not given, http:// and
+    /// the address listened on if that is a loopback one, and otherwise https:// by a proxy in front.
+    #[arg(long, env = "TRIBUTARY_PAGES_URL", value_name = "URL")]
+    pages_url: Option<Url>,
 
     /// How many requests a minute one API key may make.
     #[arg(long, env = "TRIBUTARY_REQUESTS_PER_MINUTE", default_value = "1200", value_name = "NUMBER")]
@@ -136,6 +142,7 @@ impl Serve {
         tokio::spawn(forget_the_quiet(app.clone()));
         follow(&app, &app.db);
         let (api, _) = api::router(app.clone());
+        let api = api.merge(self.pages(&app, address)?);
         let clock = app.clock.clone();
         let numbers = move || async move { meters::answer(meters::of_decisions(clock.now())) };
         let routes = api.merge(health::routes(app.db.clone())).route("/metrics", get(numbers));
@@ -180,6 +187,17 @@ impl Serve {
         })
     }
 
+    /// The pages, which are told what happens from now on.
+    fn pages(&self, app: &App, address: SocketAddr) -> anyhow::Result<Router> {
+        let scheme = if address.ip().is_loopback() { "http" } else { "https" };
+        let here =
+            || format!("{scheme}://{address}/").parse().context("the address cannot be written as a URL");
+        let url = self.pages_url.clone().map_or_else(here, Ok)?;
+        let pages = Pages::new(app.clone(), &url);
+        tokio::spawn(pages::follow(pages.clone()));
+        Ok(pages::router(pages))
+    }
+
     fn networks(&self) -> anyhow::Result<Networks> {
         let Some(file) = &self.networks else { return Ok(Networks::default()) };
         let place = file.display();
@@ -222,7 +240,7 @@ impl Serve {
             async move { tracker.run_background().await }
         });
         tracing::info!(%address, "serving the API, clicks and postbacks on {address}");
-        let routes = all_routes(&app, &tracker, taking);
+        let routes = all_routes(&app, &tracker, taking).merge(self.pages(&app, address)?);
         let asked = ending.clone();
         let serving = async {
             Ok(server.serve(tracker.clone(), with_fallback(routes, app.clone()), ended(ending)).await?)

@@ -14,6 +14,7 @@ mod impression_retention;
 pub mod lake;
 mod postback_messages;
 mod quarantine;
+mod sign_in;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -100,6 +101,7 @@ pub static JOBS: &[&dyn Job] = &[
     &decision_health::Look,
     &postback_messages::Purge,
     &idempotency_keys::Purge,
+    &sign_in::Forget,
     &lake::Export,
     &lake::Forget,
     &imports::Read,

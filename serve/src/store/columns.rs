@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, Currency,
     EventId, LinkId, Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, ScoreId,
-    SessionId,
+    SessionId, UserId,
     affiliate::{AffiliateStatus, PayoutMethod},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
@@ -34,7 +34,7 @@ use sqlx::{
 };
 
 use super::imports::ImportStatus;
-use crate::scope::Scope;
+use crate::{pages::role::Role, scope::Scope};
 
 /// Names that an advertiser has for our postback fields.
 pub type Aliases = BTreeMap<String, String>;
@@ -88,11 +88,11 @@ macro_rules! columns {
 columns! {
     Uuid, |id| Ok(id.into()) => [
         AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, EventId, LinkId, PlanId,
-        RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId,
+        RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId, UserId,
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
-        EventKind, ImportStatus, IpAddr, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, RuleName, Verdict,
+        EventKind, ImportStatus, IpAddr, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName, Verdict,
     ];
     &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];
     i32, |number| Ok(number.try_into()?) => [u16];

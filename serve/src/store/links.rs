@@ -225,3 +225,19 @@ pub async fn click(
     .await?;
     Ok(id)
 }
+
+/// Counts one more click on every link of an affiliate, as the tracker does when it stores one.
+#[cfg(test)]
+pub async fn raise(db: &mut PgConnection, affiliate: AffiliateId) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE links SET clicks = clicks + 1 WHERE affiliate_id = $1", affiliate.uuid())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Says with which sub-ids a click came.
+#[cfg(test)]
+pub async fn set_subs(db: &mut PgConnection, click: domain::ClickId, subs: &[String]) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE clicks SET subs = $2 WHERE id = $1", click.uuid(), subs).execute(db).await?;
+    Ok(())
+}

@@ -3,7 +3,7 @@
 
 mod feedback;
 mod log;
-mod said;
+pub(crate) mod said;
 mod team;
 #[cfg(test)]
 mod tests;
@@ -57,11 +57,11 @@ fn places(limit: Option<u32>) -> Result<usize, Failure> {
 pub struct CampaignsWanted {
     /// How many at most.
     #[param(minimum = 1, maximum = 100, default = 10)]
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
     /// Only campaigns that count in this currency.
-    currency: Option<Currency>,
+    pub(crate) currency: Option<Currency>,
     /// Only this advertiser's.
-    advertiser_id: Option<AdvertiserId>,
+    pub(crate) advertiser_id: Option<AdvertiserId>,
 }
 
 impl CampaignsWanted {
@@ -77,13 +77,13 @@ impl CampaignsWanted {
 pub struct AffiliatesWanted {
     /// How many at most.
     #[param(minimum = 1, maximum = 100, default = 10)]
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
     /// Only affiliates in this country.
-    country: Option<Country>,
+    pub(crate) country: Option<Country>,
     /// Only those whose visitors come from there.
-    traffic_source: Option<Label>,
+    pub(crate) traffic_source: Option<Label>,
     /// Only those who publish this.
-    content_type: Option<Label>,
+    pub(crate) content_type: Option<Label>,
 }
 
 impl AffiliatesWanted {
@@ -104,11 +104,21 @@ async fn for_affiliate(
     Id(id): Id<AffiliateId>,
     Query(wanted): Query<CampaignsWanted>,
 ) -> Result<Json<CampaignMatches>, Failure> {
-    let limit = places(wanted.limit)?;
     if by.affiliate.is_some_and(|own| own != id) {
         return Err(Failure::not_found(id));
     }
-    let (known, around) = look(&app, For::Affiliate(id)).await?;
+    campaigns(&app, id, &wanted, by.affiliate.is_some()).await.map(Json)
+}
+
+/// The campaigns that suit an affiliate best, logged; what they are worth to the platform may be hidden.
+pub(crate) async fn campaigns(
+    app: &App,
+    id: AffiliateId,
+    wanted: &CampaignsWanted,
+    hidden: bool,
+) -> Result<CampaignMatches, Failure> {
+    let limit = places(wanted.limit)?;
+    let (known, around) = look(app, For::Affiliate(id)).await?;
     let one = known.affiliate(id).ok_or_else(|| Failure::not_found(id))?;
     let is_wanted = |place: usize| {
         let card = &known.campaigns()[place];
@@ -124,16 +134,15 @@ async fn for_affiliate(
         limit,
         exploring: app.matching.exploring,
     };
-    let (head, listed) = list(&app, &asked, &known).await?;
+    let (head, listed) = list(app, &asked, &known).await?;
     let ids: Vec<_> = listed.places.iter().map(|it| known.campaigns()[it.other].id.uuid()).collect();
-    keep(&app, &head, ("campaigns", id.uuid()), (&listed, &ids));
-    let hidden = by.affiliate.is_some();
+    keep(app, &head, ("campaigns", id.uuid()), (&listed, &ids));
     let data = (1..).zip(&listed.places).map(|(rank, place)| {
         let card = &known.campaigns()[place.other];
         let at = Matched::new(rank, place, (&head, hidden));
         CampaignMatch { campaign_id: card.id, name: card.name.clone(), advertiser_id: card.advertiser_id, at }
     });
-    Ok(Json(CampaignMatches { affiliate_id: id, data: data.collect(), head: head.shown(hidden) }))
+    Ok(CampaignMatches { affiliate_id: id, data: data.collect(), head: head.shown(hidden) })
 }
 
 /// List the affiliates that suit a campaign best, with reasons: approved ones that have nothing to do with it yet and that
@@ -149,8 +158,17 @@ async fn for_campaign(
     Query(wanted): Query<AffiliatesWanted>,
 ) -> Result<Json<AffiliateMatches>, Failure> {
     by.must_be_operator()?;
+    affiliates(&app, id, &wanted).await.map(Json)
+}
+
+/// The affiliates that suit a campaign best, logged.
+pub(crate) async fn affiliates(
+    app: &App,
+    id: CampaignId,
+    wanted: &AffiliatesWanted,
+) -> Result<AffiliateMatches, Failure> {
     let limit = places(wanted.limit)?;
-    let (known, around) = look(&app, For::Campaign(id)).await?;
+    let (known, around) = look(app, For::Campaign(id)).await?;
     let one = known.campaign(id).ok_or_else(|| Failure::not_found(id))?;
     let is =
         |wanted: Option<&str>, found: &Option<String>| wanted.is_none_or(|it| found.as_deref() == Some(it));
@@ -169,15 +187,15 @@ async fn for_campaign(
         limit,
         exploring: app.matching.exploring,
     };
-    let (head, listed) = list(&app, &asked, &known).await?;
+    let (head, listed) = list(app, &asked, &known).await?;
     let ids: Vec<_> = listed.places.iter().map(|it| known.affiliates()[it.other].id.uuid()).collect();
-    keep(&app, &head, ("affiliates", id.uuid()), (&listed, &ids));
+    keep(app, &head, ("affiliates", id.uuid()), (&listed, &ids));
     let data = (1..).zip(&listed.places).map(|(rank, place)| {
         let card = &known.affiliates()[place.other];
         let at = Matched::new(rank, place, (&head, false));
         AffiliateMatch { affiliate_id: card.id, name: card.name.clone(), country: card.country.clone(), at }
     });
-    Ok(Json(AffiliateMatches { campaign_id: id, data: data.collect(), head: head.shown(false) }))
+    Ok(AffiliateMatches { campaign_id: id, data: data.collect(), head: head.shown(false) })
 }
 
 async fn look(app: &App, whose: For) -> Result<(Arc<Known>, Around), Failure> {

@@ -130,31 +130,31 @@ impl Head {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MatchReason {
     /// What it comes from.
-    words: String,
+    pub(crate) words: String,
     /// How much of the score comes from it; null in what an affiliate sees.
-    adds: Option<f64>,
+    pub(crate) adds: Option<f64>,
 }
 
 /// A place of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Matched {
     /// From 1 on.
-    rank: u32,
+    pub(crate) rank: u32,
     /// The higher the better: scores of one list compare with each other. Null where chance chose whom nobody can score, and
     /// in what an affiliate sees.
-    score: Option<f64>,
+    pub(crate) score: Option<f64>,
     /// What the pair is expected to be worth, where the model predicts that.
-    expected_value: Option<f64>,
+    pub(crate) expected_value: Option<f64>,
     /// Why, in a line.
-    why: String,
+    pub(crate) why: String,
     /// What adds most to the score.
-    reasons: Vec<MatchReason>,
+    pub(crate) reasons: Vec<MatchReason>,
     /// The chance that the place had this one, given those before it.
-    propensity: f64,
+    pub(crate) propensity: f64,
     /// Whether chance chose it rather than the score.
-    explored: bool,
+    pub(crate) explored: bool,
     /// Whether it is too new for the model to have learned from it.
-    newcomer: bool,
+    pub(crate) newcomer: bool,
 }
 
 impl Matched {

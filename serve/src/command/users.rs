@@ -1,0 +1,218 @@
+//! `tributary users`: who may sign in to the pages, and the links that let somebody in for the first time.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Args, Subcommand};
+use domain::{AffiliateId, Chance, Clock, UserId};
+use sqlx::{Connection, PgConnection};
+use url::Url;
+
+use super::{database::Database, print};
+use crate::{
+    pages::{password, role::Role, token::Token},
+    store::{
+        self,
+        audit::Deed,
+        users::{self, User},
+    },
+};
+
+/// For so long a link lets somebody in.
+const LINK_LIFE: TimeDelta = TimeDelta::hours(24);
+
+/// What to do with people who sign in.
+#[derive(Debug, Subcommand)]
+pub enum Users {
+    /// Add a person, and print a link that signs in once unless a password comes by the standard input.
+    Add(Add),
+    /// Print a link that signs a person in once, within a day.
+    Link(Whom),
+    /// List the people.
+    List(List),
+    /// Let a person in no more, and end its sessions.
+    Disable(Whom),
+}
+
+/// Whom to add.
+#[derive(Debug, Args)]
+pub struct Add {
+    #[command(flatten)]
+    whom: Whom,
+
+    /// What the pages greet the person by; the e-mail address when not given.
+    #[arg(long, env = "TRIBUTARY_USER_NAME", value_name = "TEXT")]
+    name: Option<String>,
+
+    /// What the person may do.
+    #[arg(long, env = "TRIBUTARY_USER_ROLE", value_name = "ROLE")]
+    role: Role,
+
+    /// Whose pages a person with the role affiliate sees.
+    #[arg(long, env = "TRIBUTARY_USER_AFFILIATE", value_name = "ID")]
+    affiliate: Option<AffiliateId>,
+
+    /// Read a password from the first line of the standard input instead of printing a link.
+    #[arg(long, env = "TRIBUTARY_USER_PASSWORD_STDIN")]
+    password_stdin: bool,
+}
+
+/// Which person.
+#[derive(Debug, Args)]
+pub struct Whom {
+    #[command(flatten)]
+    database: Database,
+
+    /// The e-mail address that the person signs in by.
+    #[arg(long, env = "TRIBUTARY_USER_EMAIL", value_name = "ADDRESS")]
+    email: String,
+
+    /// Where browsers reach the pages, for the link.
+    #[arg(long, env = "TRIBUTARY_PAGES_URL", default_value = "http://127.0.0.1:8080/", value_name = "URL")]
+    pages_url: Url,
+}
+
+/// Which database's people to list.
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Users {
+    /// Does it.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let (clock, chance) = (Clock::system(), Chance::system());
+        match self {
+            Self::Add(add) => add.run(&clock, &chance).await,
+            Self::Link(whom) => whom.link(clock.now(), &chance).await,
+            Self::List(list) => list.run().await,
+            Self::Disable(whom) => whom.disable(clock.now()).await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self, clock: &Clock, chance: &Chance) -> anyhow::Result<()> {
+        let Self { whom, name, role, affiliate, password_stdin } = self;
+        anyhow::ensure!(
+            (role == Role::Affiliate) == affiliate.is_some(),
+            "give --affiliate with the role affiliate, and with no other"
+        );
+        let email = whom.address()?;
+        let password_hash = match password_stdin {
+            true => Some(password::hashed(password()?, chance).await),
+            false => None,
+        };
+        let user = User {
+            id: UserId::new(clock, chance),
+            name: name.unwrap_or_else(|| email.clone()),
+            email,
+            role,
+            affiliate_id: affiliate,
+            password_hash,
+            locale: None,
+            time_zone: "UTC".to_owned(),
+            disabled_at: None,
+            created_at: clock.now(),
+        };
+        let mut db = whom.database.connect().await?;
+        let mut tx = db.begin().await.context("the database cannot be written")?;
+        let added = users::insert(&mut tx, &user).await.context("the person cannot be added")?;
+        anyhow::ensure!(added, "somebody with the e-mail address {} is there already", user.email);
+        note(&mut tx, "user.added", (user.id, role.name()), user.created_at).await?;
+        let link = match user.password_hash {
+            Some(_) => None,
+            None => Some(new_link(&mut tx, user.id, (user.created_at, chance), &whom.pages_url).await?),
+        };
+        tx.commit().await.context("the person cannot be added")?;
+        print(&link.unwrap_or_else(|| line(&user)))
+    }
+}
+
+/// The first line of the standard input, which is no terminal: what is typed there would be seen.
+fn password() -> anyhow::Result<String> {
+    let input = io::stdin();
+    anyhow::ensure!(!input.is_terminal(), "pipe the password in: a terminal would show it");
+    let mut password = String::new();
+    input.lock().read_line(&mut password).context("the password cannot be read")?;
+    let password = password.trim_end_matches(['\r', '\n']).to_owned();
+    let (shortest, longest) = (password::SHORTEST, password::LONGEST);
+    let fits = (shortest..=longest).contains(&password.chars().count());
+    anyhow::ensure!(fits, "a password has {shortest} to {longest} characters");
+    Ok(password)
+}
+
+impl Whom {
+    fn address(&self) -> anyhow::Result<String> {
+        let address = self.email.parse::<crate::api::text::Email>();
+        Ok(address.map_err(|error| anyhow::anyhow!("--email: {error}"))?.to_string().to_lowercase())
+    }
+
+    async fn find(&self, db: &mut PgConnection) -> anyhow::Result<User> {
+        let found = users::find(db, &self.email).await.context("the people cannot be read")?;
+        found.with_context(|| format!("nobody has the e-mail address {}", self.email))
+    }
+
+    async fn link(self, now: DateTime<Utc>, chance: &Chance) -> anyhow::Result<()> {
+        let mut db = self.database.connect().await?;
+        let user = self.find(&mut db).await?;
+        anyhow::ensure!(user.disabled_at.is_none(), "{} is disabled", user.email);
+        let mut tx = db.begin().await.context("the database cannot be written")?;
+        let link = new_link(&mut tx, user.id, (now, chance), &self.pages_url).await?;
+        tx.commit().await.context("the link cannot be kept")?;
+        print(&link)
+    }
+
+    async fn disable(self, now: DateTime<Utc>) -> anyhow::Result<()> {
+        let mut db = self.database.connect().await?;
+        let user = self.find(&mut db).await?;
+        let mut tx = db.begin().await.context("the database cannot be written")?;
+        users::disable(&mut tx, user.id, now).await.context("the person cannot be disabled")?;
+        store::sessions::end_all(&mut tx, user.id).await.context("the sessions cannot be ended")?;
+        note(&mut tx, "user.disabled", (user.id, ""), now).await?;
+        tx.commit().await.context("the person cannot be disabled")?;
+        print(&line(&self.find(&mut db).await?))
+    }
+}
+
+/// A link that signs somebody in once; of its secret only the hash is kept.
+async fn new_link(
+    tx: &mut PgConnection,
+    user: UserId,
+    (now, chance): (DateTime<Utc>, &Chance),
+    pages: &Url,
+) -> anyhow::Result<String> {
+    let token = Token::new(chance);
+    store::sessions::insert_link(tx, token.hash(), user, (now, now + LINK_LIFE))
+        .await
+        .context("the link cannot be kept")?;
+    note(tx, "link.made", (user, ""), now).await?;
+    Ok(format!("{}/sign-in/link/{}", pages.as_str().trim_end_matches('/'), token.reveal()))
+}
+
+async fn note(
+    tx: &mut PgConnection,
+    action: &'static str,
+    (user, detail): (UserId, &str),
+    at: DateTime<Utc>,
+) -> anyhow::Result<()> {
+    let subject = user.to_string();
+    let deed = Deed { user: None, action, subject: &subject, detail, network: None, at };
+    store::audit::note(tx, &deed).await.context("the audit log cannot be written")
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let mut db = self.database.connect().await?;
+        let people = users::list(&mut db, None).await.context("the people cannot be read")?;
+        print(&people.iter().map(line).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+fn line(user: &User) -> String {
+    let state = if user.disabled_at.is_some() { "disabled" } else { "valid" };
+    let whose = user.affiliate_id.map_or_else(|| "team".to_owned(), |affiliate| affiliate.to_string());
+    format!("{}  {state:<9}{:<20}{whose:<31}{}  {}", user.id, user.role, user.email, user.name)
+}

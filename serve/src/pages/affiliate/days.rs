@@ -1,0 +1,112 @@
+//! Thirty days as pictures, with the table behind them.
+
+use chrono::{DateTime, Days, Utc};
+use domain::{AffiliateId, Currency, Money};
+use sqlx::PgConnection;
+
+use crate::{
+    pages::{chart::Chart, live::amounts, reader::Reader, words::tell},
+    store,
+};
+
+/// How many days are shown.
+const SHOWN: u64 = 30;
+
+/// What happened on a day.
+#[derive(Debug)]
+pub struct Day {
+    /// Which.
+    pub day: String,
+    /// Clicks.
+    pub clicks: String,
+    /// Conversions.
+    pub conversions: String,
+    /// Commissions.
+    pub earned: String,
+}
+
+/// Thirty days of an affiliate or of the whole program.
+#[derive(Debug)]
+pub struct Trend {
+    /// Each day, newest first.
+    pub days: Vec<Day>,
+    /// Clicks by day.
+    pub clicks: String,
+    /// Commissions by day, in the currency with the most of them; none where nothing was earned.
+    pub earned: Option<String>,
+    /// That currency.
+    pub currency: &'static str,
+}
+
+/// The last thirty days, today among them.
+pub async fn trend(
+    db: &mut PgConnection,
+    affiliate: Option<AffiliateId>,
+    reader: &Reader,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Trend> {
+    let today = reader.day(now);
+    let first = today.checked_sub_days(Days::new(SHOWN - 1)).unwrap_or(today);
+    let (span, zone) = ((reader.start_of(first), reader.end_of(today)), reader.zone());
+    let clicks = store::dashboard::clicks_by_day(db, affiliate, span, zone).await?;
+    let conversions = store::dashboard::conversions_by_day(db, affiliate, span, zone).await?;
+    let earned = store::dashboard::earned_by_day(db, affiliate, span, zone).await?;
+    let count = |counted: &[store::dashboard::OnDay], day| {
+        counted.iter().find(|it| it.day == day).map_or(0, |it| it.count)
+    };
+    let currency = most_used(earned.iter().map(|it| it.amount.currency));
+    let (mut days, mut names, mut clicked, mut earnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for day in first.iter_days().take_while(|day| *day <= today) {
+        let of_day: Vec<Money> = earned.iter().filter(|it| it.day == day).map(|it| it.amount).collect();
+        let in_currency = of_day.iter().find(|amount| Some(amount.currency) == currency);
+        names.push(day.format("%m-%d").to_string());
+        clicked.push(as_float(count(&clicks, day)));
+        earnings.push(in_currency.map_or(0.0, |amount| as_float(amount.minor).max(0.0)));
+        days.push(Day {
+            day: day.to_string(),
+            clicks: reader.number(count(&clicks, day)),
+            conversions: reader.number(count(&conversions, day)),
+            earned: amounts(reader, &of_day, "–"),
+        });
+    }
+    days.reverse();
+    let whole = |value: f64| reader.number(as_whole(value));
+    let label = tell("chart-clicks", &[("count", &whole(clicked.iter().sum()))]);
+    let clicks = Chart { label: &label, days: &names, values: &clicked, written: &whole }.svg();
+    let earned = currency.map(|currency| {
+        let written = |value: f64| reader.money(&Money::new(as_whole(value), currency));
+        let label = tell("chart-earned", &[("sum", &written(earnings.iter().sum()))]);
+        // A scale has no room for cents where there are hundreds.
+        let places = 10_f64.powi(i32::from(currency.places()));
+        let whole_only = places <= earnings.iter().copied().fold(0.0, f64::max) / 2.0;
+        let scale = |value: f64| {
+            let written = written(value);
+            let plain = written.split('\u{a0}').next().unwrap_or_default().to_owned();
+            if whole_only { reader.number(as_whole(value / places)) } else { plain }
+        };
+        Chart { label: &label, days: &names, values: &earnings, written: &scale }.svg()
+    });
+    Ok(Trend { days, clicks, earned, currency: currency.map_or("", Currency::code) })
+}
+
+fn most_used(currencies: impl Iterator<Item = Currency>) -> Option<Currency> {
+    let mut counted: Vec<(Currency, usize)> = Vec::new();
+    for currency in currencies {
+        match counted.iter_mut().find(|(known, _)| *known == currency) {
+            Some((_, times)) => *times += 1,
+            None => counted.push((currency, 1)),
+        }
+    }
+    counted.into_iter().max_by_key(|(_, times)| *times).map(|(currency, _)| currency)
+}
+
+/// A picture shows about so much; it is counted with elsewhere.
+#[expect(clippy::cast_precision_loss, reason = "a point of a picture has no sixteen digits")]
+fn as_float(number: i64) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a mark of a scale is a whole number already")]
+fn as_whole(value: f64) -> i64 {
+    value as i64
+}

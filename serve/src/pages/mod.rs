@@ -1,0 +1,114 @@
+//! What people see in a browser: affiliates their clicks, credit and money, the team its program. Pages are written here,
+//! work without a script, and hold nothing of another's.
+//!
+//! To add a page: a handler in the file of its theme, a template in `templates`, its SQL in `store`, its texts in `en.ftl`.
+
+mod affiliate;
+mod chart;
+mod fault;
+mod frame;
+mod guard;
+mod live;
+pub(crate) mod password;
+mod reader;
+pub mod role;
+mod session;
+mod settings;
+pub(crate) mod sign_in;
+mod team;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub(crate) mod token;
+mod words;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{HeaderValue, StatusCode},
+    middleware::from_fn_with_state,
+    routing::get,
+};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use url::{Host, Url};
+
+use self::token::Token;
+pub use self::{
+    live::{Live, follow},
+    sign_in::WINDOW as TRIES_COUNTED,
+};
+use crate::{api::observe, app::App};
+
+/// After this long a page is given up.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every page is made with; cheap to clone.
+#[derive(Clone)]
+pub struct Pages {
+    /// The state of the API.
+    pub app: App,
+    /// What open pages are told.
+    pub live: Arc<Live>,
+    /// Whether browsers come over TLS.
+    secure: bool,
+}
+
+impl Pages {
+    /// Pages that browsers reach at this address; cookies need TLS unless that is plain HTTP on this machine.
+    #[must_use]
+    pub fn new(app: App, address: &Url) -> Self {
+        let is_here = match address.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        Self { app, live: Arc::default(), secure: !(is_here && address.scheme() == "http") }
+    }
+
+    fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// `__Host-` lets no other host of a domain set the cookie; browsers take it over TLS only.
+    fn session_cookie(&self) -> &'static str {
+        if self.secure { "__Host-tributary" } else { "tributary" }
+    }
+
+    fn stranger_cookie(&self) -> &'static str {
+        if self.secure { "__Host-tributary-form" } else { "tributary-form" }
+    }
+
+    fn cookie(&self, name: &str, token: &Token) -> HeaderValue {
+        self.set_cookie(name, &token.reveal(), "")
+    }
+
+    fn no_cookie(&self, name: &str) -> HeaderValue {
+        self.set_cookie(name, "", "; Max-Age=0")
+    }
+
+    fn set_cookie(&self, name: &str, value: &str, life: &str) -> HeaderValue {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{life}");
+        HeaderValue::try_from(text).expect("base64 is visible ASCII")
+    }
+}
+
+/// The pages.
+pub fn router(pages: Pages) -> Router {
+    let routes = Router::new()
+        .merge(sign_in::routes())
+        .merge(settings::routes())
+        .merge(affiliate::routes())
+        .merge(team::routes())
+        .route(&frame::STYLE_PATH, get(frame::style))
+        .route(&frame::SCRIPT_PATH, get(frame::script));
+    routes
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(CatchPanicLayer::custom(fault::panicked))
+        .layer(from_fn_with_state(pages.clone(), guard::guard))
+        .layer(from_fn_with_state(pages.app.clone(), observe::observe))
+        .with_state(pages)
+}

@@ -1,0 +1,30 @@
+//! The team's pages: the program, its partners, who suits which campaign, rates and models.
+
+mod campaigns;
+mod models;
+mod partners;
+mod program;
+mod rates;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+use super::Pages;
+
+/// The pages of the team.
+pub fn routes() -> Router<Pages> {
+    Router::new()
+        .route("/team", get(program::show))
+        .route("/team/partners", get(partners::list))
+        .route("/team/partners/{id}", get(partners::one))
+        .route("/team/campaigns", get(campaigns::list))
+        .route("/team/campaigns/{id}", get(campaigns::one))
+        .route("/team/campaigns/{id}/say", post(campaigns::say_of_pair))
+        .route("/team/rates", get(rates::list))
+        .route("/team/models", get(models::list))
+        .route("/team/models/{name}", get(models::one))
+        .route("/team/models/{name}/promote", post(models::promote))
+        .route("/team/models/{name}/rollback", post(models::roll_back))
+}

@@ -1,0 +1,174 @@
+//! Partners, with what they bring, and one of them with its links, rates and money.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State},
+    response::Response,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{AffiliateId, affiliate::AffiliateStatus};
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use crate::{
+    api::rates::Paid,
+    pages::{
+        Pages,
+        affiliate::{Trend, trend},
+        fault::Fault,
+        frame::{Frame, Place, rendered},
+        live::{amounts, sum},
+        session::Visitor,
+        words::say,
+    },
+    store,
+};
+
+/// So many stand on a page; who looks for others says whom.
+const SHOWN: i64 = 100;
+
+/// A partner in a list.
+pub struct Line {
+    pub id: String,
+    pub name: String,
+    pub status: String,
+    pub country: String,
+    pub clicks: String,
+    pub conversions: String,
+    pub earned: String,
+}
+
+/// Whom the list holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    q: String,
+    status: String,
+}
+
+struct Choice {
+    value: &'static str,
+    name: String,
+    is_chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "partners.html")]
+struct ListPage {
+    frame: Frame,
+    asked: Asked,
+    statuses: Vec<Choice>,
+    lines: Vec<Line>,
+    is_cut: bool,
+}
+
+struct Joined {
+    id: String,
+    name: String,
+    rate: String,
+    why: String,
+}
+
+#[derive(Template)]
+#[template(path = "partner.html")]
+struct OnePage {
+    frame: Frame,
+    name: String,
+    email: String,
+    status: String,
+    profile: Vec<(String, String)>,
+    joined: Vec<Joined>,
+    trend: Trend,
+}
+
+/// What a status is called.
+fn called(status: AffiliateStatus) -> String {
+    match status {
+        AffiliateStatus::Pending => say("partner-pending"),
+        AffiliateStatus::Approved => say("partner-approved"),
+        AffiliateStatus::Suspended => say("partner-suspended"),
+        AffiliateStatus::Rejected => say("partner-rejected"),
+    }
+}
+
+/// Partners as a table has them, with what they earned in the last thirty days.
+pub async fn lines(
+    db: &mut PgConnection,
+    by: &Visitor,
+    whom: (Option<&str>, Option<&str>),
+    (now, limit): (DateTime<Utc>, i64),
+) -> Result<Vec<Line>, Fault> {
+    let found = store::program::partners(db, whom, now - TimeDelta::days(30), limit).await?;
+    let line = |one: store::program::Partner| {
+        let earned: Vec<_> = one.earned.iter().filter_map(|text| sum(text)).collect();
+        Line {
+            id: one.id.to_string(),
+            name: one.name,
+            status: one.status.parse().map_or(one.status, called),
+            country: one.country.unwrap_or_default(),
+            clicks: by.reader.number(one.clicks),
+            conversions: by.reader.number(one.conversions),
+            earned: amounts(&by.reader, &earned, "–"),
+        }
+    };
+    Ok(found.into_iter().map(line).collect())
+}
+
+/// The partners, those who bring most first.
+pub async fn list(
+    State(pages): State<Pages>,
+    by: Visitor,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Fault> {
+    by.must_be_team()?;
+    let mut db = pages.app.db.acquire().await?;
+    let status = AffiliateStatus::ALL.iter().find(|status| status.name() == asked.status).map(|it| it.name());
+    let whom = (Some(asked.q.trim()).filter(|text| !text.is_empty()), status);
+    let lines = lines(&mut db, &by, whom, (pages.app.clock.now(), SHOWN)).await?;
+    let statuses = AffiliateStatus::ALL.iter().map(|status| Choice {
+        value: status.name(),
+        name: called(*status),
+        is_chosen: status.name() == asked.status,
+    });
+    let is_cut = usize::try_from(SHOWN).is_ok_and(|shown| shown <= lines.len());
+    let page =
+        ListPage { frame: by.frame(Place::Partners), statuses: statuses.collect(), asked, lines, is_cut };
+    Ok(rendered(&page))
+}
+
+/// One partner.
+pub async fn one(State(pages): State<Pages>, by: Visitor, Path(id): Path<String>) -> Result<Response, Fault> {
+    by.must_be_team()?;
+    let id: AffiliateId = id.parse().map_err(|_| Fault::NotFound)?;
+    let (mut db, now) = (pages.app.db.acquire().await?, pages.app.clock.now());
+    let found = store::affiliates::find(&mut db, id, None).await?.ok_or(Fault::NotFound)?;
+    let trend = trend(&mut db, Some(id), &by.reader, now).await?;
+    let mut joined = Vec::new();
+    for campaign in store::dashboard::joined(&mut db, id).await? {
+        let now = Paid::find(&mut db, id, campaign.id, now).await?.now;
+        let rate = now.as_ref().and_then(|period| period.rate).map(|rate| by.reader.rate(&rate));
+        joined.push(Joined {
+            id: campaign.id.to_string(),
+            name: campaign.name,
+            rate: rate.unwrap_or_else(|| say("rate-other-terms")),
+            why: now.map(|period| period.why).unwrap_or_default(),
+        });
+    }
+    let profile = [
+        (say("partner-website"), found.website),
+        (say("partner-traffic"), found.traffic_source),
+        (say("partner-content"), found.content_type),
+        (say("partner-country"), found.country),
+        (say("partner-since"), Some(by.reader.time(&found.created_at))),
+    ];
+    let page = OnePage {
+        frame: by.frame(Place::Partners),
+        name: found.name,
+        email: found.email,
+        status: called(found.status),
+        profile: profile.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        joined,
+        trend,
+    };
+    Ok(rendered(&page))
+}

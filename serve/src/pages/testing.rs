@@ -1,0 +1,173 @@
+//! The pages over a database of a test's own, as a browser sees them: it keeps cookies and sends forms that it was given.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+    response::Response,
+};
+use chrono::TimeDelta;
+use domain::{AffiliateId, UserId};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use super::{Pages, password, role::Role, router};
+use crate::{
+    api::testing::Api,
+    store::{self, users::User},
+};
+
+/// What everybody's password is in a test.
+pub const PASSWORD: &str = "a password for tests alone";
+
+/// An installation with its API and its pages.
+pub struct Site {
+    /// The API over the same database.
+    pub api: Api,
+    /// What the pages are made with.
+    pub pages: Pages,
+    router: Router,
+}
+
+/// A browser: its cookies, and the address it comes from.
+pub struct Browser<'a> {
+    site: &'a Site,
+    cookies: BTreeMap<String, String>,
+}
+
+/// What a browser was answered.
+pub struct Shown {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Site {
+    /// Served at this address.
+    pub async fn at(address: &str) -> Self {
+        let api = Api::start().await;
+        let pages = Pages::new(api.app.clone(), &address.parse().unwrap());
+        Self { router: router(pages.clone()), api, pages }
+    }
+
+    /// Served over TLS, as in production.
+    pub async fn start() -> Self {
+        Self::at("https://partners.example/").await
+    }
+
+    /// Adds a person with the password of tests.
+    pub async fn user(&self, email: &str, role: Role, affiliate_id: Option<AffiliateId>) -> UserId {
+        let app = &self.api.app;
+        let user = User {
+            id: UserId::new(&app.clock, &app.chance),
+            email: email.to_owned(),
+            name: email.to_owned(),
+            role,
+            affiliate_id,
+            password_hash: Some(password::hashed(PASSWORD.to_owned(), &app.chance).await),
+            locale: None,
+            time_zone: "UTC".to_owned(),
+            disabled_at: None,
+            created_at: app.clock.now(),
+        };
+        assert!(store::users::insert(&mut app.db.acquire().await.unwrap(), &user).await.unwrap());
+        user.id
+    }
+
+    pub fn browser(&self) -> Browser<'_> {
+        Browser { site: self, cookies: BTreeMap::new() }
+    }
+
+    /// A browser in which somebody has signed in.
+    pub async fn signed_in(&self, email: &str, role: Role, affiliate: Option<AffiliateId>) -> Browser<'_> {
+        self.user(email, role, affiliate).await;
+        let mut browser = self.browser();
+        let answer = browser.sign_in(email, PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        browser
+    }
+
+    /// What people did so far.
+    pub async fn audit(&self) -> Vec<String> {
+        store::audit::actions(&mut self.api.app.db.acquire().await.unwrap()).await.unwrap()
+    }
+}
+
+impl Browser<'_> {
+    /// Asks for a page, without reading what may never end.
+    pub async fn open(&mut self, path: &str) -> Response {
+        self.send(Request::get(path).header("accept-language", "en"), Body::empty()).await
+    }
+
+    pub async fn get(&mut self, path: &str) -> Shown {
+        let answer = self.open(path).await;
+        Shown::read(answer).await
+    }
+
+    /// Fills in the form of a page and sends it.
+    pub async fn fill(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Shown {
+        let token = self.get(page).await.form_token();
+        self.post(action, &[&[("csrf", token.as_str())], fields].concat()).await
+    }
+
+    /// Sends a form as it is.
+    pub async fn post(&mut self, action: &str, fields: &[(&str, &str)]) -> Shown {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::builder().method(Method::POST).uri(action);
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = self.send(request, form.into()).await;
+        Shown::read(answer).await
+    }
+
+    pub async fn sign_in(&mut self, email: &str, password: &str) -> Shown {
+        self.fill("/sign-in", "/sign-in", &[("email", email), ("password", password)]).await
+    }
+
+    /// The cookies, as they are sent.
+    pub fn cookies(&self) -> String {
+        let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("; ")
+    }
+
+    /// Comes with cookies of another browser.
+    pub fn take_over(&mut self, other: &Self) {
+        self.cookies.clone_from(&other.cookies);
+    }
+
+    async fn send(&mut self, request: axum::http::request::Builder, body: Body) -> Response {
+        let request = request.header(header::COOKIE, self.cookies()).body(body).unwrap();
+        let answer = self.site.router.clone().oneshot(request).await.unwrap();
+        for cookie in answer.headers().get_all(header::SET_COOKIE) {
+            let cookie = cookie::Cookie::parse(cookie.to_str().unwrap().to_owned()).unwrap();
+            self.cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());
+        }
+        self.site.api.app.clock.advance(TimeDelta::milliseconds(1));
+        answer
+    }
+}
+
+impl Shown {
+    pub async fn read(answer: Response) -> Self {
+        let (parts, body) = answer.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
+        Self { status: parts.status, headers: parts.headers, text }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// What the first form of the page carries.
+    pub fn form_token(&self) -> String {
+        let (_, after) = self.text.split_once("name=\"csrf\" value=\"").expect("the page has a form");
+        after.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// What a place of the page shows.
+    pub fn value(&self, name: &str) -> &str {
+        let (_, after) = self.text.split_once(&format!("data-value=\"{name}\">")).unwrap_or_default();
+        after.split('<').next().unwrap_or_default()
+    }
+}

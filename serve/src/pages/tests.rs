@@ -1,0 +1,76 @@
+//! Pages as people use them: signing in, what is one's own, what is nobody else's, and what is live.
+
+mod affiliates;
+mod sessions;
+mod team;
+
+use axum::http::StatusCode;
+
+use super::{
+    frame::{SCRIPT_PATH, STYLE_PATH},
+    guard::{HEADERS, STRICT_TRANSPORT},
+    role::Role,
+    testing::Site,
+};
+
+/// Every page that is read without an id.
+const OF_AFFILIATES: [&str; 10] = [
+    "/my",
+    "/my/traffic",
+    "/my/traffic.csv",
+    "/my/conversions",
+    "/my/rates",
+    "/my/balance",
+    "/my/links",
+    "/my/campaigns",
+    "/settings",
+    "/nowhere",
+];
+const OF_TEAM: [&str; 6] =
+    ["/team", "/team/partners", "/team/campaigns", "/team/rates", "/team/models", "/settings"];
+const OF_ALL: [&str; 2] = ["/sign-in", "/sign-in/link/x"];
+
+#[tokio::test]
+async fn every_page_has_the_headers_that_keep_others_out() {
+    let site = Site::start().await;
+    let ana = site.api.affiliate("Ana").await;
+    let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
+    let mut ours = site.signed_in("tom@team.example", Role::Admin, None).await;
+    for (browser, paths) in
+        [(&mut hers, [&OF_AFFILIATES[..9], &OF_ALL].concat()), (&mut ours, OF_TEAM.to_vec())]
+    {
+        for path in paths {
+            let shown = browser.get(path).await;
+            assert_eq!(shown.status, StatusCode::OK, "{path}: {}", shown.text);
+            for (name, value) in HEADERS {
+                assert_eq!(shown.header(name.as_str()), value, "{name} of {path}");
+            }
+            assert_eq!(shown.header("strict-transport-security"), STRICT_TRANSPORT, "{path}");
+            assert_eq!(shown.header("cache-control"), "no-store", "{path}");
+            // The policy would stop them, and the page would look broken.
+            let is_written_in = ["<style", " style=\"", "<script>", " onclick=", "javascript:"];
+            assert!(is_written_in.iter().all(|it| !shown.text.contains(it)), "{path}");
+        }
+    }
+    for path in [STYLE_PATH.as_str(), SCRIPT_PATH.as_str()] {
+        let asset = site.browser().get(path).await;
+        assert!(asset.header("cache-control").contains("immutable") && asset.status.is_success(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_the_teams_is_nobody_elses_and_nobody_comes_in_unasked() {
+    let site = Site::start().await;
+    let ana = site.api.affiliate("Ana").await;
+    let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
+    let mut ours = site.signed_in("tom@team.example", Role::FraudAnalyst, None).await;
+    for path in &OF_TEAM[..5] {
+        assert_eq!(hers.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in OF_AFFILIATES[..8].iter().chain(&["/my/live"]) {
+        assert_eq!(ours.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+        let nobody = site.browser().get(path).await;
+        assert_eq!(nobody.status, StatusCode::SEE_OTHER, "{path}");
+        assert!(nobody.header("location").starts_with("/sign-in?next=%2Fmy"), "{path}");
+    }
+}

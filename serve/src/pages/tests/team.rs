@@ -1,0 +1,71 @@
+//! The team's pages.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::pages::{role::Role, testing::Site};
+
+#[tokio::test]
+async fn the_program_shows_who_brings_what() {
+    let site = Site::start().await;
+    let (ana, campaign) = (site.api.affiliate("Ana").await, site.api.campaign().await);
+    site.api.sale(ana, &campaign, "A1").await;
+    let mut ours = site.signed_in("tom@team.example", Role::Finance, None).await;
+    let shown = ours.get("/team").await;
+    assert!(shown.text.contains("5.00\u{a0}EUR") && shown.text.contains(">Ana</a>"), "{}", shown.text);
+    assert!(ours.get("/team/partners?q=an&status=approved").await.text.contains(">Ana</a>"));
+    assert!(!ours.get("/team/partners?q=bob").await.text.contains(">Ana</a>"));
+    let one = ours.get(&format!("/team/partners/{ana}")).await;
+    assert!(one.text.contains("People agreed on 5%"), "{}", one.text);
+}
+
+#[tokio::test]
+async fn a_partner_who_suits_is_invited_or_dismissed_by_those_who_may() {
+    let site = Site::start().await;
+    let (ana, campaign) = (site.api.affiliate("Ana").await, site.api.campaign().await);
+    let bob = site.api.affiliate("Bob").await;
+    let page = format!("/team/campaigns/{campaign}");
+    let mut analyst = site.signed_in("fay@team.example", Role::FraudAnalyst, None).await;
+    let shown = analyst.get(&page).await;
+    assert!(shown.text.contains(">Ana</a>") && !shown.text.contains("value=\"invited\""), "{}", shown.text);
+    let say = format!("{page}/say");
+    let (ana_id, bob_id) = (ana.to_string(), bob.to_string());
+    let invite = [("affiliate", ana_id.as_str()), ("kind", "invited")];
+    assert_eq!(analyst.fill(&page, &say, &invite).await.status, StatusCode::FORBIDDEN);
+    let mut manager = site.signed_in("tom@team.example", Role::PartnershipManager, None).await;
+    assert_eq!(manager.fill(&page, &say, &invite).await.status, StatusCode::SEE_OTHER);
+    let dismiss = [("affiliate", bob_id.as_str()), ("kind", "dismissed")];
+    assert_eq!(manager.fill(&page, &say, &dismiss).await.status, StatusCode::SEE_OTHER);
+    let shown = manager.get(&page).await;
+    assert!(!shown.text.contains(">Ana</a>") && !shown.text.contains(">Bob</a>"), "{}", shown.text);
+    let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
+    assert!(hers.get("/my/rates").await.text.contains("Spring"));
+    let audit = site.audit().await;
+    assert!(audit.contains(&"match.invited".to_owned()) && audit.contains(&"match.dismissed".to_owned()));
+}
+
+#[tokio::test]
+async fn models_are_moved_by_administrators_alone() {
+    let site = Site::start().await;
+    let mut manager = site.signed_in("tom@team.example", Role::PartnershipManager, None).await;
+    let fields = [("version", "1"), ("why", "it is better")];
+    let refused = manager.fill("/team/models", "/team/models/fraud/promote", &fields).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let mut admin = site.signed_in("ada@team.example", Role::Admin, None).await;
+    let nothing = admin.fill("/team/models", "/team/models/fraud/promote", &fields).await;
+    assert_eq!(nothing.status, StatusCode::NOT_FOUND, "there is no registry: {}", nothing.text);
+}
+
+#[tokio::test]
+async fn what_partners_write_of_themselves_stays_text() {
+    let site = Site::start().await;
+    let payload = "<img src=x onerror=alert(1)>\"'";
+    let new = json!({"name": payload, "email": "ana@partner.example", "traffic_source": payload});
+    let id = site.api.made("/api/v1/affiliates", new).await["id"].as_str().unwrap().to_owned();
+    let mut ours = site.signed_in("tom@team.example", Role::Admin, None).await;
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", payload).finish();
+    for path in ["/team".to_owned(), format!("/team/partners?{query}"), format!("/team/partners/{id}")] {
+        let shown = ours.get(&path).await;
+        assert!(shown.text.contains("&#60;img") && !shown.text.contains("<img"), "{path}: {}", shown.text);
+    }
+}

@@ -1,0 +1,438 @@
+//! What pages count: an affiliate's clicks, conversions and commissions, by day and by where they come from.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::{AffiliateId, CampaignId, ConversionId, Currency, Money, conversion::CommissionStatus};
+use sqlx::{PgConnection, types::Uuid};
+
+use super::columns::Column;
+
+/// What one affiliate did since a moment, in one currency or, without one, in none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Today {
+    /// Whose.
+    pub affiliate: Uuid,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Clicks of all its links, of all times: what is added to it is new.
+    pub clicks_ever: i64,
+    /// Conversions that it has credit for.
+    pub conversions: i64,
+    /// What it earned, by currency, as text.
+    pub earned: Vec<String>,
+}
+
+/// What several affiliates did, each since a moment of its own: one statement for all who look.
+pub async fn since(
+    db: &mut PgConnection,
+    whose: &[(AffiliateId, DateTime<Utc>)],
+) -> sqlx::Result<Vec<Today>> {
+    let (affiliates, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) =
+        whose.iter().map(|(affiliate, since)| (affiliate.uuid(), *since)).unzip();
+    sqlx::query_as!(
+        Today,
+        r#"
+        SELECT asked.affiliate AS "affiliate!", asked.since AS "since!",
+               COALESCE((SELECT sum(clicks) FROM links WHERE links.affiliate_id = asked.affiliate), 0)::bigint
+                   AS "clicks_ever!",
+               (
+                   SELECT count(DISTINCT conversion_shares.conversion_id)
+                   FROM conversion_shares
+                   JOIN conversions ON conversions.id = conversion_shares.conversion_id
+                   WHERE conversion_shares.affiliate_id = asked.affiliate
+                     AND uuid_v7_floor(asked.since) <= conversion_shares.conversion_id
+               ) AS "conversions!",
+               ARRAY(
+                   SELECT sum(amount_minor)::text || ' ' || currency
+                   FROM commissions
+                   WHERE commissions.affiliate_id = asked.affiliate AND uuid_v7_floor(asked.since) <= commissions.id
+                   GROUP BY currency
+                   ORDER BY currency
+               ) AS "earned!"
+        FROM UNNEST($1::uuid[], $2::timestamptz[]) AS asked (affiliate, since)
+        "#,
+        &affiliates,
+        &moments
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Clicks of an affiliate, counted in one statement, so that none is stored in between.
+#[derive(Debug)]
+pub struct Clicks {
+    /// Those from a moment on.
+    pub since: i64,
+    /// Those of all its links, of all times.
+    pub ever: i64,
+}
+
+/// How many clicks an affiliate had from a moment on, and how many its links counted.
+pub async fn clicks_since(
+    db: &mut PgConnection,
+    affiliate: AffiliateId,
+    since: DateTime<Utc>,
+) -> sqlx::Result<Clicks> {
+    sqlx::query_as!(
+        Clicks,
+        r#"
+        SELECT (SELECT count(*) FROM clicks WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= id) AS "since!",
+               COALESCE((SELECT sum(clicks) FROM links WHERE affiliate_id = $1), 0)::bigint AS "ever!"
+        "#,
+        affiliate.uuid(),
+        since
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Something counted on a day.
+#[derive(Debug)]
+pub struct OnDay {
+    /// Which day, in the zone that was asked for.
+    pub day: NaiveDate,
+    /// How many.
+    pub count: i64,
+}
+
+/// Clicks by day; of one affiliate or of all.
+pub async fn clicks_by_day(
+    db: &mut PgConnection,
+    affiliate: Option<AffiliateId>,
+    (from, before): (DateTime<Utc>, DateTime<Utc>),
+    zone: &str,
+) -> sqlx::Result<Vec<OnDay>> {
+    sqlx::query_as!(
+        OnDay,
+        r#"
+        SELECT (occurred_at AT TIME ZONE $4)::date AS "day!", count(*) AS "count!"
+        FROM clicks
+        WHERE ($1::uuid IS NULL OR affiliate_id = $1) AND uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
+        GROUP BY 1
+        ORDER BY 1
+        "#,
+        affiliate.map(AffiliateId::uuid),
+        from,
+        before,
+        zone
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Conversions by the day on which they were reported; of one affiliate's credit or of all.
+pub async fn conversions_by_day(
+    db: &mut PgConnection,
+    affiliate: Option<AffiliateId>,
+    (from, before): (DateTime<Utc>, DateTime<Utc>),
+    zone: &str,
+) -> sqlx::Result<Vec<OnDay>> {
+    sqlx::query_as!(
+        OnDay,
+        r#"
+        SELECT (received_at AT TIME ZONE $4)::date AS "day!", count(*) AS "count!"
+        FROM conversions
+        WHERE uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
+          AND ($1::uuid IS NULL OR EXISTS (
+              SELECT FROM conversion_shares WHERE conversion_id = conversions.id AND affiliate_id = $1
+          ))
+        GROUP BY 1
+        ORDER BY 1
+        "#,
+        affiliate.map(AffiliateId::uuid),
+        from,
+        before,
+        zone
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What was earned on a day in a currency.
+#[derive(Debug)]
+pub struct EarnedOnDay {
+    /// Which day, in the zone that was asked for.
+    pub day: NaiveDate,
+    /// How much, corrections included.
+    pub amount: Money,
+}
+
+/// Commissions by the day on which they were written; of one affiliate or of all.
+pub async fn earned_by_day(
+    db: &mut PgConnection,
+    affiliate: Option<AffiliateId>,
+    (from, before): (DateTime<Utc>, DateTime<Utc>),
+    zone: &str,
+) -> sqlx::Result<Vec<EarnedOnDay>> {
+    sqlx::query_as!(
+        EarnedOnDay,
+        r#"
+        SELECT (created_at AT TIME ZONE $4)::date AS "day!",
+               (sum(amount_minor)::bigint, currency) AS "amount!: Column<Money>"
+        FROM commissions
+        WHERE ($1::uuid IS NULL OR affiliate_id = $1) AND uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
+        GROUP BY 1, currency
+        ORDER BY 1, currency
+        "#,
+        affiliate.map(AffiliateId::uuid),
+        from,
+        before,
+        zone
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// By what clicks and what they bring are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Campaigns.
+    Campaign,
+    /// Landing pages.
+    Page,
+    /// One of the ten sub-ids, from 1 on.
+    Sub(i32),
+}
+
+/// What came from one place: its clicks and conversions, or what it earned in a currency.
+#[derive(Debug)]
+pub struct FromPlace {
+    /// The campaign's name, the landing page, or the sub-id; empty where it is not known.
+    pub place: String,
+    /// How many clicks.
+    pub clicks: i64,
+    /// How many conversions.
+    pub conversions: i64,
+    /// In which currency it earned; none in the line that counts clicks.
+    pub currency: Option<String>,
+    /// How much, in minor units.
+    pub minor: i64,
+}
+
+/// An affiliate's clicks, conversions and commissions by where they come from.
+pub async fn from_places(
+    db: &mut PgConnection,
+    affiliate: AffiliateId,
+    by: By,
+    (from, before): (DateTime<Utc>, DateTime<Utc>),
+) -> sqlx::Result<Vec<FromPlace>> {
+    let (kind, number) = match by {
+        By::Campaign => ("campaign", 1),
+        By::Page => ("page", 1),
+        By::Sub(number) => ("sub", number),
+    };
+    sqlx::query_as!(
+        FromPlace,
+        r#"
+        WITH clicked AS (
+            SELECT CASE $4 WHEN 'campaign' THEN campaigns.name
+                           WHEN 'page' THEN COALESCE(links.landing_url, campaigns.landing_url)
+                           ELSE clicks.subs[$5] END AS place,
+                   count(*) AS clicks
+            FROM clicks
+            JOIN links ON links.id = clicks.link_id
+            JOIN campaigns ON campaigns.id = clicks.campaign_id
+            WHERE clicks.affiliate_id = $1 AND uuid_v7_floor($2) <= clicks.id AND clicks.id < uuid_v7_floor($3)
+            GROUP BY 1
+        ), credited AS (
+            SELECT DISTINCT ON (conversion_id) conversion_id, link_id, click_id
+            FROM conversion_shares
+            WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= conversion_id AND conversion_id < uuid_v7_floor($3)
+            ORDER BY conversion_id, share_ppm DESC, position
+        ), placed AS (
+            SELECT credited.conversion_id,
+                   CASE $4 WHEN 'campaign' THEN campaigns.name
+                           WHEN 'page' THEN COALESCE(links.landing_url, campaigns.landing_url)
+                           ELSE clicks.subs[$5] END AS place
+            FROM credited
+            JOIN links ON links.id = credited.link_id
+            JOIN campaigns ON campaigns.id = links.campaign_id
+            LEFT JOIN clicks ON clicks.id = credited.click_id
+        )
+        SELECT COALESCE(place, '') AS "place!", clicks AS "clicks!", 0::bigint AS "conversions!", NULL AS currency,
+               0::bigint AS "minor!"
+        FROM clicked
+        UNION ALL
+        SELECT COALESCE(place, ''), 0, count(*), NULL, 0 FROM placed GROUP BY place
+        UNION ALL
+        SELECT COALESCE(placed.place, ''), 0, 0, commissions.currency, sum(commissions.amount_minor)::bigint
+        FROM placed
+        JOIN commissions ON commissions.conversion_id = placed.conversion_id AND commissions.affiliate_id = $1
+        GROUP BY placed.place, commissions.currency
+        "#,
+        affiliate.uuid(),
+        from,
+        before,
+        kind,
+        number
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Money of an affiliate in one state.
+#[derive(Debug)]
+pub struct InState {
+    /// Which state.
+    pub status: CommissionStatus,
+    /// Whether it waits because a conversion is looked at by people.
+    pub is_held: bool,
+    /// How much.
+    pub amount: Money,
+    /// Until when the last of it waits for customers to stay, if it does.
+    pub final_at: Option<DateTime<Utc>>,
+}
+
+/// An affiliate's commissions by state; what was rejected or taken back sums to nothing and is left out.
+pub async fn states(db: &mut PgConnection, affiliate: AffiliateId) -> sqlx::Result<Vec<InState>> {
+    sqlx::query_as!(
+        InState,
+        r#"
+        SELECT commissions.status AS "status: Column<CommissionStatus>", conversions.status = 'on_hold' AS "is_held!",
+               (sum(commissions.amount_minor)::bigint, commissions.currency) AS "amount!: Column<Money>",
+               max(commissions.final_at) AS final_at
+        FROM commissions
+        JOIN conversions ON conversions.id = commissions.conversion_id
+        WHERE commissions.affiliate_id = $1
+        GROUP BY commissions.status, conversions.status = 'on_hold', commissions.currency
+        HAVING sum(commissions.amount_minor) <> 0
+        ORDER BY commissions.currency, commissions.status
+        "#,
+        affiliate.uuid()
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What stands on one of an affiliate's accounts.
+#[derive(Debug)]
+pub struct OnAccount {
+    /// What the account holds, by its name.
+    pub kind: String,
+    /// What the affiliate is owed there.
+    pub amount: Money,
+}
+
+/// What the books say that an affiliate is owed.
+pub async fn owed(db: &mut PgConnection, affiliate: AffiliateId) -> sqlx::Result<Vec<OnAccount>> {
+    sqlx::query_as!(
+        OnAccount,
+        r#"
+        SELECT ledger_accounts.kind,
+               (COALESCE(-sum(ledger_postings.amount_minor), 0)::bigint, ledger_accounts.currency) AS "amount!: Column<Money>"
+        FROM ledger_accounts
+        LEFT JOIN ledger_postings ON ledger_postings.account_id = ledger_accounts.id
+        WHERE ledger_accounts.owner_id = $1
+        GROUP BY ledger_accounts.kind, ledger_accounts.currency
+        ORDER BY ledger_accounts.currency, ledger_accounts.kind
+        "#,
+        affiliate.uuid()
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A conversion that is looked at by people, and what an affiliate would earn with it.
+#[derive(Debug)]
+pub struct Held {
+    /// Which.
+    pub conversion: ConversionId,
+    /// What it is called in the campaign's list.
+    pub event: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// How much waits.
+    pub amount: Money,
+}
+
+/// What is held of an affiliate's, newest first.
+pub async fn held(db: &mut PgConnection, affiliate: AffiliateId, limit: i64) -> sqlx::Result<Vec<Held>> {
+    sqlx::query_as!(
+        Held,
+        r#"
+        SELECT conversions.id AS "conversion: Column<ConversionId>", conversions.event,
+               conversions.updated_at AS since,
+               (sum(commissions.amount_minor)::bigint, commissions.currency) AS "amount!: Column<Money>"
+        FROM commissions
+        JOIN conversions ON conversions.id = commissions.conversion_id
+        WHERE commissions.affiliate_id = $1 AND commissions.status = 'accrued' AND conversions.status = 'on_hold'
+        GROUP BY conversions.id, conversions.event, conversions.updated_at, commissions.currency
+        ORDER BY conversions.id DESC
+        LIMIT $2
+        "#,
+        affiliate.uuid(),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A campaign that an affiliate takes part in.
+#[derive(Debug)]
+pub struct Joined {
+    /// Which.
+    pub id: CampaignId,
+    /// What it is called.
+    pub name: String,
+    /// What it counts in.
+    pub currency: Currency,
+    /// Where visitors land.
+    pub landing_url: String,
+    /// Where deep links may lead besides.
+    pub allowed_hosts: Vec<String>,
+    /// Whether it takes clicks.
+    pub is_active: bool,
+}
+
+/// The campaigns that an affiliate takes part in, by name.
+pub async fn joined(db: &mut PgConnection, affiliate: AffiliateId) -> sqlx::Result<Vec<Joined>> {
+    sqlx::query_as!(
+        Joined,
+        r#"
+        SELECT campaigns.id AS "id: Column<CampaignId>", campaigns.name,
+               campaigns.currency AS "currency: Column<Currency>", campaigns.landing_url, campaigns.allowed_hosts,
+               campaigns.status = 'active' AS "is_active!"
+        FROM affiliate_campaigns
+        JOIN campaigns ON campaigns.id = affiliate_campaigns.campaign_id
+        WHERE affiliate_campaigns.affiliate_id = $1
+          AND affiliate_campaigns.status = 'approved'
+          AND campaigns.status <> 'ended'
+        ORDER BY campaigns.name, campaigns.id
+        "#,
+        affiliate.uuid()
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What was earned with a conversion, corrections included.
+#[derive(Debug)]
+pub struct EarnedWith {
+    /// With which.
+    pub conversion: ConversionId,
+    /// How much.
+    pub amount: Money,
+}
+
+/// What an affiliate earned with each of these conversions.
+pub async fn earned_with(
+    db: &mut PgConnection,
+    affiliate: AffiliateId,
+    conversions: &[ConversionId],
+) -> sqlx::Result<Vec<EarnedWith>> {
+    let conversions: Vec<Uuid> = conversions.iter().map(|id| id.uuid()).collect();
+    sqlx::query_as!(
+        EarnedWith,
+        r#"
+        SELECT conversion_id AS "conversion: Column<ConversionId>",
+               (sum(amount_minor)::bigint, currency) AS "amount!: Column<Money>"
+        FROM commissions
+        WHERE affiliate_id = $1 AND conversion_id = ANY ($2)
+        GROUP BY conversion_id, currency
+        ORDER BY conversion_id, currency
+        "#,
+        affiliate.uuid(),
+        &conversions
+    )
+    .fetch_all(db)
+    .await
+}
