@@ -111,7 +111,7 @@ fn weighed(part: &str) -> (&str, f32) {
 /// The habits of a language: of its country, or of the language anywhere.
 fn known(name: &str) -> Option<Locale> {
     let language = name.split('-').next().unwrap_or(name);
-    Locale::from_name(name).or_else(|_| Locale::from_name(language)).ok()
+    Locale::from_name(name).ok().or_else(|| Locale::from_name(language).ok())
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ impl Filled {
             match (name.parse::<ParamName>(), value.trim().parse::<ParamValue>()) {
                 (Ok(name), Ok(value)) => _ = custom_params.insert(name, value),
                 (Err(error), _) | (_, Err(error)) => {
-                    faults.push(fault(&format!("/{name}"), &error.to_string()))
+                    faults.push(fault(&format!("/{name}"), &error.to_string()));
                 }
             }
         }

@@ -103,7 +103,7 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     }
     let read = text.parse();
     read.map_err(|error| {
-        faults.push(tell("form-fault", &[("field", field), ("detail", &format!("{error}"))]))
+        faults.push(tell("form-fault", &[("field", field), ("detail", &format!("{error}"))]));
     })
     .ok()
 }
