@@ -80,7 +80,7 @@ CREATE TABLE case_events (
     case_id  uuid NOT NULL REFERENCES cases (id),
     position int NOT NULL CHECK (0 <= position),
     kind     text NOT NULL CHECK (kind IN ('opened', 'joined', 'assigned', 'commented', 'asked', 'appealed',
-                                           'proposed', 'refused', 'decided', 'elsewhere')),
+                                           'proposed', 'refused', 'decided', 'elsewhere', 'changed')),
     actor    jsonb NOT NULL CHECK (jsonb_typeof(actor) = 'object'),
     note     text NOT NULL DEFAULT '',
     detail   jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(detail) = 'object'),
@@ -105,6 +105,7 @@ CREATE TABLE case_labels (
     stored_in     bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint
 );
 CREATE INDEX case_labels_by_transaction ON case_labels (stored_in);
+CREATE INDEX case_labels_by_conversion ON case_labels (conversion_id, id);
 CREATE TRIGGER case_labels_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON case_labels
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
 

@@ -145,7 +145,7 @@ async fn one(
         conversion,
         metadata: metadata.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
         customer,
-        history: store::conversions::history(&mut db, id).await?,
+        history: store::conversions::history(&mut db, id, by.affiliate).await?,
         shares: store::conversions::shares(&mut db, id, by.affiliate).await?,
     }))
 }

@@ -16,7 +16,7 @@ use tracking::{
         Act, Claim,
         life::{self, MoveError},
     },
-    store::conversions::lock,
+    store::{cases::leave, conversions::lock},
 };
 
 use crate::store::{
@@ -254,8 +254,8 @@ async fn carry_out(
     let told = if note.is_empty() { case.id.to_string() } else { format!("{}: {note}", case.id) };
     let act = Act::now(&by.actor.id, by.clock, by.chance).noting(&told);
     for member in &waiting {
-        settle(db, act, member, *outcome, *reason).await?;
-        if let Some(verdict) = outcome.label(*reason) {
+        let is_ours = settle(db, act, member, *outcome, *reason).await?;
+        if let Some(verdict) = outcome.label(*reason).filter(|_| is_ours) {
             let label = label(by, &case, member, (verdict, *reason, weight, at));
             case_labels::insert(db, &label).await?;
         }
@@ -263,17 +263,22 @@ async fn carry_out(
     Ok(())
 }
 
-/// Sends a conversion where it was decided that it goes; the answer of its partner is decided with it.
+/// Sends a conversion where it was decided that it goes; the answer of its partner is decided with it. Nothing becomes of one
+/// that went its way while nobody told the case, as a process of an older release does not: it leaves the case as it is.
 async fn settle(
     db: &mut PgConnection,
     act: Act<'_>,
     member: &Member,
     outcome: Outcome,
     reason: Option<ReversalReason>,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let id = member.conversion_id;
     // A foreign key keeps it: it is locked, and was there a moment ago.
-    let Some(mut conversion) = lock(db, id).await? else { return Ok(()) };
+    let Some(mut conversion) = lock(db, id).await? else { return Ok(false) };
+    if conversion.status != ConversionStatus::OnHold && !member.is_appealed {
+        leave(db, id, conversion.status, act.actor, act.at).await?;
+        return Ok(false);
+    }
     let stays = conversion.status == ConversionStatus::Rejected && outcome == Outcome::Reject;
     if !stays {
         if conversion.status == ConversionStatus::Rejected {
@@ -284,7 +289,8 @@ async fn settle(
             life::advance(db, act, &mut conversion, claim, None).await?;
         }
     }
-    Ok(appeals::decide(db, id, outcome.of_appeal(), act.at).await?)
+    appeals::decide(db, id, outcome.of_appeal(), act.at).await?;
+    Ok(true)
 }
 
 fn label(

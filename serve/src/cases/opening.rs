@@ -10,7 +10,8 @@ use domain::{
     },
 };
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
+use tracking::store::is_passing;
 
 use crate::store::{
     case_events::{self, Joinable, NewCase, NewEvent, NewMember},
@@ -56,10 +57,23 @@ async fn take_up_those(
         return Ok(0);
     }
     let settings = cases::settings(db).await?.map_or_else(CaseSettings::default, |stored| stored.settings.0);
+    let mut joined = 0;
     for one in &held {
-        join(db, one, &settings, at, chance).await?;
+        // One that cannot be taken up must not keep the others waiting.
+        let mut apart = db.begin().await?;
+        match join(&mut apart, one, &settings, at, chance).await {
+            Ok(()) => {
+                apart.commit().await?;
+                joined += 1;
+            }
+            Err(error) if is_passing(&error) || conversion.is_some() => return Err(error),
+            Err(error) => {
+                tracing::error!(conversion = %one.conversion_id, "it is held without a case: {error}");
+                apart.rollback().await?;
+            }
+        }
     }
-    Ok(held.len() as u64)
+    Ok(joined)
 }
 
 async fn join(
@@ -73,7 +87,7 @@ async fn join(
     let Held { affiliate_id, campaign_id, conversion_id, stake, score_id, .. } = *held;
     case_events::lock_joining(db, affiliate_id, campaign_id, reason).await?;
     let place = (affiliate_id, campaign_id, reason);
-    let known = case_events::joinable(db, place, at - JOINABLE_FOR, MOST_MEMBERS).await?;
+    let known = case_events::joinable(db, place, conversion_id, (at - JOINABLE_FOR, MOST_MEMBERS)).await?;
     let kind = if known.is_some() { "joined" } else { "opened" };
     let case = match known {
         Some(known) => known,

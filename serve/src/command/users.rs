@@ -160,6 +160,10 @@ impl Whom {
         let user = self.find(&mut db).await?;
         anyhow::ensure!(user.disabled_at.is_none(), "{} is disabled", user.email);
         let mut tx = db.begin().await.context("the database cannot be written")?;
+        // Whoever needs a link has forgotten the password, and could set no other while it counts.
+        users::set_password(&mut tx, user.id, None, now)
+            .await
+            .context("the password cannot be taken away")?;
         let link = new_link(&mut tx, user.id, (now, chance), &self.pages_url).await?;
         tx.commit().await.context("the link cannot be kept")?;
         print(&link)

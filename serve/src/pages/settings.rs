@@ -138,7 +138,7 @@ async fn change_password(State(pages): State<Pages>, request: Request) -> Result
     }
     let hash = password::hashed(new, &pages.app.chance).await;
     let mut tx = pages.app.begin().await?;
-    store::users::set_password(&mut tx, by.id(), &hash, pages.app.clock.now()).await?;
+    store::users::set_password(&mut tx, by.id(), Some(&hash), pages.app.clock.now()).await?;
     store::sessions::end_all(&mut tx, by.id()).await?;
     store::audit::note(&mut tx, &by.deed(&pages, "password.changed", ("", ""))).await?;
     let begun = sign_in::begin(&pages, &mut tx, by.id(), (&parts, "password changed")).await?;

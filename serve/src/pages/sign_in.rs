@@ -134,7 +134,7 @@ async fn sign_in(State(pages): State<Pages>, request: Request) -> Result<Respons
     let user = store::users::find(&mut db, &email).await?.filter(|user| user.disabled_at.is_none());
     drop(db);
     let kept = user.as_ref().and_then(|user| user.password_hash.clone());
-    let is_short_enough = password.len() <= password::LONGEST;
+    let is_short_enough = password.chars().count() <= password::LONGEST;
     let is_right = password::is_right(password, kept).await && is_short_enough;
     let Some(user) = user.filter(|_| is_right) else {
         let deed = Deed {

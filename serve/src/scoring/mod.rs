@@ -13,6 +13,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, LazyLock, atomic::AtomicBool},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -36,6 +37,7 @@ use features::{
 };
 use models::registry::Alias;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use tracking::customer::Customers;
 use utoipa::ToSchema;
 
@@ -46,6 +48,8 @@ use crate::{host::Host, meters::SCORES, state::FeatureState};
 /// The set that models of fraud are trained on.
 const MODEL_SET: &str = "fraud_v1";
 
+/// So long a model may take whose answer does not count.
+const BRIEFLY: Duration = Duration::from_millis(10);
 /// Features that are behind by more than this are said to be.
 const STALE: TimeDelta = TimeDelta::seconds(10);
 
@@ -318,21 +322,24 @@ impl Scorer {
         degraded: &mut Vec<String>,
     ) -> Opinions {
         let ask = |alias| model::consult(&self.models, alias, vector, base);
-        let (champion, challenger) = tokio::join!(ask(Alias::Champion), ask(Alias::Challenger));
-        let champion = champion.unwrap_or_else(|why| {
+        let (first, second) = match is_canary {
+            true => (Alias::Challenger, Alias::Champion),
+            false => (Alias::Champion, Alias::Challenger),
+        };
+        // Whoever does not count may take no time of its own.
+        let (first, second) = tokio::join!(ask(first), timeout(BRIEFLY, ask(second)));
+        let shadow = second.ok().and_then(Result::ok).flatten();
+        let counts = match first {
+            Ok(Some(said)) => return Opinions { counts: Some(said), is_canary, shadow },
+            _ if is_canary && shadow.is_some() => return Opinions { counts: shadow, ..Opinions::default() },
+            _ if is_canary => ask(Alias::Champion).await,
+            first => first,
+        };
+        let counts = counts.unwrap_or_else(|why| {
             degraded.push(why);
             None
         });
-        let challenger = challenger.unwrap_or_else(|why| {
-            tracing::debug!("the challenger is not compared: {why}");
-            None
-        });
-        match challenger {
-            Some(challenger) if is_canary => {
-                Opinions { counts: Some(challenger), is_canary, shadow: champion }
-            }
-            challenger => Opinions { counts: champion, is_canary: false, shadow: challenger },
-        }
+        Opinions { counts, is_canary: false, shadow }
     }
 }
 

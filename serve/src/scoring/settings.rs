@@ -53,8 +53,15 @@ pub struct FraudSettings {
     pub costs: Costs,
     /// For which share of partners the challenger of the model decides; the same partners for as long as the share stands, and
     /// more of them when it grows.
+    #[serde(skip_serializing_if = "is_nobody")]
     #[schema(value_type = String, example = "5%")]
     pub canary: Rate,
+}
+
+/// Where nobody is in the canary, releases that know of none can read the settings.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_nobody(canary: &Rate) -> bool {
+    canary.ppm == 0
 }
 
 /// Above even odds, and where approving fraud costs four times as much as holding an honest conversion and twenty times as

@@ -108,6 +108,7 @@ pub async fn list(
             FROM case_events
             WHERE case_events.case_id = cases.id
               AND kind = 'asked'
+              AND latest.joined_at <= case_events.at
             ORDER BY position DESC
             LIMIT 1
         ) AS question ON true

@@ -113,12 +113,13 @@ pub struct Joinable {
 }
 
 /// The newest case of an affiliate in a campaign with this reason that another conversion may join, locked: none that is
-/// decided or proposed, that was opened before `since` or has `most` conversions, and none that somebody works on just now.
+/// decided or proposed, that was opened before `since` or has `most` conversions, that this one was in before, and none that
+/// somebody works on just now.
 pub async fn joinable(
     db: &mut PgConnection,
     (affiliate, campaign, reason): (Option<AffiliateId>, CampaignId, &str),
-    since: DateTime<Utc>,
-    most: i64,
+    conversion: ConversionId,
+    (since, most): (DateTime<Utc>, i64),
 ) -> sqlx::Result<Option<Joinable>> {
     sqlx::query_as!(
         Joinable,
@@ -132,6 +133,7 @@ pub async fn joinable(
           AND proposal IS NULL
           AND $4 <= opened_at
           AND (SELECT count(*) FROM case_conversions WHERE case_id = cases.id) < $5
+          AND NOT EXISTS (SELECT FROM case_conversions WHERE case_id = cases.id AND conversion_id = $6)
         ORDER BY id DESC
         LIMIT 1
         FOR UPDATE SKIP LOCKED
@@ -140,7 +142,8 @@ pub async fn joinable(
         affiliate.map(AffiliateId::uuid),
         reason,
         since,
-        most
+        most,
+        conversion.uuid()
     )
     .fetch_optional(db)
     .await

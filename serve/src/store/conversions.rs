@@ -87,9 +87,9 @@ pub struct Move {
     pub to: ConversionStatus,
     /// Why it was rejected or reversed.
     pub reason: Option<ReversalReason>,
-    /// What else there is to say.
+    /// What else there is to say; empty for an affiliate's own key.
     pub note: String,
-    /// Who did it: `postback`, an API key, or `system`.
+    /// Who did it: `postback`, an API key, or `system`; empty for an affiliate's own key.
     pub actor: String,
     /// When.
     pub at: DateTime<Utc>,
@@ -165,18 +165,25 @@ pub async fn find(
     Ok(list(db, &wanted, 1).await?.pop())
 }
 
-/// Every move of a conversion, in order.
-pub async fn history(db: &mut PgConnection, id: ConversionId) -> sqlx::Result<Vec<Move>> {
+/// Every move of a conversion, in order. An affiliate's own key sees neither who moved it nor what else there is to say: that is
+/// between those who decide.
+pub async fn history(
+    db: &mut PgConnection,
+    id: ConversionId,
+    seen_by: Option<AffiliateId>,
+) -> sqlx::Result<Vec<Move>> {
     sqlx::query_as!(
         Move,
         r#"
         SELECT from_status AS "from!: Nullable<ConversionStatus>", to_status AS "to: Column<ConversionStatus>",
-               reason AS "reason!: Nullable<ReversalReason>", note, actor, moved_at AS at
+               reason AS "reason!: Nullable<ReversalReason>", CASE WHEN $2 THEN '' ELSE note END AS "note!",
+               CASE WHEN $2 THEN '' ELSE actor END AS "actor!", moved_at AS at
         FROM conversion_history
         WHERE conversion_id = $1
         ORDER BY position
         "#,
-        id.uuid()
+        id.uuid(),
+        seen_by.is_some()
     )
     .fetch_all(db)
     .await

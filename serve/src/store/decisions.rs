@@ -42,13 +42,14 @@ pub async fn by_campaign(db: &mut PgConnection, (from, to): Window) -> sqlx::Res
                count(*) FILTER (WHERE status = 'approved') AS "approved!",
                count(*) FILTER (WHERE status IN ('rejected', 'reversed')) AS "turned_down!"
         FROM (
-            SELECT DISTINCT ON (conversion_id) conversion_id, campaign_id, verdict,
-                   json_array_length(record -> 'degraded') <> 0 AS is_degraded
+            SELECT conversion_id, campaign_id, verdict, json_array_length(record -> 'degraded') <> 0 AS is_degraded
             FROM fraud_scores
             WHERE conversion_id IS NOT NULL
               AND $1 <= scored_at
               AND scored_at < $2
-            ORDER BY conversion_id, id
+              AND NOT EXISTS (SELECT FROM fraud_scores AS earlier
+                              WHERE earlier.conversion_id = fraud_scores.conversion_id
+                                AND earlier.id < fraud_scores.id)
         ) AS decided
         JOIN conversions ON conversions.id = decided.conversion_id
         GROUP BY decided.campaign_id
@@ -74,6 +75,8 @@ pub struct Decided {
     pub values: Option<Json<Vec<Option<f64>>>>,
     /// What rules flagged.
     pub flags: Json<Vec<Flag>>,
+    /// Whether the challenger decided.
+    pub is_canary: bool,
     /// What the other model would have done.
     pub shadow: Option<Json<Shadowed>>,
     /// Where the conversion is now.
@@ -82,30 +85,36 @@ pub struct Decided {
     pub reason: Option<ReversalReason>,
 }
 
-/// The newest decisions of a window, of each conversion the first.
-pub async fn newest(db: &mut PgConnection, (from, to): Window, limit: i64) -> sqlx::Result<Vec<Decided>> {
+/// The newest decisions of a window, of each conversion the first; of all, or of those that have an outcome.
+pub async fn newest(
+    db: &mut PgConnection,
+    (from, to): Window,
+    (limit, have_outcomes): (i64, bool),
+) -> sqlx::Result<Vec<Decided>> {
     sqlx::query_as!(
         Decided,
         r#"
         SELECT log_odds, verdict = 'hold' AS "is_held!", record -> 'models' -> 0 ->> 'version' AS version,
                record -> 'model' -> 'values' AS "values: Json<Vec<Option<f64>>>",
-               record -> 'flags' AS "flags!: Json<Vec<Flag>>", record -> 'shadow' AS "shadow: Json<Shadowed>",
+               record -> 'flags' AS "flags!: Json<Vec<Flag>>",
+               coalesce((record ->> 'is_canary')::boolean, false) AS "is_canary!",
+               record -> 'shadow' AS "shadow: Json<Shadowed>",
                status AS "status: Column<ConversionStatus>", reason AS "reason!: Nullable<ReversalReason>"
-        FROM (
-            SELECT DISTINCT ON (conversion_id) conversion_id, id, log_odds, verdict, record
-            FROM fraud_scores
-            WHERE conversion_id IS NOT NULL
-              AND $1 <= scored_at
-              AND scored_at < $2
-            ORDER BY conversion_id, id
-        ) AS decided
-        JOIN conversions ON conversions.id = decided.conversion_id
-        ORDER BY decided.id DESC
+        FROM fraud_scores
+        JOIN conversions ON conversions.id = conversion_id
+        WHERE $1 <= scored_at
+          AND scored_at < $2
+          AND NOT EXISTS (SELECT FROM fraud_scores AS earlier
+                          WHERE earlier.conversion_id = fraud_scores.conversion_id
+                            AND earlier.id < fraud_scores.id)
+          AND (NOT $4 OR status IN ('approved', 'rejected', 'reversed'))
+        ORDER BY scored_at DESC, fraud_scores.id DESC
         LIMIT $3
         "#,
         from,
         to,
-        limit
+        limit,
+        have_outcomes
     )
     .fetch_all(db)
     .await

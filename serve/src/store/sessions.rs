@@ -87,19 +87,28 @@ pub async fn end(tx: &mut PgConnection, token_hash: [u8; 32]) -> sqlx::Result<()
     Ok(())
 }
 
-/// Ends every session of a person.
+/// Ends every session of a person, and every link that would begin one.
 pub async fn end_all(tx: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    void_links(&mut *tx, user).await?;
     sqlx::query!("DELETE FROM user_sessions WHERE user_id = $1", user.uuid()).execute(tx).await?;
     Ok(())
 }
 
-/// Keeps a link that signs a person in once.
+async fn void_links(tx: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM sign_in_links WHERE user_id = $1 AND used_at IS NULL", user.uuid())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Keeps a link that signs a person in once; those before it do so no more.
 pub async fn insert_link(
     tx: &mut PgConnection,
     token_hash: [u8; 32],
     user: UserId,
     (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<()> {
+    void_links(&mut *tx, user).await?;
     sqlx::query!(
         "INSERT INTO sign_in_links (token_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
         &token_hash[..],

@@ -113,7 +113,7 @@ pub async fn prefer(
 pub async fn set_password(
     tx: &mut PgConnection,
     id: UserId,
-    password_hash: &str,
+    password_hash: Option<&str>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(

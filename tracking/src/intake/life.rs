@@ -133,6 +133,10 @@ pub async fn change_amount(
     let position = append(db, act, conversion, Some(conversion.status), &note).await?;
     let why = format!("The order's amount changed from {before} to {amount}.");
     settlement::recompute(db, act, conversion, position, &why).await?;
+    if conversion.status == ConversionStatus::OnHold {
+        let detail = json!({"conversion_id": conversion.id, "from": before, "to": amount});
+        cases::change(db, conversion.id, detail, act.actor, act.at).await?;
+    }
     Ok(())
 }
 

@@ -48,7 +48,7 @@ pub async fn leave(
     // Who decides a case says so before its conversions move.
     let Some(case) = case else { return Ok(()) };
     let detail = json!({"conversion_id": conversion, "status": to});
-    note(db, left.case_id, case.revision, &Actor::of_history(actor), detail, at).await?;
+    note(db, (left.case_id, case.revision), "elsewhere", (&Actor::of_history(actor), at), detail).await?;
     let is_open = is_open(db, left.case_id).await?;
     let value = (case.value - left.value).max(0);
     sqlx::query!(
@@ -101,20 +101,50 @@ async fn close_appeal(
     Ok(())
 }
 
-/// Appends to a case that a conversion left it.
+/// Tells the case that is open about a held conversion, if any is, that another amount hangs on it: whoever decides or confirms
+/// looks at that first.
+pub async fn change(
+    db: &mut PgConnection,
+    conversion: ConversionId,
+    detail: Value,
+    actor: &str,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let changed = sqlx::query_scalar!(
+        "UPDATE case_conversions
+         SET stake_minor = (SELECT coalesce(sum(amount_minor), 0)::bigint
+                            FROM commissions
+                            WHERE commissions.conversion_id = $1)
+         WHERE conversion_id = $1
+           AND left_as IS NULL
+         RETURNING case_id",
+        conversion.uuid(),
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(case) = changed else { return Ok(()) };
+    let revision = sqlx::query_scalar!(
+        "UPDATE cases SET revision = revision + 1 WHERE id = $1 AND state <> 'decided' RETURNING revision - 1 AS \"before!\"",
+        case,
+    );
+    let Some(revision) = revision.fetch_optional(&mut *db).await? else { return Ok(()) };
+    note(db, (case, revision), "changed", (&Actor::of_history(actor), at), detail).await
+}
+
+/// Appends to a case what became of a conversion without it.
 async fn note(
     db: &mut PgConnection,
-    case: Uuid,
-    position: i32,
-    actor: &Actor,
+    (case, position): (Uuid, i32),
+    kind: &str,
+    (actor, at): (&Actor, DateTime<Utc>),
     detail: Value,
-    at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO case_events (case_id, position, kind, actor, detail, at)
-         VALUES ($1, $2, 'elsewhere', $3, $4, $5)",
+         VALUES ($1, $2, $3, $4, $5, $6)",
         case,
         position,
+        kind,
         Json(actor) as _,
         detail,
         at,

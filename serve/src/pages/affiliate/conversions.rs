@@ -164,7 +164,7 @@ pub async fn one(State(pages): State<Pages>, by: Visitor, Path(id): Path<String>
     let found = store::conversions::find(&mut db, id, Some(affiliate)).await?.ok_or(Fault::NotFound)?;
     let campaign = store::campaigns::find(&mut db, found.campaign_id, None).await?;
     let shares = store::conversions::shares(&mut db, id, Some(affiliate)).await?;
-    let moves = store::conversions::history(&mut db, id).await?;
+    let moves = store::conversions::history(&mut db, id, Some(affiliate)).await?;
     let wanted = store::links::Wanted { affiliate: Some(affiliate), ..Default::default() };
     let links = store::links::list(&mut db, &wanted, &pages.app.tracker_url, MOST_LINES).await?;
     let wanted = commissions::Wanted {

@@ -7,7 +7,7 @@ use super::{act, assert_balanced, held, lines, live, only_case};
 use crate::{
     api::{scores::tests::World, testing::Answer},
     jobs::{cases::TakeUp, once},
-    meters,
+    store,
 };
 
 async fn answer(world: &World, key: &str, conversion: &str) -> Answer {
@@ -93,8 +93,10 @@ async fn a_rejection_that_was_wrong_is_taken_back_and_paid() {
     world.api.app.clock.advance(TimeDelta::days(8));
     assert_eq!(only_case(&world.api).await["is_late"], true);
     once(&TakeUp, &world.api.workbench()).await.unwrap();
-    let numbers = meters::CASES.load_full().unwrap();
-    assert!(0 < numbers.appeals_overdue + numbers.open, "{numbers:?}");
+    let (now, mut db) = (world.api.app.clock.now(), world.api.app.db.acquire().await.unwrap());
+    let numbers = store::case_numbers::count(&mut db, now).await.unwrap();
+    assert_eq!((numbers.appeals_overdue, numbers.open), (1, 1), "{numbers:?}");
+    drop(db);
     let granted =
         act(&world.api, &again, "decide", json!({"revision": again["revision"], "outcome": "approve"})).await;
     assert_eq!(granted.status, 200, "{granted}");

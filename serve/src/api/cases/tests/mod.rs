@@ -89,6 +89,11 @@ async fn what_is_held_for_one_reason_is_one_case_that_says_why() {
     let note = readable(history[2]["note"].as_str().unwrap());
     assert!(note.starts_with("scr_1 has a score of "), "{note}");
     assert_eq!(members[0]["score_id"].as_str(), history[2]["note"].as_str().unwrap().split(' ').next());
+    // Who is held learns neither the score nor what people wrote.
+    let own = api.new_key(&["conversions:read"], Some(world.affiliate)).await;
+    let seen = api.get_as(&own, &format!("/api/v1/conversions/{first}")).await.body["history"].take();
+    let said = |step: &Value| step["note"] == "" && step["actor"] == "";
+    assert!(seen.as_array().unwrap().iter().all(said), "{seen}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -124,3 +124,45 @@ async fn a_batch_is_decided_as_a_whole_or_not_at_all() {
     assert_eq!(labels.body["data"][0]["weight"], "50%", "people look less at each of many");
     insta::assert_snapshot!(batch(json!([])).await.problem(), @"422 unprocessable:  [/decisions: there are 0; send 1 to 100 at once]");
 }
+
+#[tokio::test]
+async fn what_is_held_again_while_its_case_is_open_becomes_another_case() {
+    let api = Api::start().await;
+    let (campaign, affiliate) = (api.campaign().await, api.affiliate("Ana").await);
+    let (first, case) = held_by_hand(&api, affiliate, &campaign, "100.00").await;
+    let (_, same) = held_by_hand(&api, affiliate, &campaign, "200.00").await;
+    assert_eq!((&same["id"], same["waiting"].as_i64()), (&case["id"], Some(2)));
+    api.made(&format!("/api/v1/conversions/{first}/release"), json!({})).await;
+    api.made(&format!("/api/v1/conversions/{first}/hold"), json!({})).await;
+    assert_eq!(once(&TakeUp, &api.workbench()).await.unwrap(), 1);
+    let listed = api.get("/api/v1/cases").await;
+    let waiting: Vec<i64> = listed.body["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|case| case["waiting"].as_i64().unwrap())
+        .collect();
+    assert_eq!(waiting, [1, 1], "{listed}");
+}
+
+#[tokio::test]
+async fn another_amount_of_what_is_held_is_looked_at_before_it_is_decided() {
+    let api = Api::start().await;
+    let campaign = api.campaign().await;
+    let path = format!("/api/v1/campaigns/{campaign}");
+    let events = json!([{"name": "sale", "kind": "sale", "duplicates": "replace"}]);
+    let patched = api.patch(&path, json!({"events": events})).await;
+    assert_eq!(patched.status, 200, "{patched}");
+    let affiliate = api.affiliate("Ana").await;
+    let (_, case) = held_by_hand(&api, affiliate, &campaign, "100.00").await;
+    let click = api.click(affiliate, &campaign).await;
+    let order = format!("{affiliate} 100.00");
+    let replaced = json!({"click_id": click, "event": "sale", "amount": "900.00", "order_id": order});
+    api.made("/api/v1/conversions", replaced).await;
+    let decision = json!({"revision": case["revision"], "outcome": "approve"});
+    let stale = act(&api, &case, "decide", decision).await;
+    assert!(stale.problem().starts_with("409 stale_case"), "{stale}");
+    let now = detail(&api, &case).await;
+    assert_eq!(now["stakes"], json!([{"value": "45.00", "currency": "EUR"}]), "{now}");
+    assert_eq!(now["timeline"].as_array().unwrap().last().unwrap()["kind"], "changed", "{now}");
+}

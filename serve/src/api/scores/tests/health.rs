@@ -137,15 +137,20 @@ async fn the_challenger_answers_in_the_shadow_and_decides_in_the_canary() {
     // Whoever looks at the model sees both, and what became of what they said.
     let id = sale["id"].as_str().unwrap();
     world.api.made(&format!("/api/v1/conversions/{id}/approve"), json!({})).await;
+    let asked = json!({"conversions": [{"conversion_id": id}]});
+    world.api.made("/api/v1/score/conversions", asked).await;
     let health = world.api.get("/api/v1/models/fraud/health").await.body;
     assert_eq!((&health["champion"], &health["challenger"]), (&json!(1), &json!(2)), "{health}");
     let decisions = &health["decisions"];
     assert_eq!(decisions["versions"], json!({"1": 1, "2": 1}), "{health}");
     let compared = &decisions["compared"];
     assert_eq!(
-        (&compared["decided"], &compared["agreed"], &compared["only_ours"], &compared["only_other"]),
-        (&json!(2), &json!(0), &json!(1), &json!(1))
+        (&compared["decided"], &compared["agreed"], &compared["only_champion"], &compared["only_challenger"]),
+        (&json!(2), &json!(0), &json!(0), &json!(2)),
+        "the challenger would hold both, in the canary and out of it"
     );
+    let held = &compared["honest_held"];
+    assert_eq!((&held[0]["share"], &held[1]["share"]), (&json!(0.0), &json!(1.0)), "{health}");
     assert_eq!(decisions["matured"]["honest_held"]["share"], 1.0, "{health}");
     assert_eq!(decisions["campaigns"][0]["approved"], 1, "{health}");
 }

@@ -1,6 +1,9 @@
 //! Whether decisions about fraud are still what they were promised to be: what moved since before, how often the honest are
 //! held, whether probabilities hold, and what the other model would have done.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,6 +14,7 @@ use domain::{
 use features::offline::profile::{Drift, FeatureProfile, Verdict as Moved};
 use serde::Serialize;
 use sqlx::PgConnection;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::{InForce, model};
@@ -121,21 +125,23 @@ pub struct MaturedBin {
     pub fraud: SureShare,
 }
 
-/// What the model whose answers did not count would have done.
+/// Champion and challenger beside each other.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Compared {
-    /// In how many decisions there was another model.
+    /// Their versions, the champion's first: those of the newest decision that both were asked about.
+    pub versions: [String; 2],
+    /// About how many of the decisions that were looked at both were asked.
     pub decided: u64,
     /// In how many both said the same.
     pub agreed: u64,
-    /// How many only the one that counted would hold.
-    pub only_ours: u64,
-    /// How many only the other would hold.
-    pub only_other: u64,
-    /// Which share of those that were approved the other would have held.
-    pub honest_held: SureShare,
-    /// Which share of those that were fraud the other would have held.
-    pub fraud_held: SureShare,
+    /// How many the champion alone would hold.
+    pub only_champion: u64,
+    /// How many the challenger alone would hold.
+    pub only_challenger: u64,
+    /// Which share of those that were approved since each would have held.
+    pub honest_held: [SureShare; 2],
+    /// Which share of those that were fraud each would have held.
+    pub fraud_held: [SureShare; 2],
 }
 
 /// Something that was promised, and whether it holds.
@@ -194,15 +200,19 @@ impl DecisionHealth {
         let (now, before): (Window, Window) =
             ((at - length, at), (at - length - length * BEFORE, at - length));
         let campaigns = decisions::by_campaign(db, now).await?;
-        let past = decisions::newest(db, before, MOST).await?;
-        let present = decisions::newest(db, now, MOST).await?;
-        Ok(Self::of((now, before.0), &campaigns, (&past, &present), in_force.policy.limits))
+        let past = decisions::newest(db, before, (MOST, false)).await?;
+        let present = decisions::newest(db, now, (MOST, false)).await?;
+        let ended = decisions::newest(db, (before.0, at), (MOST, true)).await?;
+        let limits = in_force.policy.limits;
+        // Ten thousand decisions, each of dozens of numbers.
+        let of = move || Self::of((now, before.0), &campaigns, (&past, &present, &ended), limits);
+        spawn_blocking(of).await.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))
     }
 
     fn of(
         ((from, to), before_from): (Window, DateTime<Utc>),
         campaigns: &[OfCampaign],
-        (past, present): (&[Decided], &[Decided]),
+        (past, present, ended): (&[Decided], &[Decided], &[Decided]),
         limits: Limits,
     ) -> Self {
         let sum = |of: fn(&OfCampaign) -> i64| campaigns.iter().map(of).sum::<i64>();
@@ -212,9 +222,9 @@ impl DecisionHealth {
             *versions.entry(one.version.clone().unwrap_or_else(|| "none".to_owned())).or_default() += 1;
         }
         let movements = movements(past, present);
-        let all: Vec<&Decided> = past.iter().chain(present).collect();
-        let matured = matured(&all);
-        let mut bounds = vec![honest_held(&all, limits), calibration(&all)];
+        let ended: Vec<&Decided> = ended.iter().collect();
+        let matured = matured(&ended);
+        let mut bounds = vec![honest_held(&ended, limits), calibration(&ended)];
         bounds.extend(drift(&movements, past.len().min(present.len()) as u64));
         bounds.push(degraded_share(degraded, decided));
         Self {
@@ -229,7 +239,7 @@ impl DecisionHealth {
             versions,
             movements,
             matured,
-            compared: compared(&all),
+            compared: compared(present.iter().chain(past), &ended),
             bounds,
         }
     }
@@ -285,19 +295,37 @@ fn expected(all: &[&Decided], is_counted: impl Fn(&Decided) -> bool) -> Option<f
     (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
 }
 
-fn compared(all: &[&Decided]) -> Option<Compared> {
-    let other = |one: &Decided| one.shadow.as_ref().map(|shadow| shadow.verdict == Verdict::Hold);
-    let has = |one: &Decided| other(one).is_some();
-    let would = |one: &Decided| other(one) == Some(true);
-    let (agreed, decided) = share(all, has, |one| other(one) == Some(one.is_held));
-    (decided != 0).then(|| Compared {
+/// Champion and challenger of the newest decision that both were asked about, wherever they were.
+fn compared<'a>(all: impl Iterator<Item = &'a Decided>, ended: &[&Decided]) -> Option<Compared> {
+    let all: Vec<&Decided> = all.collect();
+    let pair = all.iter().find_map(|one| versions(one))?;
+    let is_theirs = |one: &Decided| versions(one).as_ref() == Some(&pair);
+    let (agreed, decided) = share(&all, is_theirs, |one| would(one)[0] == would(one)[1]);
+    let held = |is_fraud_wanted: bool, whose: usize| {
+        let is_counted = |one: &Decided| is_theirs(one) && is_fraud(one) == Some(is_fraud_wanted);
+        sure(share(ended, is_counted, |one| would(one)[whose]))
+    };
+    Some(Compared {
         decided,
         agreed,
-        only_ours: share(all, has, |one| one.is_held && !would(one)).0,
-        only_other: share(all, has, |one| !one.is_held && would(one)).0,
-        honest_held: sure(share(all, |one| has(one) && is_fraud(one) == Some(false), would)),
-        fraud_held: sure(share(all, |one| has(one) && is_fraud(one) == Some(true), would)),
+        only_champion: share(&all, is_theirs, |one| would(one) == [true, false]).0,
+        only_challenger: share(&all, is_theirs, |one| would(one) == [false, true]).0,
+        honest_held: [held(false, 0), held(false, 1)],
+        fraud_held: [held(true, 0), held(true, 1)],
+        versions: pair,
     })
+}
+
+/// The versions of champion and challenger, where both were asked.
+fn versions(one: &Decided) -> Option<[String; 2]> {
+    let (ours, other) = (one.version.clone()?, one.shadow.as_ref()?.model.version.clone());
+    Some(if one.is_canary { [other, ours] } else { [ours, other] })
+}
+
+/// Whether champion and challenger would hold it.
+fn would(one: &Decided) -> [bool; 2] {
+    let other = one.shadow.as_ref().is_some_and(|shadow| shadow.verdict == Verdict::Hold);
+    if one.is_canary { [other, one.is_held] } else { [one.is_held, other] }
 }
 
 /// What is not what it was: the score, what the model is given, and how often rules flag.
@@ -363,9 +391,15 @@ fn honest_held(all: &[&Decided], limits: Limits) -> DecisionBound {
         bound: "honest_held",
         is_crossed: ENOUGH <= of && limits.rate < wilson(found, of, RARE).0,
         words: format!(
-            "{found} of {of} conversions that were approved since were to be held; {percent:.1} % may be"
+            "{found} of {of} conversions that were approved since were to be held; {percent:.1} % may be{}",
+            few(of)
         ),
     }
+}
+
+/// What else is to be said of so few.
+fn few(of: u64) -> &'static str {
+    if of < ENOUGH { ", of which there are too few to say" } else { "" }
 }
 
 fn calibration(all: &[&Decided]) -> DecisionBound {
@@ -377,8 +411,9 @@ fn calibration(all: &[&Decided]) -> DecisionBound {
         bound: "calibration",
         is_crossed: ENOUGH <= of && (expected < low || high < expected),
         words: format!(
-            "{found} of {of} conversions were found to be fraud; {:.1} were expected",
-            expected * of as f64
+            "{found} of {of} conversions were found to be fraud; {:.1} were expected{}",
+            expected * of as f64,
+            few(of)
         ),
     }
 }
@@ -411,84 +446,5 @@ fn degraded_share(degraded: i64, decided: i64) -> DecisionBound {
         bound: "degraded",
         is_crossed: ENOUGH <= of && DEGRADED < wilson(found, of, RARE).0,
         words: format!("{found} of {of} decisions were made without features or model that there should be"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::types::Json;
-
-    use super::*;
-
-    /// A decision of this score, and what became of it.
-    fn decided(log_odds: f64, is_held: bool, is_fraud: Option<bool>) -> Decided {
-        let (status, reason) = match is_fraud {
-            None => (ConversionStatus::Pending, None),
-            Some(false) => (ConversionStatus::Approved, None),
-            Some(true) => (ConversionStatus::Rejected, Some(ReversalReason::Fraud)),
-        };
-        Decided {
-            log_odds: (log_odds * 1e6) as i64,
-            is_held,
-            version: None,
-            values: None,
-            flags: Json(Vec::new()),
-            shadow: None,
-            status,
-            reason,
-        }
-    }
-
-    fn health(past: &[Decided], present: &[Decided]) -> DecisionHealth {
-        let at = DateTime::from_timestamp(1_769_947_200, 0).unwrap();
-        DecisionHealth::of(((at, at), at), &[], (past, present), Limits::USUAL)
-    }
-
-    fn crossed(health: &DecisionHealth) -> Vec<&'static str> {
-        health.bounds.iter().filter(|bound| bound.is_crossed).map(|bound| bound.bound).collect()
-    }
-
-    /// Scores of a day, of which none is another.
-    fn scores(up: f64) -> Vec<Decided> {
-        (0..400).map(|place| decided(f64::from(place) / 100.0 - 6.0 + up, false, None)).collect()
-    }
-
-    #[test]
-    fn intervals_are_those_of_wilsons_paper() {
-        let (low, high) = wilson(10, 100, SHOWN);
-        assert!((low - 0.0552).abs() < 1e-4 && (high - 0.1744).abs() < 1e-4, "{low} {high}");
-        assert_eq!(wilson(0, 0, SHOWN), (0.0, 1.0));
-    }
-
-    #[test]
-    fn scores_that_lie_elsewhere_have_moved_and_others_have_not() {
-        assert_eq!(crossed(&health(&scores(0.0), &scores(0.0))), [""; 0]);
-        assert_eq!(crossed(&health(&scores(0.0), &scores(2.0))), ["score_drift"]);
-        let few = scores(2.0);
-        let told = health(&scores(0.0), &few[..50]);
-        assert_eq!(crossed(&told), [""; 0], "fifty are too few");
-        assert!(told.bounds.iter().any(|bound| bound.words.contains("too few to say")), "{:?}", told.bounds);
-    }
-
-    #[test]
-    fn the_honest_are_held_no_more_often_than_was_promised() {
-        let honest = |held: usize| -> Vec<Decided> {
-            (0..500).map(|place| decided(-5.0, place < held, Some(false))).collect()
-        };
-        assert_eq!(crossed(&health(&[], &honest(10))), [""; 0], "two in a hundred are what was promised");
-        assert_eq!(crossed(&health(&[], &honest(15))), [""; 0], "and three may be chance");
-        assert_eq!(crossed(&health(&[], &honest(40))), ["honest_held"]);
-    }
-
-    #[test]
-    fn probabilities_have_to_come_true() {
-        let fraud = |found: usize| -> Vec<Decided> {
-            (0..400).map(|place| decided(0.0, true, Some(place < found))).collect()
-        };
-        let told = health(&[], &fraud(200));
-        assert!(!crossed(&told).contains(&"calibration"), "{:?}", told.bounds);
-        assert_eq!(told.matured.expected, Some(0.5));
-        assert_eq!(told.matured.fraud.share, Some(0.5));
-        assert!(crossed(&health(&[], &fraud(100))).contains(&"calibration"));
     }
 }
