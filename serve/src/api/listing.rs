@@ -96,6 +96,9 @@ impl<F: DeserializeOwned, P: FromStr> Listing<F, P> {
         let (mut limit, mut after) = (LIMIT_DEFAULT, None);
         let mut rest = form_urlencoded::Serializer::new(String::new());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if value.contains('\0') {
+                return Err(wrong(format!("/{name}"), "it holds a character that is no text"));
+            }
             match &*name {
                 "limit" => limit = read_limit(&value)?,
                 "after" => after = Some(read_cursor(list, &value)?),
@@ -173,7 +176,8 @@ mod tests {
         insta::assert_snapshot!(check("status=great"), @"/status: unknown variant `great`, expected one of `pending`, `approved`, `suspended`, `rejected`");
         insta::assert_snapshot!(check("colour=red"), @"/colour: unknown field `colour`, expected `status`");
         insta::assert_snapshot!(check("status=approved&status=pending"), @": duplicate field `status`");
-        insta::assert_snapshot!(check("after=%00"), @"/after: it is not the `next` of a page of this list");
+        insta::assert_snapshot!(check("status=%00"), @"/status: it holds a character that is no text");
+        insta::assert_snapshot!(check("after=%41"), @"/after: it is not the `next` of a page of this list");
     }
 
     #[test]

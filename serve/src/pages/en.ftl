@@ -206,7 +206,7 @@ balance-paid = Paid
 balance-paid-what = Paid out so far
 staying-title = Waits for customers to stay
 held-title = On hold
-held-why = Something about it looked unusual, so that people look at it before it counts. That takes a few days at most as a rule, and you need do nothing.
+held-why = Something about it looked unusual, so that people look at it before it counts. That takes a few days at most as a rule. Should they ask you something, or should you want to answer, it goes by the API's appeals for now.
 
 ## Links
 links-title = Links

@@ -34,8 +34,14 @@ pub async fn guard(State(pages): State<Pages>, request: Request, next: Next) -> 
     let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
     let is_ours = site.is_none_or(|site| site == b"same-origin" || site == b"none");
     let is_form = request.method() == Method::POST;
-    let mut response =
-        if is_form && !is_ours { Fault::Forged.into_response() } else { next.run(request).await };
+    let is_text = !request.uri().query().unwrap_or_default().contains("%00");
+    let mut response = match (is_form && !is_ours, is_text) {
+        (true, _) => Fault::Forged.into_response(),
+        (false, false) => {
+            Fault::Form("its address holds a character that is no text".to_owned()).into_response()
+        }
+        (false, true) => next.run(request).await,
+    };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));

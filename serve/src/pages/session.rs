@@ -170,6 +170,10 @@ pub async fn filled_in<T: DeserializeOwned>(body: Body, token: &Token) -> Result
     let bytes = to_bytes(body, FORM_LIMIT).await.map_err(|_| Fault::Form("it is too long".to_owned()))?;
     let pairs: Vec<_> =
         form_urlencoded::parse(&bytes).filter(|(_, value)| !value.trim().is_empty()).collect();
+    // The database takes every other character.
+    if pairs.iter().any(|(_, value)| value.contains('\0')) {
+        return Err(Fault::Form("it holds a character that is no text".to_owned()));
+    }
     let made = pairs.iter().find(|(name, _)| name == "csrf").is_some_and(|(_, value)| token.made(value));
     if !made {
         return Err(Fault::Forged);

@@ -88,7 +88,9 @@ pub async fn show(
         reasons: one.at.reasons.into_iter().map(|reason| reason.words).collect(),
         is_trial: one.at.explored,
     });
-    let done = asked.joined.map(|name| tell("campaigns-joined", &[("name", &name)]));
+    // Whoever writes a link to this page does not say what it says.
+    let named = asked.joined.filter(|name| joined.iter().any(|one| one.name == *name));
+    let done = named.map(|name| tell("campaigns-joined", &[("name", &name)]));
     let done = done.or_else(|| asked.dismissed.map(|_| say("campaigns-dismissed")));
     let page = Page {
         frame: by.frame(Place::Campaigns).done(done),

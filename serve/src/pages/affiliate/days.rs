@@ -54,7 +54,8 @@ pub async fn trend(
     let count = |counted: &[store::dashboard::OnDay], day| {
         counted.iter().find(|it| it.day == day).map_or(0, |it| it.count)
     };
-    let currency = most_used(earned.iter().map(|it| it.amount.currency));
+    let amounts_of_days: Vec<Money> = earned.iter().map(|it| it.amount).collect();
+    let currency = most_used(&amounts_of_days);
     let (mut days, mut names, mut clicked, mut earnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for day in first.iter_days().take_while(|day| *day <= today) {
         let of_day: Vec<Money> = earned.iter().filter(|it| it.day == day).map(|it| it.amount).collect();
@@ -89,12 +90,13 @@ pub async fn trend(
     Ok(Trend { days, clicks, earned, currency: currency.map_or("", Currency::code) })
 }
 
-fn most_used(currencies: impl Iterator<Item = Currency>) -> Option<Currency> {
-    let mut counted: Vec<(Currency, usize)> = Vec::new();
-    for currency in currencies {
-        match counted.iter_mut().find(|(known, _)| *known == currency) {
-            Some((_, times)) => *times += 1,
-            None => counted.push((currency, 1)),
+/// The currency of most days; of those with as many, the one that more was earned in.
+fn most_used(earned: &[Money]) -> Option<Currency> {
+    let mut counted: Vec<(Currency, (usize, i64))> = Vec::new();
+    for amount in earned {
+        match counted.iter_mut().find(|(known, _)| *known == amount.currency) {
+            Some((_, (days, sum))) => (*days, *sum) = (*days + 1, sum.saturating_add(amount.minor)),
+            None => counted.push((amount.currency, (1, amount.minor))),
         }
     }
     counted.into_iter().max_by_key(|(_, times)| *times).map(|(currency, _)| currency)

@@ -190,6 +190,7 @@ pub async fn make(State(pages): State<Pages>, posted: Posted<Filled>) -> Result<
 
 fn fault(field: &str, detail: &str) -> String {
     let field = match field.split('/').nth(1).unwrap_or_default() {
+        "" => return detail.to_owned(),
         "landing_url" => say("link-landing"),
         "code" => say("link-code"),
         "campaign_id" => say("link-campaign"),

@@ -64,6 +64,18 @@ async fn who_is_unknown_and_who_is_wrong_are_told_the_same() {
 }
 
 #[tokio::test]
+async fn what_is_no_text_is_refused_and_nothing_breaks() {
+    let site = Site::start().await;
+    let refused = site.browser().sign_in("a\0@x.example", PASSWORD).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
+    let mut browser = site.signed_in("tom@team.example", Role::Admin, None).await;
+    let refused = browser.get("/team/partners?q=%00").await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
+    let refused = site.api.get("/api/v1/cases?reason=%00").await;
+    assert_eq!(refused.problem(), "400 malformed_query:  [/reason: it holds a character that is no text]");
+}
+
+#[tokio::test]
 async fn who_tries_too_often_waits_even_with_the_right_password_and_another_process() {
     let site = Site::start().await;
     site.user("tom@team.example", Role::Admin, None).await;
