@@ -254,8 +254,10 @@ async fn carry_out(
     let told = if note.is_empty() { case.id.to_string() } else { format!("{}: {note}", case.id) };
     let act = Act::now(&by.actor.id, by.clock, by.chance).noting(&told);
     for member in &waiting {
-        let is_ours = settle(db, act, member, *outcome, *reason).await?;
-        if let Some(verdict) = outcome.label(*reason).filter(|_| is_ours) {
+        let Some(from) = settle(db, act, member, *outcome, *reason).await? else { continue };
+        // Who takes a rejection back takes back what was found, too.
+        let is_undone = from == ConversionStatus::Rejected && *outcome == Outcome::Release;
+        if let Some(verdict) = outcome.label(*reason).or(is_undone.then_some(Verdict::Honest)) {
             let label = label(by, &case, member, (verdict, *reason, weight, at));
             case_labels::insert(db, &label).await?;
         }
@@ -264,21 +266,23 @@ async fn carry_out(
 }
 
 /// Sends a conversion where it was decided that it goes; the answer of its partner is decided with it. Nothing becomes of one
-/// that went its way while nobody told the case, as a process of an older release does not: it leaves the case as it is.
+/// that went its way while nobody told the case, as a process of an older release does not: it leaves the case as it is. Says
+/// where it was.
 async fn settle(
     db: &mut PgConnection,
     act: Act<'_>,
     member: &Member,
     outcome: Outcome,
     reason: Option<ReversalReason>,
-) -> Result<bool, Refusal> {
+) -> Result<Option<ConversionStatus>, Refusal> {
     let id = member.conversion_id;
     // A foreign key keeps it: it is locked, and was there a moment ago.
-    let Some(mut conversion) = lock(db, id).await? else { return Ok(false) };
+    let Some(mut conversion) = lock(db, id).await? else { return Ok(None) };
     if conversion.status != ConversionStatus::OnHold && !member.is_appealed {
         leave(db, id, conversion.status, act.actor, act.at).await?;
-        return Ok(false);
+        return Ok(None);
     }
+    let from = conversion.status;
     let stays = conversion.status == ConversionStatus::Rejected && outcome == Outcome::Reject;
     if !stays {
         if conversion.status == ConversionStatus::Rejected {
@@ -290,7 +294,7 @@ async fn settle(
         }
     }
     appeals::decide(db, id, outcome.of_appeal(), act.at).await?;
-    Ok(true)
+    Ok(Some(from))
 }
 
 fn label(

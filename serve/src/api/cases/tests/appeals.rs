@@ -161,3 +161,23 @@ async fn a_partner_answers_twenty_times_a_day_at_most_and_only_for_a_month() {
     insta::assert_snapshot!(late, @"409 illegal_move: cnv_1 can be answered no more");
     assert!(world.api.get("/api/v1/cases/labels").await.column("id").is_empty(), "terms are not fraud");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_rejection_that_is_released_is_not_learned_as_fraud() {
+    let world = live().await;
+    let id = held(&world, "A1").await;
+    let case = only_case(&world.api).await;
+    let reject = json!({"revision": case["revision"], "outcome": "reject", "reason": "fraud"});
+    act(&world.api, &case, "decide", reject).await;
+    let_it_be_told(&world);
+    let own = world.api.new_key(&["appeals:read", "appeals:write"], Some(world.affiliate)).await;
+    answer(&world, &own, &id).await;
+    let again = only_case(&world.api).await;
+    let release = json!({"revision": again["revision"], "outcome": "release"});
+    let released = act(&world.api, &again, "decide", release).await;
+    assert_eq!(released.status, 200, "{released}");
+    let labels = world.api.get(&format!("/api/v1/cases/labels?conversion_id={id}")).await;
+    assert_eq!(labels.column("verdict"), ["honest", "fraud"], "the newest counts");
+    let conversion = world.api.get(&format!("/api/v1/conversions/{id}")).await.body;
+    assert_eq!(conversion["status"], "pending", "the advertiser approves it, or not");
+}
