@@ -187,8 +187,10 @@ pub async fn show(
 
 /// How many of the clicks converted, where not more did than there were.
 fn of(conversions: i64, clicks: i64) -> Option<domain::Rate> {
-    let ppm = conversions.checked_mul(1_000_000)?.checked_div(clicks)?;
-    let rounded = ppm / 100 * 100;
+    // To the nearest hundredth of a percent.
+    let hundredths =
+        conversions.checked_mul(20_000)?.checked_add(clicks)?.checked_div(clicks.checked_mul(2)?)?;
+    let rounded = hundredths * 100;
     u32::try_from(rounded).ok().filter(|ppm| *ppm <= 1_000_000).map(|ppm| domain::Rate { ppm })
 }
 
@@ -229,4 +231,19 @@ pub async fn export(
 fn harmless(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if is_formula { format!("'{text}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+
+    #[test]
+    fn shares_are_rounded_to_the_nearest_hundredth_of_a_percent() {
+        let written = |conversions, clicks| of(conversions, clicks).map(|rate| rate.to_string());
+        assert_eq!(written(2, 3).as_deref(), Some("66.67%"));
+        assert_eq!(written(6, 14).as_deref(), Some("42.86%"));
+        assert_eq!(written(1, 3).as_deref(), Some("33.33%"));
+        assert_eq!((written(5, 5).as_deref(), written(0, 9).as_deref()), (Some("100%"), Some("0%")));
+        assert_eq!((written(1, 0), written(3, 2)), (None, None));
+    }
 }
