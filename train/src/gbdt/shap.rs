@@ -4,6 +4,9 @@
 
 use super::model::{Boosted, Contributions};
 
+/// So many steps of ways are made room for: those to the leaves of trees of ten levels.
+const ROOM: usize = 64;
+
 /// A feature that was asked for on the way.
 #[derive(Debug, Clone, Copy)]
 struct Step {
@@ -17,15 +20,17 @@ struct Step {
     weight: f64,
 }
 
-/// How the score of a row came about.
+/// How the score of a row came about. Ways lie one behind the other in a single list, each a copy of the one that it goes on
+/// from, so that no step asks for memory.
 pub(super) fn contributions(model: &Boosted, row: &[f64]) -> Contributions {
     let mut features = vec![0.0; row.len()];
     let mut base = model.trees.base[0];
+    let mut ways = Vec::with_capacity(ROOM);
     for root in &model.trees.roots {
         let root = *root as usize;
         base += expected(model, root);
         let start = Step { feature: None, unknown: 1.0, known: 1.0, weight: 0.0 };
-        descend(model, row, root, &[], start, &mut features);
+        descend(model, row, root, (&mut ways, 0), start, &mut features);
     }
     Contributions { base, features }
 }
@@ -44,37 +49,51 @@ fn share(model: &Boosted, node: usize, child: usize) -> f64 {
     model.covers[child] / model.covers[node]
 }
 
-fn descend(model: &Boosted, row: &[f64], node: usize, path: &[Step], step: Step, features: &mut [f64]) {
-    let mut path = path.to_vec();
-    extend(&mut path, step);
+/// Goes on from a node; the way to it is the end of the list of ways, from `begin` on.
+fn descend(
+    model: &Boosted,
+    row: &[f64],
+    node: usize,
+    (ways, begin): (&mut Vec<Step>, usize),
+    step: Step,
+    features: &mut [f64],
+) {
+    let own = ways.len();
+    ways.extend_from_within(begin..);
+    extend(ways, own, step);
     let (Ok(feature), Some(hot)) = (usize::try_from(model.trees.feature[node]), model.next(node, row)) else {
+        let path = &ways[own..];
         for at in 1..path.len() {
-            let weight = unwound(&path, at);
+            let weight = unwound(path, at);
             if let Some(feature) = path[at].feature {
                 features[feature] += weight * (path[at].known - path[at].unknown) * model.value(node);
             }
         }
+        ways.truncate(own);
         return;
     };
     let [left, right] = [model.trees.left[node], model.trees.right[node]].map(|child| child as usize);
     let cold = if hot == left { right } else { left };
     let mut before = (1.0, 1.0);
-    if let Some(at) = path.iter().position(|step| step.feature == Some(feature)) {
-        before = (path[at].unknown, path[at].known);
-        unwind(&mut path, at);
+    if let Some(at) = ways[own..].iter().position(|step| step.feature == Some(feature)) {
+        before = (ways[own + at].unknown, ways[own + at].known);
+        unwind(&mut ways[own..], at);
+        ways.pop();
     }
     for (child, known) in [(hot, before.1), (cold, 0.0)] {
         let unknown = before.0 * share(model, node, child);
         let step = Step { feature: Some(feature), unknown, known, weight: 0.0 };
-        descend(model, row, child, &path, step, features);
+        descend(model, row, child, (ways, own), step, features);
     }
+    ways.truncate(own);
 }
 
 /// Adds a feature to the way.
-fn extend(path: &mut Vec<Step>, mut step: Step) {
-    let length = path.len();
+fn extend(ways: &mut Vec<Step>, begin: usize, mut step: Step) {
+    let length = ways.len() - begin;
     step.weight = if length == 0 { 1.0 } else { 0.0 };
-    path.push(step);
+    ways.push(step);
+    let path = &mut ways[begin..];
     let all = (length + 1) as f64;
     for at in (0..length).rev() {
         path[at + 1].weight += step.known * path[at].weight * (at + 1) as f64 / all;
@@ -82,8 +101,8 @@ fn extend(path: &mut Vec<Step>, mut step: Step) {
     }
 }
 
-/// Takes a feature off the way, as if it had not been asked for.
-fn unwind(path: &mut Vec<Step>, at: usize) {
+/// Takes a feature off the way, as if it had not been asked for; what is left is one shorter.
+fn unwind(path: &mut [Step], at: usize) {
     let last = path.len() - 1;
     let Step { unknown, known, .. } = path[at];
     let all = path.len() as f64;
@@ -101,7 +120,6 @@ fn unwind(path: &mut Vec<Step>, at: usize) {
         let Step { feature, unknown, known, .. } = path[place + 1];
         path[place] = Step { feature, unknown, known, ..path[place] };
     }
-    path.pop();
 }
 
 /// The sum of the weights of the way without a feature.
