@@ -2,6 +2,7 @@
 
 mod attribution;
 mod fraud;
+mod rules;
 mod worlds;
 
 use anyhow::Result;
@@ -21,6 +22,10 @@ enum Subject {
     ///
     /// Writes docs/fraud-evaluation.md. Builds with --release, which takes minutes the first time.
     Fraud(fraud::Options),
+    /// Decisions about fraud by rules, rings and models, as they would have been made
+    ///
+    /// Writes docs/fraud-decisions-evaluation.md. Builds with --release, which takes minutes the first time.
+    Rules(rules::Options),
     /// Models of attribution, by how much credit they misplace
     ///
     /// Writes docs/attribution-evaluation.md.
@@ -31,6 +36,7 @@ enum Subject {
 pub fn run(options: &Options) -> Result<()> {
     match &options.subject {
         Subject::Fraud(options) => fraud::run(options),
+        Subject::Rules(options) => rules::run(options),
         Subject::Attribution(options) => attribution::run(options),
     }
 }

@@ -41,16 +41,16 @@ pub struct Options {
     no_write: bool,
 }
 
-struct Programs {
+/// What simulates and what learns.
+pub(super) struct Programs {
     sim: PathBuf,
-    train: PathBuf,
+    pub(super) train: PathBuf,
 }
 
 /// Simulates, learns, judges, and says what came of it.
 pub fn run(options: &Options) -> Result<()> {
     let worlds = Worlds::read(WORLDS)?;
-    let release = |name: &str| cluster::build(&["--bin", name], cluster::Profile::Release, name);
-    let programs = Programs { sim: release("tributary-sim")?, train: release("tributary-train")? };
+    let programs = Programs::build()?;
     let mut sections = String::new();
     for (name, flags) in worlds.only(&options.only)? {
         let judged = programs.judge(&worlds, flags, options);
@@ -93,6 +93,11 @@ impl Judged {
 }
 
 impl Programs {
+    pub(super) fn build() -> Result<Self> {
+        let release = |name: &str| cluster::build(&["--bin", name], cluster::Profile::Release, name);
+        Ok(Self { sim: release("tributary-sim")?, train: release("tributary-train")? })
+    }
+
     /// The tables for one kind of world, over all seeds.
     fn judge(&self, worlds: &Worlds, flags: &[String], options: &Options) -> Result<Judged> {
         let folder = tempfile::tempdir()?;
@@ -100,8 +105,10 @@ impl Programs {
         for seed in &worlds.seeds {
             let place = folder.path().join(seed);
             self.world(seed, worlds.days, flags, &place)?;
-            self.learn(seed, options, &place, Labels::Unseen)?;
-            self.learn(seed, options, &place, Labels::Reviewed)?;
+            // The lake is large, and nobody reads it again.
+            fs::remove_dir_all(place.join("lake"))?;
+            self.learn(seed, (&options.model, options.false_positive_rate), &place, Labels::Unseen)?;
+            self.learn(seed, (&options.model, options.false_positive_rate), &place, Labels::Reviewed)?;
             for (judge, labels) in [(&mut without, Labels::Unseen), (&mut with, Labels::Reviewed)] {
                 judge.arg("--world").arg(place.join("world"));
                 judge.arg("--scores").arg(place.join(labels.folder()).join("scores.csv"));
@@ -117,7 +124,7 @@ impl Programs {
     }
 
     /// A world, and its conversions as a training set with what reviewers found.
-    fn world(&self, seed: &str, days: u64, flags: &[String], place: &Path) -> Result<()> {
+    pub(super) fn world(&self, seed: &str, days: u64, flags: &[String], place: &Path) -> Result<()> {
         let mut sim = Command::new(&self.sim);
         sim.args(flags).args(["--seed", seed, "--days", &days.to_string()]);
         sim.arg("--lake").arg(place.join("lake")).arg("--out").arg(place.join("world"));
@@ -128,26 +135,30 @@ impl Programs {
         features.args(["features", "--set", "fraud_v1", "--labels", "events", "--verdicts"]);
         features.arg("--lake").arg(place.join("lake"));
         features.args(["--from", &first.to_string(), "--to", &end.to_string()]);
-        external::read(features.arg("--out").arg(place.join("set.parquet")))?;
-        // The lake is large, and nobody reads it again.
-        Ok(fs::remove_dir_all(place.join("lake"))?)
+        external::read(features.arg("--out").arg(place.join("set.parquet"))).map(drop)
     }
 
-    fn learn(&self, seed: &str, options: &Options, place: &Path, labels: Labels) -> Result<()> {
+    pub(super) fn learn(
+        &self,
+        seed: &str,
+        (model, false_positive_rate): (&str, f64),
+        place: &Path,
+        labels: Labels,
+    ) -> Result<()> {
         let mut fraud = Command::new(&self.train);
-        fraud.arg("fraud").arg("--input").arg(place.join("set.parquet")).args(["--model", &options.model]);
+        fraud.arg("fraud").arg("--input").arg(place.join("set.parquet")).args(["--model", model]);
         if labels == Labels::Reviewed {
             fraud.args(["--label", "fraud"]);
         }
         fraud.args(["--id", "conversion_id", "--id", "affiliate_id", "--seed", seed, "--no-publish"]);
-        fraud.args(["--false-positive-rate", &options.false_positive_rate.to_string()]);
+        fraud.args(["--false-positive-rate", &false_positive_rate.to_string()]);
         external::read(fraud.arg("--out").arg(place.join(labels.folder()))).map(drop)
     }
 }
 
 /// What a detector is told.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Labels {
+pub(super) enum Labels {
     /// Nothing.
     Unseen,
     /// What reviewers had found by the end of what it learns from.
@@ -155,7 +166,7 @@ enum Labels {
 }
 
 impl Labels {
-    fn folder(self) -> &'static str {
+    pub(super) fn folder(self) -> &'static str {
         match self {
             Self::Unseen => "without",
             Self::Reviewed => "with",

@@ -51,6 +51,7 @@ mod tests {
     #[test]
     fn the_worlds_are_read() {
         check(include_str!("fraud/worlds.txt"), 5, 3);
+        check(include_str!("rules/worlds.txt"), 5, 3);
         check(include_str!("attribution/worlds.txt"), 3, 5);
         assert!(Worlds::read("wrold x --days 3").is_err());
     }

@@ -1,5 +1,7 @@
 //! What is found of a scheme that no label knows: reviewers have never heard of it, and take it for honest.
 
+use std::fs;
+
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
@@ -83,8 +85,9 @@ fn judged(
     for seed in &worlds.seeds {
         let place = folder.path().join(seed);
         programs.world(seed, worlds.days, &flags, &place)?;
+        fs::remove_dir_all(place.join("lake"))?;
         for (labels, judge) in said.into_iter().zip(&mut judges) {
-            programs.learn(seed, options, &place, labels)?;
+            programs.learn(seed, (&options.model, options.false_positive_rate), &place, labels)?;
             judge.arg("--world").arg(place.join("world"));
             judge.arg("--scores").arg(place.join(labels.folder()).join("scores.csv"));
         }
