@@ -201,8 +201,16 @@ fn rings_form_event_by_event() {
         let groups: BTreeSet<Vec<AffiliateId>> =
             world.affiliates.iter().filter_map(|it| online.ring_of(*it)).collect();
         tally.add(groups.into_iter(), &world);
-        for (affiliate, _) in world.planted.iter().filter(|(_, ring)| **ring % 3 != 0) {
-            assert!(2.0 < online.evidence(*affiliate).value(), "who shares an account is suspected");
+        for (affiliate, ring) in world.planted.iter().filter(|(_, ring)| **ring % 3 != 0) {
+            let of_others = |edge: &&Edge| {
+                edge.affiliate != *affiliate && world.planted.get(&edge.affiliate) == Some(ring)
+            };
+            let of_others: Vec<(Kind, u128)> =
+                world.edges.iter().filter(of_others).map(|edge| (edge.kind, edge.thing)).collect();
+            let [suspected, anybodys] =
+                [&of_others[..], &[]].map(|it| online.evidence(*affiliate, it).value());
+            assert!(2.0 < suspected, "who shares an account sends the others: {suspected}");
+            assert!(0.0 < anybodys && anybodys < 1.0, "and may sell honestly, too: {anybodys}");
         }
     }
     tally.check("event by event");
@@ -225,7 +233,32 @@ fn a_thing_that_turns_out_to_be_a_hub_takes_back_what_it_said() {
     assert!(see(&mut online, 0, thing(20, 2)).is_empty());
     assert!(see(&mut online, 1, thing(20, 2)).is_empty());
     assert_eq!(online.ring_of(ids[0]), None);
-    assert_eq!(online.evidence(ids[0]).0, 0);
+    assert_eq!(online.evidence(ids[0], &[(Kind::Address, thing(20, 2))]).0, 0);
+}
+
+#[test]
+fn two_accounts_of_one_mailbox_are_one_persons_and_no_fraud_for_that() {
+    let world = world(5);
+    let mut online = Online::new(Declared::default(), Limits::USUAL);
+    let (mailbox, ids) = (thing(21, 1), &world.affiliates);
+    for affiliate in ids {
+        online.observe(Edge {
+            kind: Kind::Address,
+            thing: thing(22, affiliate.uuid().as_u128()),
+            affiliate: *affiliate,
+        });
+    }
+    for affiliate in [ids[0], ids[1]] {
+        online.observe(Edge { kind: Kind::Mailbox, thing: mailbox, affiliate });
+    }
+    assert!(online.ring_of(ids[0]).is_some());
+    let of = |who: usize, things: &[(Kind, u128)]| online.evidence(ids[who], things).value();
+    assert!(of(0, &[]) < 1.0 && of(0, &[(Kind::Address, thing(22, 7))]) < 1.0);
+    assert!(2.0 < of(0, &[(Kind::Mailbox, mailbox)]), "the second account ordered through the first");
+    assert_eq!(online.evidence(ids[2], &[(Kind::Mailbox, mailbox)]).0, 0, "of another it says nothing");
+    let at_once = [ids[0], ids[1]].map(|affiliate| Edge { kind: Kind::Mailbox, thing: mailbox, affiliate });
+    let found = rings(at_once.to_vec(), &Declared::default(), &Limits::USUAL);
+    assert!(found.rings[0].evidence.iter().all(|it| it.value() < 1.0));
 }
 
 #[test]

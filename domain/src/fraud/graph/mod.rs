@@ -1,7 +1,7 @@
 //! Who hangs together: affiliates and what they share, without the hubs that strangers share too.
 //!
 //! Affiliates are joined to payout accounts, mailboxes, devices and addresses. Two who share a payout account or a mailbox
-//! are one business. Two who share devices and addresses of customers may be strangers with common customers: how many
+//! are one business; of a mailbox alone that says little of fraud. Two who share devices and addresses of customers may be strangers with common customers: how many
 //! they would share by chance follows from how many each has (a configuration model of the bipartite graph, as Neal 2014
 //! and Tumminello et al. 2011 test its projection), and only what chance does not explain joins them. Things that more
 //! affiliates share than a ring has members are hubs and join nobody: an office, a carrier's address, a kiosk. [`rings`]
@@ -157,11 +157,28 @@ impl Chance {
     }
 }
 
-/// How surprising it is, in nats, that strangers share so much.
-fn surprise(shared: &Shared, chances: &Chances, one: &Shared, other: &Shared, trade: f64) -> f64 {
-    if Kind::ALL.iter().any(|kind| kind.is_own() && shared[0][kind.place()] != 0) {
-        return ONE_ACCOUNT;
+/// How closely two affiliates are tied, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Tie {
+    /// How surprising it is that strangers share so much.
+    surprise: f64,
+    /// How surprising what speaks for fraud is: two accounts of one mailbox are one person's, and no more than that.
+    suspicion: f64,
+}
+
+impl Tie {
+    fn of(shared: &Shared, chances: &Chances, one: &Shared, other: &Shared, trade: f64) -> Self {
+        let has = |kind: Kind| shared[0][kind.place()] != 0;
+        if has(Kind::PayoutAccount) {
+            return Self { surprise: ONE_ACCOUNT, suspicion: ONE_ACCOUNT };
+        }
+        let suspicion = of_customers(shared, chances, one, other, trade);
+        Self { surprise: if has(Kind::Mailbox) { ONE_ACCOUNT } else { suspicion }, suspicion }
     }
+}
+
+/// How surprising it is, in nats, that strangers share so many things of customers.
+fn of_customers(shared: &Shared, chances: &Chances, one: &Shared, other: &Shared, trade: f64) -> f64 {
     let of = |kind: &Kind, level: usize| {
         let place = kind.place();
         let (mine, theirs) = (one[level][place], other[level][place]);
@@ -179,9 +196,9 @@ fn bound(affiliates: usize, limits: &Limits) -> f64 {
     libm::log((affiliates * (affiliates - 1.0) / 2.0).max(1.0) / limits.false_pairs)
 }
 
-/// What a surprise among so many affiliates is evidence of, for the score.
-fn evidence(surprise: f64, affiliates: usize, limits: &Limits) -> LogOdds {
-    let corrected = libm::exp(bound(affiliates, limits) - surprise) * limits.false_pairs;
+/// What a suspicion among so many affiliates is evidence of, for the score; at least what one wrong pair would be.
+fn evidence(suspicion: f64, affiliates: usize, limits: &Limits) -> LogOdds {
+    let corrected = libm::exp((bound(affiliates, limits) - suspicion).min(0.0)) * limits.false_pairs;
     LogOdds::of_p_value(corrected.min(1.0)).unwrap_or(LogOdds::EVEN)
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::{Chances, Declared, Edge, Kind, Limits, Shared, bound, evidence, surprise, words};
+use super::{Chances, Declared, Edge, Kind, Limits, ONE_ACCOUNT, Shared, Tie, bound, evidence, words};
 use crate::{fraud::score::LogOdds, id::AffiliateId};
 
 /// Who hangs together so far: a forest of disjoint sets (Tarjan 1975), joined when two share more than chance explains.
@@ -26,7 +26,8 @@ pub struct Online {
     shared: Vec<HashMap<u32, Shared, RandomState>>,
     parents: Vec<u32>,
     members: Vec<Vec<u32>>,
-    ties: Vec<f64>,
+    /// What each one's closest tie speaks for; none for those who have none.
+    ties: Vec<Option<f64>>,
 }
 
 /// Things lie in so many maps, because a map that grows stands still for as long as it takes to move what is in it.
@@ -120,11 +121,21 @@ impl Online {
         (2 <= ring.len()).then_some(ring)
     }
 
-    /// What an affiliate's closest tie is evidence of, for the score; even when it has none.
+    /// What it is evidence of that an affiliate is credited with a customer who has these things. Where another of its ring
+    /// was seen with one of them, as much as its closest tie, and a mailbox of another is beyond chance; where the customer
+    /// is anybody's, no more than one wrong pair: who is in a ring may sell honestly, too.
     #[must_use]
-    pub fn evidence(&self, affiliate: AffiliateId) -> LogOdds {
-        let tie = self.numbers.get(&affiliate).map_or(0.0, |own| self.ties[*own as usize]);
-        if tie <= 0.0 { LogOdds::EVEN } else { evidence(tie, self.affiliates.len(), &self.limits) }
+    pub fn evidence(&self, affiliate: AffiliateId, things: &[(Kind, u128)]) -> LogOdds {
+        let Some(own) = self.numbers.get(&affiliate).copied() else { return LogOdds::EVEN };
+        let Some(tie) = self.ties[own as usize] else { return LogOdds::EVEN };
+        let is_of_ring = |thing: &&(Kind, u128)| {
+            let there = self.things[drawer(thing.1)].get(*thing).and_then(Option::as_ref);
+            let others = there.into_iter().flatten().filter(|(other, _)| *other != own);
+            others.map(|(other, _)| self.root(*other)).any(|root| root == self.root(own))
+        };
+        let worth = |(kind, _): &(Kind, u128)| if kind.is_own() { ONE_ACCOUNT } else { tie };
+        let suspicion = things.iter().filter(is_of_ring).map(worth).fold(0.0, f64::max);
+        evidence(suspicion, self.affiliates.len(), &self.limits)
     }
 
     fn number(&mut self, affiliate: AffiliateId) -> u32 {
@@ -136,7 +147,7 @@ impl Online {
             self.shared.push(HashMap::default());
             self.parents.push(next);
             self.members.push(vec![next]);
-            self.ties.push(0.0);
+            self.ties.push(None);
         }
         number
     }
@@ -147,13 +158,14 @@ impl Online {
         let shared = *shared;
         let (affiliate, with) = (self.affiliates[own as usize], self.affiliates[other as usize]);
         let (mine, theirs) = (&self.degrees[own as usize], &self.degrees[other as usize]);
-        let surprise = surprise(&shared, &self.chances, mine, theirs, self.limits.trade);
-        let is_joined = bound(self.affiliates.len(), &self.limits) <= surprise;
+        let tie = Tie::of(&shared, &self.chances, mine, theirs, self.limits.trade);
+        let is_joined = bound(self.affiliates.len(), &self.limits) <= tie.surprise;
         if !is_joined || self.declared.is_one_agency(affiliate, with) {
             return None;
         }
         for place in [own, other] {
-            self.ties[place as usize] = self.ties[place as usize].max(surprise);
+            let closest = self.ties[place as usize].unwrap_or_default();
+            self.ties[place as usize] = Some(closest.max(tie.suspicion));
         }
         let members = self.join(own, other)?;
         Some(Joined { affiliate, with, why: words(&shared), members })

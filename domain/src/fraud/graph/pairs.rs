@@ -1,6 +1,6 @@
 //! Pairs of affiliates that share more than chance explains.
 
-use super::{Chances, Declared, Edge, Kind, Limits, Shared, bound, surprise};
+use super::{Chances, Declared, Edge, Kind, Limits, Shared, Tie, bound};
 use crate::id::AffiliateId;
 
 /// Two affiliates, by their numbers, and what they share.
@@ -9,7 +9,7 @@ pub(super) struct Pair {
     pub(super) one: u32,
     pub(super) other: u32,
     pub(super) shared: Shared,
-    pub(super) surprise: f64,
+    pub(super) tie: Tie,
 }
 
 /// All affiliates in order, and the pairs of them that hang together, in order of their numbers.
@@ -55,9 +55,9 @@ pub(super) fn joined(mut edges: Vec<Edge>, declared: &Declared, limits: &Limits)
         let (one, other, ..) = met[0];
         let shared = counts(met);
         let (mine, theirs) = (&degrees[one as usize], &degrees[other as usize]);
-        let surprise = surprise(&shared, &chances, mine, theirs, limits.trade);
+        let tie = Tie::of(&shared, &chances, mine, theirs, limits.trade);
         let is_agency = || declared.is_one_agency(affiliates[one as usize], affiliates[other as usize]);
-        (bound <= surprise && !is_agency()).then_some(Pair { one, other, shared, surprise })
+        (bound <= tie.surprise && !is_agency()).then_some(Pair { one, other, shared, tie })
     });
     let pairs = pairs.collect();
     Joined { affiliates, pairs, hubs }

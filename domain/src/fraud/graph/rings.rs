@@ -56,8 +56,8 @@ pub fn rings(edges: Vec<Edge>, declared: &Declared, limits: &Limits) -> Rings {
     let joined = joined(edges, declared, limits);
     let mut graph: Neighbours = vec![Vec::new(); joined.affiliates.len()];
     for pair in &joined.pairs {
-        graph[pair.one as usize].push((pair.other, pair.surprise));
-        graph[pair.other as usize].push((pair.one, pair.surprise));
+        graph[pair.one as usize].push((pair.other, pair.tie.surprise));
+        graph[pair.other as usize].push((pair.one, pair.tie.surprise));
     }
     graph.iter_mut().for_each(|near| near.sort_unstable_by_key(|it| it.0));
     let mut groups = Vec::new();
@@ -66,13 +66,14 @@ pub fn rings(edges: Vec<Edge>, declared: &Declared, limits: &Limits) -> Rings {
     }
     groups.sort_unstable();
     let all = joined.affiliates.len();
+    let links: BTreeMap<(u32, u32), Pair> =
+        joined.pairs.iter().map(|pair| ((pair.one, pair.other), *pair)).collect();
     let ring = |group: &Vec<u32>| Ring {
         members: group.iter().map(|it| joined.affiliates[*it as usize]).collect(),
         density: density(&graph, group),
-        evidence: group.iter().map(|it| evidence(closest(&graph, *it, group), all, limits)).collect(),
+        evidence: group.iter().map(|it| evidence(closest(&links, *it, group), all, limits)).collect(),
     };
     let rings = groups.iter().map(ring).collect();
-    let links = joined.pairs.iter().map(|pair| ((pair.one, pair.other), *pair)).collect();
     Rings { rings, hubs: joined.hubs, affiliates: joined.affiliates, links, graph }
 }
 
@@ -163,8 +164,10 @@ fn density(graph: &Neighbours, group: &[u32]) -> f64 {
     ends as f64 / (size * (size - 1.0))
 }
 
-fn closest(graph: &Neighbours, node: u32, group: &[u32]) -> f64 {
-    inside(graph, node, group).map(|it| it.1).fold(0.0, f64::max)
+/// What the closest tie of a member to another speaks for.
+fn closest(links: &BTreeMap<(u32, u32), Pair>, node: u32, group: &[u32]) -> f64 {
+    let ties = group.iter().filter_map(|other| links.get(&(node.min(*other), node.max(*other))));
+    ties.map(|pair| pair.tie.suspicion).fold(0.0, f64::max)
 }
 
 fn inside<'a>(graph: &'a Neighbours, node: u32, group: &'a [u32]) -> impl Iterator<Item = &'a (u32, f64)> {
@@ -214,7 +217,7 @@ impl Rings {
             from: self.affiliates[from as usize],
             to: self.affiliates[to as usize],
             shared: counts.filter(|(_, count)| *count != 0).collect(),
-            surprise: pair.surprise,
+            surprise: pair.tie.surprise,
         })
     }
 }
