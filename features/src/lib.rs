@@ -17,5 +17,6 @@ pub mod offline;
 pub mod online;
 pub mod reading;
 pub mod set;
+pub mod sources;
 pub mod value;
 pub mod window;

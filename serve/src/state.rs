@@ -7,29 +7,40 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, VecDeque},
+    collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
     mem::replace,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::event::{Event, Known};
+use domain::{
+    AffiliateId,
+    event::{Conversion, Event, Known},
+};
 use features::{
     definition::Feature,
     entity::{Keys, event_id},
+    evidence::Findings,
     fact::Request,
-    online::{Bounds, Prepared, State},
+    online::{Bounds, Observed, Prepared, State},
     set::FeatureSet,
+    sources::Sources,
     value::Value,
 };
 use sqlx::{PgConnection, PgPool};
-use tokio::{task::yield_now, time::sleep};
+use tokio::{
+    task::{spawn_blocking, yield_now},
+    time::sleep,
+};
 
 use crate::{
     meters::SCORES,
     scoring::Scorer,
-    store::lake::{Settled, moment, settled},
+    store::{
+        fraud,
+        lake::{Settled, moment, settled},
+    },
     stored::{self, Taker},
 };
 
@@ -61,6 +72,7 @@ pub struct Told {
 #[derive(Debug)]
 struct Inner {
     state: State,
+    sources: Sources,
     /// How far each table was taken.
     notes: BTreeMap<String, String>,
     /// What is known by then and not told yet, first what was known first.
@@ -137,6 +149,7 @@ impl FeatureState {
         let sets = sets.into_iter().map(prepared).collect();
         let inner = Inner {
             state,
+            sources: Sources::default(),
             notes: BTreeMap::new(),
             waiting: BinaryHeap::new(),
             horizons: VecDeque::new(),
@@ -182,6 +195,17 @@ impl FeatureState {
         Ok(Told { as_of, values })
     }
 
+    /// What is found of the source of a conversion, a partner of this kind; `is_stored` says whether it was told already.
+    #[must_use]
+    pub fn findings(
+        &self,
+        conversion: &Conversion,
+        kind: &str,
+        (at, is_stored): (DateTime<Utc>, bool),
+    ) -> Findings {
+        self.inner().sources.findings(conversion, kind, (at.timestamp_micros(), is_stored))
+    }
+
     /// How far it has come.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -208,7 +232,26 @@ impl FeatureState {
         let given = stored::give(db, &mut Fed(self)).await?;
         self.settle(horizon, oldest_open).await;
         self.inner().is_under_way = false;
+        self.compare_sources(db).await?;
         Ok(before + given)
+    }
+
+    /// Compares sources when a midnight has passed, where nobody who asks has to wait for it.
+    async fn compare_sources(&self, db: &mut PgConnection) -> anyhow::Result<()> {
+        let as_of_us = self.inner().as_of_us;
+        let Some(as_of_us) = as_of_us.filter(|as_of_us| self.inner().sources.is_due(*as_of_us)) else {
+            return Ok(());
+        };
+        let kinds = fraud::kinds(db).await?.into_iter().collect();
+        self.compare(as_of_us, kinds).await
+    }
+
+    async fn compare(&self, as_of_us: i64, kinds: HashMap<AffiliateId, String>) -> anyhow::Result<()> {
+        let kind = |partner: AffiliateId| kinds.get(&partner).cloned().unwrap_or_default();
+        let comparison = self.inner().sources.gather(as_of_us, kind);
+        let compared = spawn_blocking(move || comparison.made()).await?;
+        self.inner().sources.take(compared);
+        Ok(())
     }
 
     /// Tells the state what waits, up to the last instant before which nothing can come any more: all transactions that
@@ -262,9 +305,7 @@ impl Inner {
     fn tell(&mut self, as_of_us: i64) -> bool {
         for _ in 0..AT_ONCE {
             match self.waiting.pop() {
-                Some(Reverse(Waiting(known))) if known.known_at_us <= as_of_us => {
-                    self.state.observe(&known);
-                }
+                Some(Reverse(Waiting(known))) if known.known_at_us <= as_of_us => self.observe(&known),
                 later => {
                     self.waiting.extend(later);
                     return false;
@@ -274,13 +315,19 @@ impl Inner {
         true
     }
 
+    fn observe(&mut self, known: &Known<Event>) {
+        if self.state.observe(known) != Observed::Duplicate {
+            self.sources.observe(known);
+        }
+    }
+
     fn take(&mut self, known: Known<Event>) {
         match self.as_of_us {
             // A state that is filled for the first time says nothing yet, and the order does not matter to it.
-            None if known.known_at_us <= self.filled_until_us => _ = self.state.observe(&known),
+            None if known.known_at_us <= self.filled_until_us => self.observe(&known),
             Some(as_of_us) if known.known_at_us <= as_of_us => {
                 self.late += 1;
-                self.state.observe(&known);
+                self.observe(&known);
             }
             _ => self.waiting.push(Reverse(Waiting(known))),
         }
@@ -339,61 +386,4 @@ async fn caught_up(state: &FeatureState, pool: &PgPool) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::{Chance, Clock, EventId, event::RateChange};
-    use features::{defs::ALL, window::SECOND};
-
-    use super::*;
-
-    const NOON: i64 = 1_769_947_200;
-
-    fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(NOON + second, 0).unwrap()
-    }
-
-    /// A change of a campaign's rate that became known in this second.
-    fn rate(known: i64, ppm: u32, (clock, chance): (&Clock, &Chance)) -> Known<Event> {
-        let change = RateChange {
-            id: EventId::new(clock, chance),
-            occurred_at_us: (NOON + known) * SECOND,
-            campaign: uuid::Uuid::from_u128(5).into(),
-            affiliate: None,
-            rate: domain::Rate { ppm },
-        };
-        Known { event: Event::RateChange(change), known_at_us: (NOON + known) * SECOND }
-    }
-
-    /// What the rate is now, after what the state was told.
-    fn known_rate(state: &FeatureState, second: i64) -> Option<Value> {
-        let probe = rate(1_000_000, 1, (&Clock::standing_at(at(0)), &Chance::seeded(9)));
-        let request = Request { event: &probe.event, click: None };
-        Some(state.ask(&[(0, Keys::of(&probe.event))], &request, (at(second), false)).ok()?.values[0][0])
-    }
-
-    #[tokio::test]
-    async fn what_is_known_counts_when_nothing_from_before_can_come_any_more() {
-        let feature = ALL.iter().find(|feature| feature.name == "campaign_rate_ppm").unwrap();
-        let set = FeatureSet { name: "rate".to_owned(), version: 1, features: vec![Arc::clone(feature)] };
-        let state = FeatureState::of(vec![set]);
-        let (clock, chance) = (Clock::standing_at(at(0)), Chance::seeded(1));
-        let rate = |known, ppm| rate(known, ppm, (&clock, &chance));
-        let horizon = |second, next| Settled { before: at(second) + SLACK, next };
-        // The first fill: in any order, up to the instant at which it began.
-        state.inner().begin_to_fill(as_of_us(horizon(10, 7)));
-        state.feed(vec![rate(9, 300), rate(2, 200), rate(12, 400)]);
-        assert_eq!(known_rate(&state, 20), None, "it says nothing while it is filled");
-        state.settle(horizon(10, 7), 6).await;
-        assert_eq!(known_rate(&state, 20), None, "transaction 6 was open then, and may have begun before");
-        // A later try reaches for no more: with somebody always at work, it would never get there.
-        state.inner().begin_to_fill(as_of_us(horizon(11, 9)));
-        state.settle(horizon(11, 9), 8).await;
-        assert_eq!((known_rate(&state, 20), state.standing().waiting), (Some(Value::Whole(300)), 1));
-        assert_eq!(state.standing().as_of, Some(at(10)));
-        state.settle(horizon(13, 11), 11).await;
-        assert_eq!((known_rate(&state, 20), state.standing().waiting), (Some(Value::Whole(400)), 0));
-        assert_eq!(state.standing().late, 0);
-        // What comes from before all the same is told at once, and counted.
-        state.feed(vec![rate(12, 999)]);
-        assert_eq!(state.standing().late, 1);
-    }
-}
+mod tests;

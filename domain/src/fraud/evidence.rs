@@ -269,7 +269,7 @@ evidence! {
     /// How much less the source's clicks follow the day than its countries' do.
     hour_excess: Excess = Job("statistics::sources::flat_hours"),
     /// How many more conversions the source has than is usual and its clicks explain.
-    burst_excess: Excess = Job("statistics::sources::bursts"),
+    burst_excess: Excess = Job("statistics::sources::Surge"),
 }
 
 /// A keyed hash of something that nobody may read: equal things have equal hashes, and no more can be told. Thirty-two

@@ -27,7 +27,7 @@ fn known(seen: &Evidence) -> BTreeSet<&'static str> {
 }
 
 /// A conversion and its click.
-fn sale() -> (Conversion, Visit<Click>) {
+pub(super) fn sale() -> (Conversion, Visit<Click>) {
     let world = World::new(3, 400);
     let mut sales = world.told.iter().filter_map(|known| match &known.event {
         Event::Conversion(conversion) if conversion.click.is_some() => Some(conversion.clone()),

@@ -11,6 +11,8 @@ mod history;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod training;
 #[cfg(test)]
 mod world;

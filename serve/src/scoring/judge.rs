@@ -142,8 +142,9 @@ impl Scorer {
             Some(affiliate) => fraud::partner(db, affiliate).await?,
             None => None,
         };
-        let records = partner.map_or_else(Records::default, |partner| self.records(&partner));
-        Ok(Looked { conversion, click, records, at, is_stored })
+        let records = partner.as_ref().map_or_else(Records::default, |partner| self.records(partner));
+        let kind = partner.and_then(|partner| partner.traffic_source).unwrap_or_default();
+        Ok(Looked { conversion, click, records, kind, at, is_stored })
     }
 
     /// What is registered of a partner: its site, and its mailbox as those of customers are hidden.

@@ -77,6 +77,8 @@ pub struct Looked {
     pub click: Option<Visit<Click>>,
     /// What the program's records say.
     pub records: Records,
+    /// What kind of traffic the partner sends; empty where that is not said.
+    pub kind: String,
     /// When it is decided.
     pub at: DateTime<Utc>,
     /// Whether it is one that was stored before.
@@ -263,8 +265,11 @@ impl Scorer {
         let asked = [(0, evidence::keys(&request)), (1, Keys::of(&event))];
         let told = self.state.ask(&asked, &request, (looked.at, looked.is_stored));
         let mut degraded = Vec::new();
+        let mut findings = Findings::default();
         let (features_as_of, [rules, vector]) = match told {
             Ok(told) => {
+                findings =
+                    self.state.findings(&looked.conversion, &looked.kind, (looked.at, looked.is_stored));
                 if STALE < looked.at - told.as_of {
                     degraded.push(format!("what happened after {} is not counted yet", told.as_of));
                 }
@@ -276,8 +281,7 @@ impl Scorer {
                 (None, [unknown(&request), Vec::new()])
             }
         };
-        let gathered =
-            evidence::gather(&rules, &request, &looked.records, &Findings::default(), &self.networks);
+        let gathered = evidence::gather(&rules, &request, &looked.records, &findings, &self.networks);
         let evidence = as_kept(gathered.unwrap_or_default());
         let Conversion { campaign, affiliate, .. } = looked.conversion;
         let is_canary = in_force.is_canary(affiliate.unwrap_or(*NOBODY));

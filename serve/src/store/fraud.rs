@@ -225,11 +225,21 @@ pub struct Partner {
     pub website: Option<String>,
     /// The partner's mailbox.
     pub email: String,
+    /// What kind of traffic the partner sends.
+    pub traffic_source: Option<String>,
 }
 
 /// What is registered of a partner.
 pub async fn partner(db: &mut PgConnection, id: AffiliateId) -> sqlx::Result<Option<Partner>> {
-    sqlx::query_as!(Partner, "SELECT website, email FROM affiliates WHERE id = $1", id.uuid())
+    sqlx::query_as!(Partner, "SELECT website, email, traffic_source FROM affiliates WHERE id = $1", id.uuid())
         .fetch_optional(db)
         .await
+}
+
+/// What kind of traffic partners send, where they said it.
+pub async fn kinds(db: &mut PgConnection) -> sqlx::Result<Vec<(AffiliateId, String)>> {
+    let rows = sqlx::query!(
+        r#"SELECT id, traffic_source AS "traffic_source!" FROM affiliates WHERE traffic_source IS NOT NULL"#
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.id.into(), row.traffic_source)).collect())
 }

@@ -7,12 +7,14 @@ pub(super) const RULE: Rule = Rule {
     name: "conversion_burst",
     code: Code::ConversionBurst,
     answers: &["R21", "S122"],
-    doc: "Within five minutes, an hour or a day the source has `least` conversions or more, and so many by chance less than \
-          once in 1/`chance` times, by what it usually has and by what its clicks explain (Poisson tail).",
+    doc: "Within five minutes, an hour or a day up to the conversion the source has `least` conversions or more of clicks of \
+          then, and so many by chance less than once in 1/`chance` times: by what it usually has, by what its clicks explain \
+          (beta-binomial tail of what is known of their rate), and by how much more others sell just then.",
     coarse: "unusually many conversions at once",
     look_alike: "A newsletter, a film on television or a viral day: twenty times as many conversions as usual, but as many \
-                 more clicks with them.",
-    weight: 25.0,
+                 more clicks with them. A code that is read aloud sells without clicks, and orders that are reported at \
+                 night have clicks of long before.",
+    weight: 60.0,
     window_seconds: None,
     parameters: &[
         Parameter {

@@ -158,34 +158,51 @@ pub fn flat_hours(sources: &[([u64; 24], [f64; 24])], window_seconds: u64) -> Ve
 /// What happened to one source within one window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Surge {
-    /// Conversions.
+    /// Conversions that came of clicks within it, or shortly before.
     pub conversions: u64,
     /// Clicks that could have led to them.
     pub clicks: u64,
-    /// How often the campaign's clicks convert.
-    pub conversion_rate: f64,
-    /// Conversions that the source has in such a window of the week on average.
+    /// How often such clicks convert, as far as that is known of the source ([`own_spread`]).
+    pub spread: RateSpread,
+    /// Conversions that the source has in such a window on average.
     pub usual: f64,
+    /// Conversions that the source would have if its clicks converted as often as those of all others did within the
+    /// window: a sale, or a report that comes once a night, lifts them all.
+    pub shared: f64,
     /// How long the window is.
     pub window_seconds: u64,
 }
 
-/// Holds conversions within a window against what is usual and against what the clicks explain, whichever is more: the
-/// upper tail of the Poisson distribution. A newsletter or a film brings conversions, but clicks with them.
+/// What of a source's own past counts for its rate, in clicks: a coupon of their own may lift it for a weekend.
+const OWN_WORTH: u64 = 200;
+
+/// How often a source's clicks convert, as far as that is known: what sources of its kind do, and its own past. None where
+/// neither says anything.
 #[must_use]
-pub fn bursts(surges: &[Surge]) -> Vec<Option<Excess>> {
-    let tested = surges.iter().map(|surge| {
-        let expected = surge.usual.max(real(surge.clicks) * surge.conversion_rate);
-        Some(Excess {
-            n: surge.conversions,
-            seen: real(surge.conversions),
-            expected,
-            p: poisson_upper(surge.conversions, expected),
-            q: 1.0,
-            window_seconds: surge.window_seconds,
-        })
-    });
-    adjust(tested.collect(), |excess| &mut excess.p, |excess, q| excess.q = q)
+pub fn own_spread(kind: Option<RateSpread>, own: Yield) -> Option<RateSpread> {
+    let Yield { clicks, conversions } = own;
+    let part = real(clicks.min(OWN_WORTH)) / real(clicks.max(1));
+    let (won, lost) = (part * real(conversions.min(clicks)), part * real(clicks.saturating_sub(conversions)));
+    match kind {
+        Some(RateSpread { a, b }) => Some(RateSpread { a: a + won, b: b + lost }),
+        // Jeffreys' prior (1946) where there is nobody to compare with.
+        None => (OWN_WORTH <= clicks).then(|| RateSpread { a: won + 0.5, b: lost + 0.5 }),
+    }
+}
+
+impl Surge {
+    /// How probable so many conversions are by chance: by what is usual, by what the clicks explain, and by what happens to
+    /// all, whichever is more (upper tails of the Poisson and of the beta-binomial distribution), adjusted for so many tests
+    /// by Bonferroni's bound (Dunn 1961). A newsletter or a film brings conversions, but clicks with them.
+    #[must_use]
+    pub fn excess(&self, tests: u64) -> Excess {
+        let Self { conversions, clicks, spread, usual, shared, window_seconds } = *self;
+        let by_clicks = beta_binomial_upper(conversions, clicks.max(conversions), spread);
+        let p = poisson_upper(conversions, usual.max(shared)).max(by_clicks);
+        let expected = usual.max(shared).max(real(clicks) * spread.mean());
+        let q = (p * real(tests.max(1))).min(1.0);
+        Excess { n: conversions, seen: real(conversions), expected, p, q, window_seconds }
+    }
 }
 
 /// Gives every finding its probability adjusted for all that were made with it.

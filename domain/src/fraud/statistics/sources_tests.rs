@@ -147,17 +147,44 @@ fn flat_hours_are_odd_unless_the_audience_is_around_the_world() {
     assert_eq!(found[3], None);
 }
 
+/// Of a source whose clicks convert as those of its kind do, 3 % give or take one.
+fn surge(conversions: u64, clicks: u64) -> Surge {
+    let spread =
+        own_spread(Some(RateSpread { a: 9.0, b: 291.0 }), Yield { clicks: 0, conversions: 0 }).unwrap();
+    Surge { conversions, clicks, spread, usual: 0.5, shared: 0.5, window_seconds: 3_600 }
+}
+
 #[test]
 fn a_burst_is_more_than_clicks_explain() {
-    let surge = |conversions, clicks| Surge {
-        conversions,
-        clicks,
-        conversion_rate: 0.04,
-        usual: 0.5,
-        window_seconds: 3_600,
+    assert!(surge(10, 20).excess(150).q < 1e-6, "ten orders of twenty clicks");
+    assert!(0.05 < surge(24, 600).excess(150).p, "a viral day is not a burst");
+    assert!(0.01 < surge(2, 10).excess(1).p);
+    assert_eq!(surge(1, 0).excess(u64::MAX).q, 1.0);
+}
+
+#[test]
+fn what_happens_to_all_or_is_usual_is_no_burst() {
+    let all = Surge { shared: 31.0, ..surge(40, 60) };
+    let usual = Surge { usual: 33.0, ..surge(40, 60) };
+    for (surge, why) in [(all, "a report that comes at night"), (usual, "as on every day")] {
+        assert!(0.01 < surge.excess(1).p, "{why}");
+    }
+}
+
+#[test]
+fn a_source_is_held_against_its_own_past_and_a_new_one_against_its_kind() {
+    let kind = RateSpread { a: 9.0, b: 291.0 };
+    let of = |clicks, conversions| own_spread(Some(kind), Yield { clicks, conversions }).unwrap().mean();
+    assert!((of(0, 0) - 0.03).abs() < 1e-12);
+    assert!((of(100, 30) - 0.0975).abs() < 1e-12, "39 of 400");
+    assert!((of(1_000_000, 300_000) - 0.138).abs() < 1e-12, "as much as two hundred clicks say: 69 of 500");
+    let alone = |clicks| own_spread(None, Yield { clicks, conversions: clicks / 4 });
+    assert_eq!(alone(199), None);
+    assert!((alone(200).unwrap().mean() - 0.251_243_781).abs() < 1e-9);
+    // A coupon of their own: three times as often as ever before is odd, and no proof.
+    let weekend = Surge {
+        spread: own_spread(Some(kind), Yield { clicks: 9_000, conversions: 270 }).unwrap(),
+        ..surge(90, 1_000)
     };
-    let found = bursts(&[surge(40, 60), surge(24, 600), surge(2, 10)]);
-    assert!(found[0].unwrap().q < 1e-6);
-    assert!(0.3 < found[1].unwrap().p, "a viral day is not a burst");
-    assert!(0.01 < found[2].unwrap().p);
+    assert!(1e-8 < weekend.excess(1).p, "{:?}", weekend.excess(1));
 }

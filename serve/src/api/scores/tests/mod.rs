@@ -13,10 +13,11 @@ use domain::{
 };
 use features::{
     defs::ALL,
-    evidence::{self, Findings, Records},
+    evidence::{self, Records},
     fact::Request,
     lake::Lake,
     online::{Bounds, State},
+    sources::Sources,
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -339,7 +340,10 @@ async fn what_was_known_is_found_again_in_the_lake() {
         let request = Request { event: &judged.event, click: click_of(conversion.click) };
         let keys = evidence::keys(&request);
         state.vector_if_told(&prepared, &keys, &request, judged.known_at_us, &mut values);
-        let findings = Findings::default();
+        let mut sources = Sources::default();
+        let earlier = events.iter().filter(|known| known.known_at_us < judged.known_at_us);
+        earlier.for_each(|known| sources.observe(known));
+        let findings = sources.findings(conversion, "", (judged.known_at_us, false));
         let networks = Networks::read(NETWORKS).unwrap();
         let found = evidence::gather(&values, &request, &world.records(), &findings, &networks).unwrap();
         assert_eq!(serde_json::to_value(found).unwrap(), score["record"]["evidence"]);

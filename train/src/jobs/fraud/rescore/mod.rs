@@ -7,7 +7,6 @@ mod measures;
 mod pages;
 mod past;
 mod said;
-mod sources;
 mod truth;
 mod written;
 

@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 use chrono::DateTime;
 use domain::{
     AffiliateId, CampaignId, ClickId, ConversionId, Money,
-    campaign::EventKind,
     click::Click,
     conversion::ConversionStatus,
     event::{Conversion, Event, Kind, Known, Verdict, Visit},
@@ -22,14 +21,14 @@ use domain::{
 use features::{
     evidence::{self, Records},
     fact::Request,
-    field::click_to_conversion_seconds,
     hash,
     lake::{Lake, Told},
     online::{Bounds, Observed, Prepared, State},
+    sources::Sources,
     value::Value,
 };
 
-use super::{book::Book, said::Said, sources::Sources};
+use super::{book::Book, said::Said};
 use crate::{
     jobs::lake::{Rates, each},
     watch::Watch,
@@ -166,13 +165,11 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let known_us = known.known_at_us;
-        self.sources.advance(known_us);
+        self.sources.advance(known_us, |partner| self.book.kind(partner).to_owned());
         match &known.event {
             Event::Click(visit) => {
-                let Click { id, campaign, affiliate, country, .. } = &visit.seen;
-                self.sources.click(known_us, (*campaign, *affiliate), self.book.kind(*affiliate), country);
-                if self.wanted.contains(id) {
-                    self.clicks.insert(*id, visit.clone());
+                if self.wanted.contains(&visit.seen.id) {
+                    self.clicks.insert(visit.seen.id, visit.clone());
                 }
             }
             Event::Conversion(conversion) => self.convert(conversion, known, from_us)?,
@@ -182,13 +179,14 @@ impl<'a> Walk<'a> {
             Event::Review(review) => self.past.reviews.push((known_us, review.conversion, review.verdict)),
             _ => {}
         }
+        self.sources.observe(known);
         Ok(())
     }
 
     /// A conversion of a partner; what nobody is paid for is not judged.
     fn convert(&mut self, conversion: &Conversion, known: &Known<Event>, from_us: i64) -> Result<()> {
         let Some(affiliate) = conversion.affiliate else { return Ok(()) };
-        let (of, known_us) = ((conversion.campaign, affiliate), known.known_at_us);
+        let known_us = known.known_at_us;
         let click = conversion.click.and_then(|id| self.clicks.get(&id));
         let request = Request { event: &known.event, click };
         let keys = evidence::keys(&request);
@@ -197,14 +195,10 @@ impl<'a> Walk<'a> {
             order_reports: reports(&mut self.orders, conversion),
             ..self.book.records(affiliate, conversion.campaign)
         };
-        let findings = self.sources.findings(of);
+        let findings = self.sources.findings(conversion, self.book.kind(affiliate), (known_us, false));
         let seen = evidence::gather(&self.values, &request, &records, &findings, self.networks)?;
-        // A renewal follows from the order before it, and says nothing of the click.
-        if conversion.kind != EventKind::Recurring {
-            let seconds = click_to_conversion_seconds(conversion);
-            self.sources.sale(known_us, of, self.book.kind(affiliate), seconds);
-        }
-        self.connect(&seen, affiliate);
+        let things = things(&seen);
+        self.connect(&things, affiliate);
         if from_us <= known_us {
             let at = DateTime::from_timestamp_micros(known_us).context("a time of the calendar")?;
             let judgement = self.rules.judge(&seen, conversion.campaign, at);
@@ -221,31 +215,32 @@ impl<'a> Walk<'a> {
                 commission: rate.map(|rate| rate.of(conversion.amount)),
                 segment: conversion.kind.name(),
                 flags: judgement.flags,
-                models: self.models(conversion.id, affiliate),
+                models: self.models(conversion.id, (affiliate, &things)),
             });
         }
         Ok(())
     }
 
-    fn models(&self, conversion: ConversionId, affiliate: AffiliateId) -> Vec<ModelEvidence> {
+    fn models(
+        &self,
+        conversion: ConversionId,
+        (affiliate, things): (AffiliateId, &[(Thing, u128)]),
+    ) -> Vec<ModelEvidence> {
         let mut models: Vec<ModelEvidence> =
             self.said.iter().filter_map(|said| said.of(conversion)).collect();
-        let ring = self.rings.evidence(affiliate);
+        let ring = self.rings.evidence(affiliate, things);
         if LogOdds::EVEN < ring {
             models.push(ModelEvidence { model: Model::Ring, log_odds: ring, version: "graph".to_owned() });
         }
         models
     }
 
-    /// Joins the partner with the device and the address of a conversion; an address that many share says nothing.
-    fn connect(&mut self, seen: &Evidence, affiliate: AffiliateId) {
-        if let Some(device) = &seen.device_id {
-            let thing = hash::name(&[device.as_bytes()]);
-            self.meet(Edge { kind: Thing::Device, thing, affiliate });
-        }
-        let is_shared = seen.address_class.is_some_and(|class| class.is_shared());
-        if let Some(address) = seen.address_hash.filter(|_| !is_shared) {
-            self.meet(Edge { kind: Thing::Address, thing: u128::from_be_bytes(address.0), affiliate });
+    /// Joins the partner with the device and the address of a conversion.
+    fn connect(&mut self, things: &[(Thing, u128)], affiliate: AffiliateId) {
+        for (kind, thing) in things {
+            if *kind != Thing::Mailbox {
+                self.meet(Edge { kind: *kind, thing: *thing, affiliate });
+            }
         }
     }
 
@@ -253,6 +248,16 @@ impl<'a> Walk<'a> {
         let joined = self.rings.observe(edge);
         self.past.joined.extend(joined.into_iter().map(|it| (it.affiliate, it.with, it.why)));
     }
+}
+
+/// What the customer of a conversion has; an address that many share says nothing.
+fn things(seen: &Evidence) -> Vec<(Thing, u128)> {
+    let is_shared = seen.address_class.is_some_and(|class| class.is_shared());
+    let address = seen.address_hash.filter(|_| !is_shared);
+    let device = seen.device_id.as_ref().map(|device| (Thing::Device, hash::name(&[device.as_bytes()])));
+    let hashed = [(Thing::Address, address), (Thing::Mailbox, seen.email_hash)];
+    let hashed = hashed.into_iter().filter_map(|(kind, hash)| Some((kind, u128::from_be_bytes(hash?.0))));
+    device.into_iter().chain(hashed).collect()
 }
 
 /// How often the order was reported by now, this report among them; none where it has no number.
