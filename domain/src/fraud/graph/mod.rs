@@ -196,6 +196,21 @@ fn bound(affiliates: usize, limits: &Limits) -> f64 {
     libm::log((affiliates * (affiliates - 1.0) / 2.0).max(1.0) / limits.false_pairs)
 }
 
+impl Limits {
+    /// What it is evidence of that an affiliate who is in a ring is credited with a customer whom nobody else of it knows: no
+    /// more than one wrong pair.
+    #[must_use]
+    pub fn anybodys(&self) -> LogOdds {
+        evidence(0.0, 0, self)
+    }
+
+    /// What it is evidence of that the customer is another of the ring, by the mailbox.
+    #[must_use]
+    pub fn each_others(&self) -> LogOdds {
+        evidence(ONE_ACCOUNT, 0, self)
+    }
+}
+
 /// What a suspicion among so many affiliates is evidence of, for the score; at least what one wrong pair would be.
 fn evidence(suspicion: f64, affiliates: usize, limits: &Limits) -> LogOdds {
     let corrected = libm::exp((bound(affiliates, limits) - suspicion).min(0.0)) * limits.false_pairs;
