@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: a click becomes money, on real HTTP traffic, checked to the cent.
 
 mod book;
+mod cases;
 mod past;
 mod program;
 mod rates;
@@ -81,15 +82,18 @@ async fn show(options: &Options) -> Result<()> {
     let client = Client::new(&cluster.base_url(), &cluster.base_url(), cluster.api_key.clone())?;
     let program = program::create(&client).await?;
     let (clock, chance) = (Clock::system(), Chance::seeded(options.seed));
-    let sent = Scene { client: &client, program: &program, clock: &clock, chance: &chance }.play().await?;
+    let scene = Scene { client: &client, program: &program, clock: &clock, chance: &chance };
+    let sent = scene.play().await?;
     let stored = wait_until_stored(&database_url, &sent).await?;
     let found = summary::check(&client, &program, &sent, stored).await?;
     let told = rates::change(&client, &program, &clock).await?;
     let suspected = scores::check(&client, sent.conversions).await?;
+    let decided = cases::play(&scene).await?;
     println!("{}", past::simulate(&folder, options.seed)?);
     println!("{}", summary::tell(&sent, &found, &cluster.base_url(), &cluster.api_key));
     println!("{told}");
     println!("{suspected}");
+    println!("{decided}");
 
     if !options.once {
         println!("Staying up; Ctrl-C stops it.");

@@ -72,7 +72,8 @@ fn total(commissions: &[Value], affiliate: &str, status: &str) -> Result<i64> {
     amounts.sum::<Option<i64>>().context("an amount that is not in euros and cents")
 }
 
-async fn trial_balance(client: &Client) -> Result<Vec<(String, String)>> {
+/// What is left of each currency when everything is added up, which has to be nothing.
+pub async fn trial_balance(client: &Client) -> Result<Vec<(String, String)>> {
     let answer = client.get("/ledger/trial-balance").await?;
     let mut differences = Vec::new();
     for line in answer["currencies"].as_array().context("a trial balance has its currencies")? {
