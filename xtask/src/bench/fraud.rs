@@ -18,7 +18,7 @@ use crate::{
 /// What a conversion may take at the 99th percentile, from evidence to reasons.
 const DECISION_AT_MOST_US: f64 = 100.0;
 const RINGS_AT_MOST_S: f64 = 2.0;
-const EVENT_AT_MOST_MS: f64 = 5.0;
+const EVENT_AT_MOST_US: f64 = 5_000.0;
 
 /// How often, and how it is built
 #[derive(Args)]
@@ -176,20 +176,17 @@ fn of_rings(runs: &Runs, report: &mut Report) {
         let all = Figure::median(format!("{case}, all rings"), "ours", &of(|it| it.s), "s");
         let sorted =
             Figure::median(format!("{case}, all rings"), "edges sorted once", &of(|it| it.sort_s), "s");
-        let p99 =
-            Figure::median(format!("{case}, an event, p99"), "ours", &of(|it| it.online.p99_ns / 1e6), "ms");
-        let most = Figure::median(
-            format!("{case}, an event, longest"),
-            "ours",
-            &of(|it| it.online.most_ns / 1e6),
-            "ms",
-        );
+        let event = |row: &str, value: fn(&Rings) -> f64| {
+            Figure::median(format!("{case}, an event, {row}"), "ours", &of(value), "µs")
+        };
+        let p99 = event("p99", |it| it.online.p99_ns / 1e3);
+        let most = event("longest", |it| it.online.most_ns / 1e3);
         let mut promise = |says: String, value: f64, unit: &'static str, bound: f64| {
             report.promises.push(Promise { says, value, unit, bound: Bound::AtMost(bound) });
         };
         promise(format!("{case}: all rings within 2 s"), all.value, "s", RINGS_AT_MOST_S);
-        promise(format!("{case}: 99 of 100 events within 5 ms"), p99.value, "ms", EVENT_AT_MOST_MS);
-        promise(format!("{case}: every event within 5 ms"), most.value, "ms", EVENT_AT_MOST_MS);
+        promise(format!("{case}: 99 of 100 events within 5 ms"), p99.value, "µs", EVENT_AT_MOST_US);
+        promise(format!("{case}: every event within 5 ms"), most.value, "µs", EVENT_AT_MOST_US);
         report.figures.extend([all, sorted, p99, most]);
     }
     let found = |it: &Rings| format!("{} of {}", readable(count(it.found)), readable(count(it.planted)));
@@ -197,7 +194,8 @@ fn of_rings(runs: &Runs, report: &mut Report) {
     report.notes.push(format!(
         "Edges join affiliates with devices and addresses of their customers, of whom the first have most; in every hundred \
          affiliates five of a ring share four devices, and {} such rings were found. Sorting the same edges once is the floor \
-         of bringing together what belongs together.",
+         of bringing together what belongs together. An event's time is the best of three passes over all of them, because what \
+         the machine does besides hits another event in each.",
         found.join(", ")
     ));
 }
