@@ -55,8 +55,8 @@ fn conversions() -> Vec<Evidence> {
     let mut dice = ChaCha8Rng::seed_from_u64(7);
     let (honest, guilty) = (examples(|rule| rule.spares), examples(|rule| rule.flags));
     let of = |number: usize, dice: &mut ChaCha8Rng| {
-        let mut fields = usual();
-        honest.iter().for_each(|example| fields.extend(example.clone()));
+        let mut fields: Map<_, _> = honest.iter().flat_map(Map::clone).collect();
+        fields.extend(usual());
         let planted = if number % 2 == 0 { dice.random_range(0..=1) } else { dice.random_range(3..=12) };
         for _ in 0..planted {
             fields.extend(guilty[dice.random_range(0..guilty.len())].clone());
@@ -81,13 +81,14 @@ fn examples(of: fn(&domain::fraud::Rule) -> &'static str) -> Vec<Map<String, Val
     RULES.iter().map(|rule| serde_json::from_str(of(rule)).expect("examples are JSON")).collect()
 }
 
-/// What no example of a rule says.
+/// What no example of a rule says, and what look-alikes of two rules together would not say of anybody honest.
 fn usual() -> Map<String, Value> {
     let hash = "00000000000000000000000000000003";
     let fields = json!({
         "ip_journeys_1h": 3, "ip_user_agents_1h": 2, "device_credited_affiliates_90d": 1, "time_on_site_seconds": 90,
         "customer_account_hash": hash, "affiliate_account_hash": "00000000000000000000000000000004",
-        "client_hints_match": true, "fetch_by_user": true,
+        "client_hints_match": true, "fetch_by_user": true, "device_id": "d3", "ip_clicks_1h": 4, "ip_clicks_24h": 6,
+        "email_domain": "mail.example", "email_domain_disposable": false,
     });
     fields.as_object().cloned().unwrap_or_default()
 }
