@@ -57,7 +57,8 @@ fn conversions() -> Vec<Evidence> {
     let of = |number: usize, dice: &mut ChaCha8Rng| {
         let mut fields: Map<_, _> = honest.iter().flat_map(Map::clone).collect();
         fields.extend(usual());
-        let planted = if number % 2 == 0 { dice.random_range(0..=1) } else { dice.random_range(3..=12) };
+        let planted =
+            if number.is_multiple_of(2) { dice.random_range(0..=1) } else { dice.random_range(3..=12) };
         for _ in 0..planted {
             fields.extend(guilty[dice.random_range(0..guilty.len())].clone());
         }
