@@ -64,6 +64,9 @@ struct Times {
     most_ns: f64,
 }
 
+/// One of them.
+type Quantile = fn(&Times) -> f64;
+
 #[derive(Clone, Deserialize)]
 struct Decisions {
     case: String,
@@ -129,7 +132,7 @@ fn report(runs: &Runs) -> Result<Report> {
 
 fn of_decisions(runs: &Runs, report: &mut Report) -> Result<()> {
     let about = runs.about.context("the measured program did not say what it decides about")?;
-    let rows: [(&str, fn(&Times) -> f64); 3] =
+    let rows: [(&str, Quantile); 3] =
         [("median", |it| it.p50_ns), ("p99", |it| it.p99_ns), ("longest", |it| it.most_ns)];
     for (row, of) in rows {
         let case = format!("a decision, {row}");
