@@ -4,8 +4,8 @@
 //! decision that the transaction writes down, and whether it is worth its price is known only when rules and models have
 //! spoken. By then the transaction holds nothing but its own conversion: locks that others wait for come later. It waits for
 //! [`Settings::timeout`] at most, for the budget and the answer together; what comes later than that is remembered for the next
-//! conversion of the same customer. A provider is asked once for each conversion, when it comes in;
-//! scores that somebody merely asks for, up to a thousand in one transaction, ask nobody outside.
+//! conversion of the same customer. A provider is asked once for each conversion, when it comes in; scores that somebody
+//! merely asks for, up to a thousand in one transaction, ask nobody outside.
 
 mod breaker;
 mod call;
