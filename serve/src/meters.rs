@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use axum::http::{HeaderName, header};
 use chrono::{DateTime, Utc};
 
-use crate::{matching::METERS, store::case_numbers::Numbers};
+use crate::{matching::METERS, scoring::external::METERS as ASKED, store::case_numbers::Numbers};
 
 /// When nothing has happened yet.
 const NEVER: i64 = i64::MIN;
@@ -182,6 +182,51 @@ const OF_LISTS: [OfLists; 5] = [
     ),
 ];
 
+const OF_EXTERNAL: [OfLists; 7] = [
+    (
+        "tributary_external_scores_asked_total",
+        "counter",
+        "Requests that this process sent to a provider of scores outside.",
+        || &ASKED.asked,
+    ),
+    (
+        "tributary_external_scores_answered_total",
+        "counter",
+        "Those of them that were answered with a score in time.",
+        || &ASKED.answered,
+    ),
+    (
+        "tributary_external_scores_failed_total",
+        "counter",
+        "Decisions that asked a provider in vain; each says so under degraded.",
+        || &ASKED.failed,
+    ),
+    (
+        "tributary_external_scores_cached_total",
+        "counter",
+        "Decisions that had an earlier answer about the same customer.",
+        || &ASKED.cached,
+    ),
+    (
+        "tributary_external_scores_refused_total",
+        "counter",
+        "Decisions that went without, because the budget of the day had no call left.",
+        || &ASKED.refused,
+    ),
+    (
+        "tributary_external_scores_paused_total",
+        "counter",
+        "Decisions that went without, because the provider had failed again and again.",
+        || &ASKED.paused,
+    ),
+    (
+        "tributary_external_scores_waited_ms_total",
+        "counter",
+        "Milliseconds that decisions waited for a provider.",
+        || &ASKED.waited_ms,
+    ),
+];
+
 /// How cases stood when this process last looked, if it does.
 pub static CASES: ArcSwapOption<Numbers> = ArcSwapOption::const_empty();
 
@@ -245,7 +290,7 @@ impl Metric {
 
 fn of_lists() -> String {
     let one = |(name, kind, doc, count): &OfLists| told(name, kind, doc, &count().load(Relaxed).to_string());
-    OF_LISTS.iter().map(one).collect()
+    OF_LISTS.iter().chain(&OF_EXTERNAL).map(one).collect()
 }
 
 /// Nothing where no worker of this process has looked.
@@ -273,7 +318,7 @@ mod tests {
     fn the_manual_lists_every_number_as_the_code_has_it() {
         let manual = include_str!("../../docs/operations.md");
         let of_lake = METRICS.iter().map(|Metric { name, kind, doc, .. }| (name, kind, doc));
-        let of_lists = OF_LISTS.iter().map(|(name, kind, doc, _)| (name, kind, doc));
+        let of_lists = OF_LISTS.iter().chain(&OF_EXTERNAL).map(|(name, kind, doc, _)| (name, kind, doc));
         let of_cases = OF_CASES.iter().map(|(name, doc, _)| (name, &"gauge", doc));
         for (name, kind, doc) in of_lake.chain(of_lists).chain(of_cases) {
             let line = format!("- `{name}` ({kind}): {doc}\n");

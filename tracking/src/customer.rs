@@ -1,9 +1,11 @@
 //! What a report says of its customer: enough to know the same one again, and nothing that says who it was.
 //!
 //! A report is read into hashes at once, so that neither the database nor what waits in quarantine ever holds an address,
-//! an e-mail address, a device's id or an account.
+//! an e-mail address, a device's id or an account. Address and e-mail address pass by in clear beside them until the request
+//! ends ([`Passing`]).
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
@@ -59,6 +61,22 @@ pub struct Customer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     pub account_hash: Option<KeyedHash>,
+}
+
+/// What a report says of its customer in clear, for providers outside that an operator may have configured. It goes with the
+/// request, is never written, and does not show itself.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Passing {
+    /// The address that the order came from.
+    pub address: Option<IpAddr>,
+    /// The e-mail address.
+    pub email: Option<String>,
+}
+
+impl fmt::Debug for Passing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passing(..)")
+    }
 }
 
 /// Reads what reports say of customers, and hides it under the installation's secret. Refusals never repeat what was sent.

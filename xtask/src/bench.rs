@@ -9,6 +9,7 @@ mod cores;
 mod disk;
 mod features;
 pub mod figure;
+mod fraud;
 mod gbdt;
 mod ingest;
 pub mod load;
@@ -75,6 +76,8 @@ enum Bench {
     Match(matching::Options),
     /// Lists of recommendations over HTTP, of ten thousand affiliates, beside a bare loop that answers the same bytes
     Recommend(recommend::Options),
+    /// Decisions about fraud in process, all rules and the score, and rings of a million edges
+    Fraud(fraud::Options),
 }
 
 impl Bench {
@@ -107,6 +110,7 @@ impl Bench {
             Self::Recommend(_) => {
                 ("recommend", "Lists of recommendations over HTTP, with reasons, and logged.")
             }
+            Self::Fraud(_) => ("fraud", "Decisions about fraud in process, and rings of a million edges."),
         }
     }
 
@@ -119,6 +123,7 @@ impl Bench {
             Self::Gbdt(options) => options.is_complete(),
             Self::Match(options) => options.is_complete(),
             Self::Recommend(options) => options.is_complete(),
+            Self::Fraud(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Models(_) => true,
         }
     }
@@ -136,6 +141,7 @@ impl Bench {
             Self::Gbdt(options) => gbdt::run(options),
             Self::Match(options) => matching::run(options),
             Self::Recommend(options) => recommend::run(options).await,
+            Self::Fraud(options) => fraud::run(options),
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn secret() -> Secret {
 pub const NETWORKS: &str = "network,class\n198.51.100.0/24,data_centre\n203.0.113.0/24,mobile\n";
 
 /// Who decides about fraud in a test: of chance of its own, so that it takes none of what others are made from.
-fn scorer(models: Arc<Host>) -> Scorer {
+pub fn scorer(models: Arc<Host>) -> Scorer {
     Scorer::new(models, Networks::read(NETWORKS).unwrap(), CUSTOMERS.clone(), Chance::seeded(3))
 }
 

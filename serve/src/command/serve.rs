@@ -43,7 +43,10 @@ use crate::{
     matching::Matching,
     meters,
     pages::{self, Pages},
-    scoring::{self, Scorer},
+    scoring::{
+        self, Scorer,
+        external::{External, settings::Settings},
+    },
     state,
 };
 
@@ -51,6 +54,9 @@ use crate::{
 const DRAINING_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the limits forget who has been quiet.
 const FORGETTING: Duration = Duration::from_secs(60);
+
+/// How many connections count what is asked of a provider outside.
+const COUNTING: u32 = 2;
 
 /// How the API is served.
 #[derive(Debug, Args)]
@@ -100,6 +106,11 @@ pub struct Serve {
     /// and which are of servers and tunnels. Without it rules that have to know stay silent.
     #[arg(long, env = "TRIBUTARY_NETWORKS", value_name = "FILE")]
     networks: Option<PathBuf>,
+
+    /// Settings of external scores, as JSON: a provider outside that is asked about conversions that are neither clearly
+    /// honest nor clearly fraud (docs/external-scores.md). Nobody outside is asked when not given.
+    #[arg(long, env = "TRIBUTARY_EXTERNAL_SCORES", value_name = "FILE")]
+    external_scores: Option<PathBuf>,
 
     /// How often chance fills a place of a list of recommendations, from 0 to 1: what it shows there is logged with its
     /// chance, so that other lists can be judged by it.
@@ -169,6 +180,10 @@ impl Serve {
         let limits = Limits::new(requests, failures, &self.tracking.secret).counted_at(&self.limits).await?;
         let networks = self.networks()?;
         let scorer = Scorer::new(Arc::clone(&models), networks, Arc::clone(&customers), chance.clone());
+        let scorer = match self.external()? {
+            Some(external) => scorer.asking(external),
+            None => scorer,
+        };
         Ok(App {
             db: self.database.pool_for_requests(self.connections)?,
             clock,
@@ -203,6 +218,16 @@ impl Serve {
         let place = file.display();
         let table = std::fs::read_to_string(file).with_context(|| format!("{place} cannot be read"))?;
         Networks::read(&table).with_context(|| format!("{place} is no table of networks"))
+    }
+
+    /// Whom outside decisions about fraud may ask.
+    fn external(&self) -> anyhow::Result<Option<External>> {
+        let Some(file) = &self.external_scores else { return Ok(None) };
+        let settings = Settings::read(file, |name| std::env::var(name).ok());
+        let settings = settings.with_context(|| format!("{} is not fit", file.display()))?;
+        let connections = self.database.pool_for_background(COUNTING)?;
+        let external = External::new(settings, connections);
+        Ok(Some(external.context("no certificates are found that providers could be known by")?))
     }
 
     async fn run_all(self, server: Server, ending: watch::Receiver<bool>) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ use features::evidence::Records;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::sleep;
 use tracking::{
-    intake::{Judge, Judging, Noting, Verdict},
+    intake::{Judge, Judging, Noting, Reported, Verdict},
     store::is_passing,
 };
 use url::Url;
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     cases,
+    meters::SCORES,
     store::{
         fraud::{self, NewScore, Partner},
         lake,
@@ -41,12 +42,12 @@ impl Judge for Scorer {
         &'a self,
         db: &'a mut PgConnection,
         conversion: &'a Conversion,
-        (actor, at): (&'a str, DateTime<Utc>),
+        reported: Reported<'a>,
     ) -> Judging<'a> {
         Box::pin(async move {
             // What fails here is taken back by itself: no conversion is refused because it could not be decided about.
             let mut apart = db.begin().await?;
-            match self.decide_and_note(&mut apart, conversion, actor, at).await {
+            match self.decide_and_note(&mut apart, conversion, reported).await {
                 Ok(verdict) => apart.commit().await.map(|()| verdict),
                 Err(error) if is_passing(&error) => Err(error),
                 Err(error) => {
@@ -84,8 +85,7 @@ impl Scorer {
         &self,
         db: &mut PgConnection,
         conversion: &Conversion,
-        actor: &str,
-        at: DateTime<Utc>,
+        Reported { actor, at, passing }: Reported<'_>,
     ) -> sqlx::Result<Verdict> {
         // A process that has just begun must not let pass what it would hold a moment later.
         if !self.knows_settings.load(Ordering::Acquire) {
@@ -94,6 +94,7 @@ impl Scorer {
         let in_force = self.in_force();
         let looked = self.look(db, conversion.clone(), (at, false)).await?;
         let record = self.decide(&looked, &in_force).await;
+        let record = self.hear(record, (&looked, passing), &in_force).await;
         let noted = self.note(&record, &in_force);
         fraud::insert(db, &NewScore { conversion: Some(conversion.id), actor, ..noted }).await?;
         let is_held = in_force.mode == Mode::Live && record.decision.verdict == score::Verdict::Hold;
@@ -163,6 +164,8 @@ impl Scorer {
 
     /// A decision as it is kept, of no conversion that is stored.
     pub fn note<'a>(&self, record: &'a Record, in_force: &InForce) -> NewScore<'a> {
+        let is_held = record.decision.verdict == score::Verdict::Hold;
+        SCORES.decided(is_held, !record.degraded.is_empty());
         NewScore {
             id: ScoreId::new_at(record.at, &self.chance),
             conversion: None,

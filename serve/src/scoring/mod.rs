@@ -4,6 +4,7 @@
 //! `fraud` reads the state too. Whatever is missing, a decision is made from what is there, and says what was missing.
 //! What is decided is decided from the evidence as it is kept, digit by digit, so that it can be decided again to the bit.
 
+pub mod external;
 pub mod health;
 mod judge;
 mod model;
@@ -42,8 +43,11 @@ use tracking::customer::Customers;
 use utoipa::ToSchema;
 
 pub use self::judge::follow;
-use self::settings::InForce;
-use crate::{host::Host, meters::SCORES, state::FeatureState};
+use self::{
+    external::{External, Heard},
+    settings::InForce,
+};
+use crate::{host::Host, state::FeatureState};
 
 /// The set that models of fraud are trained on.
 const MODEL_SET: &str = "fraud_v1";
@@ -66,6 +70,8 @@ pub struct Scorer {
     /// Whether the settings were read since the start.
     knows_settings: AtomicBool,
     chance: Chance,
+    /// Whom outside it may ask, if anybody.
+    external: Option<External>,
 }
 
 /// A conversion with all that decisions look at.
@@ -111,6 +117,9 @@ pub struct Record {
     /// What models say that the decision is made by.
     #[schema(value_type = Vec<Object>)]
     pub models: Vec<ModelEvidence>,
+    /// What a provider outside said, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<Heard>,
     /// Whether the challenger decided, because the partner is in the canary.
     #[serde(default)]
     pub is_canary: bool,
@@ -234,7 +243,13 @@ impl Scorer {
         let state = FeatureState::of([evidence::set()].into_iter().chain(model).cloned().collect());
         let in_force = ArcSwap::from_pointee(InForce::defaults());
         let knows_settings = AtomicBool::new(false);
-        Self { state, models, networks, customers, in_force, knows_settings, chance }
+        Self { state, models, networks, customers, in_force, knows_settings, chance, external: None }
+    }
+
+    /// The same, and asks a provider outside about conversions that come in.
+    #[must_use]
+    pub fn asking(self, external: External) -> Self {
+        Self { external: Some(external), ..self }
     }
 
     /// What it knows of the past.
@@ -296,7 +311,6 @@ impl Scorer {
             Inputs { campaign, affiliate, segment: &segment, at, evidence: &evidence, models: &models };
         let Outcome { flags, missing, score, decision } = inputs.decide(in_force);
         let shadow = shadow.map(|(found, _)| inputs.shadowed(&found, in_force));
-        SCORES.decided(decision.verdict == Verdict::Hold, !degraded.is_empty());
         Record {
             campaign_id: campaign,
             affiliate_id: affiliate,
@@ -308,6 +322,7 @@ impl Scorer {
             flags,
             missing,
             models,
+            external: None,
             is_canary,
             shadow,
             score,

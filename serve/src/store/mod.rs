@@ -16,6 +16,7 @@ pub mod commissions;
 pub mod conversions;
 pub mod dashboard;
 pub mod decisions;
+pub mod external_scores;
 pub mod fraud;
 pub mod hierarchy;
 pub mod idempotency_keys;

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use domain::{ConversionId, event::Conversion};
 use sqlx::PgConnection;
 
+use crate::customer::Passing;
+
 /// What somebody who looks at a conversion says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -18,6 +20,17 @@ pub enum Verdict {
     },
 }
 
+/// A report, for whoever looks at the conversion.
+#[derive(Clone, Copy, Debug)]
+pub struct Reported<'a> {
+    /// Who reported it.
+    pub actor: &'a str,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What it says of the customer in clear, to be neither kept nor shown.
+    pub passing: &'a Passing,
+}
+
 /// A verdict that is being found.
 pub type Judging<'a> = Pin<Box<dyn Future<Output = Result<Verdict, sqlx::Error>> + Send + 'a>>;
 
@@ -27,13 +40,13 @@ pub type Noting<'a> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Sen
 /// Decides about new conversions. The intake asks in the transaction that takes the conversion in, so that what is noted of
 /// the verdict is kept if, and only if, the conversion is.
 pub trait Judge: fmt::Debug + Send + Sync {
-    /// Looks at a conversion that somebody reported, and when. It fails only when the database is in a state that passes:
+    /// Looks at a conversion that somebody reported. It fails only when the database is in a state that passes:
     /// whoever cannot decide lets the conversion pass.
     fn judge<'a>(
         &'a self,
         db: &'a mut PgConnection,
         conversion: &'a Conversion,
-        reported: (&'a str, DateTime<Utc>),
+        reported: Reported<'a>,
     ) -> Judging<'a>;
 
     /// Hears that a conversion is held as it said, with its commissions accrued, in the same transaction. It fails only when

@@ -35,7 +35,7 @@ use sqlx::PgPool;
 pub use accept::{AcceptError, Accepted, Answer, Outcome, Report, accept};
 pub use act::Act;
 pub use endpoint::{PostbackError, REPLAYED, router};
-pub use judge::{Judge, Judging, Noting, Verdict};
+pub use judge::{Judge, Judging, Noting, Reported, Verdict};
 pub use postback::{Claim, Postback};
 pub use request::ReadError;
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{Fields, Given, error};
 use crate::{
-    customer::{self, Customer, Customers},
+    customer::{self, Customer, Customers, Passing},
     problem::FieldError,
 };
 
@@ -53,6 +53,9 @@ pub struct Postback {
     /// Who the customer was, hidden.
     #[serde(default)]
     pub customer: Customer,
+    /// The same in clear, for as long as the request lasts.
+    #[serde(skip)]
+    pub passing: Passing,
     /// Fields that are not ours.
     pub metadata: Map<String, Value>,
 }
@@ -104,6 +107,7 @@ impl Postback {
             country: reader.parsed("country", country).or_else(|| customers.country(address?)),
             occurred_at: reader.parsed("ts", |text| moment(text, now)),
             customer: reader.customer(address, customers),
+            passing: Passing { address, email: fields.get("email").map(|given| given.text.clone()) },
             metadata: fields.metadata.clone(),
         };
         if reader.errors.is_empty() { Ok(postback) } else { Err(reader.errors) }
@@ -285,14 +289,20 @@ mod tests {
         let frozen: Value = serde_json::from_str(include_str!("postback-2.json")).unwrap();
         let postback = read(COMPLETE).unwrap();
         assert_eq!(serde_json::to_value(&postback).unwrap(), frozen);
-        assert_eq!(serde_json::from_value::<Postback>(frozen).unwrap(), postback);
+        assert!(postback.passing.email.is_some() && postback.passing.address.is_some());
+        assert!(!format!("{postback:?}").contains(postback.passing.email.as_deref().unwrap()));
+        let waited = Postback { passing: Passing::default(), ..postback };
+        assert_eq!(serde_json::from_value::<Postback>(frozen).unwrap(), waited);
     }
 
     #[test]
     fn what_an_older_release_left_waiting_is_read_without_its_customer() {
         let older: Postback = serde_json::from_str(include_str!("postback-1.json")).unwrap();
         let newer = read(COMPLETE).unwrap();
-        assert_eq!(older, Postback { format: 1, customer: Customer::default(), ..newer });
+        assert_eq!(
+            older,
+            Postback { format: 1, customer: Customer::default(), passing: Passing::default(), ..newer }
+        );
     }
 
     #[test]

@@ -8,7 +8,8 @@ use domain::{
 use sqlx::PgConnection;
 
 use super::{
-    AcceptError, Accepted, Act, Outcome, Report, Verdict, credit, life, origin::Origin, postback::Claim,
+    AcceptError, Accepted, Act, Outcome, Report, Reported, Verdict, credit, life, origin::Origin,
+    postback::Claim,
 };
 use crate::store::{
     conversions::{self, Conversion, Particulars, Share},
@@ -46,8 +47,9 @@ pub(super) async fn take_in(
     conversions::insert_shares(db, conversion.id, &shares).await?;
     life::append(db, act, &conversion, None, "").await?;
     life::announce_new(db, act, &conversion).await?;
+    let reported = Reported { actor: act.actor, at: act.at, passing: &report.postback.passing };
     let verdict = match act.judge {
-        Some(judge) => judge.judge(db, &event_of(&conversion, &particulars), (act.actor, act.at)).await?,
+        Some(judge) => judge.judge(db, &event_of(&conversion, &particulars), reported).await?,
         None => Verdict::Pass,
     };
     // The link's counter is everybody's: it is locked as late as can be.

@@ -16,7 +16,7 @@ use domain::{
     event::Conversion,
     fraud::{
         Flag,
-        score::{Bound, LogOdds, Part, Verdict},
+        score::{Bound, LogOdds, Model, Part, Verdict},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -401,10 +401,13 @@ impl ScoreReason {
                 Self { code: code.name(), log_odds, words, flag, model_version: None }
             }
             domain::fraud::score::Reason::Model(model) => {
+                let heard = record.external.as_ref().filter(|_| model == Model::External);
                 let said = record.models.iter().find(|said| said.model == model);
                 let because = record.model.iter().flat_map(|model| &model.because);
                 let features: Vec<&str> = because.map(|because| because.feature.as_str()).collect();
-                let words = if features.is_empty() {
+                let words = if let Some(heard) = heard {
+                    heard.words()
+                } else if features.is_empty() {
                     "The model finds nothing strange in the conversion.".to_owned()
                 } else {
                     format!("The model finds strange: {}.", features.join(", "))

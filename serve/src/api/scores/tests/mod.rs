@@ -1,6 +1,7 @@
 //! Conversions are scored where they come in and where somebody asks, with reasons that sum, and are held where that is in
 //! force.
 
+mod external;
 mod health;
 
 use std::{path::Path, time::Duration};
