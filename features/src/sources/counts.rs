@@ -20,9 +20,12 @@ impl Country {
 /// Clicks of each country in each hour of the day in UTC.
 pub(super) type Hours = BTreeMap<Country, [u64; 24]>;
 
+/// Clicks of a country in an hour of the day.
+type Cell = ((Country, u8), u32);
+
 /// Clicks by day, and of a day by country and hour.
 #[derive(Debug, Default)]
-pub(super) struct Days(BTreeMap<i64, Vec<((Country, u8), u32)>>);
+pub(super) struct Days(BTreeMap<i64, Vec<Cell>>);
 
 impl Days {
     pub(super) fn count(&mut self, known_us: i64, country: Country) {

@@ -111,7 +111,7 @@ fn traffic(of: AffiliateId, at_us: i64, is_sold: bool, chance: &Chance) -> Vec<K
         email_hash: None,
         email_domain: String::new(),
     };
-    let sale = is_sold.then(|| Known { event: Event::Conversion(sale), known_at_us: sold_us });
+    let sale = is_sold.then_some(Known { event: Event::Conversion(sale), known_at_us: sold_us });
     [Known { event: click, known_at_us: at_us }].into_iter().chain(sale).collect()
 }
 

@@ -186,7 +186,7 @@ pub fn own_spread(kind: Option<RateSpread>, own: Yield) -> Option<RateSpread> {
     match kind {
         Some(RateSpread { a, b }) => Some(RateSpread { a: a + won, b: b + lost }),
         // Jeffreys' prior (1946) where there is nobody to compare with.
-        None => (OWN_WORTH <= clicks).then(|| RateSpread { a: won + 0.5, b: lost + 0.5 }),
+        None => (OWN_WORTH <= clicks).then_some(RateSpread { a: won + 0.5, b: lost + 0.5 }),
     }
 }
 

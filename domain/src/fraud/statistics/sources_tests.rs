@@ -159,7 +159,7 @@ fn a_burst_is_more_than_clicks_explain() {
     assert!(surge(10, 20).excess(150).q < 1e-6, "ten orders of twenty clicks");
     assert!(0.05 < surge(24, 600).excess(150).p, "a viral day is not a burst");
     assert!(0.01 < surge(2, 10).excess(1).p);
-    assert_eq!(surge(1, 0).excess(u64::MAX).q, 1.0);
+    assert!(0.999 < surge(1, 0).excess(u64::MAX).q);
 }
 
 #[test]

@@ -167,10 +167,8 @@ impl<'a> Walk<'a> {
         let known_us = known.known_at_us;
         self.sources.advance(known_us, |partner| self.book.kind(partner).to_owned());
         match &known.event {
-            Event::Click(visit) => {
-                if self.wanted.contains(&visit.seen.id) {
-                    self.clicks.insert(visit.seen.id, visit.clone());
-                }
+            Event::Click(visit) if self.wanted.contains(&visit.seen.id) => {
+                self.clicks.insert(visit.seen.id, visit.clone());
             }
             Event::Conversion(conversion) => self.convert(conversion, known, from_us)?,
             Event::StatusChange(change) => {
