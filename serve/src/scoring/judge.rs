@@ -46,7 +46,7 @@ impl Judge for Scorer {
         Box::pin(async move {
             // What fails here is taken back by itself: no conversion is refused because it could not be decided about.
             let mut apart = db.begin().await?;
-            match self.decide_and_note(&mut apart, conversion, actor, at).await {
+            match self.decide_and_note(&mut apart, conversion, actor, (at, false)).await {
                 Ok(verdict) => apart.commit().await.map(|()| verdict),
                 Err(error) if is_passing(&error) => Err(error),
                 Err(error) => {
@@ -85,20 +85,39 @@ impl Scorer {
         db: &mut PgConnection,
         conversion: &Conversion,
         actor: &str,
-        at: DateTime<Utc>,
+        (at, is_stored): (DateTime<Utc>, bool),
     ) -> sqlx::Result<Verdict> {
         // A process that has just begun must not let pass what it would hold a moment later.
         if !self.knows_settings.load(Ordering::Acquire) {
             self.refresh(db).await?;
         }
         let in_force = self.in_force();
-        let looked = self.look(db, conversion.clone(), (at, false)).await?;
+        let looked = self.look(db, conversion.clone(), (at, is_stored)).await?;
         let record = self.decide(&looked, &in_force).await;
         let noted = self.note(&record, &in_force);
         fraud::insert(db, &NewScore { conversion: Some(conversion.id), actor, ..noted }).await?;
         let is_held = in_force.mode == Mode::Live && record.decision.verdict == score::Verdict::Hold;
-        let because = || format!("{} has a score of {} of 100", noted.id, record.score.risk());
+        let because = || {
+            let score = format!("{} has a score of {} of 100", noted.id, record.score.risk());
+            match &record.ring {
+                Some(ring) => format!("{score}; its partner is in the ring {}", ring.id),
+                None => score,
+            }
+        };
         Ok(if is_held { Verdict::Hold { because: because() } } else { Verdict::Pass })
+    }
+
+    /// Decides anew about a conversion that is stored, by what is known of it now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn judge_again(
+        &self,
+        db: &mut PgConnection,
+        conversion: &Conversion,
+        (actor, at): (&str, DateTime<Utc>),
+    ) -> sqlx::Result<Verdict> {
+        self.decide_and_note(db, conversion, actor, (at, true)).await
     }
 
     /// Puts the newest settings in force.
@@ -142,8 +161,9 @@ impl Scorer {
             Some(affiliate) => fraud::partner(db, affiliate).await?,
             None => None,
         };
+        let ring = partner.as_ref().and_then(Partner::ring);
         let records = partner.map_or_else(Records::default, |partner| self.records(&partner));
-        Ok(Looked { conversion, click, records, at, is_stored })
+        Ok(Looked { conversion, click, records, ring, at, is_stored })
     }
 
     /// What is registered of a partner: its site, and its mailbox as those of customers are hidden.
