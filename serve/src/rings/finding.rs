@@ -174,12 +174,12 @@ fn is_same(before: &Ring, new: &NewRevision) -> bool {
         let shape = |link: &RingLink| (link.from, link.to, link.shared.iter().map(size).collect::<Vec<_>>());
         links.iter().map(shape).collect()
     };
-    let odds = before.members.iter().zip(&new.members);
+    let mut odds = before.members.iter().zip(&new.members);
     let is_near =
         |(one, other): (&RingMember, &RingMember)| one.log_odds.0.abs_diff(other.log_odds.0) < NUDGE;
     affiliates(&before.members).eq(affiliates(&new.members))
         && shape(&before.links) == shape(&new.links)
-        && odds.into_iter().all(is_near)
+        && odds.all(is_near)
 }
 
 fn affiliates(members: &[RingMember]) -> impl Iterator<Item = AffiliateId> {

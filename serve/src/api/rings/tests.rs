@@ -11,7 +11,7 @@ use crate::{
         scores::tests::World,
         testing::{Api, readable, secret},
     },
-    jobs::{once, rings::Find},
+    jobs::{Workbench, once, rings::Find},
     rings,
 };
 
@@ -202,7 +202,13 @@ async fn whoever_joins_a_ring_is_in_the_same_one_and_what_is_declared_is_none() 
     }
     market.sales(&["Bo", "Cy", "Di"]).await;
     market.world.catch_up().await;
-    assert_eq!(market.find().await, 13);
+    let by_itself = Workbench { scorer: None, ..api.workbench() };
+    assert_eq!(
+        once(&Find, &by_itself).await.unwrap(),
+        1,
+        "a worker by itself finds rings and decides nothing"
+    );
+    assert_eq!(market.find().await, 12);
     let ed = market.partner("Ed").await;
     let late = market.sales(&["Ed"]).await;
     assert!(!codes(&market.score(&late[0]).await).contains(&"ring"));
@@ -272,6 +278,13 @@ async fn an_office_a_family_above_each_other_and_strangers_are_no_ring() {
         (names(&rings[0]), &rings[0]["links"][0]["words"]),
         (vec!["Kim+a", "Kim+b"], &json!("same mailbox"))
     );
+    // Unless one turns out to work for the other.
+    let members = &rings[0]["members"];
+    let (one, other) = (members[0]["affiliate_id"].as_str().unwrap(), &members[1]["affiliate_id"]);
+    let moved = api.put(&format!("/api/v1/affiliates/{one}/parent"), json!({"parent_id": other})).await;
+    assert_eq!(moved.status, 200, "{moved}");
+    assert_eq!(market.find().await, 1);
+    assert_eq!(market.rings("").await[0]["dissolved_because"], "apart");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
