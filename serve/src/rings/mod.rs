@@ -10,5 +10,5 @@ pub use self::{
     deciding::decide_again,
     declaring::{Undeclared, declare},
     finding::find,
-    seeing::see,
+    seeing::{device_of, see},
 };

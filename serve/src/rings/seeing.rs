@@ -95,6 +95,11 @@ async fn see_partners(
     tx.commit().await
 }
 
+/// A device as edges have it.
+pub fn device_of(id: &str) -> KeyedHash {
+    KeyedHash(hash::name(&[id.as_bytes()]).to_be_bytes())
+}
+
 /// Edges of one page, each once.
 #[derive(Default)]
 struct Seen(BTreeMap<(Kind, [u8; 16], AffiliateId), Edge>);
@@ -103,8 +108,7 @@ impl Seen {
     fn conversion(&mut self, seen: &Sighting) {
         let with = (seen.affiliate_id, Some(seen.conversion_id), seen.scored_at);
         if let Some(device) = &seen.device {
-            let thing = KeyedHash(hash::name(&[device.as_bytes()]).to_be_bytes());
-            self.add(Kind::Device, thing, with);
+            self.add(Kind::Device, device_of(device), with);
         }
         let class = seen.class.as_ref().and_then(|class| class.parse::<AddressClass>().ok());
         let address = seen.address.as_ref().filter(|_| !class.is_some_and(AddressClass::is_shared));

@@ -8,8 +8,13 @@ use std::{
 use chrono::{DateTime, Utc};
 use domain::{
     ConversionId, ScoreId,
-    event::{Conversion, Event},
-    fraud::score,
+    click::Click,
+    event::{Conversion, Event, Visit},
+    fraud::{
+        evidence::{AddressClass, KeyedHash},
+        graph::{Kind, Limits},
+        score,
+    },
 };
 use features::evidence::Records;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -21,14 +26,14 @@ use tracking::{
 use url::Url;
 
 use super::{
-    Looked, Record, Scorer,
+    InRing, Looked, Record, Scorer,
     settings::{InForce, Mode},
 };
 use crate::{
-    cases,
+    cases, rings,
     store::{
         fraud::{self, NewScore, Partner},
-        lake,
+        lake, ring_edges,
     },
     stored,
 };
@@ -161,9 +166,33 @@ impl Scorer {
             Some(affiliate) => fraud::partner(db, affiliate).await?,
             None => None,
         };
-        let ring = partner.as_ref().and_then(Partner::ring);
+        let ring = match partner.as_ref().and_then(Partner::ring) {
+            Some(ring) => Some(self.ring(db, ring, (&conversion, click.as_ref())).await?),
+            None => None,
+        };
         let records = partner.map_or_else(Records::default, |partner| self.records(&partner));
         Ok(Looked { conversion, click, records, ring, at, is_stored })
+    }
+
+    /// What the ring of a partner says of a conversion: little, where none of the others was seen with the customer.
+    async fn ring(
+        &self,
+        db: &mut PgConnection,
+        ring: InRing,
+        (conversion, click): (&Conversion, Option<&Visit<Click>>),
+    ) -> sqlx::Result<InRing> {
+        // As evidence has them: what the click tells stands before the report.
+        let network = click.map(|click| click.seen.network).or(conversion.network);
+        let is_shared =
+            network.and_then(|network| self.networks.class(network)).is_some_and(AddressClass::is_shared);
+        let address = click.map(|click| click.seen.address_hash).or(conversion.address_hash);
+        let address = address.filter(|_| !is_shared).map(|hash| (Kind::Address, KeyedHash(hash)));
+        let device = Some(conversion.device_id.as_str()).filter(|device| !device.is_empty());
+        let device = device.map(|device| (Kind::Device, rings::device_of(device)));
+        let mailbox = conversion.email_hash.map(|hash| (Kind::Mailbox, KeyedHash(hash)));
+        let things: Vec<_> = address.into_iter().chain(device).chain(mailbox).collect();
+        let is_known = ring_edges::is_known_to(db, &ring.with, &things, Limits::USUAL.hub).await?;
+        Ok(if is_known { ring } else { ring.of_a_stranger() })
     }
 
     /// What is registered of a partner: its site, and its mailbox as those of customers are hidden.

@@ -2,7 +2,10 @@
 
 use domain::{
     AffiliateId, RingId,
-    fraud::score::{LogOdds, Model, ModelEvidence},
+    fraud::{
+        graph::Limits,
+        score::{LogOdds, Model, ModelEvidence},
+    },
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,7 +23,9 @@ pub struct InRing {
     /// What the partner shares with the closest of them.
     #[schema(example = "same mailbox, 2 devices shared")]
     pub shared: String,
-    /// What being in it is evidence of, in millionths of log-odds.
+    /// Whether another of them was seen with the customer's device, address or mailbox: who is in a ring may sell honestly, too.
+    pub knows_customer: bool,
+    /// What that is evidence of, in millionths of log-odds.
     #[schema(value_type = i64)]
     pub log_odds: LogOdds,
 }
@@ -31,11 +36,23 @@ impl InRing {
         ModelEvidence { model: Model::Ring, log_odds: self.log_odds, version: self.id.to_string() }
     }
 
+    /// The same where the customer is anybody's: no more evidence than one pair of the program that is joined wrongly.
+    #[must_use]
+    pub fn of_a_stranger(self) -> Self {
+        let wrongly = LogOdds::of_p_value(Limits::USUAL.false_pairs).unwrap_or(LogOdds::EVEN);
+        Self { knows_customer: false, log_odds: self.log_odds.min(wrongly), ..self }
+    }
+
     /// The same as the team reads it.
     #[must_use]
     pub fn words(&self) -> String {
-        let others: Vec<String> = self.with.iter().map(ToString::to_string).collect();
-        format!("The partner is in the ring {} with {}: {}.", self.id, others.join(", "), self.shared)
+        let Self { id, with, shared, knows_customer, .. } = self;
+        let others: Vec<String> = with.iter().map(ToString::to_string).collect();
+        let customer = if *knows_customer { "one of theirs" } else { "not known to the others" };
+        format!(
+            "The partner is in the ring {id} with {}: {shared}. The customer is {customer}.",
+            others.join(", ")
+        )
     }
 }
 
@@ -88,10 +105,14 @@ mod tests {
             revision: 2,
             with: Vec::new(),
             shared: "same mailbox".to_owned(),
+            knows_customer: true,
             log_odds: LogOdds(10_000_000),
         };
         let text = serde_json::to_string(&ring).unwrap();
-        insta::assert_snapshot!(text, @r#"{"id":"rng_01JH0000000000000000000000","revision":2,"with":[],"shared":"same mailbox","log_odds":10000000}"#);
+        insta::assert_snapshot!(text, @r#"{"id":"rng_01JH0000000000000000000000","revision":2,"with":[],"shared":"same mailbox","knows_customer":true,"log_odds":10000000}"#);
         assert_eq!(serde_json::from_str::<InRing>(&text).unwrap(), ring);
+        let stranger = ring.of_a_stranger();
+        assert!(!stranger.knows_customer && LogOdds::EVEN < stranger.log_odds);
+        assert!(stranger.log_odds < LogOdds(1_000_000), "{stranger:?}");
     }
 }

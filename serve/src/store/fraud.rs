@@ -243,13 +243,14 @@ pub struct Partner {
 }
 
 impl Partner {
-    /// The ring as decisions take it.
+    /// The ring as decisions take it whose customers the others know.
     pub fn ring(&self) -> Option<InRing> {
         Some(InRing {
             id: self.ring_id?,
             revision: self.revision?,
             with: self.others.iter().map(|id| AffiliateId::from(*id)).collect(),
             shared: self.shared.clone()?,
+            knows_customer: true,
             log_odds: LogOdds(self.log_odds?),
         })
     }

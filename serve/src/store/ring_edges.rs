@@ -233,6 +233,36 @@ pub async fn all(db: &mut PgConnection) -> sqlx::Result<Vec<KeptEdge>> {
     .await
 }
 
+/// Whether any of some partners was seen with any of these things, those aside that more than so many partners share.
+pub async fn is_known_to(
+    db: &mut PgConnection,
+    affiliates: &[AffiliateId],
+    things: &[(Kind, KeyedHash)],
+    hub: u32,
+) -> sqlx::Result<bool> {
+    let affiliates: Vec<Uuid> = affiliates.iter().map(|id| id.uuid()).collect();
+    let kinds: Vec<&str> = things.iter().map(|(kind, _)| kind.name()).collect();
+    let hashes: Vec<&[u8]> = things.iter().map(|(_, thing)| thing.0.as_slice()).collect();
+    let known = sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT
+            FROM unnest($1::text[], $2::bytea[]) AS asked (kind, thing)
+            JOIN ring_edges ON ring_edges.kind = asked.kind AND ring_edges.thing = asked.thing
+            WHERE affiliate_id = ANY($3)
+              AND (SELECT count(*)
+                   FROM ring_edges AS anybody
+                   WHERE anybody.kind = asked.kind AND anybody.thing = asked.thing) <= $4
+        ) AS "is!"
+        "#,
+        &kinds as _,
+        &hashes as _,
+        &affiliates,
+        i64::from(hub)
+    );
+    known.fetch_one(db).await
+}
+
 /// A hash of who stands below whom.
 pub async fn hierarchy(db: &mut PgConnection) -> sqlx::Result<i64> {
     let hash = sqlx::query_scalar!(
