@@ -206,6 +206,8 @@ ids! {
     ScoreId = "scr", "score";
     /// What people decide about conversions that are held.
     CaseId = "cas", "case";
+    /// Partners who hang together.
+    RingId = "rng", "ring of partners";
     /// One list of who was recommended.
     RecommendationId = "rec", "recommendation";
     /// What somebody said of a pair that was recommended.

@@ -13,6 +13,7 @@ pub mod key;
 pub mod matching;
 pub mod meters;
 pub mod pages;
+mod rings;
 pub mod scope;
 pub mod scoring;
 pub mod state;

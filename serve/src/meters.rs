@@ -233,7 +233,7 @@ pub static CASES: ArcSwapOption<Numbers> = ArcSwapOption::const_empty();
 /// A number of cases: its name, what it says, and how it is read. All of them go up and down.
 type OfCases = (&'static str, &'static str, fn(&Numbers, DateTime<Utc>) -> f64);
 
-const OF_CASES: [OfCases; 10] = [
+const OF_CASES: [OfCases; 11] = [
     ("tributary_cases_open", "Cases that nobody has taken.", |it, _| it.open as f64),
     ("tributary_cases_in_review", "Cases that somebody looks at.", |it, _| it.in_review as f64),
     ("tributary_cases_waiting", "Cases whose partners were asked.", |it, _| it.waiting as f64),
@@ -264,6 +264,7 @@ const OF_CASES: [OfCases; 10] = [
         "Share of the conversions held by decisions about fraud that went their way in the last 30 days and were not rejected.",
         |it, _| if it.left == 0 { 0.0 } else { it.overturned as f64 / it.left as f64 },
     ),
+    ("tributary_rings_open", "Rings of partners that are not dissolved.", |it, _| it.rings_open as f64),
 ];
 
 /// The numbers as Prometheus reads them.

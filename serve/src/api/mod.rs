@@ -39,6 +39,7 @@ mod rate_decisions;
 pub(crate) mod rates;
 pub(crate) mod recommendations;
 mod reports;
+mod rings;
 mod scores;
 mod signing_keys;
 #[cfg(test)]
@@ -98,6 +99,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     scores::routes,
     fraud_settings::routes,
     cases::routes,
+    rings::routes,
     appeals::routes,
     recommendations::routes,
 ];

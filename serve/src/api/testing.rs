@@ -147,11 +147,11 @@ impl Api {
     /// What the worker's jobs work with, over the same database and clock.
     pub fn workbench(&self) -> Workbench {
         let App { db, clock, chance, sealer, scorer, .. } = self.app.clone();
-        let intake = Intake { pool: db, clock, chance, sealer, judge: Some(scorer) };
+        let intake = Intake { pool: db, clock, chance, sealer, judge: Some(scorer.clone()) };
         let uploads = self.app.uploads.as_deref().map(Path::to_owned);
         let lake = uploads.as_deref().and_then(Path::parent).map(Path::to_owned);
         let choices = Choices { click_retention_days: 400, impression_retention_days: 90, lake, uploads };
-        Workbench { intake, secret: secret(), choices }
+        Workbench { intake, secret: secret(), scorer: Some(scorer), choices }
     }
 
     /// Makes a key with these scopes and shows it.

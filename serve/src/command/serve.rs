@@ -255,6 +255,7 @@ impl Serve {
             let bench = Workbench {
                 intake: waiting,
                 secret: self.tracking.secret.clone(),
+                scorer: Some(app.scorer.clone()),
                 choices: self.choices.clone(),
             };
             async move { jobs::work(&bench, &ending).await }

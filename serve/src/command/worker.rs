@@ -60,7 +60,7 @@ impl Worker {
             tokio::spawn(axum::serve(listener, told(intake.clock.clone())).into_future());
         }
         tracing::info!(jobs = jobs::JOBS.len(), "working at {} jobs", jobs::JOBS.len());
-        let bench = Workbench { intake, secret: self.secret, choices: self.choices };
+        let bench = Workbench { intake, secret: self.secret, scorer: None, choices: self.choices };
         jobs::work(&bench, &ending).await;
         ended(ending).await;
         bench.intake.pool.close().await;

@@ -14,9 +14,10 @@ mod impression_retention;
 pub mod lake;
 mod postback_messages;
 mod quarantine;
+pub mod rings;
 mod sign_in;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -28,7 +29,10 @@ use tokio::{
 };
 use tracking::{intake::Intake, secret::Secret, store::begin};
 
-use crate::store::jobs::{Turn, take_turn};
+use crate::{
+    scoring::Scorer,
+    store::jobs::{Turn, take_turn},
+};
 
 /// What the jobs work with.
 #[derive(Clone)]
@@ -37,6 +41,8 @@ pub struct Workbench {
     pub intake: Intake,
     /// Hides what identifies people in files.
     pub secret: Secret,
+    /// Who decides about fraud, if anybody does here.
+    pub scorer: Option<Arc<Scorer>>,
     /// What was chosen.
     pub choices: Choices,
 }
@@ -94,6 +100,7 @@ pub static JOBS: &[&dyn Job] = &[
     &quarantine::Sweep,
     &customer_stays::Verify,
     &cases::TakeUp,
+    &rings::Find,
     &event_partitions::MakeAhead,
     &click_retention::DropOld,
     &impression_retention::DropOld,

@@ -8,28 +8,35 @@ use std::{
 use chrono::{DateTime, Utc};
 use domain::{
     ConversionId, ScoreId,
-    event::{Conversion, Event},
-    fraud::score,
+    click::Click,
+    event::{Conversion, Event, Visit},
+    fraud::{
+        evidence::{AddressClass, KeyedHash},
+        graph::{Kind, Limits},
+        score,
+    },
 };
 use features::evidence::Records;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::sleep;
 use tracking::{
+    customer::Passing,
     intake::{Judge, Judging, Noting, Reported, Verdict},
     store::is_passing,
 };
 use url::Url;
 
 use super::{
-    Looked, Record, Scorer,
+    InRing, Looked, Record, Scorer,
     settings::{InForce, Mode},
 };
 use crate::{
     cases,
     meters::SCORES,
+    rings,
     store::{
         fraud::{self, NewScore, Partner},
-        lake,
+        lake, ring_edges,
     },
     stored,
 };
@@ -47,7 +54,7 @@ impl Judge for Scorer {
         Box::pin(async move {
             // What fails here is taken back by itself: no conversion is refused because it could not be decided about.
             let mut apart = db.begin().await?;
-            match self.decide_and_note(&mut apart, conversion, reported).await {
+            match self.decide_and_note(&mut apart, conversion, (reported, false)).await {
                 Ok(verdict) => apart.commit().await.map(|()| verdict),
                 Err(error) if is_passing(&error) => Err(error),
                 Err(error) => {
@@ -85,21 +92,41 @@ impl Scorer {
         &self,
         db: &mut PgConnection,
         conversion: &Conversion,
-        Reported { actor, at, passing }: Reported<'_>,
+        (Reported { actor, at, passing }, is_stored): (Reported<'_>, bool),
     ) -> sqlx::Result<Verdict> {
         // A process that has just begun must not let pass what it would hold a moment later.
         if !self.knows_settings.load(Ordering::Acquire) {
             self.refresh(db).await?;
         }
         let in_force = self.in_force();
-        let looked = self.look(db, conversion.clone(), (at, false)).await?;
+        let looked = self.look(db, conversion.clone(), (at, is_stored)).await?;
         let record = self.decide(&looked, &in_force).await;
         let record = self.hear(record, (&looked, passing), &in_force).await;
         let noted = self.note(&record, &in_force);
         fraud::insert(db, &NewScore { conversion: Some(conversion.id), actor, ..noted }).await?;
         let is_held = in_force.mode == Mode::Live && record.decision.verdict == score::Verdict::Hold;
-        let because = || format!("{} has a score of {} of 100", noted.id, record.score.risk());
+        let because = || {
+            let score = format!("{} has a score of {} of 100", noted.id, record.score.risk());
+            match &record.ring {
+                Some(ring) => format!("{score}; its partner is in the ring {}", ring.id),
+                None => score,
+            }
+        };
         Ok(if is_held { Verdict::Hold { because: because() } } else { Verdict::Pass })
+    }
+
+    /// Decides anew about a conversion that is stored, by what is known of it now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn judge_again(
+        &self,
+        db: &mut PgConnection,
+        conversion: &Conversion,
+        (actor, at): (&str, DateTime<Utc>),
+    ) -> sqlx::Result<Verdict> {
+        let passing = Passing::default();
+        self.decide_and_note(db, conversion, (Reported { actor, at, passing: &passing }, true)).await
     }
 
     /// Puts the newest settings in force.
@@ -143,9 +170,38 @@ impl Scorer {
             Some(affiliate) => fraud::partner(db, affiliate).await?,
             None => None,
         };
+        let ring = match partner.as_ref().and_then(Partner::ring) {
+            Some(ring) => Some(self.ring(db, ring, (&conversion, click.as_ref())).await?),
+            None => None,
+        };
         let records = partner.as_ref().map_or_else(Records::default, |partner| self.records(partner));
         let kind = partner.and_then(|partner| partner.traffic_source).unwrap_or_default();
-        Ok(Looked { conversion, click, records, kind, at, is_stored })
+        Ok(Looked { conversion, click, records, kind, ring, at, is_stored })
+    }
+
+    /// What the ring of a partner says of a conversion: little, where none of the others was seen with the customer.
+    async fn ring(
+        &self,
+        db: &mut PgConnection,
+        ring: InRing,
+        (conversion, click): (&Conversion, Option<&Visit<Click>>),
+    ) -> sqlx::Result<InRing> {
+        // As evidence has them: what the click tells stands before the report.
+        let network = click.map(|click| click.seen.network).or(conversion.network);
+        let is_shared =
+            network.and_then(|network| self.networks.class(network)).is_some_and(AddressClass::is_shared);
+        let address = click.map(|click| click.seen.address_hash).or(conversion.address_hash);
+        let address = address.filter(|_| !is_shared).map(|hash| (Kind::Address, KeyedHash(hash)));
+        let device = Some(conversion.device_id.as_str()).filter(|device| !device.is_empty());
+        let device = device.map(|device| (Kind::Device, rings::device_of(device)));
+        let mailbox = conversion.email_hash.map(|hash| (Kind::Mailbox, KeyedHash(hash)));
+        let (limits, mailbox): (_, Vec<_>) = (Limits::USUAL, mailbox.into_iter().collect());
+        if ring_edges::is_known_to(db, &ring.with, &mailbox, limits.hub).await? {
+            return Ok(InRing { log_odds: limits.each_others(), ..ring });
+        }
+        let things: Vec<_> = address.into_iter().chain(device).collect();
+        let is_known = ring_edges::is_known_to(db, &ring.with, &things, limits.hub).await?;
+        Ok(if is_known { ring } else { ring.of_a_stranger() })
     }
 
     /// What is registered of a partner: its site, and its mailbox as those of customers are hidden.

@@ -8,6 +8,7 @@ pub mod external;
 pub mod health;
 mod judge;
 mod model;
+mod ring;
 pub mod settings;
 
 use std::{
@@ -42,11 +43,11 @@ use tokio::time::timeout;
 use tracking::customer::Customers;
 use utoipa::ToSchema;
 
-pub use self::judge::follow;
 use self::{
     external::{External, Heard},
     settings::InForce,
 };
+pub use self::{judge::follow, ring::InRing};
 use crate::{host::Host, state::FeatureState};
 
 /// The set that models of fraud are trained on.
@@ -85,6 +86,8 @@ pub struct Looked {
     pub records: Records,
     /// What kind of traffic the partner sends; empty where that is not said.
     pub kind: String,
+    /// The ring that the partner is in, if it is in one.
+    pub ring: Option<InRing>,
     /// When it is decided.
     pub at: DateTime<Utc>,
     /// Whether it is one that was stored before.
@@ -114,12 +117,15 @@ pub struct Record {
     pub flags: Vec<Flag>,
     /// For rules that could not be asked: what would have to be known.
     pub missing: BTreeMap<String, Vec<String>>,
-    /// What models say that the decision is made by.
+    /// What models say that the decision is made by: the registry's first, and then what the ring is evidence of.
     #[schema(value_type = Vec<Object>)]
     pub models: Vec<ModelEvidence>,
     /// What a provider outside said, where one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<Heard>,
+    /// The ring that the partner was in, if it was in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<InRing>,
     /// Whether the challenger decided, because the partner is in the canary.
     #[serde(default)]
     pub is_canary: bool,
@@ -202,9 +208,11 @@ impl Inputs<'_> {
 }
 
 impl Inputs<'_> {
-    /// The same decided by another model.
+    /// The same decided by another version of the registry's model; what else counts stays.
     fn shadowed(&self, model: &ModelEvidence, in_force: &InForce) -> Shadowed {
-        let outcome = Inputs { models: std::slice::from_ref(model), ..*self }.decide(in_force);
+        let others = self.models.iter().filter(|said| !ring::is_of_the_registry(said.model));
+        let models: Vec<ModelEvidence> = std::iter::once(model).chain(others).cloned().collect();
+        let outcome = Inputs { models: &models, ..*self }.decide(in_force);
         Shadowed { model: model.clone(), score: outcome.score, verdict: outcome.decision.verdict }
     }
 }
@@ -304,7 +312,9 @@ impl Scorer {
             Some(_) => self.opinions(&vector, is_canary, in_force.scale.base, &mut degraded).await,
             None => Opinions::default(),
         };
-        let (models, model) = counts.map_or((Vec::new(), None), |(found, given)| (vec![found], Some(given)));
+        let (mut models, model) =
+            counts.map_or((Vec::new(), None), |(found, given)| (vec![found], Some(given)));
+        models.extend(looked.ring.as_ref().map(InRing::evidence));
         let segment = segment(looked);
         let at = looked.at;
         let inputs =
@@ -323,6 +333,7 @@ impl Scorer {
             missing,
             models,
             external: None,
+            ring: looked.ring.clone(),
             is_canary,
             shadow,
             score,

@@ -31,6 +31,8 @@ pub struct Numbers {
     pub left: i64,
     /// Those of them that were not rejected.
     pub overturned: i64,
+    /// Rings of partners that are not dissolved.
+    pub rings_open: i64,
 }
 
 /// How cases stand.
@@ -39,7 +41,8 @@ pub async fn count(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Nu
         Numbers,
         r#"
         SELECT undecided.*, decided.*, holds.*,
-               (SELECT count(*) FROM case_appeals WHERE outcome IS NULL AND due_at < $1) AS "appeals_overdue!"
+               (SELECT count(*) FROM case_appeals WHERE outcome IS NULL AND due_at < $1) AS "appeals_overdue!",
+               (SELECT count(*) FROM rings WHERE dissolved_at IS NULL) AS "rings_open!"
         FROM (SELECT count(*) FILTER (WHERE state = 'open') AS "open!",
                      count(*) FILTER (WHERE state = 'in_review') AS "in_review!",
                      count(*) FILTER (WHERE state = 'waiting') AS "waiting!",

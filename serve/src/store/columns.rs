@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, Currency,
-    EventId, LinkId, Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, ScoreId,
+    EventId, LinkId, Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, RingId, ScoreId,
     SessionId, UserId,
     affiliate::{AffiliateStatus, PayoutMethod},
     attribution::RuleName,
@@ -22,6 +22,7 @@ use domain::{
     fraud::{
         cases::{Actor, AppealOutcome, CaseState, Outcome, Proposal},
         evidence::KeyedHash,
+        graph::Kind,
     },
     ledger::AccountKind,
     signature::Profile,
@@ -88,11 +89,11 @@ macro_rules! columns {
 columns! {
     Uuid, |id| Ok(id.into()) => [
         AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, EventId, LinkId, PlanId,
-        RateContractId, RateDecisionId, RecommendationId, ScoreId, SessionId, UserId,
+        RateContractId, RateDecisionId, RecommendationId, RingId, ScoreId, SessionId, UserId,
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
-        EventKind, ImportStatus, IpAddr, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName, Verdict,
+        EventKind, ImportStatus, IpAddr, Kind, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName, Verdict,
     ];
     &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];
     i32, |number| Ok(number.try_into()?) => [u16];

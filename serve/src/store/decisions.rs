@@ -69,7 +69,7 @@ pub struct Decided {
     pub log_odds: i64,
     /// Whether it was to be held.
     pub is_held: bool,
-    /// By which version of the model; none where no model was asked.
+    /// By which version of the registry's model; none where no model was asked.
     pub version: Option<String>,
     /// What the model was given.
     pub values: Option<Json<Vec<Option<f64>>>>,
@@ -94,7 +94,11 @@ pub async fn newest(
     sqlx::query_as!(
         Decided,
         r#"
-        SELECT log_odds, verdict = 'hold' AS "is_held!", record -> 'models' -> 0 ->> 'version' AS version,
+        SELECT log_odds, verdict = 'hold' AS "is_held!",
+               (SELECT said ->> 'version'
+                FROM json_array_elements(record -> 'models') AS said
+                WHERE said ->> 'model' NOT IN ('ring', 'external')
+                LIMIT 1) AS version,
                record -> 'model' -> 'values' AS "values: Json<Vec<Option<f64>>>",
                record -> 'flags' AS "flags!: Json<Vec<Flag>>",
                coalesce((record ->> 'is_canary')::boolean, false) AS "is_canary!",

@@ -1,7 +1,11 @@
 //! How fraud is decided, by versions, and what was decided; nothing here is ever edited.
 
 use chrono::{DateTime, Utc};
-use domain::{AffiliateId, CampaignId, ConversionId, ScoreId, conversion::ConversionStatus, fraud::Evidence};
+use domain::{
+    AffiliateId, CampaignId, ConversionId, RingId, ScoreId,
+    conversion::ConversionStatus,
+    fraud::{Evidence, score::LogOdds},
+};
 use sqlx::{
     PgConnection,
     types::{Json, Uuid},
@@ -9,7 +13,7 @@ use sqlx::{
 
 use super::columns::{Column, Nullable};
 use crate::scoring::{
-    Record,
+    InRing, Record,
     settings::{FraudSettings, Mode},
 };
 
@@ -100,9 +104,9 @@ pub async fn insert(tx: &mut PgConnection, new: &NewScore<'_>) -> sqlx::Result<(
         "
         INSERT INTO fraud_scores (
             id, conversion_id, campaign_id, affiliate_id, mode, verdict, log_odds, settings_version, record, actor,
-            scored_at
+            scored_at, ring_id
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         ",
         id.uuid(),
         conversion.map(ConversionId::uuid),
@@ -114,7 +118,8 @@ pub async fn insert(tx: &mut PgConnection, new: &NewScore<'_>) -> sqlx::Result<(
         i32::try_from(settings_version).unwrap_or(i32::MAX),
         Json(record) as _,
         actor,
-        record.at
+        record.at,
+        record.ring.as_ref().map(|ring| ring.id.uuid())
     )
     .execute(tx)
     .await?;
@@ -219,7 +224,7 @@ pub async fn past(db: &mut PgConnection, since: DateTime<Utc>, limit: i64) -> sq
     .await
 }
 
-/// What is registered of a partner.
+/// What is registered of a partner, and the ring that it is in.
 pub struct Partner {
     /// The partner's own page.
     pub website: Option<String>,
@@ -227,13 +232,52 @@ pub struct Partner {
     pub email: String,
     /// What kind of traffic the partner sends.
     pub traffic_source: Option<String>,
+    /// The ring, if it is in one.
+    pub ring_id: Option<RingId>,
+    /// Its revision.
+    pub revision: Option<i32>,
+    /// What being in it is evidence of.
+    pub log_odds: Option<i64>,
+    /// What the partner shares with the closest of the others.
+    pub shared: Option<String>,
+    /// The others.
+    pub others: Vec<Uuid>,
 }
 
-/// What is registered of a partner.
+impl Partner {
+    /// The ring as decisions take it whose customers the others know.
+    pub fn ring(&self) -> Option<InRing> {
+        Some(InRing {
+            id: self.ring_id?,
+            revision: self.revision?,
+            with: self.others.iter().map(|id| AffiliateId::from(*id)).collect(),
+            shared: self.shared.clone()?,
+            knows_customer: true,
+            log_odds: LogOdds(self.log_odds?),
+        })
+    }
+}
+
+/// What is registered of a partner, and the ring that it is in.
 pub async fn partner(db: &mut PgConnection, id: AffiliateId) -> sqlx::Result<Option<Partner>> {
-    sqlx::query_as!(Partner, "SELECT website, email, traffic_source FROM affiliates WHERE id = $1", id.uuid())
-        .fetch_optional(db)
-        .await
+    sqlx::query_as!(
+        Partner,
+        r#"
+        SELECT website, email, traffic_source, ring_members.ring_id AS "ring_id!: Nullable<RingId>", revision AS "revision?",
+               log_odds AS "log_odds?", shared AS "shared?",
+               ARRAY(SELECT others.affiliate_id
+                     FROM ring_members AS others
+                     WHERE others.ring_id = ring_members.ring_id AND others.affiliate_id <> affiliates.id
+                     ORDER BY others.affiliate_id) AS "others!"
+        FROM affiliates
+        LEFT JOIN ring_members ON ring_members.affiliate_id = affiliates.id
+        LEFT JOIN rings ON rings.id = ring_members.ring_id
+        WHERE affiliates.id = $1
+        "#,
+        id.uuid()
+    )
+    .fetch_optional(db)
+    .await
 }
 
 /// What kind of traffic partners send, where they said it.

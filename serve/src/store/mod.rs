@@ -30,5 +30,7 @@ pub mod program;
 pub mod rate_contracts;
 pub mod rate_decisions;
 pub mod recommendations;
+pub mod ring_edges;
+pub mod rings;
 pub mod sessions;
 pub mod users;

@@ -8,6 +8,7 @@
 //! does that for all at once; [`Online`] keeps it up to date event by event.
 
 mod communities;
+mod continued;
 mod online;
 mod pairs;
 mod rings;
@@ -15,6 +16,7 @@ mod rings;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use continued::continued;
 pub use online::{Joined, Online};
 pub use rings::{Link, Ring, Rings, rings};
 

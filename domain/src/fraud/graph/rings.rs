@@ -210,6 +210,18 @@ impl Rings {
         Some(links)
     }
 
+    /// Why the members of a ring hang together: every pair of them that is joined, in the members' order.
+    #[must_use]
+    pub fn links(&self, ring: &Ring) -> Vec<Link> {
+        let number = |affiliate| self.affiliates.binary_search(affiliate).ok().map(|it| it as u32);
+        let members: Vec<u32> = ring.members.iter().filter_map(number).collect();
+        let pairs = members
+            .iter()
+            .enumerate()
+            .flat_map(|(place, from)| members[place + 1..].iter().filter_map(|to| self.link(*from, *to)));
+        pairs.collect()
+    }
+
     fn link(&self, from: u32, to: u32) -> Option<Link> {
         let pair = self.links.get(&(from.min(to), from.max(to)))?;
         let counts = Kind::ALL.iter().map(|kind| (*kind, pair.shared[0][kind.place()]));

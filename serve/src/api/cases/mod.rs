@@ -24,6 +24,7 @@ use super::{
     failure::Failure,
     gate::Caller,
     listing::{Listing, Page, Paging},
+    rings::{self, RingShown},
     scores::ConversionScore,
 };
 use crate::{
@@ -38,6 +39,8 @@ use crate::{
 
 /// So many cases that were decided before are shown beside one.
 const SIMILAR: i64 = 5;
+/// So many cases of a partner are shown beside its ring.
+const OF_ONE: i64 = 20;
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<App> {
@@ -68,6 +71,8 @@ pub struct CaseDetail {
     case: CaseShown,
     /// Its conversions.
     members: Vec<CaseConversion>,
+    /// The ring that the partner is in now, if it is in one.
+    ring: Option<RingShown>,
     /// All that was said and done, in order.
     timeline: Vec<CaseEvent>,
     /// Cases with the same reason that were decided before: this partner's first, then this campaign's, then the newest.
@@ -143,7 +148,8 @@ async fn list(
     Ok(Json(listing.page(cases, place)))
 }
 
-/// Show a case: its conversions with scores, reasons and evidence, all that was said and done, and similar cases of before.
+/// Show a case: its conversions with scores, reasons and evidence, the ring that the partner is in, all that was said and done,
+/// and similar cases of before.
 #[utoipa::path(get, path = "/cases/{id}", tag = "cases", params(("id" = CaseId, Path)),
     responses((status = 200, description = "The case.", body = CaseDetail)),
     security(("key" = ["fraud:read"])))]
@@ -160,7 +166,22 @@ async fn one(app: State<App>, by: Caller, Id(id): Id<CaseId>) -> Result<Json<Cas
         similar.push(find(&mut db, id, now).await?);
     }
     let timeline = store::case_events::timeline(&mut db, id).await?;
-    Ok(Json(CaseDetail { case, members, timeline, similar }))
+    let ring = match case.case.affiliate_id {
+        Some(affiliate) => rings::of(&mut db, affiliate).await?,
+        None => None,
+    };
+    Ok(Json(CaseDetail { case, members, ring, timeline, similar }))
+}
+
+/// A partner's cases that are not decided, as they are queued, a page at most.
+pub(super) async fn open_of(
+    db: &mut PgConnection,
+    affiliate: AffiliateId,
+    at: DateTime<Utc>,
+) -> Result<Vec<CaseShown>, Failure> {
+    let wanted = Wanted { affiliate: Some(affiliate), ..Wanted::default() };
+    let cases = store::cases::list(db, &wanted, at, OF_ONE).await?;
+    shown(db, cases, at).await
 }
 
 async fn explained(db: &mut PgConnection, member: Member) -> Result<CaseConversion, Failure> {

@@ -145,7 +145,7 @@ pub struct ScoreReason {
     words: String,
     /// The numbers behind it, where it is a rule's.
     flag: Option<Flag>,
-    /// The version of the model, where it is a model's.
+    /// The version of the model, where it is a model's, or the ring's id.
     model_version: Option<String>,
 }
 
@@ -405,12 +405,13 @@ impl ScoreReason {
                 let said = record.models.iter().find(|said| said.model == model);
                 let because = record.model.iter().flat_map(|model| &model.because);
                 let features: Vec<&str> = because.map(|because| because.feature.as_str()).collect();
-                let words = if let Some(heard) = heard {
-                    heard.words()
-                } else if features.is_empty() {
-                    "The model finds nothing strange in the conversion.".to_owned()
-                } else {
-                    format!("The model finds strange: {}.", features.join(", "))
+                let words = match (&record.ring, heard) {
+                    (Some(ring), _) if model == Model::Ring => ring.words(),
+                    (_, Some(heard)) => heard.words(),
+                    _ if features.is_empty() => {
+                        "The model finds nothing strange in the conversion.".to_owned()
+                    }
+                    _ => format!("The model finds strange: {}.", features.join(", ")),
                 };
                 let model_version = said.map(|said| said.version.clone());
                 Self { code: model.name(), log_odds, words, flag: None, model_version }

@@ -35,7 +35,7 @@ use crate::{
 /// A shop, its campaign, and a partner.
 pub struct World {
     pub api: Api,
-    campaign: String,
+    pub campaign: String,
     pub affiliate: AffiliateId,
     link: String,
 }
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Waits until the state knows everything that is stored: transactions of other tests on the server go before.
-    async fn catch_up(&self) {
+    pub async fn catch_up(&self) {
         let state = self.scorer().state();
         let mut db = self.api.app.db.acquire().await.unwrap();
         let mine: i64 = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
