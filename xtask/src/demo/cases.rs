@@ -9,7 +9,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{STORED_PATIENCE, book::cents, summary::trial_balance, traffic::Scene};
+use super::{
+    STORED_PATIENCE,
+    book::cents,
+    summary::trial_balance,
+    traffic::{BROWSERS, Scene},
+};
 
 const ORDER: &str = "N-too-soon";
 const PAUSE: Duration = Duration::from_millis(100);
@@ -56,7 +61,7 @@ async fn go_live(scene: &Scene<'_>) -> Result<()> {
 
 /// Somebody clicks, and has ordered before the page can be read.
 async fn order(scene: &Scene<'_>) -> Result<()> {
-    let browser = Browser { user_agent: "curl/8.5.0", address: "203.0.113.77", cookie: "" };
+    let browser = Browser { user_agent: BROWSERS[0], address: "203.0.113.77", cookie: "" };
     let landing = scene.client.click(Method::GET, &scene.program.links[0].url, browser).await?;
     let click = landing.click_id.context("the click has an id")?;
     let message = Message { id: "order-too-soon", at: scene.clock.now() };
