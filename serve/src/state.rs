@@ -25,12 +25,12 @@ use features::{
     fact::Request,
     online::{Bounds, Observed, Prepared, State},
     set::FeatureSet,
-    sources::Sources,
+    sources::{Compared, Sources},
     value::Value,
 };
 use sqlx::{PgConnection, PgPool};
 use tokio::{
-    task::{spawn_blocking, yield_now},
+    task::{JoinHandle, spawn_blocking, yield_now},
     time::sleep,
 };
 
@@ -73,6 +73,8 @@ pub struct Told {
 struct Inner {
     state: State,
     sources: Sources,
+    /// Sources as they are being compared.
+    comparing: Option<JoinHandle<Compared>>,
     /// How far each table was taken.
     notes: BTreeMap<String, String>,
     /// What is known by then and not told yet, first what was known first.
@@ -150,6 +152,7 @@ impl FeatureState {
         let inner = Inner {
             state,
             sources: Sources::default(),
+            comparing: None,
             notes: BTreeMap::new(),
             waiting: BinaryHeap::new(),
             horizons: VecDeque::new(),
@@ -236,22 +239,32 @@ impl FeatureState {
         Ok(before + given)
     }
 
-    /// Compares sources when a midnight has passed, where nobody who asks has to wait for it.
+    /// Compares sources when a midnight has passed: apart, while events go on being told.
     async fn compare_sources(&self, db: &mut PgConnection) -> anyhow::Result<()> {
+        let under_way = self.inner().comparing.take();
+        match under_way {
+            Some(compared) if compared.is_finished() => {
+                let compared = compared.await?;
+                self.inner().sources.take(compared);
+            }
+            Some(compared) => {
+                self.inner().comparing = Some(compared);
+                return Ok(());
+            }
+            None => {}
+        }
         let as_of_us = self.inner().as_of_us;
-        let Some(as_of_us) = as_of_us.filter(|as_of_us| self.inner().sources.is_due(*as_of_us)) else {
-            return Ok(());
-        };
-        let kinds = fraud::kinds(db).await?.into_iter().collect();
-        self.compare(as_of_us, kinds).await
+        if let Some(as_of_us) = as_of_us.filter(|as_of_us| self.inner().sources.is_due(*as_of_us)) {
+            let kinds = fraud::kinds(db).await?.into_iter().collect();
+            self.begin_to_compare(as_of_us, &kinds);
+        }
+        Ok(())
     }
 
-    async fn compare(&self, as_of_us: i64, kinds: HashMap<AffiliateId, String>) -> anyhow::Result<()> {
+    fn begin_to_compare(&self, as_of_us: i64, kinds: &HashMap<AffiliateId, String>) {
         let kind = |partner: AffiliateId| kinds.get(&partner).cloned().unwrap_or_default();
         let comparison = self.inner().sources.gather(as_of_us, kind);
-        let compared = spawn_blocking(move || comparison.made()).await?;
-        self.inner().sources.take(compared);
-        Ok(())
+        self.inner().comparing = Some(spawn_blocking(move || comparison.made()));
     }
 
     /// Tells the state what waits, up to the last instant before which nothing can come any more: all transactions that

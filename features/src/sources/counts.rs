@@ -47,6 +47,12 @@ impl Days {
         hours
     }
 
+    /// How many in the days from one midnight to another.
+    pub(super) fn clicks(&self, begin_us: i64, end_us: i64) -> u64 {
+        let days = self.0.range(begin_us.div_euclid(DAY)..end_us.div_euclid(DAY));
+        days.flat_map(|(_, day)| day).map(|(_, clicks)| u64::from(*clicks)).sum()
+    }
+
     pub(super) fn forget(&mut self, before_us: i64) {
         self.0 = self.0.split_off(&before_us.div_euclid(DAY));
     }
@@ -56,7 +62,7 @@ impl Days {
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     pub(super) clicks: Slots,
-    /// Sales that came of clicks; of a campaign only.
+    /// Sales that came of clicks.
     pub(super) sales: Slots,
 }
 

@@ -22,7 +22,7 @@ use domain::{
 use foldhash::fast::RandomState;
 
 pub use self::comparison::{Compared, Comparison};
-use self::counts::{Country, Days, Recent};
+use self::counts::{Country, Days, Recent, Slots};
 use crate::{
     evidence::Findings,
     field::click_to_conversion_seconds,
@@ -51,8 +51,9 @@ pub struct Sources {
     spreads: HashMap<CampaignId, HashMap<String, RateSpread, RandomState>, RandomState>,
     /// The midnight as of which sources were compared last.
     compared_us: Option<i64>,
-    /// When the first event became known.
+    /// When the first event became known, and the newest.
     first_us: Option<i64>,
+    newest_us: Option<i64>,
     /// How many sources sell something.
     selling: u64,
 }
@@ -82,6 +83,9 @@ impl Sources {
     /// Takes in what became known, each event once; the order does not matter to a comparison that is made later.
     pub fn observe(&mut self, known: &Known<Event>) {
         let known_us = known.known_at_us;
+        if !self.is_of_late(known_us) {
+            return;
+        }
         match &known.event {
             Event::Click(visit) => {
                 let click = &visit.seen;
@@ -96,12 +100,26 @@ impl Sources {
                 let is_first = source.sales.is_empty();
                 let before = source.sales.partition_point(|it| it.known_us <= known_us);
                 source.sales.insert(before, Sale { known_us, seconds, clicked_us });
+                source.recent.sales.count(known_us);
                 self.selling += u64::from(is_first);
                 self.campaigns.entry(conversion.campaign).or_default().sales.count(known_us);
             }
             _ => return,
         }
         self.first_us = Some(self.first_us.map_or(known_us, |first_us| first_us.min(known_us)));
+    }
+
+    /// Whether a window still reaches what became known at an instant; what none reaches any more is forgotten with each new
+    /// day, so that years may be told.
+    fn is_of_late(&mut self, known_us: i64) -> bool {
+        let newest_us = self.newest_us.unwrap_or(known_us);
+        if self.newest_us.is_none_or(|newest_us| newest_us < known_us) {
+            self.newest_us = Some(known_us);
+            if midnight(newest_us) < midnight(known_us) {
+                self.forget(midnight(known_us) - BACK);
+            }
+        }
+        midnight(newest_us) - BACK <= known_us
     }
 
     /// Whether sources are to be compared, as a midnight has passed since they were.
@@ -170,9 +188,15 @@ impl Sources {
         let usual = if windows < 1.0 { 0.0 } else { real(before.into()) / windows };
         let clicks = source.recent.clicks.since(begin_us - LAG);
         let all = self.campaigns.get(&campaign)?;
-        let others_sales = all.sales.since(begin_us).saturating_sub(conversions - more);
-        let others_clicks = all.clicks.since(begin_us - LAG).saturating_sub(clicks);
-        let shared = real((others_sales * clicks).into()) / real(others_clicks.max(1).into());
+        let others =
+            |all: &Slots, own: &Slots, since_us| all.since(since_us).saturating_sub(own.since(since_us));
+        let others_sales = others(&all.sales, &source.recent.sales, begin_us);
+        let others_clicks = others(&all.clicks, &source.recent.clicks, begin_us - LAG);
+        // Where nobody else has clicks, nobody says what happens to all.
+        let shared = match others_clicks {
+            0 => 0.0,
+            _ => real((others_sales * clicks).into()) / real(others_clicks.into()),
+        };
         let window_seconds = seconds.unsigned_abs();
         let surge = Surge { conversions, clicks, spread, usual, shared, window_seconds };
         Some(surge.excess(WINDOWS.len() as u64 * self.selling))
@@ -227,7 +251,7 @@ impl Source {
             times: self.sold(begin_us, midnight_us).map(|sale| sale.seconds).collect(),
             hours: self.days.hours(begin_us, midnight_us),
             before: Yield {
-                clicks: self.days.hours(begin_us, midnight_us - DAY).values().flatten().sum(),
+                clicks: self.days.clicks(begin_us, midnight_us - DAY),
                 conversions: self.sold(begin_us, midnight_us - DAY).len() as u64,
             },
         }

@@ -147,6 +147,27 @@ fn orders_without_visitors_are_a_burst_and_a_viral_day_is_none() {
 }
 
 #[test]
+fn a_partner_who_is_alone_in_a_campaign_is_seen_too() {
+    let mut alone = Program::new();
+    for day in 0..14 {
+        let begin_us = MONDAY + day * DAY + 6 * HOUR;
+        alone.traffic(partner(0), (begin_us, begin_us + 16 * HOUR), 200, 40);
+    }
+    // Two orders of yesterday's visitors, and then a burst.
+    for _ in 0..2 {
+        let click = alone.clicked(partner(0), NOON - DAY);
+        alone.sold(partner(0), Some(click), NOON + MINUTE);
+    }
+    for order in 0..30 {
+        let at_us = NOON + order * MINUTE;
+        let click = alone.clicked(partner(0), at_us);
+        alone.sold(partner(0), Some(click), at_us + 2 * MINUTE);
+    }
+    let found = alone.findings(partner(0), NOON);
+    assert!(15 <= bursts(&found), "{} of {} are seen", bursts(&found), found.len());
+}
+
+#[test]
 fn what_comes_once_a_night_and_what_has_no_clicks_is_no_burst() {
     // The advertiser reports all orders of a day at once.
     let mut nightly = Program::usual();

@@ -106,7 +106,9 @@ struct Seen(BTreeMap<(Kind, [u8; 16], AffiliateId), Edge>);
 
 impl Seen {
     fn conversion(&mut self, seen: &Sighting) {
-        let with = (seen.affiliate_id, Some(seen.conversion_id), seen.scored_at);
+        // Whoever asks for scores of old conversions sees nobody anew.
+        let Some(at) = seen.conversion_id.made_at() else { return };
+        let with = (seen.affiliate_id, Some(seen.conversion_id), at);
         if let Some(device) = &seen.device {
             self.add(Kind::Device, device_of(device), with);
         }

@@ -104,7 +104,10 @@ impl Scorer {
         let record = self.hear(record, (&looked, passing), &in_force).await;
         let noted = self.note(&record, &in_force);
         fraud::insert(db, &NewScore { conversion: Some(conversion.id), actor, ..noted }).await?;
-        let is_held = in_force.mode == Mode::Live && record.decision.verdict == score::Verdict::Hold;
+        // What was let pass before is held for its ring alone, and not for what its address did since.
+        let is_new = !is_stored || record.hangs_on_its_ring(&in_force);
+        let is_suspected = record.decision.verdict == score::Verdict::Hold && is_new;
+        let is_held = in_force.mode == Mode::Live && is_suspected;
         let because = || {
             let score = format!("{} has a score of {} of 100", noted.id, record.score.risk());
             match &record.ring {

@@ -26,7 +26,7 @@ use domain::{
     event::{Conversion, Event, Visit},
     fraud::{
         Decision, Evidence, Flag, Networks, Score,
-        score::{LogOdds, ModelEvidence, Subject, Verdict},
+        score::{LogOdds, Model, ModelEvidence, Subject, Verdict},
     },
 };
 use features::{
@@ -233,6 +233,13 @@ impl Record {
         let Outcome { flags, missing, score, decision } = inputs.decide(in_force);
         let shadow = self.shadow.as_ref().map(|shadow| inputs.shadowed(&shadow.model, in_force));
         Self { flags, missing, score, decision, shadow, ..self.clone() }
+    }
+
+    /// Whether another decision would follow without the ring.
+    fn hangs_on_its_ring(&self, in_force: &InForce) -> bool {
+        let others = self.models.iter().filter(|said| said.model != Model::Ring);
+        let without = Self { models: others.cloned().collect(), ring: None, ..self.clone() };
+        without.again(in_force).decision.verdict != self.decision.verdict
     }
 }
 

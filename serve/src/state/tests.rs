@@ -136,7 +136,10 @@ async fn sources_are_compared_by_what_is_stored_and_a_burst_is_seen_at_once() {
     state.settle(until, 7).await;
     let as_of_us = state.inner().as_of_us.unwrap();
     assert!(state.inner().sources.is_due(as_of_us));
-    state.compare(as_of_us, HashMap::new()).await.unwrap();
+    state.begin_to_compare(as_of_us, &HashMap::new());
+    let comparing = state.inner().comparing.take().unwrap();
+    let compared = comparing.await.unwrap();
+    state.inner().sources.take(compared);
     assert!(!state.inner().sources.is_due(as_of_us));
     let Event::Conversion(last) = &told.last().unwrap().event else { unreachable!("it sold something") };
     let judged = DateTime::from_timestamp_micros(last.occurred_at_us).unwrap();

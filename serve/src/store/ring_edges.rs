@@ -178,6 +178,24 @@ pub async fn add(tx: &mut PgConnection, edges: &[Edge]) -> sqlx::Result<u64> {
     let firsts: Vec<Option<Uuid>> = edges.iter().map(|edge| edge.first.map(ConversionId::uuid)).collect();
     let repeated: Vec<bool> = edges.iter().map(|edge| edge.is_repeated).collect();
     let moments: Vec<DateTime<Utc>> = edges.iter().map(|edge| edge.seen_at).collect();
+    // Seen later, an edge lasts longer and says no more.
+    sqlx::query!(
+        "
+        UPDATE ring_edges AS known
+        SET last_seen_at = seen.seen_at
+        FROM unnest($1::text[], $2::bytea[], $3::uuid[], $4::timestamptz[]) AS seen (kind, thing, affiliate_id, seen_at)
+        WHERE known.kind = seen.kind
+          AND known.thing = seen.thing
+          AND known.affiliate_id = seen.affiliate_id
+          AND known.last_seen_at < seen.seen_at
+        ",
+        &kinds as _,
+        &things as _,
+        &affiliates,
+        &moments
+    )
+    .execute(&mut *tx)
+    .await?;
     let added = sqlx::query!(
         "
         INSERT INTO ring_edges AS known (kind, thing, affiliate_id, first_conversion_id, is_repeated, last_seen_at)
@@ -187,10 +205,9 @@ pub async fn add(tx: &mut PgConnection, edges: &[Edge]) -> sqlx::Result<u64> {
         SET is_repeated = known.is_repeated OR excluded.is_repeated
                           OR known.first_conversion_id IS DISTINCT FROM excluded.first_conversion_id,
             last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
-        WHERE known.last_seen_at < excluded.last_seen_at
-           OR NOT known.is_repeated
-              AND (excluded.is_repeated
-                   OR known.first_conversion_id IS DISTINCT FROM excluded.first_conversion_id)
+        WHERE NOT known.is_repeated
+          AND (excluded.is_repeated
+               OR known.first_conversion_id IS DISTINCT FROM excluded.first_conversion_id)
         ",
         &kinds as _,
         &things as _,

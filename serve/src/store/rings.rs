@@ -297,7 +297,7 @@ pub async fn declare(tx: &mut PgConnection, new: &Declaration<'_>) -> sqlx::Resu
 }
 
 /// Conversions that wait for their approval, of partners in rings that no decision about them knew of: those since a moment,
-/// after one of them, by their ids. Who only asks for a score decides nothing.
+/// after one of them, by their ids. What people let go stays so, and who only asks for a score decides nothing.
 pub async fn undecided(
     db: &mut PgConnection,
     since: DateTime<Utc>,
@@ -314,6 +314,9 @@ pub async fn undecided(
           AND uuid_v7_floor($1) <= conversions.id
           AND $2 < conversions.id
           AND EXISTS (SELECT FROM fraud_scores WHERE fraud_scores.conversion_id = conversions.id)
+          AND NOT EXISTS (SELECT
+                          FROM case_conversions
+                          WHERE case_conversions.conversion_id = conversions.id AND left_as = 'pending')
           AND NOT EXISTS (
               SELECT
               FROM fraud_scores

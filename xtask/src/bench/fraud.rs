@@ -192,11 +192,11 @@ fn of_rings(runs: &Runs, report: &mut Report) {
         promise(format!("{case}: every event within 5 ms"), most.value, "µs", EVENT_AT_MOST_US);
         report.figures.extend([all, sorted, p99, most]);
     }
-    let found = |it: &Rings| format!("{} of {}", readable(count(it.found)), readable(count(it.planted)));
+    let found = |it: &Rings| format!("{} beside {}", readable(count(it.found)), readable(count(it.planted)));
     let found: Vec<String> = runs.rings.iter().take(programs.len()).map(found).collect();
     report.notes.push(format!(
         "Edges join affiliates with devices and addresses of their customers, of whom the first have most; in every hundred \
-         affiliates five of a ring share four devices, and {} such rings were found. Sorting the same edges once is the floor \
+         affiliates five of a ring share four devices; rings found beside rings planted were {}. Sorting the same edges once is the floor \
          of bringing together what belongs together. An event's time is the best of three passes over all of them, because what \
          the machine does besides hits another event in each.",
         found.join(", ")

@@ -366,3 +366,33 @@ async fn what_is_read_again_says_nothing_and_what_was_cut_off_is_found_the_next_
     see().await.unwrap();
     assert_eq!(is_repeated().await, [false, false, false, false, true]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_people_let_go_stays_so_when_the_same_are_another_ring() {
+    let market = Market::new().await;
+    let api = market.api();
+    for name in ["Bo", "Cy"] {
+        market.partner(name).await;
+    }
+    let sales = market.sales(&["Bo", "Cy"]).await;
+    market.world.go_live(0).await;
+    market.world.catch_up().await;
+    assert_eq!(market.find().await, 9, "a ring, and eight conversions are decided again");
+    for id in api.get("/api/v1/cases").await.column("id") {
+        let revision = api.get(&format!("/api/v1/cases/{id}")).await.body["revision"].clone();
+        let release = json!({"revision": revision, "outcome": "release", "note": "They are neighbours."});
+        api.made(&format!("/api/v1/cases/{id}/decide"), release).await;
+    }
+    // They hang together no more, and then again.
+    for parted in [
+        "DELETE FROM ring_members",
+        "UPDATE rings SET dissolved_at = now(), dissolved_because = 'apart'",
+        "UPDATE ring_progress SET changes = changes + 1",
+    ] {
+        sqlx::query(parted).execute(&api.app.db).await.unwrap();
+    }
+    assert_eq!(market.find().await, 1, "another ring, and nothing is decided again");
+    for sale in &sales {
+        assert_eq!(market.conversion(sale).await["status"], "pending");
+    }
+}

@@ -4,7 +4,7 @@
 //! decision that the transaction writes down, and whether it is worth its price is known only when rules and models have
 //! spoken. By then the transaction holds nothing but its own conversion: locks that others wait for come later. It waits for
 //! [`Settings::timeout`] at most, for the budget and the answer together; what comes later than that is remembered for the next
-//! conversion of the same customer. A provider is asked once for each conversion, when it comes in; scores that somebody
+//! conversion that it would be told the same of. A provider is asked once for each conversion, when it comes in; scores that somebody
 //! merely asks for, up to a thousand in one transaction, ask nobody outside.
 
 mod breaker;
@@ -28,7 +28,10 @@ use models::fingerprint::Fingerprint;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 use tracking::customer::Passing;
 use utoipa::ToSchema;
 
@@ -53,7 +56,7 @@ pub struct Heard {
     pub verdict: Option<String>,
     /// Which of its rules counted.
     pub because: Vec<String>,
-    /// Whether it said so before, about the same customer.
+    /// Whether it said so before, when it was told the same.
     pub is_remembered: bool,
 }
 
@@ -100,10 +103,14 @@ pub static METERS: Meters = Meters {
 /// So long an answer that no decision waits for any more may take: it is paid for.
 const LATEST: Duration = Duration::from_secs(5);
 
+/// So many wait for a provider at once: a quarter of the connections that requests have unless told otherwise.
+const AT_ONCE: usize = 4;
+
 /// A provider that may be asked.
 pub struct External {
     desk: Desk,
     breaker: Breaker,
+    turns: Semaphore,
 }
 
 /// What it takes to ask; cheap to clone.
@@ -140,7 +147,7 @@ impl External {
     pub fn new(settings: Settings, db: PgPool) -> io::Result<Self> {
         let known = Arc::new(Cache::new(settings.remembered));
         let desk = Desk { known, settings: Arc::new(settings), db, caller: Caller::new()? };
-        Ok(Self { desk, breaker: Breaker::default() })
+        Ok(Self { desk, breaker: Breaker::default(), turns: Semaphore::new(AT_ONCE) })
     }
 
     async fn ask(&self, question: Question, at: DateTime<Utc>) -> Asked {
@@ -157,6 +164,11 @@ impl External {
             METERS.paused.fetch_add(1, Relaxed);
             return Asked::Not;
         }
+        // Whoever waits for a provider keeps a transaction open, and a few may.
+        let Ok(_turn) = self.turns.try_acquire() else {
+            METERS.paused.fetch_add(1, Relaxed);
+            return Asked::Not;
+        };
         let begin = Instant::now();
         let asking = tokio::spawn(timeout(LATEST, self.desk.clone().ask(question, about, at)));
         let answer = timeout(settings.timeout, asking).await;
@@ -179,7 +191,8 @@ impl External {
     fn in_vain(&self, silence: &Silence, at: DateTime<Utc>) -> Asked {
         METERS.failed.fetch_add(1, Relaxed);
         let provider = self.desk.settings.provider.name;
-        if self.breaker.failed(at) {
+        // That calls cannot be counted is not the provider's fault.
+        if !matches!(silence, Silence::Budget) && self.breaker.failed(at) {
             tracing::error!(provider, "{provider} {silence}; it is left alone for half a minute at a time");
         } else {
             tracing::warn!(provider, "{provider} {silence}");
@@ -252,7 +265,9 @@ impl Scorer {
         in_force: &InForce,
     ) -> Record {
         let wanted = self.external.as_ref().filter(|it| it.desk.settings.wants(record.score.log_odds));
-        let Some(external) = wanted.filter(|_| !looked.is_stored) else { return record };
+        // Nobody is paid for what nobody is credited with.
+        let could_matter = !looked.is_stored && looked.conversion.affiliate.is_some();
+        let Some(external) = wanted.filter(|_| could_matter) else { return record };
         let Some(question) = external.question(looked, passing) else { return record };
         match external.ask(question, record.at).await {
             Asked::Not => record,
