@@ -9,6 +9,7 @@ use crate::{
     campaign::EventKind,
     click::{Click, Device},
     conversion::{ConversionStatus, ReversalReason},
+    fraud::evidence::CheckResult,
     id::{AdvertiserId, AffiliateId, CampaignId, ClickId, ConversionId, EventId, LinkId, SessionId},
     money::{Money, Rate},
     state::names,
@@ -45,6 +46,8 @@ pub enum Event {
     Review(Review),
     /// A partner's rate changed.
     RateChange(RateChange),
+    /// Something was decided by rules and models.
+    Decision(Decision),
 }
 
 names! {
@@ -64,7 +67,23 @@ names! {
         Review = "reviews",
         /// [`Event::RateChange`].
         RateChange = "rate_changes",
+        /// [`Event::Decision`].
+        Decision = "decisions",
     }
+}
+
+impl Kind {
+    /// What others do, or we do with their money: all but what rules and models decided. Features are made of these, and a
+    /// simulator tells them.
+    pub const HAPPENS: &'static [Self] = &[
+        Self::Click,
+        Self::Impression,
+        Self::Conversion,
+        Self::Refund,
+        Self::StatusChange,
+        Self::Review,
+        Self::RateChange,
+    ];
 }
 
 /// What a visitor did, with what their browser told about its device where a campaign asks for that.
@@ -152,6 +171,19 @@ pub struct Conversion {
     pub email_hash: Option<[u8; 16]>,
     /// The part of that address behind the @, in lower case; empty when not said.
     pub email_domain: String,
+    /// What the advertiser's page and form found out.
+    pub checks: Checks,
+}
+
+/// What an advertiser's page and form found out about who converted; what is none was not told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checks {
+    /// Whole seconds that the visitor was on the site before the conversion; a beacon that was lost tells none, and not zero.
+    pub time_on_site_seconds: Option<u32>,
+    /// What a check of the customer's e-mail address said.
+    pub email: Option<CheckResult>,
+    /// What a test for people said.
+    pub captcha: Option<CheckResult>,
 }
 
 /// Money of a conversion that was given back, in part or whole.
@@ -238,6 +270,45 @@ pub struct RateChange {
     pub rate: Rate,
 }
 
+names! {
+    /// What was decided.
+    Decided: "kind of decision" {
+        /// Whether a conversion is held, and how probable fraud is.
+        Score = "score",
+        /// A partner's rate in a campaign.
+        Rate = "rate",
+        /// Whom a campaign, or what a partner, was recommended.
+        List = "list",
+        /// How all scores from then on are decided.
+        Settings = "settings",
+    }
+}
+
+/// What rules and models decided, with everything that it was decided by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Made once.
+    pub id: EventId,
+    /// When, in microseconds since the Unix epoch.
+    pub occurred_at_us: i64,
+    /// What.
+    pub decided: Decided,
+    /// Of which conversion; none where it is not about one, or was only asked.
+    pub conversion: Option<ConversionId>,
+    /// Of which campaign.
+    pub campaign: Option<CampaignId>,
+    /// Of which partner.
+    pub affiliate: Option<AffiliateId>,
+    /// What came of it, in a word: `approve` or `hold`, the rate in parts per million; empty for lists and settings.
+    pub verdict: String,
+    /// `shadow` where it was noted only, `live` where it counted; empty for what has no such difference.
+    pub mode: String,
+    /// By which version: of settings, of a policy, of a model.
+    pub version: String,
+    /// All of it as JSON, digit by digit.
+    pub record: String,
+}
+
 impl Event {
     /// What kind of event it is.
     #[must_use]
@@ -250,6 +321,7 @@ impl Event {
             Self::StatusChange(_) => Kind::StatusChange,
             Self::Review(_) => Kind::Review,
             Self::RateChange(_) => Kind::RateChange,
+            Self::Decision(_) => Kind::Decision,
         }
     }
 
@@ -264,13 +336,14 @@ impl Event {
             Self::StatusChange(event) => event.occurred_at_us,
             Self::Review(event) => event.occurred_at_us,
             Self::RateChange(event) => event.occurred_at_us,
+            Self::Decision(event) => event.occurred_at_us,
         }
     }
 
-    /// The campaign that it belongs to.
+    /// The campaign that it belongs to; a decision may be about several, or about none.
     #[must_use]
-    pub fn campaign(&self) -> CampaignId {
-        match self {
+    pub fn campaign(&self) -> Option<CampaignId> {
+        let one = match self {
             Self::Click(visit) => visit.seen.campaign,
             Self::Impression(visit) => visit.seen.campaign,
             Self::Conversion(event) => event.campaign,
@@ -278,6 +351,8 @@ impl Event {
             Self::StatusChange(event) => event.campaign,
             Self::Review(event) => event.campaign,
             Self::RateChange(event) => event.campaign,
-        }
+            Self::Decision(event) => return event.campaign,
+        };
+        Some(one)
     }
 }

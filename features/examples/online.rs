@@ -10,7 +10,7 @@ use domain::{
     AffiliateId, CampaignId, Chance, ClickId, ConversionId, LinkId, Money, SessionId,
     campaign::EventKind,
     click::{Click, Device, Tags},
-    event::{Conversion, Event, Known, Visit},
+    event::{Checks, Conversion, Event, Known, Visit},
 };
 use features::{
     definition::Feature,
@@ -298,5 +298,6 @@ fn conversion(
         device_id: format!("{:032x}", chance.below(4_000)),
         email_hash: Some(*one_of(chance, 7, 5_000).as_bytes()),
         email_domain: "gmail.com".to_owned(),
+        checks: Checks::default(),
     }
 }

@@ -12,7 +12,7 @@ use domain::{
     Chance, ClickId, ConversionId, Money,
     campaign::EventKind,
     click::{Click, Device, Tags},
-    event::{Conversion, Event, Known, Visit},
+    event::{Checks, Conversion, Event, Known, Visit},
 };
 use features::{
     defs::sets::SETS,
@@ -176,6 +176,7 @@ fn conversion(chance: &Chance, visit: &Visit<Click>) -> Known<Event> {
         device_id: visit.device_id.clone(),
         email_hash: Some(*id(7, chance.below(1 << 18)).as_bytes()),
         email_domain: "gmail.com".to_owned(),
+        checks: Checks::default(),
     };
     Known {
         event: Event::Conversion(event),

@@ -96,10 +96,10 @@ impl Entity {
             Self::Address => address(event).map(|hash| Key::one(u128::from_be_bytes(*hash))),
             Self::Device => device(event).and_then(device_key),
             Self::Affiliate => affiliate(event).map(id),
-            Self::Campaign => Some(id(event.campaign().uuid())),
+            Self::Campaign => event.campaign().map(|campaign| id(campaign.uuid())),
             Self::AffiliateCampaign => {
                 let affiliate = affiliate(event)?;
-                Some(Key::pair(affiliate.as_u128(), event.campaign().uuid().as_u128()))
+                Some(Key::pair(affiliate.as_u128(), event.campaign()?.uuid().as_u128()))
             }
             Self::Customer => customer(event),
             Self::Purchase => purchase(event),
@@ -122,6 +122,7 @@ pub fn event_id(event: &Event) -> u128 {
         Event::StatusChange(event) => event.id.uuid(),
         Event::Review(event) => event.id.uuid(),
         Event::RateChange(event) => event.id.uuid(),
+        Event::Decision(event) => event.id.uuid(),
     };
     uuid.as_u128()
 }
@@ -138,6 +139,7 @@ fn conversion(event: &Event) -> Option<Uuid> {
         Event::Refund(event) => Some(event.conversion.uuid()),
         Event::StatusChange(event) => Some(event.conversion.uuid()),
         Event::Review(event) => Some(event.conversion.uuid()),
+        Event::Decision(event) => event.conversion.map(|id| id.uuid()),
         Event::Click(_) | Event::Impression(_) | Event::RateChange(_) => None,
     }
 }
@@ -196,6 +198,7 @@ pub(crate) fn affiliate(event: &Event) -> Option<Uuid> {
         Event::StatusChange(event) => Some(event.affiliate?.uuid()),
         Event::Review(event) => Some(event.affiliate?.uuid()),
         Event::RateChange(event) => Some(event.affiliate?.uuid()),
+        Event::Decision(event) => Some(event.affiliate?.uuid()),
     }
 }
 

@@ -152,6 +152,9 @@ fn from_conversion(seen: &mut Evidence, conversion: &Conversion, records: &Recor
     seen.device_id = known(&conversion.device_id);
     seen.email_domain = known(&conversion.email_domain);
     seen.email_hash = conversion.email_hash.map(KeyedHash);
+    seen.time_on_site_seconds = conversion.checks.time_on_site_seconds.map(u64::from);
+    seen.email_check = conversion.checks.email;
+    seen.captcha_check = conversion.checks.captcha;
     let targeted = records.targeted_countries.as_ref().filter(|_| !conversion.country.is_empty());
     seen.country_targeted = targeted.map(|countries| {
         countries.is_empty()

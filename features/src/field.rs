@@ -23,6 +23,8 @@ named! {
         Amount = "amount",
         /// Whole seconds from a conversion's click, by the click's id, to the conversion; below zero when clocks disagree.
         ClickToConversion = "click_to_conversion_seconds",
+        /// Whole seconds that the customer was on the advertiser's site before a conversion, where its page told.
+        TimeOnSite = "time_on_site_seconds",
         /// A rate change's new rate, in parts per million.
         Rate = "rate_ppm",
     }
@@ -91,6 +93,7 @@ impl Number {
             (Self::Amount, Event::Conversion(event)) => Some(event.amount.minor),
             (Self::Amount, Event::Refund(event)) => Some(event.amount.minor),
             (Self::ClickToConversion, Event::Conversion(event)) => click_to_conversion_seconds(event),
+            (Self::TimeOnSite, Event::Conversion(event)) => event.checks.time_on_site_seconds.map(i64::from),
             (Self::Rate, Event::RateChange(event)) => Some(i64::from(event.rate.ppm)),
             _ => None,
         }
@@ -110,7 +113,7 @@ impl Category {
     pub fn of(self, event: &Event) -> Option<u64> {
         match self {
             Self::Affiliate => entity::affiliate(event).map(|id| of_bits(id.as_u128())),
-            Self::Campaign => Some(of_bits(event.campaign().uuid().as_u128())),
+            Self::Campaign => event.campaign().map(|id| of_bits(id.uuid().as_u128())),
             Self::Journey => entity::journey(event).map(|id| of_bits(id.as_u128())),
             Self::Address => entity::address(event).map(|hash| of_bits(u128::from_be_bytes(*hash))),
             Self::Device => entity::device(event).and_then(text),

@@ -27,6 +27,15 @@ pub struct UnknownFeature {
     pub feature: String,
 }
 
+/// The features of these sets, each once, by their names: what a state for all of them keeps.
+#[must_use]
+pub fn union<'a>(sets: impl IntoIterator<Item = &'a FeatureSet>) -> Vec<Arc<Feature>> {
+    let mut features: Vec<_> = sets.into_iter().flat_map(|set| set.features.clone()).collect();
+    features.sort_by(|one, other| one.name.cmp(&other.name));
+    features.dedup_by(|one, other| one.name == other.name);
+    features
+}
+
 impl FeatureSet {
     /// A set of the features of these names.
     ///

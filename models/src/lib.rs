@@ -5,6 +5,7 @@ pub mod best;
 pub mod exact;
 pub mod explore;
 pub mod fingerprint;
+pub mod fraud;
 pub mod graph;
 pub mod journeys;
 pub mod matching;

@@ -6,7 +6,12 @@ use arc_swap::ArcSwapOption;
 use axum::http::{HeaderName, header};
 use chrono::{DateTime, Utc};
 
-use crate::{matching::METERS, scoring::external::METERS as ASKED, store::case_numbers::Numbers};
+use crate::{
+    api::{INFERENCES, limits::room::METERS as REQUESTS},
+    matching::METERS,
+    scoring::external::METERS as ASKED,
+    store::case_numbers::Numbers,
+};
 
 /// When nothing has happened yet.
 const NEVER: i64 = i64::MIN;
@@ -146,7 +151,7 @@ fn age_s(then_us: i64, now: DateTime<Utc>) -> f64 {
     if then_us == NEVER { f64::INFINITY } else { (now.timestamp_micros() - then_us) as f64 / 1e6 }
 }
 
-/// A number of the lists that this process has served: its name, its kind, what it says, and where it is counted.
+/// A number that this process counts, of lists that it has served, requests and what it has asked outside: its name, its kind, what it says, and where it is counted.
 type OfLists = (&'static str, &'static str, &'static str, fn() -> &'static AtomicU64);
 
 const OF_LISTS: [OfLists; 5] = [
@@ -179,6 +184,24 @@ const OF_LISTS: [OfLists; 5] = [
         "gauge",
         "Lists that wait to be written into the log; what a crash would lose.",
         || &METERS.waiting,
+    ),
+];
+
+const OF_REQUESTS: [OfLists; 3] = [
+    ("tributary_requests_in_work", "gauge", "Requests to the API that this process works on now.", || {
+        &REQUESTS.in_work
+    }),
+    (
+        "tributary_requests_refused_total",
+        "counter",
+        "Requests to the API that were answered 503 because --max-concurrent were in work.",
+        || &REQUESTS.refused,
+    ),
+    (
+        "tributary_inferences_total",
+        "counter",
+        "Inferences of the Open Inference Protocol that this process has answered; its log has a line for those that failed.",
+        || &INFERENCES,
     ),
 ];
 
@@ -291,7 +314,7 @@ impl Metric {
 
 fn of_lists() -> String {
     let one = |(name, kind, doc, count): &OfLists| told(name, kind, doc, &count().load(Relaxed).to_string());
-    OF_LISTS.iter().chain(&OF_EXTERNAL).map(one).collect()
+    OF_LISTS.iter().chain(&OF_REQUESTS).chain(&OF_EXTERNAL).map(one).collect()
 }
 
 /// Nothing where no worker of this process has looked.
@@ -319,7 +342,11 @@ mod tests {
     fn the_manual_lists_every_number_as_the_code_has_it() {
         let manual = include_str!("../../docs/operations.md");
         let of_lake = METRICS.iter().map(|Metric { name, kind, doc, .. }| (name, kind, doc));
-        let of_lists = OF_LISTS.iter().chain(&OF_EXTERNAL).map(|(name, kind, doc, _)| (name, kind, doc));
+        let of_lists = OF_LISTS
+            .iter()
+            .chain(&OF_REQUESTS)
+            .chain(&OF_EXTERNAL)
+            .map(|(name, kind, doc, _)| (name, kind, doc));
         let of_cases = OF_CASES.iter().map(|(name, doc, _)| (name, &"gauge", doc));
         for (name, kind, doc) in of_lake.chain(of_lists).chain(of_cases) {
             let line = format!("- `{name}` ({kind}): {doc}\n");

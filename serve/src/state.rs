@@ -19,12 +19,11 @@ use domain::{
     event::{Conversion, Event, Known},
 };
 use features::{
-    definition::Feature,
     entity::{Keys, event_id},
     evidence::Findings,
     fact::Request,
     online::{Bounds, Observed, Prepared, State},
-    set::FeatureSet,
+    set::{FeatureSet, union},
     sources::{Compared, Sources},
     value::Value,
 };
@@ -140,10 +139,7 @@ impl FeatureState {
     /// A state that knows nothing yet and keeps what these sets need.
     #[must_use]
     pub fn of(sets: Vec<FeatureSet>) -> Self {
-        let mut features: Vec<Arc<Feature>> = sets.iter().flat_map(|set| set.features.clone()).collect();
-        features.sort_by(|one, other| one.name.cmp(&other.name));
-        features.dedup_by(|one, other| one.name == other.name);
-        let state = State::new(&features, Bounds::default());
+        let state = State::new(&union(&sets), Bounds::default());
         let prepared = |set: FeatureSet| {
             let prepared = state.prepare(&set).expect("the state was made for this set");
             (set, prepared)
@@ -351,6 +347,8 @@ impl Inner {
 struct Fed<'a>(&'a FeatureState);
 
 impl Taker for Fed<'_> {
+    const TAKES_DECISIONS: bool = false;
+
     fn note(&self, table: &str) -> anyhow::Result<Option<String>> {
         Ok(self.0.inner().notes.get(table).cloned())
     }

@@ -12,7 +12,11 @@ use std::{
 
 use domain::{
     click::{Device, network_of},
-    fraud::{evidence::KeyedHash, mailbox},
+    event::Checks,
+    fraud::{
+        evidence::{CheckResult, KeyedHash},
+        mailbox,
+    },
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -28,6 +32,8 @@ use crate::{
 const MAIL_LIMIT: usize = 254;
 /// How long a device's id or an account may be.
 const ID_LIMIT: usize = 256;
+/// No visit is longer: thirty days, after which its cookie is another.
+const LONGEST_VISIT_SECONDS: u32 = 30 * 86_400;
 /// What programs write for an id that they do not have: whoever believed it would take all customers for one.
 const NOT_AN_ID: [&str; 8] = ["null", "nil", "none", "undefined", "unknown", "n/a", "na", "nan"];
 
@@ -61,6 +67,26 @@ pub struct Customer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     pub account_hash: Option<KeyedHash>,
+    /// Whole seconds that the customer was on the advertiser's site before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_on_site_seconds: Option<u32>,
+    /// What the advertiser's check of the e-mail address said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_check: Option<CheckResult>,
+    /// What the test for people in the advertiser's form said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captcha_check: Option<CheckResult>,
+}
+
+impl Customer {
+    /// What the advertiser's page and form found out.
+    pub fn checks(&self) -> Checks {
+        Checks {
+            time_on_site_seconds: self.time_on_site_seconds,
+            email: self.email_check,
+            captcha: self.captcha_check,
+        }
+    }
 }
 
 /// What a report says of its customer in clear, for providers outside that an operator may have configured. It goes with the
@@ -77,6 +103,56 @@ impl fmt::Debug for Passing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Passing(..)")
     }
+}
+
+/// Services' words for what a check said.
+static CHECK_WORDS: &[(&str, CheckResult)] = &[
+    ("pass", CheckResult::Passed),
+    ("ok", CheckResult::Passed),
+    ("valid", CheckResult::Passed),
+    ("deliverable", CheckResult::Passed),
+    ("success", CheckResult::Passed),
+    ("true", CheckResult::Passed),
+    ("yes", CheckResult::Passed),
+    ("1", CheckResult::Passed),
+    ("fail", CheckResult::Failed),
+    ("invalid", CheckResult::Failed),
+    ("undeliverable", CheckResult::Failed),
+    ("false", CheckResult::Failed),
+    ("no", CheckResult::Failed),
+    ("0", CheckResult::Failed),
+    ("unknown", CheckResult::Unsure),
+    ("risky", CheckResult::Unsure),
+    ("catch_all", CheckResult::Unsure),
+    ("accept_all", CheckResult::Unsure),
+    ("timeout", CheckResult::Unsure),
+    ("error", CheckResult::Unsure),
+];
+
+/// What a check said.
+///
+/// # Errors
+/// When it is none of the words for that.
+pub fn check_result(text: &str) -> Result<CheckResult, String> {
+    let word = text.to_ascii_lowercase();
+    if let Some((_, result)) = CHECK_WORDS.iter().find(|(known, _)| *known == word) {
+        return Ok(*result);
+    }
+    word.parse().map_err(|error: domain::state::NameError| error.to_string())
+}
+
+/// Whole seconds on a site; a part of one is not counted.
+///
+/// # Errors
+/// When it is no number of seconds that a visit can last.
+pub fn time_on_site(text: &str) -> Result<u32, String> {
+    let wrong = || format!("must be seconds from 0 to {LONGEST_VISIT_SECONDS}, such as 75");
+    let seconds = text.split_once('.').map_or(text, |(whole, part)| {
+        if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) { whole } else { "" }
+    });
+    let is_count = seconds.bytes().all(|byte| byte.is_ascii_digit());
+    let count = seconds.parse().ok().filter(|count| is_count && *count <= LONGEST_VISIT_SECONDS);
+    count.ok_or_else(wrong)
 }
 
 /// Reads what reports say of customers, and hides it under the installation's secret. Refusals never repeat what was sent.

@@ -16,10 +16,7 @@ use crate::problem::REQUEST_ID;
 
 /// Middleware: keeps the request's own id or gives it one, answers with it, and writes one line about the answer.
 pub async fn observe(State(chance): State<Chance>, mut request: Request, next: Next) -> Response {
-    let name = HeaderName::from_static(REQUEST_ID);
-    let given = request.headers().get(&name).filter(|id| is_id(id.as_bytes())).cloned();
-    let id = given.unwrap_or_else(|| new_id(&chance));
-    request.headers_mut().insert(name.clone(), id.clone());
+    let (name, id) = identify(&chance, &mut request);
     let (method, path) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
     let path = path.as_ref().map_or("-", MatchedPath::as_str).to_owned();
     let request_id = id.to_str().unwrap_or_default();
@@ -33,6 +30,30 @@ pub async fn observe(State(chance): State<Chance>, mut request: Request, next: N
     span.in_scope(|| tracing::info!(status, latency_ms, "answered {method} {path} with {status}"));
     response.headers_mut().insert(name, id);
     response
+}
+
+/// The same for what is asked thousands of times a second: the line is written where the answer is no good one.
+pub async fn observe_failures(State(chance): State<Chance>, mut request: Request, next: Next) -> Response {
+    let (name, id) = identify(&chance, &mut request);
+    let (method, path) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16();
+    if 400 <= status {
+        let (path, request_id) =
+            (path.as_ref().map_or("-", MatchedPath::as_str), id.to_str().unwrap_or_default());
+        tracing::info!(request_id, %method, path, status, "answered {method} {path} with {status}");
+    }
+    response.headers_mut().insert(name, id);
+    response
+}
+
+/// The request's own id, or a new one, which it has from now on.
+fn identify(chance: &Chance, request: &mut Request) -> (HeaderName, HeaderValue) {
+    let name = HeaderName::from_static(REQUEST_ID);
+    let given = request.headers().get(&name).filter(|id| is_id(id.as_bytes())).cloned();
+    let id = given.unwrap_or_else(|| new_id(chance));
+    request.headers_mut().insert(name.clone(), id.clone());
+    (name, id)
 }
 
 /// What others may send as an id: nothing that could confuse a log or a header.

@@ -1,12 +1,10 @@
 //! Whether this machine can train and run models, tried rather than guessed.
 
-use std::{
-    env, fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::Path};
 
 use anyhow::Result;
-use models::Runtime;
+
+use crate::onnx;
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +26,15 @@ impl fmt::Display for Finding {
 
 /// Tries every native library that training and scoring need.
 pub fn examine() -> Vec<Finding> {
-    let library =
-        env::var_os("ORT_DYLIB_PATH").map_or_else(|| PathBuf::from("libonnxruntime.so"), PathBuf::from);
-    let tried = [("ONNX Runtime", onnx_runtime(&library)), ("libtorch", libtorch())];
+    let tried = [("ONNX Runtime", onnx_runtime()), ("libtorch", libtorch())];
     tried
         .into_iter()
         .map(|(subject, verdict)| Finding { subject, verdict: verdict.map_err(|error| format!("{error:#}")) })
         .collect()
 }
 
-fn onnx_runtime(library: &Path) -> Result<String> {
-    let runtime = Runtime::open(library)?;
+fn onnx_runtime() -> Result<String> {
+    let runtime = onnx::runtime()?;
     let version = runtime.version().unwrap_or_else(|| "of unknown version".to_owned());
     Ok(format!("{version} in {} ({})", runtime.library().display(), runtime.build()))
 }

@@ -10,6 +10,7 @@ mod lbfgs;
 pub mod lifetime;
 mod linear;
 pub mod matching;
+pub mod onnx;
 pub mod partner;
 pub mod policy;
 mod rate;

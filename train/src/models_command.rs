@@ -1,21 +1,18 @@
 //! `tributary-train models`: which versions the registry holds, what is known of them, and which one is champion.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use domain::Clock;
 use models::{
-    Runtime,
     registry::{
         Alias, Aliases, Decision, Diff, Entry, Force, ModelName, Promotion, Reference, Registry, Version,
         gate::said, manifest::Metric,
     },
     session::examine,
 };
+use train::onnx::runtime;
 
 /// Looks into the registry of models, and moves champions.
 #[derive(Debug, Args)]
@@ -144,12 +141,6 @@ impl Models {
         }
         Ok(true)
     }
-}
-
-fn runtime() -> Result<Runtime> {
-    let library =
-        env::var_os("ORT_DYLIB_PATH").map_or_else(|| PathBuf::from("libonnxruntime.so"), PathBuf::from);
-    Ok(Runtime::open(&library)?)
 }
 
 fn list(registry: &Registry, model: Option<&ModelName>, folder: &Path) -> Result<()> {

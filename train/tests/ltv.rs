@@ -11,7 +11,7 @@ use domain::{
     campaign::EventKind,
     click::Device,
     conversion::{ConversionStatus, ReversalReason},
-    event::{Conversion, Event, Known, Refund, StatusChange},
+    event::{Checks, Conversion, Event, Known, Refund, StatusChange},
     money::Money,
 };
 use features::{lake::Lake, window::DAY};
@@ -53,6 +53,7 @@ fn order((number, at_us): (u128, i64), customer: &str, cents: i64, partner: &str
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        checks: Checks::default(),
     };
     Known { event: Event::Conversion(event), known_at_us: at_us }
 }

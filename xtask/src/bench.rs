@@ -23,6 +23,7 @@ mod recommend;
 mod redirect;
 pub mod report;
 mod requests;
+mod serve;
 mod serving;
 mod sim;
 mod soak;
@@ -76,6 +77,8 @@ enum Bench {
     Match(matching::Options),
     /// Lists of recommendations over HTTP, of ten thousand affiliates, beside a bare loop that answers the same bytes
     Recommend(recommend::Options),
+    /// The service on one core: inferences beside an echo and FastAPI, decisions, postbacks, and a champion that moves under load
+    Serve(serve::Options),
     /// Decisions about fraud in process, all rules and the score, and rings of a million edges
     Fraud(fraud::Options),
 }
@@ -110,6 +113,10 @@ impl Bench {
             Self::Recommend(_) => {
                 ("recommend", "Lists of recommendations over HTTP, with reasons, and logged.")
             }
+            Self::Serve(_) => (
+                "serve",
+                "The service on one core: inferences, decisions and postbacks, and a champion that moves under load.",
+            ),
             Self::Fraud(_) => ("fraud", "Decisions about fraud in process, and rings of a million edges."),
         }
     }
@@ -123,6 +130,7 @@ impl Bench {
             Self::Gbdt(options) => options.is_complete(),
             Self::Match(options) => options.is_complete(),
             Self::Recommend(options) => options.is_complete(),
+            Self::Serve(options) => options.is_complete(),
             Self::Fraud(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Models(_) => true,
         }
@@ -141,6 +149,7 @@ impl Bench {
             Self::Gbdt(options) => gbdt::run(options),
             Self::Match(options) => matching::run(options),
             Self::Recommend(options) => recommend::run(options).await,
+            Self::Serve(options) => serve::run(options).await,
             Self::Fraud(options) => fraud::run(options),
         }
     }

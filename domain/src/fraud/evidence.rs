@@ -160,11 +160,11 @@ evidence! {
     /// Conversions by the customer in the last 365 days, this one among them.
     customer_orders_365d: u64 = Feature("customer_orders_365d"),
     /// Seconds that the visitor was on the advertiser's site before the conversion, as its page told.
-    time_on_site_seconds: u64 = Request("engagement beacon of the visit"),
+    time_on_site_seconds: u64 = Request("time on site of the conversion"),
     /// Conversions of the partner whose page told a time on site, in the last 7 days.
-    affiliate_timed_conversions_7d: u64 = Wanted("affiliate_timed_conversions_7d"),
+    affiliate_timed_conversions_7d: u64 = Feature("affiliate_timed_conversions_7d"),
     /// Share of them in which that time was zero, in the last 7 days.
-    affiliate_idle_conversion_share_7d: f64 = Wanted("affiliate_idle_conversion_share_7d"),
+    affiliate_idle_conversion_share_7d: f64 = Feature("affiliate_idle_conversion_share_7d"),
     /// Clicks of the partner whose page told a time on site, in the last 7 days.
     affiliate_timed_clicks_7d: u64 = Wanted("affiliate_timed_clicks_7d"),
     /// Share of them in which that time was zero, in the last 7 days.
@@ -184,9 +184,9 @@ evidence! {
     /// Keyed hash of the customer's normalised e-mail address.
     email_hash: KeyedHash = Request("e-mail hash of the conversion"),
     /// What a check of the customer's e-mail address said.
-    email_check: CheckResult = Request("mail check of the advertiser's form"),
+    email_check: CheckResult = Request("mail check of the conversion"),
     /// What a test for people said.
-    captcha_check: CheckResult = Request("CAPTCHA of the advertiser's form"),
+    captcha_check: CheckResult = Request("test for people of the conversion"),
 
     /// Keyed hashes of the partner's own normalised e-mail addresses.
     affiliate_email_hashes: Vec<KeyedHash> = Record("e-mail addresses of the partner and its people"),

@@ -20,7 +20,8 @@ const FRAUD: Theme = Theme { entity: Entity::Affiliate, owner: "fraud" };
 const VALUE: Theme = Theme { entity: Entity::Affiliate, owner: "partner value" };
 
 pub(super) fn all() -> Vec<Definition> {
-    [velocity(), honesty(), click_to_conversion(), rates(), worth(), steadiness(), audience()].concat()
+    [velocity(), honesty(), engagement(), click_to_conversion(), rates(), worth(), steadiness(), audience()]
+        .concat()
 }
 
 fn velocity() -> Vec<Definition> {
@@ -133,6 +134,28 @@ fn honesty() -> Vec<Definition> {
             HOURS_24.window,
             Entropy(Category::Address),
             "How evenly clicks on the partner's links fall on addresses, in bits, in the last 24 hours.",
+        ),
+    ]
+}
+
+fn engagement() -> Vec<Definition> {
+    let timed = only(Kind::Conversion, &[Condition::AtLeast(Number::TimeOnSite, 0)]);
+    let idle = only(Kind::Conversion, &[Condition::Below(Number::TimeOnSite, 1)]);
+    let week = DAYS_7.window;
+    vec![
+        FRAUD.past(
+            "affiliate_timed_conversions_7d",
+            timed,
+            week,
+            Count,
+            "Conversions of the partner whose page told a time on site, in the last 7 days.",
+        ),
+        FRAUD.past(
+            "affiliate_idle_conversion_share_7d",
+            timed,
+            week,
+            Ratio(idle),
+            "Share of them in which nobody was on the site for a second, in the last 7 days.",
         ),
     ]
 }

@@ -20,7 +20,7 @@ pub static SETS: LazyLock<Vec<FeatureSet>> = LazyLock::new(|| {
         let set = FeatureSet::new(name, version, names, &ALL);
         set.unwrap_or_else(|error| unreachable!("a test makes every set: {error}"))
     };
-    lists.into_iter().chain([("rules", 1, &*evidence())]).map(set).collect()
+    lists.into_iter().chain([("rules", 2, &*evidence())]).map(set).collect()
 });
 
 /// What rules of fraud read of features, in the order of [`Evidence::FIELDS`].

@@ -7,7 +7,7 @@ use domain::{
     campaign::EventKind,
     click::{Click, Device, Tags, UTM, network_of},
     conversion::ReversalReason,
-    event::{Conversion, Event, Impression, Known, Refund, Visit},
+    event::{Checks, Conversion, Event, Impression, Known, Refund, Visit},
     fraud::mailbox,
     id::Id,
 };
@@ -159,6 +159,11 @@ impl Reading<'_> {
             device_id: self.device_id(record),
             email_hash,
             email_domain,
+            checks: Checks {
+                time_on_site_seconds: record.maybe("time_on_site_seconds")?,
+                email: record.maybe("email_check")?,
+                captcha: record.maybe("captcha_check")?,
+            },
         })
     }
 

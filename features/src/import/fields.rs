@@ -155,6 +155,12 @@ const CONVERSIONS: &[Field] = &[
         "email_sha256",
         "SHA-256 of the normalised e-mail address, where it is not there; hashed again under a key.",
     ),
+    may(
+        "time_on_site_seconds",
+        "Whole seconds that the customer was on the site before; nothing where it is not known.",
+    ),
+    may("email_check", "What a check of the e-mail address said: passed, failed or unsure."),
+    may("captcha_check", "What a test for people said, in the same words."),
 ];
 
 const TRANSACTIONS: &[Field] = &[

@@ -79,6 +79,12 @@ impl Record {
         parsed.map_or(Ok(otherwise), |parsed| parsed.map_err(|error| Rejection::of(field, error.to_string())))
     }
 
+    /// What a field says, if it says anything.
+    pub(super) fn maybe<T: FromStr<Err: ToString>>(&self, field: &str) -> Result<Option<T>, Rejection> {
+        let parsed = self.get(field).map(|text| text.to_lowercase().parse::<T>());
+        parsed.transpose().map_err(|error| Rejection::of(field, error.to_string()))
+    }
+
     pub(super) fn moment(&self, field: &str) -> Result<Option<i64>, Rejection> {
         self.get(field).map(|text| moment(field, text)).transpose()
     }

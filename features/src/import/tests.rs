@@ -370,6 +370,8 @@ fn every_row_of_a_click_file_can_name_every_field() {
             "device" => "Mobile",
             "kind" => "recurring",
             "step" => "click",
+            "time_on_site_seconds" => "75",
+            "email_check" | "captcha_check" => "Passed",
             _ => "x",
         };
         let values: Vec<_> = columns.iter().map(|field| value(field)).collect();

@@ -25,6 +25,7 @@ pub(super) struct Filling {
 enum Values {
     Text(StringChunkedBuilder),
     Whole(Vec<i64>),
+    WholeOrNull(Vec<Option<i64>>),
 }
 
 impl Filling {
@@ -32,6 +33,7 @@ impl Filling {
     pub(super) fn new(table: &'static Table, rows: usize) -> Self {
         let empty = |column: &super::schema::Column| match column.kind {
             Type::Text => Values::Text(StringChunkedBuilder::new(column.name.into(), rows)),
+            Type::Time | Type::Integer if column.nullable => Values::WholeOrNull(Vec::with_capacity(rows)),
             Type::Time | Type::Integer => Values::Whole(Vec::with_capacity(rows)),
         };
         Self { table, columns: table.columns().map(empty).collect(), rows: 0, text: String::new() }
@@ -58,6 +60,9 @@ impl Filling {
                 Values::Whole(values) => {
                     Series::new(column.name.into(), values).cast(&column.kind.dtype())?
                 }
+                Values::WholeOrNull(values) => {
+                    Series::new(column.name.into(), values).cast(&column.kind.dtype())?
+                }
             };
             Ok(Column::from(series))
         };
@@ -82,7 +87,7 @@ impl NewRow<'_> {
     fn builder(&mut self) -> &mut StringChunkedBuilder {
         match self.next() {
             Values::Text(builder) => builder,
-            Values::Whole(_) => unreachable!("a text goes into a column of texts"),
+            Values::Whole(_) | Values::WholeOrNull(_) => unreachable!("a text goes into a column of texts"),
         }
     }
 
@@ -90,7 +95,17 @@ impl NewRow<'_> {
     pub(super) fn whole(&mut self, value: i64) -> &mut Self {
         match self.next() {
             Values::Whole(values) => values.push(value),
+            Values::WholeOrNull(values) => values.push(Some(value)),
             Values::Text(_) => unreachable!("a number goes into a column of numbers"),
+        }
+        self
+    }
+
+    /// The same, where the column may be null.
+    pub(super) fn whole_or_null(&mut self, value: Option<i64>) -> &mut Self {
+        match self.next() {
+            Values::WholeOrNull(values) => values.push(value),
+            Values::Whole(_) | Values::Text(_) => unreachable!("the column takes numbers and nulls"),
         }
         self
     }
@@ -276,9 +291,24 @@ impl<'a> OldRow<'a> {
     }
 
     pub(super) fn whole(&mut self) -> Result<i64, CellError> {
+        let (column, number) = self.number();
+        number.ok_or_else(|| missing(column))
+    }
+
+    /// The number, of a type that holds it.
+    pub(super) fn whole_or_none<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, CellError> {
+        let (column, number) = self.number();
+        let fitting = |number: i64| {
+            T::try_from(number)
+                .map_err(|_| CellError { column, why: format!("{number} is out of its range") })
+        };
+        number.map(fitting).transpose()
+    }
+
+    fn number(&mut self) -> (&'static str, Option<i64>) {
         match self.next() {
             (column, cells @ Cells { values: CellValues::Whole(numbers), .. }) => {
-                numbers.get(cells.place(self.row)).ok_or_else(|| missing(column))
+                (column, numbers.get(cells.place(self.row)))
             }
             _ => unreachable!("a number comes from a column of numbers"),
         }

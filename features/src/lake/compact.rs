@@ -16,8 +16,13 @@ use super::{
 };
 
 /// How many rows that arrived are merged at once: enough that a partition is seldom written twice, and about a gigabyte
-/// of clicks at most.
-const ROWS_AT_ONCE: usize = 1 << 20;
+/// at most. A decision is some kilobytes.
+const fn rows_at_once(kind: Kind) -> usize {
+    match kind {
+        Kind::Decision => 1 << 16,
+        _ => 1 << 20,
+    }
+}
 
 /// What was merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +50,7 @@ impl Lake {
             self.sweep(*kind, lock.taken_at)?;
             let mut waiting = self.waiting(*kind)?;
             while !waiting.is_empty() {
-                let together = as_many_as_fit(&mut waiting);
+                let together = as_many_as_fit(*kind, &mut waiting);
                 self.merge_batches(*kind, &together, &mut done, &mut progress)?;
             }
         }
@@ -108,11 +113,11 @@ impl Lake {
 }
 
 /// The next batches, as many as may be in memory at once, and one at least.
-fn as_many_as_fit(waiting: &mut Vec<Waiting>) -> Vec<Waiting> {
+fn as_many_as_fit(kind: Kind, waiting: &mut Vec<Waiting>) -> Vec<Waiting> {
     let mut rows = 0;
     let fits = |batch: &&Waiting| {
         rows += batch.rows;
-        rows <= ROWS_AT_ONCE
+        rows <= rows_at_once(kind)
     };
     let count = waiting.iter().take_while(fits).count().max(1);
     waiting.drain(..count).collect()

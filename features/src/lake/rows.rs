@@ -2,7 +2,11 @@
 
 use domain::{
     click::Click,
-    event::{Conversion, Event, Impression, Kind, Known, RateChange, Refund, Review, StatusChange, Visit},
+    event::{
+        Checks, Conversion, Decision, Event, Impression, Kind, Known, RateChange, Refund, Review,
+        StatusChange, Visit,
+    },
+    fraud::evidence::CheckResult,
     money::Rate,
 };
 
@@ -28,8 +32,17 @@ pub(super) fn write(known: &Known<Event>, row: &mut NewRow<'_>) {
             when(row.id(event.id));
             row.id(event.campaign).id_or_null(event.affiliate).whole(i64::from(event.rate.ppm));
         }
+        Event::Decision(event) => write_decision(event, when, row),
     }
     row.end();
+}
+
+fn write_decision(event: &Decision, when: impl Fn(&mut NewRow<'_>), row: &mut NewRow<'_>) {
+    when(row.id(event.id));
+    row.text(event.decided.name());
+    row.id_or_null(event.conversion).id_or_null(event.campaign).id_or_null(event.affiliate);
+    row.text_or_null(&event.verdict).text_or_null(&event.mode).text_or_null(&event.version);
+    row.text(&event.record);
 }
 
 fn write_click(visit: &Visit<Click>, when: impl Fn(&mut NewRow<'_>), row: &mut NewRow<'_>) {
@@ -69,6 +82,10 @@ fn write_conversion(event: &Conversion, when: impl Fn(&mut NewRow<'_>), row: &mu
     row.hash_or_null(event.address_hash.as_ref()).network_or_null(event.network);
     row.text_or_null(&event.country).text(event.device.name()).text_or_null(&event.device_id);
     row.hash_or_null(event.email_hash.as_ref()).text_or_null(&event.email_domain);
+    row.whole_or_null(event.checks.time_on_site_seconds.map(i64::from));
+    for check in [event.checks.email, event.checks.captcha] {
+        row.text_or_null(check.map_or("", CheckResult::name));
+    }
 }
 
 fn write_refund(event: &Refund, when: impl Fn(&mut NewRow<'_>), row: &mut NewRow<'_>) {
@@ -94,6 +111,7 @@ pub(super) fn read(kind: Kind, row: &mut OldRow<'_>) -> Result<Known<Event>, Cel
         Kind::StatusChange => read_status_change(row),
         Kind::Review => read_review(row),
         Kind::RateChange => read_rate_change(row),
+        Kind::Decision => read_decision(row),
     }
 }
 
@@ -183,6 +201,11 @@ fn read_conversion(row: &mut OldRow<'_>) -> Result<Known<Event>, CellError> {
         device_id: row.text_or_empty(),
         email_hash: row.hash_or_none()?,
         email_domain: row.text_or_empty(),
+        checks: Checks {
+            time_on_site_seconds: row.whole_or_none()?,
+            email: row.parsed_or_none()?,
+            captcha: row.parsed_or_none()?,
+        },
     };
     Ok(Known { event: Event::Conversion(event), known_at_us })
 }
@@ -231,6 +254,24 @@ fn read_review(row: &mut OldRow<'_>) -> Result<Known<Event>, CellError> {
         verdict: row.parsed()?,
     };
     Ok(Known { event: Event::Review(event), known_at_us })
+}
+
+fn read_decision(row: &mut OldRow<'_>) -> Result<Known<Event>, CellError> {
+    let id = row.parsed()?;
+    let (occurred_at_us, known_at_us) = (row.whole()?, row.whole()?);
+    let event = Decision {
+        id,
+        occurred_at_us,
+        decided: row.parsed()?,
+        conversion: row.parsed_or_none()?,
+        campaign: row.parsed_or_none()?,
+        affiliate: row.parsed_or_none()?,
+        verdict: row.text_or_empty(),
+        mode: row.text_or_empty(),
+        version: row.text_or_empty(),
+        record: row.text()?,
+    };
+    Ok(Known { event: Event::Decision(event), known_at_us })
 }
 
 fn read_rate_change(row: &mut OldRow<'_>) -> Result<Known<Event>, CellError> {

@@ -5,7 +5,7 @@ use domain::event::Kind;
 use polars::prelude::{DataType, Field, Schema, TimeUnit, TimeZone};
 
 /// The version of the schema that this release writes, and the newest that it can read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a value of a column is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,11 @@ const fn integer(name: &'static str, doc: &'static str) -> Column {
     column(name, Type::Integer, false, doc)
 }
 
+/// A column that the second version brought.
+const fn second(column: Column) -> Column {
+    Column { since: 2, ..column }
+}
+
 /// What every table begins with.
 const EVENT: &[Column] = &[
     text(
@@ -190,6 +195,31 @@ const CONVERSION: &[Column] = &[
     text_or_null("device_id", "Keyed hash of the device's id or fingerprint, where one was told."),
     text_or_null("email_hash", "Keyed hash of the customer's e-mail address, 32 hexadecimal digits."),
     text_or_null("email_domain", "The part of that address behind the @, in lower case."),
+    second(column(
+        "time_on_site_seconds",
+        Type::Integer,
+        true,
+        "Whole seconds that the customer was on the advertiser's site before, where its page told.",
+    )),
+    second(text_or_null("email_check", "What a check of that address said: passed, failed or unsure.")),
+    second(text_or_null("captcha_check", "What a test for people said, in the same words.")),
+];
+
+const DECISION: &[Column] = &[
+    second(text("decided", "What was decided: score, rate, list or settings.")),
+    second(text_or_null(
+        "conversion_id",
+        "Of which conversion; null where it is not about one, or was only asked.",
+    )),
+    second(text_or_null("campaign_id", "Of which campaign.")),
+    second(text_or_null("affiliate_id", "Of which partner.")),
+    second(text_or_null("verdict", "approve or hold of a score, parts per million of a rate.")),
+    second(text_or_null("mode", "shadow where it was noted only, live where it counted.")),
+    second(text_or_null("version", "By which version of settings, of a policy or of a model.")),
+    second(text(
+        "record",
+        "Everything that it was decided by, as JSON, digit by digit: it can be decided again.",
+    )),
 ];
 
 /// Every table.
@@ -266,6 +296,11 @@ pub const TABLES: &[Table] = &[
                 integer("rate_ppm", "The new rate of a sale's value, in parts per million: 10 % is 100,000."),
             ],
         ],
+    },
+    Table {
+        kind: Kind::Decision,
+        doc: "Rules and models decided something, and this is all that they decided it by.",
+        groups: &[EVENT, DECISION],
     },
 ];
 

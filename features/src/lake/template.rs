@@ -7,7 +7,8 @@ use domain::{
     click::{Click, Device, Tags},
     conversion::{ConversionStatus, ReversalReason},
     event::{
-        Conversion, Event, Impression, Kind, Known, RateChange, Refund, Review, StatusChange, Verdict, Visit,
+        Checks, Conversion, Decided, Decision, Event, Impression, Kind, Known, RateChange, Refund, Review,
+        StatusChange, Verdict, Visit,
     },
     money::{Currency, Money, Rate},
 };
@@ -70,6 +71,18 @@ fn nothing(kind: Kind) -> Event {
             campaign: id.into(),
             affiliate,
             rate: Rate { ppm: 0 },
+        }),
+        Kind::Decision => Event::Decision(Decision {
+            id: id.into(),
+            occurred_at_us,
+            decided: Decided::Score,
+            conversion: None,
+            campaign: None,
+            affiliate,
+            verdict: String::new(),
+            mode: String::new(),
+            version: String::new(),
+            record: String::new(),
         }),
     }
 }
@@ -143,5 +156,6 @@ fn conversion() -> Conversion {
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        checks: Checks::default(),
     }
 }

@@ -9,8 +9,10 @@ use domain::{
     click::{Click, Device, Tags},
     conversion::{ConversionStatus, ReversalReason},
     event::{
-        Conversion, Event, Impression, Kind, Known, RateChange, Refund, Review, StatusChange, Verdict, Visit,
+        Checks, Conversion, Decided, Decision, Event, Impression, Kind, Known, RateChange, Refund, Review,
+        StatusChange, Verdict, Visit,
     },
+    fraud::evidence::CheckResult,
     id::ClickId,
     money::{Money, Rate},
 };
@@ -34,6 +36,7 @@ pub(super) fn event(kind: Kind, occurred_at_us: i64, chance: &Chance) -> Known<E
         Kind::StatusChange => Event::StatusChange(made.status_change()),
         Kind::Review => Event::Review(made.review()),
         Kind::RateChange => Event::RateChange(made.rate_change()),
+        Kind::Decision => Event::Decision(made.decision()),
     };
     Known { event, known_at_us: occurred_at_us + chance.below(10_000_000) as i64 - 1_000 }
 }
@@ -147,6 +150,7 @@ impl Made<'_> {
             device_id: self.text("device"),
             email_hash: self.some().then(|| self.hash()),
             email_domain: self.text("mail.example"),
+            checks: checks(self.occurred_at_us),
         }
     }
 
@@ -187,6 +191,21 @@ impl Made<'_> {
         }
     }
 
+    fn decision(&self) -> Decision {
+        Decision {
+            id: self.id(),
+            occurred_at_us: self.occurred_at_us,
+            decided: self.one_of(Decided::ALL),
+            conversion: self.some().then(|| self.id()),
+            campaign: self.some().then(|| self.id()),
+            affiliate: self.some().then(|| self.id()),
+            verdict: self.text("hold"),
+            mode: self.text("live"),
+            version: self.text("3"),
+            record: format!(r#"{{"score":{}}}"#, self.chance.below(1_000)),
+        }
+    }
+
     fn rate_change(&self) -> RateChange {
         RateChange {
             id: self.id(),
@@ -195,5 +214,16 @@ impl Made<'_> {
             affiliate: self.some().then(|| self.id()),
             rate: Rate { ppm: self.chance.below(1_000_001) as u32 },
         }
+    }
+}
+
+/// What pages and forms found out, by the moment: chance is left to what older versions of the lake had too.
+fn checks(occurred_at_us: i64) -> Checks {
+    let turn = (occurred_at_us / 1_000_000).rem_euclid(4) as u32;
+    let said = |turn: u32| CheckResult::ALL.get(turn as usize).copied();
+    Checks {
+        time_on_site_seconds: (turn != 3).then_some(turn * 30),
+        email: said(turn),
+        captcha: said(3 - turn),
     }
 }

@@ -254,5 +254,6 @@ fn id_of(event: &Event) -> u128 {
         Event::StatusChange(event) => event.id.uuid().as_u128(),
         Event::Review(event) => event.id.uuid().as_u128(),
         Event::RateChange(event) => event.id.uuid().as_u128(),
+        Event::Decision(event) => event.id.uuid().as_u128(),
     }
 }

@@ -43,7 +43,7 @@ fn every_kind_of_event_survives_its_columns() {
     events.iter().for_each(|event| writer.push(event).unwrap());
     let written = writer.finish().unwrap();
     // 50 hours: 50 files of clicks, 50 of impressions, three of every other kind.
-    assert_eq!((written.events, written.files), (3_000, 50 + 50 + 5 * 3));
+    assert_eq!((written.events, written.files), (3_000, 50 + 50 + 6 * 3));
     assert_eq!(read(&lake, Kind::ALL), by_known_at(events));
 }
 

@@ -81,6 +81,7 @@ fn of_input(input: Input, kind: Kind) -> &'static [&'static str] {
         Input::Number(Number::OccurredAt) => &["occurred_at"],
         Input::Number(Number::Amount) => &["amount_minor"],
         Input::Number(Number::ClickToConversion) => &["click_id"],
+        Input::Number(Number::TimeOnSite) => &["time_on_site_seconds"],
         Input::Number(Number::Rate) => &["rate_ppm"],
         Input::Category(category) => of_category(category, kind),
     }

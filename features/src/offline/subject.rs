@@ -44,7 +44,7 @@ impl Subject {
             address: entity::address(event).copied(),
             device: entity::device(event).map(str::to_owned),
             affiliate: entity::affiliate(event).map(Into::into),
-            campaign: Some(event.campaign()),
+            campaign: event.campaign(),
             purchase: entity::purchase(event),
             ..Self::default()
         };
@@ -64,6 +64,7 @@ impl Subject {
             }
             Event::StatusChange(event) => subject.conversion = Some(event.conversion),
             Event::Review(event) => subject.conversion = Some(event.conversion),
+            Event::Decision(event) => subject.conversion = event.conversion,
             Event::RateChange(_) => {}
         }
         subject

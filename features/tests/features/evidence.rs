@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::world::stream::World;
 use domain::{
     click::Click,
-    event::{Conversion, Event, Visit},
+    event::{Checks, Conversion, Event, Visit},
     fraud::{
         Evidence, Networks,
-        evidence::{AddressClass, KeyedHash, Origin},
+        evidence::{AddressClass, CheckResult, KeyedHash, Origin},
         statistics::Excess,
     },
 };
@@ -73,6 +73,18 @@ fn every_feature_is_read_into_the_field_of_its_name() {
 }
 
 #[test]
+fn what_a_page_and_a_form_found_out_is_seen_and_what_they_did_not_is_unknown() {
+    let (conversion, _) = sale();
+    let checks = Checks { time_on_site_seconds: Some(0), email: None, captcha: Some(CheckResult::Failed) };
+    let told = seen(&Conversion { checks, ..conversion.clone() }, None, &Records::default());
+    assert_eq!((told.time_on_site_seconds, told.captcha_check), (Some(0), Some(CheckResult::Failed)));
+    assert_eq!(told.email_check, None);
+    let silent = Conversion { checks: Checks::default(), ..conversion };
+    let silent = seen(&silent, None, &Records::default());
+    assert_eq!((silent.time_on_site_seconds, silent.captcha_check), (None, None));
+}
+
+#[test]
 fn a_vector_of_another_set_is_refused() {
     let (conversion, _) = sale();
     let event = Event::Conversion(conversion);
@@ -94,6 +106,7 @@ fn a_vector_of_another_set_is_refused() {
 #[test]
 fn what_nobody_said_stays_unknown() {
     let (mut conversion, _) = sale();
+    conversion.checks = Checks::default();
     (conversion.network, conversion.address_hash, conversion.email_hash) = (None, None, None);
     for text in [&mut conversion.device_id, &mut conversion.email_domain, &mut conversion.country] {
         text.clear();

@@ -12,6 +12,7 @@ use super::{
     check::{Loaded, failed, fed},
     error::{LoadCause, LoadError, Step},
     graph::{Graph, said, said_port},
+    joined::{joined, part, rows, rows_stand_alone},
 };
 use crate::{
     Runtime,
@@ -160,8 +161,13 @@ const MOST_BYTES: usize = 256 << 20;
 enum Request {
     /// A row, which others may be scored together with.
     Row(Row),
-    /// Tensors, which are run as they are: what rows mean to each other is theirs to know.
-    Tensors(Vec<Tensor>, AskTensors),
+    /// Tensors, which others may be run together with where rows stand alone, and which are run as they are elsewhere.
+    Tensors(Asked),
+}
+
+struct Asked {
+    inputs: Vec<Tensor>,
+    ask: AskTensors,
 }
 
 struct Row {
@@ -172,7 +178,7 @@ struct Row {
 /// What a worker does next.
 enum Work {
     Rows(Vec<Row>),
-    Tensors(Vec<Tensor>, AskTensors),
+    Tensors(Vec<Asked>),
 }
 
 /// A version with its workers. When the last holder lets go, they score what waits and end.
@@ -185,6 +191,7 @@ pub(super) struct Pool {
 struct Queue {
     state: Mutex<State>,
     arrived: Condvar,
+    rows_stand_alone: bool,
 }
 
 #[derive(Default)]
@@ -201,10 +208,9 @@ impl State {
         self.waiting.push_back(request);
     }
 
-    /// The next request, if it may be taken along with so many rows.
-    fn pop(&mut self, rows: usize) -> Option<Request> {
-        let alone = rows == 0;
-        let next = self.waiting.pop_front_if(|next| alone || matches!(next, Request::Row(_)))?;
+    /// The next request, if it is such a one.
+    fn pop(&mut self, is_wanted: impl FnOnce(&mut Request) -> bool) -> Option<Request> {
+        let next = self.waiting.pop_front_if(is_wanted)?;
         self.bytes -= next.bytes();
         Some(next)
     }
@@ -214,7 +220,7 @@ impl Request {
     fn bytes(&self) -> usize {
         match self {
             Self::Row(Row { row, .. }) => size_of_val(row.as_slice()),
-            Self::Tensors(inputs, _) => inputs.iter().map(|tensor| tensor.values().bytes()).sum(),
+            Self::Tensors(asked) => asked.inputs.iter().map(|tensor| tensor.values().bytes()).sum(),
         }
     }
 }
@@ -231,17 +237,33 @@ impl Queue {
             if state.closed {
                 return None;
             }
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            drop(self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner));
+            // Whoever brought this may be about to bring more, and goes on first where both share a core.
+            thread::yield_now();
+            state = self.state();
         }
-        let mut rows = Vec::new();
-        while rows.len() < most {
-            match state.pop(rows.len()) {
-                Some(Request::Row(row)) => rows.push(row),
-                Some(Request::Tensors(inputs, ask)) => return Some(Work::Tensors(inputs, ask)),
-                None => break,
+        Some(match state.pop(|_| true)? {
+            Request::Row(first) => {
+                let mut batch = vec![first];
+                let is_row = |next: &mut Request| matches!(next, Request::Row(_));
+                while batch.len() < most
+                    && let Some(Request::Row(next)) = state.pop(is_row)
+                {
+                    batch.push(next);
+                }
+                Work::Rows(batch)
             }
-        }
-        Some(Work::Rows(rows))
+            Request::Tensors(first) => {
+                let most = if self.rows_stand_alone { most } else { 0 };
+                let (mut count, mut all) = (rows(&first.inputs), vec![first]);
+                let fits = |next: &mut Request, count: usize| matches!(next, Request::Tensors(next) if count + rows(&next.inputs) <= most);
+                while let Some(Request::Tensors(next)) = state.pop(|next| fits(next, count)) {
+                    count += rows(&next.inputs);
+                    all.push(next);
+                }
+                Work::Tensors(all)
+            }
+        })
     }
 }
 
@@ -255,7 +277,9 @@ impl Pool {
         for _ in 1..settings.workers {
             graphs.push(Graph::open(runtime, &bytes).map_err(LoadCause::Graph).map_err(cold)?);
         }
-        let queue = Arc::new(Queue { state: Mutex::default(), arrived: Condvar::new() });
+        let rows_stand_alone = rows_stand_alone(&mut graphs[0], &manifest);
+        let queue = Queue { state: Mutex::default(), arrived: Condvar::new(), rows_stand_alone };
+        let queue = Arc::new(queue);
         // From here on, whatever fails closes the queue, and the workers that were started end.
         let pool = Self { manifest: Arc::clone(&manifest), queue, most_waiting: settings.most_waiting };
         for (place, graph) in graphs.into_iter().enumerate() {
@@ -278,7 +302,7 @@ impl Pool {
         self.queue_up(Request::Row(Row { row, tell }))
     }
 
-    /// Lets tensors wait for a run of their own.
+    /// Lets tensors wait for a run.
     pub(super) fn infer(&self, inputs: Vec<Tensor>, ask: AskTensors) -> Result<(), ScoreError> {
         let ports = &self.manifest.about.signature.inputs;
         let fits = ports.len() == inputs.len() && ports.iter().zip(&inputs).all(|(port, it)| takes(port, it));
@@ -290,7 +314,7 @@ impl Pool {
                 given: given(ports, &inputs),
             });
         }
-        self.queue_up(Request::Tensors(inputs, ask))
+        self.queue_up(Request::Tensors(Asked { inputs, ask }))
     }
 
     fn queue_up(&self, request: Request) -> Result<(), ScoreError> {
@@ -372,11 +396,29 @@ impl Worker {
             // Should a run panic, its requests are dropped, which their askers see, and later ones are still scored.
             let _ = catch_unwind(AssertUnwindSafe(|| match work {
                 Work::Rows(batch) => self.answer(batch),
-                Work::Tensors(inputs, ask) => ask(&mut || {
+                Work::Tensors(all) => self.infer(all),
+            }));
+        }
+    }
+
+    /// Runs tensors, together where there are several; whoever panics at the outputs takes nobody along.
+    fn infer(&mut self, all: Vec<Asked>) {
+        let inputs: Vec<&[Tensor]> = all.iter().map(|asked| asked.inputs.as_slice()).collect();
+        let inputs = if inputs.len() < 2 { None } else { joined(&inputs) };
+        let together = inputs.and_then(|inputs| self.graph.run(&inputs.iter().collect::<Vec<_>>()).ok());
+        let mut begin = 0;
+        for Asked { inputs, ask } in all {
+            let own = begin..begin + rows(&inputs);
+            begin = own.end;
+            // One may have spoilt the run for all: then each is run alone.
+            let mut run = || match together.as_ref().and_then(|outputs| part(outputs, &own)) {
+                Some(outputs) => Ok(outputs),
+                None => {
                     let outputs = self.graph.run(&inputs.iter().collect::<Vec<_>>());
                     outputs.map_err(|error| self.failed(&error))
-                }),
-            }));
+                }
+            };
+            let _ = catch_unwind(AssertUnwindSafe(|| ask(&mut run)));
         }
     }
 

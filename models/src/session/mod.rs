@@ -5,6 +5,7 @@ mod batch;
 mod check;
 mod error;
 mod graph;
+mod joined;
 mod serving;
 
 #[cfg(test)]

@@ -245,8 +245,9 @@ impl Current {
         &self.0.manifest
     }
 
-    /// Runs it on its inputs, in the order of its signature and as they are. Whoever asks is called on a worker's thread with
-    /// what runs it, and does not call that when nobody waits for the outputs any more.
+    /// Runs it on its inputs, in the order of its signature and as they are; together with those of others where it says of
+    /// the rows that it knows the same to the bit whoever else is there. Whoever asks is called on a worker's thread with what
+    /// runs it, and does not call that when nobody waits for the outputs any more.
     ///
     /// # Errors
     /// At once, and without calling anybody, when it takes something else, or too much waits.

@@ -135,7 +135,7 @@ mod tests {
             }
         };
         insta::assert_snapshot!(check(json!({"name": "Shop", "postback_aliases": {"saleid": "order_id"}})).await, @r#"{"saleid":"order_id"}"#);
-        insta::assert_snapshot!(check(json!({"name": "Shop", "postback_aliases": {"saleid": "order"}})).await, @"422 unprocessable:  [/postback_aliases/saleid: it must be one of our fields: click_id, session_id, event, amount, currency, order_id, status, reason, coupon, external_id, customer_id, country, ts, ip, email, email_hash, email_domain, device_id, user_agent, payment_account, payment_account_hash]");
+        insta::assert_snapshot!(check(json!({"name": "Shop", "postback_aliases": {"saleid": "order"}})).await, @"422 unprocessable:  [/postback_aliases/saleid: it must be one of our fields: click_id, session_id, event, amount, currency, order_id, status, reason, coupon, external_id, customer_id, country, ts, time_on_site, email_check, captcha_check, ip, email, email_hash, email_domain, device_id, user_agent, payment_account, payment_account_hash]");
         insta::assert_snapshot!(check(json!({"name": "Shop", "postback_profile": "none"})).await, @"422 unprocessable:  [/postback_profile: unknown variant `none`, expected one of `standard`, `legacy_a`, `legacy_b`]");
         insta::assert_snapshot!(check(json!({"name": "Shop", "click_param": "a b"})).await, @"422 unprocessable:  [/click_param: it must be 1 to 64 of A-Z, a-z, 0-9, _, . and -]");
     }

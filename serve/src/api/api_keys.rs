@@ -22,6 +22,9 @@ use crate::{
     store::{self, api_keys::ApiKey},
 };
 
+/// More requests a minute than one process could answer.
+pub const QUOTA_MAX: i32 = 10_000_000;
+
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(revoke))
@@ -42,6 +45,9 @@ pub struct NewApiKey {
     /// From when on it is not accepted; never when absent.
     #[serde(default, deserialize_with = "text::moment")]
     expires_at: Option<DateTime<Utc>>,
+    /// How many requests a minute it may make; as many as any other when absent.
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    requests_per_minute: Option<u32>,
 }
 
 /// A new key, with its text.
@@ -79,7 +85,20 @@ impl NewApiKey {
         if self.expires_at.is_some_and(|end| end <= now) {
             return Err(Failure::unprocessable("/expires_at", "it must be in the future"));
         }
+        if let Some(own) = by.quota.filter(|own| self.requests_per_minute.is_none_or(|it| own.get() < it)) {
+            return Err(Failure::forbidden(format!(
+                "this key may make {own} requests a minute and cannot hand on more: name requests_per_minute"
+            )));
+        }
         Ok(())
+    }
+
+    /// How many requests a minute it may make, as the database keeps it.
+    fn quota(&self) -> Result<Option<i32>, Failure> {
+        let fits = |quota: u32| i32::try_from(quota).ok().filter(|it| (1..=QUOTA_MAX).contains(it));
+        let beyond =
+            || Failure::unprocessable("/requests_per_minute", format!("it must be 1 to {QUOTA_MAX}"));
+        self.requests_per_minute.map(|quota| fits(quota).ok_or_else(beyond)).transpose()
     }
 }
 
@@ -92,6 +111,7 @@ async fn create(app: State<App>, once: Once<NewApiKey>) -> Result<Response, Fail
     let now = app.clock.now();
     let mode = new.mode.unwrap_or(by.mode);
     new.check(&by, mode, now)?;
+    let requests_per_minute = new.quota()?;
     let key = Key::new(mode, &app.clock, &app.chance);
     let api_key = ApiKey {
         id: key.id,
@@ -103,6 +123,7 @@ async fn create(app: State<App>, once: Once<NewApiKey>) -> Result<Response, Fail
         expires_at: new.expires_at,
         revoked_at: None,
         last_used_at: None,
+        requests_per_minute,
     };
     store::api_keys::insert(&mut effect, &api_key, key.hash()).await?;
     tracing::info!(by = %by.key, key = %key.id, "key {} made key {}", by.key, key.id);
@@ -203,6 +224,44 @@ mod tests {
         insta::assert_snapshot!(check(&["*"], json!({"name": "x", "scopes": []})).await, @"422 unprocessable:  [/scopes: it must name 1 to 32 scopes]");
         insta::assert_snapshot!(check(&["*"], json!({"name": "x", "scopes": ["affiliates:write"], "affiliate_id": ana})).await, @"422 unprocessable:  [/scopes: an affiliate's own key cannot have affiliates:write]");
         insta::assert_snapshot!(check(&["*"], json!({"name": "x", "scopes": ["*"], "expires_at": "2026-02-01T11:00:00Z"})).await, @"422 unprocessable:  [/expires_at: it must be in the future]");
+    }
+
+    #[tokio::test]
+    async fn a_quota_of_its_own_is_counted_apart_and_not_handed_on_larger() {
+        let api = Api::with_limits(1, 100).await;
+        let quota = async |requests: Value| {
+            let key = api.new_key(&["*"], None).await;
+            let body = json!({"name": "Shop", "scopes": ["*"], "requests_per_minute": requests});
+            let request =
+                Request::post("/api/v1/api-keys").header(header::AUTHORIZATION, format!("Bearer {key}"));
+            let request = request.header(header::CONTENT_TYPE, "application/json");
+            api.send(request.body(Body::from(body.to_string())).unwrap()).await
+        };
+        let made = quota(json!(3)).await;
+        assert_eq!((made.status.as_u16(), &made.body["requests_per_minute"]), (201, &json!(3)));
+        let key = made.body["key"].as_str().unwrap();
+        let more = json!({"name": "x", "scopes": ["links:read"], "requests_per_minute": 4}).to_string();
+        let request =
+            Request::post("/api/v1/api-keys").header(header::AUTHORIZATION, format!("Bearer {key}"));
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(Body::from(more));
+        insta::assert_snapshot!(api.send(request.unwrap()).await.problem(), @"403 forbidden: this key may make 3 requests a minute and cannot hand on more: name requests_per_minute");
+        for left in ["1", "0"] {
+            let answer = api.get_as(key, "/api/v1/links").await;
+            assert_eq!(answer.header("ratelimit-policy"), r#""requests";q=3;w=60"#);
+            assert!(
+                answer.header("ratelimit").contains(&format!("r={left};")),
+                "{}",
+                answer.header("ratelimit")
+            );
+        }
+        assert_eq!(api.get_as(key, "/api/v1/links").await.header("retry-after"), "20");
+        let usual = api.new_key(&["*"], None).await;
+        assert_eq!(
+            api.get_as(&usual, "/api/v1/links").await.header("ratelimit-policy"),
+            r#""requests";q=1;w=60"#
+        );
+        insta::assert_snapshot!(quota(json!(0)).await.problem(), @"422 unprocessable:  [/requests_per_minute: it must be 1 to 10000000]");
+        insta::assert_snapshot!(quota(json!(10_000_001)).await.problem(), @"422 unprocessable:  [/requests_per_minute: it must be 1 to 10000000]");
     }
 
     #[tokio::test]

@@ -26,12 +26,12 @@ use super::{
 };
 use crate::{
     app::App,
-    cases::{Answer, AppealRefusal, answer, told_until},
+    cases::{Answer, AppealRefusal, OPEN_FOR, answer, told_until},
     store::appeals::{self, Told, Wanted},
 };
 
 /// So many pages show enough.
-const LINKS_MAX: usize = 10;
+pub const LINKS_MAX: usize = 10;
 /// Who has answered too often is asked to come back after an hour.
 const COME_BACK_S: u32 = 3_600;
 
@@ -44,38 +44,40 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HeldConversion {
     /// Which conversion.
-    conversion_id: ConversionId,
+    pub conversion_id: ConversionId,
     /// Whose.
-    affiliate_id: Option<AffiliateId>,
+    pub affiliate_id: Option<AffiliateId>,
     /// In which campaign.
-    campaign_id: CampaignId,
+    pub campaign_id: CampaignId,
     /// The advertiser's order.
-    order_id: Option<String>,
+    pub order_id: Option<String>,
     /// Where it is now.
-    status: ConversionStatus,
+    pub status: ConversionStatus,
     /// Why it was held; one sentence for every family of reasons.
-    reason: &'static str,
+    pub reason: &'static str,
+    /// Until when it may be answered; null while it is held, which is for as long as that lasts.
+    pub answer_until: Option<DateTime<Utc>>,
     /// What somebody asked about it.
-    question: Option<String>,
+    pub question: Option<String>,
     /// What the partner answered.
-    appeal: Option<Appeal>,
+    pub appeal: Option<Appeal>,
 }
 
 /// What a partner answered.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Appeal {
     /// In words.
-    evidence: String,
+    pub evidence: String,
     /// Pages that show it.
-    links: Vec<String>,
+    pub links: Vec<String>,
     /// When.
-    made_at: DateTime<Utc>,
+    pub made_at: DateTime<Utc>,
     /// Until when it is decided about.
-    due_at: DateTime<Utc>,
+    pub due_at: DateTime<Utc>,
     /// What became of it.
-    outcome: Option<AppealOutcome>,
+    pub outcome: Option<AppealOutcome>,
     /// When.
-    decided_at: Option<DateTime<Utc>>,
+    pub decided_at: Option<DateTime<Utc>>,
 }
 
 /// Which conversions to list.
@@ -115,8 +117,7 @@ async fn list(
         return Ok(Json(listing.page(Vec::new(), |held: &HeldConversion| held.conversion_id)));
     }
     let wanted = Wanted { conversion: None, affiliate: by.affiliate.or(asked), after: listing.after };
-    let told = appeals::list(&mut db, &wanted, told_until(app.clock.now()), listing.reach()).await?;
-    let held = told.into_iter().map(HeldConversion::of).collect();
+    let held = listed(&mut db, &wanted, app.clock.now(), listing.reach()).await?;
     Ok(Json(listing.page(held, |held| held.conversion_id)))
 }
 
@@ -143,29 +144,49 @@ async fn create(
     let Once { by, body: NewAnswer { evidence, links }, mut effect } = once;
     let affiliate =
         by.affiliate.ok_or_else(|| Failure::forbidden("a partner answers with a key of its own"))?;
-    if LINKS_MAX < links.len() {
-        return Err(Failure::unprocessable(
-            "/links",
-            format!("there are {}; send {LINKS_MAX} at most", links.len()),
-        ));
-    }
-    let links = links.into_iter().map(String::from).collect();
-    let (now, new) =
-        (app.clock.now(), Answer { conversion: id, affiliate, evidence: evidence.into(), links });
-    answer(&mut effect, &new, now).await?;
+    let now = app.clock.now();
+    take(&mut effect, (id, affiliate), (evidence, links), now).await?;
     let held = find(&mut effect, id, Some(affiliate), now).await?;
     effect.answer(StatusCode::CREATED, &held).await
 }
 
-async fn find(
+/// Takes what a partner answers about a conversion of its own: a text and pages that show it.
+pub async fn take(
+    db: &mut PgConnection,
+    (conversion, affiliate): (ConversionId, AffiliateId),
+    (evidence, links): (Prose, Vec<text::Page>),
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    if LINKS_MAX < links.len() {
+        let detail = format!("there are {}; send {LINKS_MAX} at most", links.len());
+        return Err(Failure::unprocessable("/links", detail));
+    }
+    let links = links.into_iter().map(String::from).collect();
+    let new = Answer { conversion, affiliate, evidence: evidence.into(), links };
+    Ok(answer(db, &new, now).await?)
+}
+
+/// What partners are told of at a moment, the newest conversions first.
+pub async fn listed(
+    db: &mut PgConnection,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<HeldConversion>, Failure> {
+    let told = appeals::list(db, wanted, told_until(now), limit).await?;
+    Ok(told.into_iter().map(HeldConversion::of).collect())
+}
+
+/// What the partner is told of one conversion.
+pub async fn find(
     db: &mut PgConnection,
     id: ConversionId,
     seen_by: Option<AffiliateId>,
     now: DateTime<Utc>,
 ) -> Result<HeldConversion, Failure> {
     let wanted = Wanted { conversion: Some(id), affiliate: seen_by, after: None };
-    let told = appeals::list(db, &wanted, told_until(now), 1).await?.pop();
-    told.map(HeldConversion::of).ok_or_else(|| AppealRefusal::Nothing(id).into())
+    let told = listed(db, &wanted, now, 1).await?.pop();
+    told.ok_or_else(|| AppealRefusal::Nothing(id).into())
 }
 
 impl HeldConversion {
@@ -191,6 +212,7 @@ impl HeldConversion {
             order_id: told.order_id,
             status: told.status,
             reason: Family::of(&told.reason).sentence(),
+            answer_until: told.left_at.map(|left| left + OPEN_FOR),
             question: told.question,
             appeal,
         }

@@ -7,7 +7,7 @@ use domain::{
     fraud::{Past, Preview},
 };
 use serde::{Deserialize, Serialize};
-use sqlx::types::Json as JsonColumn;
+use sqlx::{PgConnection, types::Json as JsonColumn};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -34,15 +34,15 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FraudSettingsVersion {
     /// Counted from 1; 0 is what this release decides by while nobody has set anything.
-    version: i32,
+    pub version: i32,
     /// What they say.
-    settings: FraudSettings,
+    pub settings: FraudSettings,
     /// Why.
-    note: String,
+    pub note: String,
     /// Who wrote them; null for the release.
-    actor: Option<String>,
+    pub actor: Option<String>,
     /// When; null for the release.
-    created_at: Option<DateTime<Utc>>,
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 /// Settings that replace those in force.
@@ -50,11 +50,11 @@ pub struct FraudSettingsVersion {
 #[serde(deny_unknown_fields)]
 pub struct NewFraudSettings {
     /// The version that they were made from: nobody's change is lost to another's.
-    replaces: i32,
+    pub replaces: i32,
     /// All of them: what is not said is as the release has it.
-    settings: FraudSettings,
+    pub settings: FraudSettings,
     /// Why, for the record.
-    note: Option<Note>,
+    pub note: Option<Note>,
 }
 
 /// Rules that may come.
@@ -69,23 +69,23 @@ pub struct PreviewRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SettingsPreview {
     /// How many decisions were made again, the newest 100,000 at most.
-    looked_at: u64,
+    pub looked_at: u64,
     /// How many conversions the rules in force do not flag and the changed ones do.
-    flagged: usize,
+    pub flagged: usize,
     /// How many of them were approved later.
-    flagged_approved: u64,
+    pub flagged_approved: u64,
     /// The newest hundred of them.
-    flagged_conversions: Vec<ConversionId>,
+    pub flagged_conversions: Vec<ConversionId>,
     /// How many conversions the rules in force flag and the changed ones do not.
-    spared: usize,
+    pub spared: usize,
     /// How many of them were rejected or reversed later.
-    spared_rejected: u64,
+    pub spared_rejected: u64,
     /// The newest hundred of them.
-    spared_conversions: Vec<ConversionId>,
+    pub spared_conversions: Vec<ConversionId>,
     /// For each reason with a difference: how many conversions more have it, and how many fewer.
-    by_reason: std::collections::BTreeMap<String, (u64, u64)>,
+    pub by_reason: std::collections::BTreeMap<String, (u64, u64)>,
     /// The same in a sentence.
-    words: String,
+    pub words: String,
 }
 
 /// Show how fraud is decided now.
@@ -94,8 +94,13 @@ pub struct SettingsPreview {
     security(("key" = ["fraud:read"])))]
 async fn show(app: State<App>, by: Caller) -> Result<Json<FraudSettingsVersion>, Failure> {
     by.must_be_operator()?;
-    let newest = store::fraud::newest_settings(&mut *app.db.acquire().await?, 0).await?;
-    Ok(Json(newest.map_or_else(FraudSettingsVersion::of_the_release, FraudSettingsVersion::of)))
+    Ok(Json(newest(&mut *app.db.acquire().await?).await?))
+}
+
+/// The settings in force.
+pub async fn newest(db: &mut PgConnection) -> Result<FraudSettingsVersion, Failure> {
+    let newest = store::fraud::newest_settings(db, 0).await?;
+    Ok(newest.map_or_else(FraudSettingsVersion::of_the_release, FraudSettingsVersion::of))
 }
 
 /// Decide by other settings from now on: within a second everywhere. Versions stay, and old decisions are explained by theirs.
@@ -103,9 +108,23 @@ async fn show(app: State<App>, by: Caller) -> Result<Json<FraudSettingsVersion>,
     responses((status = 201, description = "In force.", body = FraudSettingsVersion)),
     security(("key" = ["fraud:write"])))]
 async fn create(app: State<App>, once: Once<NewFraudSettings>) -> Result<Response, Failure> {
-    let Once { by, body: NewFraudSettings { replaces, settings, note }, mut effect } = once;
+    let Once { by, body: new, mut effect } = once;
     by.must_be_operator()?;
-    let newest = store::fraud::newest_settings(&mut effect, 0).await?.map_or(0, |newest| newest.version);
+    let (written, in_force) = write(&mut effect, new, by.key.to_string(), app.clock.now()).await?;
+    let answer = effect.answer(StatusCode::CREATED, &written).await?;
+    app.scorer.put_in_force(in_force);
+    Ok(answer)
+}
+
+/// Writes the next version of the settings. Once it is committed, the caller puts them in force here; other processes find
+/// them within a second.
+pub async fn write(
+    db: &mut PgConnection,
+    NewFraudSettings { replaces, settings, note }: NewFraudSettings,
+    actor: String,
+    created_at: DateTime<Utc>,
+) -> Result<(FraudSettingsVersion, InForce), Failure> {
+    let newest = store::fraud::newest_settings(db, 0).await?.map_or(0, |newest| newest.version);
     if newest != replaces {
         let detail =
             format!("version {newest} is in force and not {replaces}: read it, and make the change to that");
@@ -113,17 +132,14 @@ async fn create(app: State<App>, once: Once<NewFraudSettings>) -> Result<Respons
     }
     let version = replaces + 1;
     let in_force = checked(&settings, u32::try_from(version).unwrap_or_default())?;
-    let (actor, created_at) = (by.key.to_string(), app.clock.now());
     let note = note.map(String::from).unwrap_or_default();
     let new = StoredSettings { version, settings: JsonColumn(settings), note, actor, created_at };
-    if !store::fraud::insert_settings(&mut effect, &new).await? {
+    if !store::fraud::insert_settings(db, &new).await? {
         let detail =
             format!("version {version} was written a moment ago: read it, and make the change to that");
         return Err(Failure::conflict("stale_settings", detail));
     }
-    let answer = effect.answer(StatusCode::CREATED, &FraudSettingsVersion::of(new)).await?;
-    app.scorer.put_in_force(in_force);
-    Ok(answer)
+    Ok((FraudSettingsVersion::of(new), in_force))
 }
 
 /// Preview a change of the rules: what it would have flagged and spared among the decisions of the last 30 days. Nothing
@@ -134,9 +150,19 @@ async fn create(app: State<App>, once: Once<NewFraudSettings>) -> Result<Respons
 async fn preview(app: State<App>, once: Once<PreviewRequest>) -> Result<Response, Failure> {
     let Once { by, body: PreviewRequest { settings }, mut effect } = once;
     by.must_be_operator()?;
+    let preview = foreseen(&mut effect, &app, &settings).await?;
+    effect.answer(StatusCode::OK, &preview).await
+}
+
+/// What settings would have done in the last 30 days.
+pub async fn foreseen(
+    db: &mut PgConnection,
+    app: &App,
+    settings: &FraudSettings,
+) -> Result<SettingsPreview, Failure> {
     let present = app.scorer.in_force();
-    let changed = checked(&settings, present.version)?;
-    let past = store::fraud::past(&mut effect, app.clock.now() - LOOKING_BACK, MOST_PAST).await?;
+    let changed = checked(settings, present.version)?;
+    let past = store::fraud::past(db, app.clock.now() - LOOKING_BACK, MOST_PAST).await?;
     let past = past.into_iter().map(|one| Past {
         conversion: one.conversion_id,
         campaign: one.campaign_id,
@@ -144,8 +170,13 @@ async fn preview(app: State<App>, once: Once<PreviewRequest>) -> Result<Response
         seen: one.evidence.0,
         status: one.status,
     });
-    let preview = Preview::of(&present.rules, &changed.rules, past);
-    effect.answer(StatusCode::OK, &SettingsPreview::of(preview)).await
+    Ok(SettingsPreview::of(Preview::of(&present.rules, &changed.rules, past)))
+}
+
+/// All versions of the settings, the newest first.
+pub async fn versions(db: &mut PgConnection, limit: i64) -> Result<Vec<FraudSettingsVersion>, Failure> {
+    let all = store::fraud::all_settings(db, limit).await?;
+    Ok(all.into_iter().map(FraudSettingsVersion::of).collect())
 }
 
 fn checked(settings: &FraudSettings, version: u32) -> Result<InForce, Failure> {

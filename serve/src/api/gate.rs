@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
@@ -18,7 +19,10 @@ use domain::{AffiliateId, ApiKeyId};
 use tokio::time::timeout;
 use tracking::{problem::Problem, redirect::visitor::client_address};
 
-use super::{failure::Failure, limits::Counted};
+use super::{
+    failure::Failure,
+    limits::{Counted, room},
+};
 use crate::{
     app::App,
     key::{Key, Mode},
@@ -35,8 +39,8 @@ pub type Operations = BTreeMap<String, BTreeMap<&'static str, Scope>>;
 /// The guard of the API: every request to a path of the document passes here.
 #[derive(Clone)]
 pub struct Gate {
-    /// The API's state.
-    pub app: App,
+    /// The API's state, which every request clones once more for each layer.
+    pub app: Arc<App>,
     /// What needs which scope.
     pub operations: Arc<Operations>,
 }
@@ -54,6 +58,8 @@ pub struct Caller {
     pub affiliate: Option<AffiliateId>,
     /// The scope that this operation needed.
     pub used: Scope,
+    /// How many requests a minute the key may make, where that is its own.
+    pub quota: Option<NonZeroU32>,
 }
 
 impl Caller {
@@ -86,6 +92,10 @@ pub async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Re
     // HEAD is answered by the operation for GET, so it needs the same scope.
     let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
     let Some(needed) = methods.get(method).copied() else { return method_not_allowed(methods) };
+    let _in_work = match gate.app.limits.room().enter(room::weight(matched, &request)) {
+        Ok(in_work) => in_work,
+        Err(failure) => return failure.into_response(),
+    };
     let (mut parts, body) = request.into_parts();
     match authenticate(&gate.app, &parts, needed).await {
         Ok((caller, headers)) => {
@@ -106,7 +116,7 @@ async fn authenticate(app: &App, request: &Parts, needed: Scope) -> Result<(Call
         }
         Err(Refusal::Store(error)) => return Err(Failure::from(error).into_response()),
     };
-    let Counted { headers, refused } = app.limits.count_request(caller.key).await;
+    let Counted { headers, refused } = app.limits.count_request(caller.key, caller.quota).await;
     if let Some(problem) = refused {
         return Err((headers, problem).into_response());
     }
@@ -154,6 +164,7 @@ async fn identify(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Calle
         scopes: kept.scopes.clone(),
         affiliate: kept.affiliate_id,
         used: needed,
+        quota: kept.quota(),
     })
 }
 

@@ -5,17 +5,17 @@
 mod advertisers;
 mod affiliates;
 mod api_keys;
-mod appeals;
+pub(crate) mod appeals;
 mod attribution;
 mod body;
 mod campaigns;
-mod cases;
+pub(crate) mod cases;
 mod commissions;
 mod conversions;
 mod coupons;
 mod document;
 pub(crate) mod failure;
-mod fraud_settings;
+pub(crate) mod fraud_settings;
 mod gate;
 mod hierarchy;
 mod imports;
@@ -39,8 +39,8 @@ mod rate_decisions;
 pub(crate) mod rates;
 pub(crate) mod recommendations;
 mod reports;
-mod rings;
-mod scores;
+pub(crate) mod rings;
+pub(crate) mod scores;
 mod signing_keys;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -56,12 +56,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use domain::Chance;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tracking::problem::{Problem, complete};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::gate::{Gate, Operations};
+pub use self::{api_keys::QUOTA_MAX, open_inference::INFERENCES};
 use crate::app::App;
 
 /// Where the API's document is served.
@@ -108,21 +110,20 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
 pub fn router(app: App) -> (Router, OpenApi) {
     let (routes, document, operations) = parts();
     let served = Json(document.clone());
-    let gate = Gate { app: app.clone(), operations: Arc::new(operations) };
+    let gate = Gate { app: Arc::new(app.clone()), operations: Arc::new(operations) };
     let routes = routes
         .route_layer(from_fn_with_state(gate, gate::admit))
         .route(DOCUMENT_PATH, get(|| async move { served }));
-    (protected(routes, app.clone()).merge(open_inference::router(app)), document)
+    let chance = app.chance.clone();
+    (protected(routes, (app.clone(), chance)).merge(open_inference::router(app)), document)
 }
 
 /// Lays around the routes what holds for every request: an id, a line in the log, problems for errors, and no panic that
 /// reaches the client.
-fn protected(routes: Router<App>, app: App) -> Router {
-    routes
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(complete))
-        .layer(from_fn_with_state(app.clone(), observe::observe))
-        .with_state(app)
+fn protected<S: Clone + Send + Sync + 'static>(routes: Router<S>, (state, chance): (S, Chance)) -> Router {
+    // Together, the outermost first: each layer by itself is cloned with all those within for every request.
+    let observed = from_fn_with_state(chance, observe::observe);
+    routes.layer((observed, from_fn(complete), CatchPanicLayer::custom(panicked))).with_state(state)
 }
 
 /// The document alone, for which no database is needed.
@@ -164,7 +165,8 @@ mod tests {
         let routes =
             Router::new().route("/panic", get(|| async { panic!("a reason for ourselves") as &'static str }));
         let request = Request::get("/panic").header("x-request-id", "r1").body(Body::empty()).unwrap();
-        let answer = protected(routes, api.app.clone()).oneshot(request).await.unwrap();
+        let state = (api.app.clone(), api.app.chance.clone());
+        let answer = protected(routes, state).oneshot(request).await.unwrap();
         let answer = testing::Answer::read(answer).await;
         insta::assert_snapshot!(answer.text, @r#"{"type":"urn:tributary:problem:internal","title":"Something failed on our side","status":500,"code":"internal","request_id":"r1"}"#);
     }

@@ -6,6 +6,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use domain::{
     AdvertiserId, ClickId, Currency, SessionId,
     conversion::{ConversionStatus, ReversalReason},
+    fraud::evidence::CheckResult,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -108,6 +109,16 @@ pub struct NewConversion {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     payment_account_hash: Option<String>,
+    /// Whole seconds that the customer was on the site before; absent where your page could not tell, which is not zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 2_592_000)]
+    time_on_site: Option<u32>,
+    /// What your check of the customer's e-mail address said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_check: Option<CheckResult>,
+    /// What the test for people in your form said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    captcha_check: Option<CheckResult>,
     /// When the customer converted, as RFC 3339; now when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime, example = "2026-02-01T12:00:00Z")]

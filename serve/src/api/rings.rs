@@ -1,7 +1,7 @@
 //! Rings of partners: who hangs together and why, what is at stake, and who is declared to be one business.
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
@@ -35,32 +35,32 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RingShown {
     /// Its id.
-    id: RingId,
+    pub id: RingId,
     /// Whether it is one now.
-    state: RingState,
+    pub state: RingState,
     /// Goes up by one when somebody joins or leaves, or what is shared changes much.
-    revision: i32,
+    pub revision: i32,
     /// When it was found.
-    found_at: DateTime<Utc>,
+    pub found_at: DateTime<Utc>,
     /// When the revision was.
-    changed_at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
     /// When it was one no more.
-    dissolved_at: Option<DateTime<Utc>>,
+    pub dissolved_at: Option<DateTime<Utc>>,
     /// Why: `apart` where its members hang together no more or within another ring, `declared` where people say that they are one business.
     #[schema(example = "apart")]
-    dissolved_because: Option<String>,
+    pub dissolved_because: Option<String>,
     /// Which share of its pairs is joined directly.
-    density: f64,
+    pub density: f64,
     /// Who is in it, or was when it dissolved.
-    members: Vec<RingPartner>,
+    pub members: Vec<RingPartner>,
     /// The pairs that are joined, and why.
-    links: Vec<RingLink>,
+    pub links: Vec<RingLink>,
 }
 
 /// Whether a ring is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum RingState {
+pub enum RingState {
     /// Its members hang together.
     Open,
     /// They do no more, or are declared to be one business.
@@ -71,29 +71,29 @@ enum RingState {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RingPartner {
     /// Who.
-    affiliate_id: AffiliateId,
+    pub affiliate_id: AffiliateId,
     /// What it is called.
-    name: String,
+    pub name: String,
     /// What being in the ring is evidence of in decisions about its conversions, as log-odds.
-    log_odds: f64,
+    pub log_odds: f64,
     /// What it shares with the closest of the others.
     #[schema(example = "same mailbox, 2 devices shared")]
-    shared: String,
+    pub shared: String,
 }
 
 /// A ring with what hangs on it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RingDetail {
     #[serde(flatten)]
-    ring: RingShown,
+    pub ring: RingShown,
     /// The commissions of its members for conversions that wait for their approval.
-    pending: Vec<Money>,
+    pub pending: Vec<Money>,
     /// The same for conversions that are held.
-    held: Vec<Money>,
+    pub held: Vec<Money>,
     /// Cases about its members' conversions that are not decided.
-    cases: Vec<CaseShown>,
+    pub cases: Vec<CaseShown>,
     /// What it was, the newest first, a hundred at most.
-    revisions: Vec<RingRevision>,
+    pub revisions: Vec<RingRevision>,
 }
 
 /// Which rings to list.
@@ -134,8 +134,7 @@ async fn list(
         after: listing.after,
     };
     let mut db = app.db.acquire().await?;
-    let rings = rings::list(&mut db, &wanted, listing.reach()).await?;
-    let rings = shown(&mut db, rings).await?;
+    let rings = listed(&mut db, &wanted, listing.reach()).await?;
     Ok(Json(listing.page(rings, |ring| ring.id)))
 }
 
@@ -168,16 +167,22 @@ async fn declare(
     effect.answer(StatusCode::OK, &ring).await
 }
 
+/// Rings with the names of their members, those found last first.
+pub async fn listed(db: &mut PgConnection, wanted: &Wanted, limit: i64) -> Result<Vec<RingShown>, Failure> {
+    let rings = rings::list(db, wanted, limit).await?;
+    shown(db, rings).await
+}
+
 /// The ring that a partner is in now.
 pub(super) async fn of(db: &mut PgConnection, affiliate: AffiliateId) -> Result<Option<RingShown>, Failure> {
     let ring = rings::of(db, affiliate).await?;
     Ok(shown(db, ring.into_iter().collect()).await?.pop())
 }
 
-async fn detail(db: &mut PgConnection, id: RingId, at: DateTime<Utc>) -> Result<RingDetail, Failure> {
+/// A ring with what hangs on it.
+pub async fn detail(db: &mut PgConnection, id: RingId, at: DateTime<Utc>) -> Result<RingDetail, Failure> {
     let wanted = Wanted { id: Some(id), ..Wanted::default() };
-    let ring = rings::list(db, &wanted, 1).await?;
-    let ring = shown(db, ring).await?.pop().ok_or_else(|| Failure::not_found(id))?;
+    let ring = listed(db, &wanted, 1).await?.pop().ok_or_else(|| Failure::not_found(id))?;
     let members: Vec<Uuid> = ring.members.iter().map(|member| member.affiliate_id.uuid()).collect();
     let (pending, held) = rings::stakes(db, &members)
         .await?

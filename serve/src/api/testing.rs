@@ -167,6 +167,7 @@ impl Api {
             expires_at: None,
             revoked_at: None,
             last_used_at: None,
+            requests_per_minute: None,
         };
         let mut db = self.app.db.acquire().await.unwrap();
         store::api_keys::insert(&mut db, &kept, key.hash()).await.unwrap();
@@ -176,7 +177,8 @@ impl Api {
     /// Who asks with the key that may do everything, as the gate lets it pass.
     pub async fn operator(&self) -> Caller {
         let key: Key = self.key.parse().unwrap();
-        Caller { key: key.id, mode: key.mode, scopes: vec![Scope::ALL], affiliate: None, used: Scope::ALL }
+        let (scopes, used) = (vec![Scope::ALL], Scope::ALL);
+        Caller { key: key.id, mode: key.mode, scopes, affiliate: None, used, quota: None }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -8,6 +8,7 @@ use domain::{
     conversion::{ConversionStatus, ReversalReason},
     event::Verdict,
     fraud::cases::{Actor, CaseSettings, CaseState, Outcome, Proposal, SamePerson},
+    state::StateError,
 };
 use serde_json::json;
 use sqlx::{PgConnection, types::Uuid};
@@ -19,6 +20,7 @@ use tracking::{
     store::{cases::leave, conversions::lock},
 };
 
+use super::working::{Work, locked};
 use crate::store::{
     appeals,
     case_events::{self, NewEvent},
@@ -95,6 +97,12 @@ pub enum Refusal {
     /// A rejection without a reason, or a reason without a rejection.
     #[error("a rejection has a reason, and nothing else has one")]
     Reason,
+    /// Nobody is credited with its conversions.
+    #[error("nobody is credited with the conversions of {0}")]
+    NobodyToAsk(CaseId),
+    /// It is not where that can be done.
+    #[error(transparent)]
+    Illegal(#[from] StateError),
     /// It is twice in one batch.
     #[error("{0} is in the batch twice")]
     Twice(CaseId),
@@ -151,23 +159,52 @@ pub async fn decide(
     Ok(())
 }
 
-/// Carries out what somebody else proposed about a case.
+/// Carries out what somebody else proposed about a case; a note is for the record.
 ///
 /// # Errors
 /// When nothing is proposed, by the same person, or something happened since.
 pub async fn confirm(
     db: &mut PgConnection,
     by: Decider<'_>,
-    id: CaseId,
-    revision: i32,
+    (id, revision): (CaseId, i32),
+    note: &str,
 ) -> Result<(), Refusal> {
     lock_all(db, &[id.uuid()]).await?;
     let case = at_revision(db, id, revision).await?;
     let Some(proposal) = case.proposal.clone() else { return Err(Refusal::NotProposed(id)) };
     proposal.confirmed_by(by.actor)?;
     let waiting = waiting(db, id).await?;
-    let Proposal { outcome, reason, note, .. } = proposal;
-    carry_out(db, by, Admitted { case, waiting }, &Decision { outcome, reason, note }, WHOLE).await
+    let Proposal { outcome, reason, note: proposed, .. } = proposal;
+    let decision = Decision { outcome, reason, note: proposed };
+    carry_out(db, by, Admitted { case, waiting }, &decision, WHOLE).await?;
+    if !note.is_empty() {
+        let at = by.clock.now();
+        let event = NewEvent { kind: "commented", actor: by.actor, note, detail: json!({}), at };
+        case_events::append(db, id, &event).await?;
+    }
+    Ok(())
+}
+
+/// Refuses what was proposed about a case, as the second person, or takes it back, as the first: it is undecided again.
+///
+/// # Errors
+/// When nothing is proposed, or something happened since.
+pub async fn refuse(
+    db: &mut PgConnection,
+    by: Decider<'_>,
+    (id, revision): (CaseId, i32),
+    note: &str,
+) -> Result<(), Refusal> {
+    let at = by.clock.now();
+    let case = locked(db, Work { case: id, seen: None, by: by.actor, at }).await?;
+    let Some(proposal) = &case.proposal else { return Err(Refusal::NotProposed(id)) };
+    if case.revision != revision {
+        return Err(Refusal::Stale { case: id, now: case.revision, seen: revision });
+    }
+    case_events::propose(db, id, None).await?;
+    let detail = json!({"outcome": proposal.outcome, "proposed_by": proposal.by});
+    let event = NewEvent { kind: "refused", actor: by.actor, note, detail, at };
+    Ok(case_events::append(db, id, &event).await?)
 }
 
 /// Locks the conversions that wait in cases, and then the cases: in the order in which whoever moves a conversion does.

@@ -7,6 +7,7 @@ use domain::{AffiliateId, ApiKeyId, Chance, Clock};
 
 use super::{database::Database, print};
 use crate::{
+    api::QUOTA_MAX,
     key::{Key, Mode},
     scope::Scope,
     store::api_keys::{self, ApiKey},
@@ -45,6 +46,11 @@ pub struct Create {
     #[arg(long, env = "TRIBUTARY_KEY_EXPIRES_DAYS", value_name = "DAYS",
           value_parser = clap::value_parser!(u16).range(1..=3_650))]
     expires_days: Option<u16>,
+
+    /// How many requests a minute it may make; as many as any other when not given.
+    #[arg(long, env = "TRIBUTARY_KEY_REQUESTS_PER_MINUTE", value_name = "NUMBER",
+          value_parser = clap::value_parser!(i32).range(1..=i64::from(QUOTA_MAX)))]
+    requests_per_minute: Option<i32>,
 
     /// Whether it is for real traffic or for trying things out.
     #[arg(long, env = "TRIBUTARY_KEY_MODE", default_value = "live", value_name = "MODE")]
@@ -98,6 +104,7 @@ impl Create {
             expires_at: self.expires_days.map(|days| now + TimeDelta::days(i64::from(days))),
             revoked_at: None,
             last_used_at: None,
+            requests_per_minute: self.requests_per_minute,
         };
         let mut db = self.database.connect().await?;
         api_keys::insert(&mut db, &kept, key.hash()).await.context("the key cannot be kept")?;
@@ -125,7 +132,9 @@ fn line(key: &ApiKey, now: DateTime<Utc>) -> String {
     let last_used = key
         .last_used_at
         .map_or_else(|| "never used".to_owned(), |at| at.format("used %Y-%m-%d %H:%M").to_string());
-    format!("{}  {state:<8}{owner:<32}{last_used:<24}{scopes}  {}", key.id, key.name)
+    let quota = key.requests_per_minute.map(|quota| format!("  {quota} requests a minute"));
+    let quota = quota.unwrap_or_default();
+    format!("{}  {state:<8}{owner:<32}{last_used:<24}{scopes}  {}{quota}", key.id, key.name)
 }
 
 impl Revoke {

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::spawn_blocking;
 
 use super::print;
+use crate::scoring::replay;
 
 /// What to do with the event lake.
 #[derive(Debug, Subcommand)]
@@ -18,6 +19,8 @@ pub enum Command {
     Compact(Place),
     /// Read every partition and say what is not as it should be.
     Check(Place),
+    /// Make every decision in it again from what was noted, and compute its features again from the events.
+    Replay(Place),
     /// Say how much of what the lake holds, from when to when.
     Summary(Place),
     /// Print the tables and their columns, in Markdown.
@@ -57,6 +60,7 @@ impl Command {
         spawn_blocking(move || match self {
             Self::Compact(place) => compact(&place.find()?),
             Self::Check(place) => check(&place.find()?),
+            Self::Replay(place) => replayed(&place.find()?),
             Self::Summary(place) => print(&table_of(&place.find()?.summary()?)),
             Self::Tables => print(manual::tables().trim_end()),
         })
@@ -72,6 +76,17 @@ fn compact(lake: &Lake) -> anyhow::Result<()> {
         "{} batches with {} events were merged, {} of them new, into {} partitions",
         done.batches, done.arrived, done.new, done.partitions
     ))
+}
+
+fn replayed(lake: &Lake) -> anyhow::Result<()> {
+    let bar = counter("events read");
+    let replayed = replay::replay(lake, |events| bar.set_position(events))?;
+    bar.finish_and_clear();
+    replayed.findings.iter().try_for_each(|finding| print(finding))?;
+    print(&replayed.to_string())?;
+    let wrong = replayed.different + replayed.mismatches;
+    ensure!(wrong == 0, "the past does not come out as it was: {wrong} differences");
+    Ok(())
 }
 
 fn check(lake: &Lake) -> anyhow::Result<()> {

@@ -33,7 +33,7 @@ use super::{
 use crate::{
     api::{
         self,
-        limits::{Limits, Place},
+        limits::{Limits, Place, room::Room},
         observe::observe,
     },
     app::App,
@@ -55,6 +55,8 @@ const DRAINING_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the limits forget who has been quiet.
 const FORGETTING: Duration = Duration::from_secs(60);
 
+/// So many requests may be in work for each connection, unless told otherwise: most of a request's time is not the database's.
+const REQUESTS_A_CONNECTION: u32 = 16;
 /// How many connections count what is asked of a provider outside.
 const COUNTING: u32 = 2;
 
@@ -85,6 +87,12 @@ pub struct Serve {
     /// How many requests a minute without a valid key one address may make.
     #[arg(long, env = "TRIBUTARY_FAILURES_PER_MINUTE", default_value = "60", value_name = "NUMBER")]
     failures_per_minute: NonZeroU32,
+
+    /// How many requests to the API may be in work at once: one more is answered at once with 503 and Retry-After. Half as
+    /// many of those that may take long as there are connections. 16 for each connection when not given.
+    #[arg(long, env = "TRIBUTARY_MAX_CONCURRENT", value_name = "NUMBER",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_concurrent: Option<u32>,
 
     /// Where these are counted: `local`, in each process on its own, or for all processes together on a server that
     /// speaks Redis' protocol (Valkey, Redis 6.2 or newer), such as `redis://:password@counter:6379` (or `rediss://`).
@@ -177,7 +185,8 @@ impl Serve {
         let (requests, failures) = (self.requests_per_minute, self.failures_per_minute);
         let models = self.registry.as_deref().map_or(Ok(Host::nowhere()), Host::open)?;
         let models = Arc::new(models);
-        let limits = Limits::new(requests, failures, &self.tracking.secret).counted_at(&self.limits).await?;
+        let limits = Limits::new(requests, failures, &self.tracking.secret).with_room(self.room());
+        let limits = limits.counted_at(&self.limits).await?;
         let networks = self.networks()?;
         let scorer = Scorer::new(Arc::clone(&models), networks, Arc::clone(&customers), chance.clone());
         let scorer = match self.external()? {
@@ -211,6 +220,13 @@ impl Serve {
         let pages = Pages::new(app.clone(), &url);
         tokio::spawn(pages::follow(pages.clone()));
         Ok(pages::router(pages))
+    }
+
+    /// What may take long leaves half of the connections to others.
+    fn room(&self) -> Room {
+        let all = self.max_concurrent.unwrap_or(REQUESTS_A_CONNECTION * self.connections);
+        let many = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        Room::new(many(all), many(self.connections.div_ceil(2)))
     }
 
     fn networks(&self) -> anyhow::Result<Networks> {
@@ -302,7 +318,7 @@ fn all_routes(app: &App, tracker: &Tracker, intake: Intake) -> Router {
 
 /// Where nothing is served, that is said as everywhere else.
 fn with_fallback(routes: Router, app: App) -> Router {
-    let nothing = Router::new().layer(from_fn(complete)).layer(from_fn_with_state(app, observe));
+    let nothing = Router::new().layer(from_fn(complete)).layer(from_fn_with_state(app.chance, observe));
     routes.fallback_service(nothing)
 }
 

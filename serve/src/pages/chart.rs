@@ -97,7 +97,7 @@ fn round_up(most: f64) -> f64 {
 }
 
 /// A text within SVG.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -13,11 +13,14 @@ use super::{reader::Reader, role::Role, words};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("live.js");
+const KEYS: &str = include_str!("keys.js");
 
 /// The stylesheet, under a name that changes with it.
 pub static STYLE_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/{}.css", fingerprint(STYLE)));
 /// The script, under a name that changes with it.
 pub static SCRIPT_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/{}.js", fingerprint(SCRIPT)));
+/// The script of pages that are worked on by keys, under a name that changes with it.
+pub static KEYS_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/{}.js", fingerprint(KEYS)));
 
 fn fingerprint(text: &str) -> String {
     let hash = Sha256::digest(text);
@@ -32,6 +35,11 @@ pub async fn style() -> Response {
 /// See [`style`].
 pub async fn script() -> Response {
     asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+/// See [`style`].
+pub async fn keys() -> Response {
+    asset("text/javascript; charset=utf-8", KEYS)
 }
 
 fn asset(kind: &'static str, text: &'static str) -> Response {
@@ -51,6 +59,8 @@ pub enum Place {
     Conversions,
     /// Rates.
     Rates,
+    /// What is on hold or was turned down.
+    Holds,
     /// Money.
     Balance,
     /// Links.
@@ -65,27 +75,37 @@ pub enum Place {
     Matches,
     /// Decisions about rates.
     Decisions,
+    /// What is held, for people to decide.
+    Cases,
+    /// Partners who hang together.
+    Rings,
+    /// The rules of fraud.
+    Rules,
     /// Models.
     Models,
     /// One's own settings.
     Settings,
 }
 
-const OF_AFFILIATES: [(Place, &str, &str); 7] = [
+const OF_AFFILIATES: [(Place, &str, &str); 8] = [
     (Place::Overview, "/my", "nav-overview"),
     (Place::Traffic, "/my/traffic", "nav-traffic"),
     (Place::Conversions, "/my/conversions", "nav-conversions"),
+    (Place::Holds, "/my/holds", "nav-holds"),
     (Place::Rates, "/my/rates", "nav-rates"),
     (Place::Balance, "/my/balance", "nav-balance"),
     (Place::Links, "/my/links", "nav-links"),
     (Place::Campaigns, "/my/campaigns", "nav-campaigns"),
 ];
 
-const OF_TEAM: [(Place, &str, &str); 5] = [
+const OF_TEAM: [(Place, &str, &str); 8] = [
     (Place::Program, "/team", "nav-program"),
     (Place::Partners, "/team/partners", "nav-partners"),
     (Place::Matches, "/team/campaigns", "nav-matches"),
     (Place::Decisions, "/team/rates", "nav-decisions"),
+    (Place::Cases, "/team/cases", "nav-cases"),
+    (Place::Rings, "/team/rings", "nav-rings"),
+    (Place::Rules, "/team/rules", "nav-rules"),
     (Place::Models, "/team/models", "nav-models"),
 ];
 
@@ -167,6 +187,12 @@ impl Frame {
     #[must_use]
     pub fn script(&self) -> &'static str {
         &SCRIPT_PATH
+    }
+
+    /// Where the script for keys is.
+    #[must_use]
+    pub fn keys(&self) -> &'static str {
+        &KEYS_PATH
     }
 }
 

@@ -104,11 +104,12 @@ pub fn router(pages: Pages) -> Router {
         .merge(affiliate::routes())
         .merge(team::routes())
         .route(&frame::STYLE_PATH, get(frame::style))
-        .route(&frame::SCRIPT_PATH, get(frame::script));
+        .route(&frame::SCRIPT_PATH, get(frame::script))
+        .route(&frame::KEYS_PATH, get(frame::keys));
     routes
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(fault::panicked))
         .layer(from_fn_with_state(pages.clone(), guard::guard))
-        .layer(from_fn_with_state(pages.app.clone(), observe::observe))
+        .layer(from_fn_with_state(pages.app.chance.clone(), observe::observe))
         .with_state(pages)
 }

@@ -57,6 +57,21 @@ impl Reader {
         format!("{sign}{}", self.rate(&size).replace('%', "\u{a0}pp"))
     }
 
+    /// A number with so many places at most.
+    #[must_use]
+    pub fn decimal(&self, number: f64, places: usize) -> String {
+        let plain = format!("{number:.places$}");
+        let plain =
+            if plain.contains('.') { plain.trim_end_matches('0').trim_end_matches('.') } else { &plain };
+        self.digits(plain)
+    }
+
+    /// A share of one, in per cent with a place.
+    #[must_use]
+    pub fn share(&self, share: f64) -> String {
+        format!("{}%", self.decimal(100.0 * share, 1))
+    }
+
     /// A plain decimal by the reader's marks.
     fn digits(&self, plain: &str) -> String {
         let (sign, plain) = plain.strip_prefix('-').map_or(("", plain), |size| ("−", size));
@@ -70,6 +85,12 @@ impl Reader {
     #[must_use]
     pub fn time(&self, at: &DateTime<Utc>) -> String {
         at.with_timezone(&self.zone).format("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// A moment to the second, in the reader's zone.
+    #[must_use]
+    pub fn exact(&self, at: &DateTime<Utc>) -> String {
+        at.with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S").to_string()
     }
 
     /// The name of the reader's zone.
@@ -141,5 +162,10 @@ mod tests {
         assert_eq!(reader.end_of(day).to_rfc3339(), "2026-03-29T22:00:00+00:00");
         assert_eq!(reader.time(&reader.end_of(day)), "2026-03-30 00:00");
         assert_eq!(reader.points(-12_500), "−1,25\u{a0}pp");
+        assert_eq!(reader.decimal(-1234.5678, 2), "−1.234,57");
+        assert_eq!(
+            [reader.decimal(100.0, 0), reader.share(0.9996), reader.share(0.125)],
+            ["100", "100%", "12,5%"]
+        );
     }
 }

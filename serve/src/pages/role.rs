@@ -45,6 +45,12 @@ impl Role {
         matches!(self, Self::Admin | Self::PartnershipManager)
     }
 
+    /// Whether it decides about cases and by which rules there are any.
+    #[must_use]
+    pub const fn reviews_fraud(self) -> bool {
+        matches!(self, Self::Admin | Self::FraudAnalyst)
+    }
+
     /// Whether it decides which models count.
     #[must_use]
     pub const fn moves_models(self) -> bool {

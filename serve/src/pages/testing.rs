@@ -47,7 +47,15 @@ pub struct Shown {
 impl Site {
     /// Served at this address.
     pub async fn at(address: &str) -> Self {
-        let api = Api::start().await;
+        Self::of(Api::start().await, address)
+    }
+
+    /// Over a database that another holds, served over TLS.
+    pub fn over(api: &Api) -> Self {
+        Self::of(api.again(api.app.clone()), "https://partners.example/")
+    }
+
+    fn of(api: Api, address: &str) -> Self {
         let pages = Pages::new(api.app.clone(), &address.parse().unwrap());
         Self { router: router(pages.clone()), api, pages }
     }
@@ -162,6 +170,12 @@ impl Shown {
     /// What the first form of the page carries.
     pub fn form_token(&self) -> String {
         let (_, after) = self.text.split_once("name=\"csrf\" value=\"").expect("the page has a form");
+        after.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// The revision that the forms of the page carry.
+    pub fn revision(&self) -> String {
+        let (_, after) = self.text.split_once("name=\"revision\" value=\"").expect("the page has a form");
         after.split('"').next().unwrap_or_default().to_owned()
     }
 

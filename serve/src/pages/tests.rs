@@ -1,24 +1,27 @@
 //! Pages as people use them: signing in, what is one's own, what is nobody else's, and what is live.
 
 mod affiliates;
+mod appeals;
+mod fraud;
 mod sessions;
 mod team;
 
 use axum::http::StatusCode;
 
 use super::{
-    frame::{SCRIPT_PATH, STYLE_PATH},
+    frame::{KEYS_PATH, SCRIPT_PATH, STYLE_PATH},
     guard::{HEADERS, STRICT_TRANSPORT},
     role::Role,
     testing::Site,
 };
 
 /// Every page that is read without an id.
-const OF_AFFILIATES: [&str; 10] = [
+const OF_AFFILIATES: [&str; 11] = [
     "/my",
     "/my/traffic",
     "/my/traffic.csv",
     "/my/conversions",
+    "/my/holds",
     "/my/rates",
     "/my/balance",
     "/my/links",
@@ -26,8 +29,19 @@ const OF_AFFILIATES: [&str; 10] = [
     "/settings",
     "/nowhere",
 ];
-const OF_TEAM: [&str; 6] =
-    ["/team", "/team/partners", "/team/campaigns", "/team/rates", "/team/models", "/settings"];
+const OF_TEAM: [&str; 11] = [
+    "/team",
+    "/team/partners",
+    "/team/campaigns",
+    "/team/rates",
+    "/team/cases",
+    "/team/rings",
+    "/team/rules",
+    "/team/rules/quick_conversion",
+    "/team/lists",
+    "/team/models",
+    "/settings",
+];
 const OF_ALL: [&str; 2] = ["/sign-in", "/sign-in/link/x"];
 
 #[tokio::test]
@@ -37,7 +51,7 @@ async fn every_page_has_the_headers_that_keep_others_out() {
     let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
     let mut ours = site.signed_in("tom@team.example", Role::Admin, None).await;
     for (browser, paths) in
-        [(&mut hers, [&OF_AFFILIATES[..9], &OF_ALL].concat()), (&mut ours, OF_TEAM.to_vec())]
+        [(&mut hers, [&OF_AFFILIATES[..10], &OF_ALL].concat()), (&mut ours, OF_TEAM.to_vec())]
     {
         for path in paths {
             let shown = browser.get(path).await;
@@ -52,7 +66,7 @@ async fn every_page_has_the_headers_that_keep_others_out() {
             assert!(is_written_in.iter().all(|it| !shown.text.contains(it)), "{path}");
         }
     }
-    for path in [STYLE_PATH.as_str(), SCRIPT_PATH.as_str()] {
+    for path in [STYLE_PATH.as_str(), SCRIPT_PATH.as_str(), KEYS_PATH.as_str()] {
         let asset = site.browser().get(path).await;
         assert!(asset.header("cache-control").contains("immutable") && asset.status.is_success(), "{path}");
     }
@@ -64,10 +78,10 @@ async fn what_is_the_teams_is_nobody_elses_and_nobody_comes_in_unasked() {
     let ana = site.api.affiliate("Ana").await;
     let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
     let mut ours = site.signed_in("tom@team.example", Role::FraudAnalyst, None).await;
-    for path in &OF_TEAM[..5] {
+    for path in &OF_TEAM[..10] {
         assert_eq!(hers.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
-    for path in OF_AFFILIATES[..8].iter().chain(&["/my/live"]) {
+    for path in OF_AFFILIATES[..9].iter().chain(&["/my/live"]) {
         assert_eq!(ours.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
         let nobody = site.browser().get(path).await;
         assert_eq!(nobody.status, StatusCode::SEE_OTHER, "{path}");

@@ -208,7 +208,7 @@ impl Scorer {
     }
 
     /// What is registered of a partner: its site, and its mailbox as those of customers are hidden.
-    fn records(&self, partner: &Partner) -> Records {
+    pub(super) fn records(&self, partner: &Partner) -> Records {
         let site = partner.website.as_ref().and_then(|website| {
             let url = Url::parse(website).or_else(|_| Url::parse(&format!("https://{website}")));
             url.ok()?.host_str().map(str::to_owned)

@@ -4,10 +4,12 @@
 //! `fraud` reads the state too. Whatever is missing, a decision is made from what is there, and says what was missing.
 //! What is decided is decided from the evidence as it is kept, digit by digit, so that it can be decided again to the bit.
 
+mod clicks;
 pub mod external;
 pub mod health;
 mod judge;
 mod model;
+pub mod replay;
 mod ring;
 pub mod settings;
 
@@ -35,9 +37,10 @@ use features::{
     entity::Keys,
     evidence::{self, Findings, Records},
     fact::Request,
+    set::FeatureSet,
     value::Value,
 };
-use models::registry::Alias;
+use models::{fingerprint::Fingerprint, registry::Alias};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tracking::customer::Customers;
@@ -113,6 +116,13 @@ pub struct Record {
     pub evidence: Evidence,
     /// What the model was given, in the order of its set, and what it found.
     pub model: Option<Consulted>,
+    /// What the features were when they were read; none of what releases before this decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
+    pub definitions: Option<Fingerprint>,
+    /// Whether the conversion had been stored before, and counts in its features once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_stored: bool,
     /// What rules flag, in their order.
     pub flags: Vec<Flag>,
     /// For rules that could not be asked: what would have to be known.
@@ -140,6 +150,11 @@ pub struct Record {
     pub decision: Decision,
     /// What could not be asked, each in a sentence.
     pub degraded: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_false(yes: &bool) -> bool {
+    !*yes
 }
 
 /// What a model was given and what it found.
@@ -294,8 +309,7 @@ impl Scorer {
         let request = Request { event: &event, click: looked.click.as_ref() };
         let asked = [(0, evidence::keys(&request)), (1, Keys::of(&event))];
         let told = self.state.ask(&asked, &request, (looked.at, looked.is_stored));
-        let mut degraded = Vec::new();
-        let mut findings = Findings::default();
+        let (mut degraded, mut findings) = (Vec::new(), Findings::default());
         let (features_as_of, [rules, vector]) = match told {
             Ok(told) => {
                 findings =
@@ -322,8 +336,7 @@ impl Scorer {
         let (mut models, model) =
             counts.map_or((Vec::new(), None), |(found, given)| (vec![found], Some(given)));
         models.extend(looked.ring.as_ref().map(InRing::evidence));
-        let segment = segment(looked);
-        let at = looked.at;
+        let (segment, at) = (segment(looked), looked.at);
         let inputs =
             Inputs { campaign, affiliate, segment: &segment, at, evidence: &evidence, models: &models };
         let Outcome { flags, missing, score, decision } = inputs.decide(in_force);
@@ -336,6 +349,8 @@ impl Scorer {
             features_as_of,
             evidence,
             model,
+            definitions: Some(definitions()),
+            is_stored: looked.is_stored,
             flags,
             missing,
             models,
@@ -386,6 +401,14 @@ struct Opinions {
     counts: Option<model::Said>,
     is_canary: bool,
     shadow: Option<model::Said>,
+}
+
+/// What the features are that decisions read, those of rules and those of the model.
+fn definitions() -> Fingerprint {
+    static DEFINITIONS: LazyLock<Fingerprint> = LazyLock::new(|| {
+        Fingerprint::of(&[evidence::set(), model::set()].map(FeatureSet::fingerprint).concat())
+    });
+    *DEFINITIONS
 }
 
 /// What the set of rules says of a request when nothing is known of the past.

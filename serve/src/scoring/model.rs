@@ -2,13 +2,11 @@
 
 use std::{cmp::Ordering, sync::LazyLock, time::Duration};
 
-use domain::fraud::{
-    LogOdds,
-    score::{Model, ModelEvidence},
-};
+use domain::fraud::{LogOdds, score::ModelEvidence};
 use features::{defs::sets::SETS, set::FeatureSet, value::Value};
 use models::{
     fingerprint::Fingerprint,
+    fraud::Opinion,
     registry::{Alias, ModelName},
     session::{Answer, ScoreError},
 };
@@ -71,7 +69,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     set().features.iter().map(|feature| feature.name.as_str())
 }
 
-fn set() -> &'static FeatureSet {
+/// What the model is given, as it is served.
+pub(super) fn set() -> &'static FeatureSet {
     static SET: LazyLock<&'static FeatureSet> = LazyLock::new(|| {
         let set = SETS.iter().find(|set| set.full_name() == MODEL_SET);
         set.expect("models of fraud take a set that there is")
@@ -79,17 +78,10 @@ fn set() -> &'static FeatureSet {
     *SET
 }
 
-/// A probability is evidence beside the base; a rank among ordinary conversions is a p-value.
 fn found(answer: &Answer, base: LogOdds) -> Option<ModelEvidence> {
-    let has_learned = answer.manifest().about.family.contains("two_stages")
-        || answer.manifest().about.family.contains("supervised");
-    let log_odds = match (answer.number("probability"), answer.number("rank")) {
-        (Some(probability), _) => LogOdds::of_probability(probability, base).ok()?,
-        (None, Some(rank)) => LogOdds::of_p_value(1.0 - rank).ok()?,
-        (None, None) => return None,
-    };
-    let model = if has_learned { Model::Labels } else { Model::Forest };
-    Some(ModelEvidence { model, log_odds, version: answer.version().to_string() })
+    let opinion = Opinion::of(answer)?;
+    let log_odds = opinion.evidence(base).ok()?;
+    Some(ModelEvidence { model: opinion.model, log_odds, version: answer.version().to_string() })
 }
 
 fn consulted(answer: &Answer, set: &FeatureSet, vector: &[Value]) -> Consulted {

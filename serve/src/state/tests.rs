@@ -4,7 +4,7 @@ use domain::{
     CampaignId, Chance, ClickId, Clock, ConversionId, EventId, Money,
     campaign::EventKind,
     click::{Click, Device, Tags},
-    event::{RateChange, Visit},
+    event::{Checks, RateChange, Visit},
 };
 use features::{
     defs::ALL,
@@ -110,6 +110,7 @@ fn traffic(of: AffiliateId, at_us: i64, is_sold: bool, chance: &Chance) -> Vec<K
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        checks: Checks::default(),
     };
     let sale = is_sold.then_some(Known { event: Event::Conversion(sale), known_at_us: sold_us });
     [Known { event: click, known_at_us: at_us }].into_iter().chain(sale).collect()

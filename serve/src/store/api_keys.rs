@@ -1,5 +1,7 @@
 //! The keys of the API: their hashes, what they may do, and when they were last used.
 
+use std::num::NonZeroU32;
+
 use chrono::{DateTime, Utc};
 use domain::{AffiliateId, ApiKeyId};
 use serde::Serialize;
@@ -30,6 +32,9 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// How many requests a minute it may make; as many as any other when null.
+    #[schema(minimum = 1)]
+    pub requests_per_minute: Option<i32>,
 }
 
 /// What is needed to know whether a key that somebody sends is good.
@@ -49,12 +54,19 @@ pub struct Kept {
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was last used.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// How many requests a minute it may make, where that is its own.
+    pub requests_per_minute: Option<i32>,
 }
 
 impl Kept {
     /// Whether it is neither revoked nor expired.
     pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Its own quota, if it has one.
+    pub fn quota(&self) -> Option<NonZeroU32> {
+        self.requests_per_minute.and_then(|quota| NonZeroU32::new(u32::try_from(quota).ok()?))
     }
 }
 
@@ -64,7 +76,8 @@ pub async fn for_authentication(db: &mut PgConnection, id: ApiKeyId) -> sqlx::Re
         Kept,
         r#"
         SELECT secret_hash, live, scopes AS "scopes: Column<Vec<Scope>>",
-               affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", expires_at, revoked_at, last_used_at
+               affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", expires_at, revoked_at, last_used_at,
+               requests_per_minute
         FROM api_keys
         WHERE id = $1
         "#,
@@ -91,8 +104,9 @@ pub async fn insert(db: &mut PgConnection, key: &ApiKey, secret_hash: [u8; 32]) 
     let scopes: Vec<String> = key.scopes.iter().map(ToString::to_string).collect();
     sqlx::query!(
         "
-        INSERT INTO api_keys (id, name, secret_hash, live, scopes, affiliate_id, created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO api_keys (id, name, secret_hash, live, scopes, affiliate_id, created_at, expires_at,
+                              requests_per_minute)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ",
         key.id.uuid(),
         key.name,
@@ -101,7 +115,8 @@ pub async fn insert(db: &mut PgConnection, key: &ApiKey, secret_hash: [u8; 32]) 
         &scopes,
         key.affiliate_id.map(AffiliateId::uuid),
         key.created_at,
-        key.expires_at
+        key.expires_at,
+        key.requests_per_minute
     )
     .execute(db)
     .await?;
@@ -119,7 +134,8 @@ pub async fn list(db: &mut PgConnection, after: Option<ApiKeyId>, limit: i64) ->
         ApiKey,
         r#"
         SELECT id, name, live, scopes AS "scopes: Column<Vec<Scope>>",
-               affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", created_at, expires_at, revoked_at, last_used_at
+               affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", created_at, expires_at, revoked_at, last_used_at,
+               requests_per_minute
         FROM api_keys
         WHERE $1::uuid IS NULL OR id < $1
         ORDER BY id DESC
@@ -141,7 +157,8 @@ pub async fn revoke(db: &mut PgConnection, id: ApiKeyId, now: DateTime<Utc>) -> 
         SET revoked_at = COALESCE(revoked_at, $2)
         WHERE id = $1
         RETURNING id, name, live, scopes AS "scopes: Column<Vec<Scope>>",
-                  affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", created_at, expires_at, revoked_at, last_used_at
+                  affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", created_at, expires_at, revoked_at, last_used_at,
+                  requests_per_minute
         "#,
         id.uuid(),
         now

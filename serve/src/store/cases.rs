@@ -233,6 +233,79 @@ pub async fn members(db: &mut PgConnection, cases: &[Uuid]) -> sqlx::Result<Vec<
     .await
 }
 
+/// What cases that are not decided are about.
+#[derive(Debug)]
+pub struct About {
+    /// Whose conversions, if anybody's.
+    pub affiliate_id: Option<AffiliateId>,
+    /// What the partner is called.
+    pub affiliate: Option<String>,
+    /// In which campaign.
+    pub campaign_id: CampaignId,
+    /// What it is called.
+    pub campaign: String,
+    /// What most spoke for fraud.
+    pub reason: String,
+}
+
+/// What cases that are not decided are about, each once.
+pub async fn about(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<About>> {
+    sqlx::query_as!(
+        About,
+        r#"
+        SELECT DISTINCT cases.affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", affiliates.name AS "affiliate?",
+               cases.campaign_id AS "campaign_id: Column<CampaignId>", campaigns.name AS campaign, cases.reason
+        FROM cases
+        JOIN campaigns ON campaigns.id = cases.campaign_id
+        LEFT JOIN affiliates ON affiliates.id = cases.affiliate_id
+        WHERE cases.state <> 'decided'
+        ORDER BY affiliates.name, campaigns.name, cases.reason
+        LIMIT $1
+        "#,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The click that brought a conversion of a case.
+#[derive(Debug)]
+pub struct CaseClick {
+    /// Which conversion.
+    pub conversion_id: ConversionId,
+    /// When it was.
+    pub occurred_at: DateTime<Utc>,
+    /// ISO 3166 country; empty when unknown.
+    pub country: String,
+    /// The name of the kind of machine.
+    pub device: String,
+    /// The browser's user agent.
+    pub user_agent: String,
+    /// The page before; empty when the browser told none.
+    pub referrer: String,
+    /// `sub1` to `sub10`, without the empty ones at the end.
+    pub subs: Vec<String>,
+}
+
+/// The clicks that brought the conversions of a case, in the order of the conversions' ids.
+pub async fn clicks(db: &mut PgConnection, case: CaseId) -> sqlx::Result<Vec<CaseClick>> {
+    sqlx::query_as!(
+        CaseClick,
+        r#"
+        SELECT conversions.id AS "conversion_id: Column<ConversionId>", clicks.occurred_at, clicks.country, clicks.device,
+               clicks.user_agent, clicks.referrer, clicks.subs
+        FROM case_conversions
+        JOIN conversions ON conversions.id = case_conversions.conversion_id
+        JOIN clicks ON clicks.id = conversions.click_id
+        WHERE case_conversions.case_id = $1
+        ORDER BY conversions.id
+        "#,
+        case.uuid()
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// A conversion that is held and in no case.
 pub struct Held {
     /// Which conversion.

@@ -21,7 +21,7 @@ use domain::{
     event::Verdict,
     fraud::{
         cases::{Actor, AppealOutcome, CaseState, Outcome, Proposal},
-        evidence::KeyedHash,
+        evidence::{CheckResult, KeyedHash},
         graph::Kind,
     },
     ledger::AccountKind,
@@ -92,7 +92,7 @@ columns! {
         RateContractId, RateDecisionId, RecommendationId, RingId, ScoreId, SessionId, UserId,
     ];
     &str, |name| Ok(name.parse()?) => [
-        AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
+        AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CheckResult, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
         EventKind, ImportStatus, IpAddr, Kind, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName, Verdict,
     ];
     &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];

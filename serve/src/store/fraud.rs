@@ -63,6 +63,22 @@ pub async fn settings_of(db: &mut PgConnection, version: i32) -> sqlx::Result<Op
     .await
 }
 
+/// Every version of the settings, the newest first.
+pub async fn all_settings(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<StoredSettings>> {
+    sqlx::query_as!(
+        StoredSettings,
+        r#"
+        SELECT version, settings AS "settings: Json<FraudSettings>", note, actor, created_at
+        FROM fraud_settings
+        ORDER BY version DESC
+        LIMIT $1
+        "#,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Adds the next version of the settings, unless another version came between: the number is given once.
 pub async fn insert_settings(tx: &mut PgConnection, new: &StoredSettings) -> sqlx::Result<bool> {
     let inserted = sqlx::query!(

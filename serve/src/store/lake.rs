@@ -9,7 +9,7 @@ use domain::{
     click::Device,
     commission::Rule,
     conversion::{ConversionStatus, ReversalReason},
-    fraud::evidence::KeyedHash,
+    fraud::evidence::{CheckResult, KeyedHash},
 };
 use sqlx::{PgConnection, types::Uuid};
 
@@ -357,6 +357,12 @@ pub struct StoredMove {
     pub email_hash: Option<KeyedHash>,
     /// Where the mailbox is.
     pub email_domain: Option<String>,
+    /// Whole seconds that the customer was on the site.
+    pub time_on_site_seconds: Option<i32>,
+    /// What a check of the mailbox said.
+    pub email_check: Option<CheckResult>,
+    /// What a test for people said.
+    pub captcha_check: Option<CheckResult>,
     /// What it was worth after this move, or is worth now where an older release did not say.
     pub amount: Money,
     /// When the customer converted.
@@ -386,7 +392,9 @@ pub async fn moves(db: &mut PgConnection, keys: &[MoveKey]) -> sqlx::Result<Vec<
                order_id, customer_id, coupon, country, address_hash AS "address_hash!: Nullable<KeyedHash>",
                host(network) AS "network!: Nullable<IpAddr>", device AS "device!: Nullable<Device>",
                device_hash AS "device_hash!: Nullable<KeyedHash>", email_hash AS "email_hash!: Nullable<KeyedHash>",
-               email_domain, (coalesce(moved.amount_minor, conversions.amount_minor), currency) AS "amount!: Column<Money>",
+               email_domain, time_on_site_seconds, email_check AS "email_check!: Nullable<CheckResult>",
+               captcha_check AS "captcha_check!: Nullable<CheckResult>",
+               (coalesce(moved.amount_minor, conversions.amount_minor), currency) AS "amount!: Column<Money>",
                occurred_at, received_at
         FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS wanted (conversion_id, position, place)
         JOIN conversion_history AS moved USING (conversion_id, position)

@@ -15,6 +15,7 @@ pub mod columns;
 pub mod commissions;
 pub mod conversions;
 pub mod dashboard;
+pub mod decision_log;
 pub mod decisions;
 pub mod external_scores;
 pub mod fraud;

@@ -7,7 +7,7 @@ use domain::{
     EventId,
     click::Device,
     conversion::{ConversionStatus, ReversalReason},
-    event::{Conversion, Event, Known, Refund, StatusChange},
+    event::{Checks, Conversion, Event, Known, Refund, StatusChange},
     money::Money,
 };
 use sha2::{Digest, Sha256};
@@ -81,6 +81,11 @@ pub(super) fn conversion(moved: &StoredMove) -> Conversion {
         device_id: moved.device_hash.map_or_else(String::new, |hash| hash.to_string()),
         email_hash: moved.email_hash.map(|hash| hash.0),
         email_domain: moved.email_domain.clone().unwrap_or_default(),
+        checks: Checks {
+            time_on_site_seconds: moved.time_on_site_seconds.map(i32::cast_unsigned),
+            email: moved.email_check,
+            captcha: moved.captcha_check,
+        },
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod clicks;
 mod conversions;
+mod decisions;
 mod impressions;
 mod passage;
 mod plans;
@@ -22,6 +23,9 @@ use crate::store::lake::{MoveKey, StoredClick, StoredImpression, moves};
 
 /// Who is told.
 pub trait Taker: Send {
+    /// Whether decisions are told too; who makes them has no need of them.
+    const TAKES_DECISIONS: bool;
+
     /// How far the events of a table were taken, as it was kept; none at the beginning.
     ///
     /// # Errors
@@ -60,9 +64,14 @@ pub async fn conversion(db: &mut PgConnection, id: ConversionId) -> sqlx::Result
 /// # Errors
 /// When the database or the taker fails; what was noted is not given again.
 pub async fn give(db: &mut PgConnection, taker: &mut impl Taker) -> anyhow::Result<u64> {
-    Ok(visits::give::<StoredClick>(db, taker).await?
+    let happened = visits::give::<StoredClick>(db, taker).await?
         + visits::give::<StoredImpression>(db, taker).await?
         + conversions::give(db, taker).await?
         + plans::give(db, taker).await?
-        + reviews::give(db, taker).await?)
+        + reviews::give(db, taker).await?;
+    Ok(happened + give_decisions(db, taker).await?)
+}
+
+async fn give_decisions<T: Taker>(db: &mut PgConnection, taker: &mut T) -> anyhow::Result<u64> {
+    if T::TAKES_DECISIONS { decisions::give(db, taker).await } else { Ok(0) }
 }

@@ -179,7 +179,7 @@ impl Visitors<'_> {
             Event::Refund(refund) => self.refunded(refund).await,
             Event::Impression(visit) => self.impression(&visit.seen).await.map(|()| true),
             // Nobody outside tells of these.
-            Event::Review(_) | Event::RateChange(_) => Ok(false),
+            Event::Review(_) | Event::RateChange(_) | Event::Decision(_) => Ok(false),
         }
     }
 

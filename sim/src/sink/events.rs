@@ -26,7 +26,7 @@ impl Lines {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let file = |kind: &Kind| Ok((*kind, LineFile::create(&folder, kind.name())?));
-        Ok(Self(Kind::ALL.iter().map(file).collect::<Result<_>>()?))
+        Ok(Self(Kind::HAPPENS.iter().map(file).collect::<Result<_>>()?))
     }
 }
 

@@ -87,7 +87,7 @@ fn a_campaign_that_has_spent_its_budget_is_closed_until_its_next_month() {
     let mut unpaid = BTreeSet::new();
     let mut spent: BTreeMap<_, i64> = BTreeMap::new();
     for known in passed.events.values() {
-        let (at_us, campaign) = (known.event.occurred_at_us(), known.event.campaign());
+        let (at_us, campaign) = (known.event.occurred_at_us(), known.event.campaign().unwrap());
         match &known.event {
             Event::Click(_) | Event::Impression(_) => assert!(!paused(campaign, at_us), "{known:?}"),
             Event::Conversion(order) => {

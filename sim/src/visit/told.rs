@@ -154,6 +154,7 @@ pub(crate) fn name(event: &Event) -> EventName {
         Event::StatusChange(event) => event.id.uuid(),
         Event::Review(event) => event.id.uuid(),
         Event::RateChange(event) => event.id.uuid(),
+        Event::Decision(event) => event.id.uuid(),
     };
     EventName { kind: event.kind(), id }
 }

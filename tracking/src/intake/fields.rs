@@ -91,6 +91,21 @@ pub static FIELDS: &[Field] = &[
         &["timestamp", "event_time", "conversion_time"],
         "When the customer converted: seconds since 1970 or RFC 3339; when the postback came, if absent.",
     ),
+    kept(
+        "time_on_site",
+        &["time_on_site_seconds", "engagement_seconds", "session_duration"],
+        "Seconds that the customer was on the site before; absent where your page could not tell, which is not zero.",
+    ),
+    kept(
+        "email_check",
+        &["email_verification", "email_status"],
+        "What your check of the customer's e-mail address said: passed, failed or unsure.",
+    ),
+    kept(
+        "captcha_check",
+        &["captcha", "captcha_result"],
+        "What the test for people in your form said: passed, failed or unsure.",
+    ),
     hidden(
         "ip",
         &["user_ip", "ip_address", "client_ip", "customer_ip", "device_ip", "browser_ip"],
@@ -139,6 +154,9 @@ pub static FIELDS: &[Field] = &[
         "SHA-256 of that account in lower case without spaces; hashed again under a key.",
     ),
 ];
+
+/// Fields that came late: what stood under their names before was kept as it came, and what cannot be read of them still is.
+pub const CHECKS: [&str; 3] = ["time_on_site", "email_check", "captcha_check"];
 
 /// The value of one parameter, as it was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +225,12 @@ impl Fields {
         match (field, sent) {
             (Some(field), Sent::Text(text) | Sent::Number(text)) => {
                 self.given.insert(field, Given { sent_as: name, text });
+            }
+            (Some(field), Sent::Other(Value::Bool(yes))) if CHECKS.contains(&field) => {
+                self.given.insert(field, Given { sent_as: name, text: yes.to_string() });
+            }
+            (Some(field), Sent::Other(value)) if CHECKS.contains(&field) => {
+                self.metadata.insert(name, value);
             }
             (Some(_), Sent::Other(_)) => return Err(error(&name, "must be a text or a number")),
             (None, Sent::Text(text)) => drop(self.metadata.insert(name, Value::String(text))),

@@ -12,14 +12,15 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::fields::{Fields, Given, error};
+use super::fields::{CHECKS, Fields, Given, error};
 use crate::{
     customer::{self, Customer, Customers, Passing},
     problem::FieldError,
 };
 
-/// Version of the shape in which postbacks wait in quarantine; the second has the customer, which the first is read without.
-const FORMAT: u32 = 2;
+/// Version of the shape in which postbacks wait in quarantine; the second has the customer, and the third what page and form
+/// found out, which the ones before are read without.
+const FORMAT: u32 = 3;
 
 /// What an advertiser reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +109,7 @@ impl Postback {
             occurred_at: reader.parsed("ts", |text| moment(text, now)),
             customer: reader.customer(address, customers),
             passing: Passing { address, email: fields.get("email").map(|given| given.text.clone()) },
-            metadata: fields.metadata.clone(),
+            metadata: fields.metadata.clone().into_iter().chain(unread(&fields)).collect(),
         };
         if reader.errors.is_empty() { Ok(postback) } else { Err(reader.errors) }
     }
@@ -141,6 +142,11 @@ impl Reader<'_> {
         }
     }
 
+    /// What a field says, where it can be read; else it is as good as not said ([`unread`]).
+    fn told<T>(&self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        parse(&self.fields.get(name)?.text).ok()
+    }
+
     fn text(&mut self, name: &'static str, limit: usize) -> Option<String> {
         self.parsed(name, |text| {
             let is_plain = !text.chars().any(char::is_control) && text.chars().count() <= limit;
@@ -167,6 +173,9 @@ impl Reader<'_> {
             email_hash: email_hash.or(hashed_mail),
             email_domain: email_domain.or(mail_domain),
             account_hash: account.or(hashed_account),
+            time_on_site_seconds: self.told("time_on_site", customer::time_on_site),
+            email_check: self.told("email_check", customer::check_result),
+            captcha_check: self.told("captcha_check", customer::check_result),
             ..Customer::default()
         };
         match address {
@@ -181,6 +190,17 @@ impl Reader<'_> {
         let claim = self.parsed("status", claim)?;
         Some(Claim { reason: reason.or(claim.reason), ..claim })
     }
+}
+
+/// What was said of checks in words that are none of ours: kept as it came, as it was before they were fields.
+fn unread(fields: &Fields) -> impl Iterator<Item = (String, Value)> {
+    let is_read = |name: &str, text: &str| match name {
+        "time_on_site" => customer::time_on_site(text).is_ok(),
+        _ => customer::check_result(text).is_ok(),
+    };
+    let given = CHECKS.iter().filter_map(|name| Some((*name, fields.get(name)?)));
+    let unread = given.filter(move |(name, given)| !is_read(name, &given.text));
+    unread.map(|(_, given)| (given.sent_as.clone(), Value::String(given.text.clone())))
 }
 
 /// The advertiser's name for a customer; where that is an e-mail address, the hash of the mailbox stands for it.
@@ -282,11 +302,12 @@ mod tests {
         &event=Sale&amount=49.99&currency=eur&order_id=A%261&status=refunded&coupon=save10&external_id=T1\
         &customer_id=C1&country=de&ts=2026-02-01T12:00:00.1234567Z&colour=red&ip=203.0.113.7\
         &email=A.b%2Btag%40gmail.com&device_id=38400000-8cf0-11bd-b23e-10b96e40000d&payment_account=DE89%203704\
+        &time_on_site=75&email_check=valid&captcha_check=failed\
         &user_agent=Mozilla%2F5.0%20%28iPhone%3B%20CPU%20iPhone%20OS%2017_5%20like%20Mac%20OS%20X%29%20AppleWebKit%2F605.1.15";
 
     #[test]
     fn a_complete_postback_waits_in_the_frozen_shape() {
-        let frozen: Value = serde_json::from_str(include_str!("postback-2.json")).unwrap();
+        let frozen: Value = serde_json::from_str(include_str!("postback-3.json")).unwrap();
         let postback = read(COMPLETE).unwrap();
         assert_eq!(serde_json::to_value(&postback).unwrap(), frozen);
         assert!(postback.passing.email.is_some() && postback.passing.address.is_some());
@@ -303,6 +324,19 @@ mod tests {
             older,
             Postback { format: 1, customer: Customer::default(), passing: Passing::default(), ..newer }
         );
+    }
+
+    #[test]
+    fn what_waited_before_forms_were_asked_is_read_without_what_they_found() {
+        let older: Postback = serde_json::from_str(include_str!("postback-2.json")).unwrap();
+        let newer = read(COMPLETE).unwrap();
+        let customer = Customer {
+            time_on_site_seconds: None,
+            email_check: None,
+            captcha_check: None,
+            ..newer.customer.clone()
+        };
+        assert_eq!(older, Postback { format: 2, customer, passing: Passing::default(), ..newer });
     }
 
     #[test]

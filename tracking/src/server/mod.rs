@@ -10,12 +10,12 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody, to_bytes},
     extract::ConnectInfo,
     response::{IntoResponse, Response},
 };
 use futures_util::{FutureExt, future::try_join_all};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::{
@@ -36,6 +36,8 @@ use crate::{
 
 /// How long open requests may take to end once a shutdown has begun.
 const DRAINING_PATIENCE: Duration = Duration::from_secs(10);
+/// A body of so many bytes is handed over whole.
+const SMALL_BODY: usize = 16 << 10;
 /// How long to wait when the machine has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -200,16 +202,40 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response, Infallible> {
-    let _working = work.begin();
     // What other requests of this thread have gathered does not wait for it to rest when there are many.
     wal::thread_goes_on();
     if request.method() != Method::GET {
+        let request = match gathered(request).await {
+            Ok(request) => request,
+            Err(error) => {
+                tracing::debug!(%error, "a body did not come in");
+                let problem =
+                    Problem::new(StatusCode::BAD_REQUEST, "bad_request", "The body could not be read");
+                return Ok(problem.into_response());
+            }
+        };
+        let _working = work.begin();
         return Ok(desk.pass_on(request, peer).await);
     }
-    let Some(code) = clicked(request.uri().path()) else { return Ok(desk.pass_on(request, peer).await) };
+    let _working = work.begin();
+    let Some(code) = clicked(request.uri().path()) else {
+        return Ok(desk.pass_on(request.map(Body::new), peer).await);
+    };
     let arrival = Arrival::of(&desk.tracker.0.clock, &request, Some(peer.ip()));
     let request_id = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
     Ok(desk.click(code, &arrival, request_id).await.into_response())
+}
+
+/// The request with its body, where that is a small one: handed over whole, it is not asked for part by part from another
+/// thread. While it comes in, the connection has to be of use.
+async fn gathered(request: Request<Incoming>) -> Result<Request<Body>, axum::Error> {
+    let size = request.body().size_hint().exact();
+    let Some(size) = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= SMALL_BODY)
+    else {
+        return Ok(request.map(Body::new));
+    };
+    let (parts, body) = request.into_parts();
+    Ok(Request::from_parts(parts, Body::from(to_bytes(Body::new(body), size).await?)))
 }
 
 /// Which link is followed: one by its code, or one that the query names; nothing when the request is no click.
@@ -240,9 +266,9 @@ impl Desk {
     }
 
     /// Has a request that is no click answered beside the clicks.
-    async fn pass_on(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+    async fn pass_on(&self, mut request: Request<Body>, peer: SocketAddr) -> Response {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answering = self.router.clone().oneshot(request.map(Body::new));
+        let answering = self.router.clone().oneshot(request);
         match self.beside.spawn(answering).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},

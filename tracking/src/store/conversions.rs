@@ -8,7 +8,7 @@ use domain::{
     campaign::EventKind,
     click::Device,
     conversion::{ConversionStatus, ReversalReason},
-    fraud::evidence::KeyedHash,
+    fraud::evidence::{CheckResult, KeyedHash},
 };
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
@@ -218,9 +218,9 @@ pub async fn insert(
              (id, advertiser_id, campaign_id, event, event_kind, status, reason, click_id, session_id, link_id,
               affiliate_id, order_id, external_id, customer_id, coupon, country, amount_minor, reversed_minor,
               currency, metadata, duplicate_key, occurred_at, received_at, updated_at, address_hash, network, device,
-              device_hash, email_hash, email_domain, account_hash)
+              device_hash, email_hash, email_domain, account_hash, time_on_site_seconds, email_check, captcha_check)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                 $22, $23, $23, $24, $25::text::cidr, $26, $27, $28, $29, $30)",
+                 $22, $23, $23, $24, $25::text::cidr, $26, $27, $28, $29, $30, $31, $32, $33)",
         conversion.id.uuid(),
         conversion.advertiser.uuid(),
         conversion.campaign.uuid(),
@@ -251,6 +251,9 @@ pub async fn insert(
         bytes(customer.email_hash),
         customer.email_domain,
         bytes(customer.account_hash),
+        customer.time_on_site_seconds.map(u32::cast_signed),
+        customer.email_check.map(CheckResult::name),
+        customer.captcha_check.map(CheckResult::name),
     )
     .execute(db)
     .await?;
@@ -260,7 +263,8 @@ pub async fn insert(
 /// Who the customer of a conversion was, hidden; none when there is no such conversion.
 pub async fn customer(db: &mut PgConnection, id: ConversionId) -> Result<Option<Customer>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT address_hash, host(network) AS network, device, device_hash, email_hash, email_domain, account_hash
+        "SELECT address_hash, host(network) AS network, device, device_hash, email_hash, email_domain, account_hash,
+                time_on_site_seconds, email_check, captcha_check
          FROM conversions
          WHERE id = $1",
         id.uuid(),
@@ -276,6 +280,9 @@ pub async fn customer(db: &mut PgConnection, id: ConversionId) -> Result<Option<
         email_hash: keyed(row.email_hash)?,
         email_domain: row.email_domain,
         account_hash: keyed(row.account_hash)?,
+        time_on_site_seconds: row.time_on_site_seconds.map(i32::cast_unsigned),
+        email_check: row.email_check.as_deref().map(named).transpose()?,
+        captcha_check: row.captcha_check.as_deref().map(named).transpose()?,
     }))
 }
 

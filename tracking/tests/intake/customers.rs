@@ -1,6 +1,11 @@
 //! What reports say of customers is there when it is asked for, and nowhere in a way that says who they were.
 
-use domain::{ConversionId, click::Device, fraud::evidence::KeyedHash};
+use domain::{
+    ConversionId,
+    click::Device,
+    event::Checks,
+    fraud::evidence::{CheckResult, KeyedHash},
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tracking::{customer::Customer, hiding::Hiding, intake::quarantine};
@@ -73,6 +78,53 @@ async fn a_customer_is_known_again_by_every_way_of_reporting_and_told_by_none() 
         assert_eq!(store::customer(world.database.pool(), reply.conversion()).await, kept("DE"));
     }
     assert_nobody_is_told(&world).await;
+}
+
+#[tokio::test]
+async fn what_the_page_and_the_form_found_out_is_kept_with_the_first_report_and_with_one_that_waits() {
+    let world = World::new().await;
+    let click = world.click(world.ann_link).await;
+    let told = world
+        .report(&format!(
+            "click_id={click}&order_id=A&time_on_site=75.9&email_check=Undeliverable&captcha=true"
+        ))
+        .await;
+    let again = world.report(&format!("click_id={click}&order_id=A&time_on_site=0&captcha=0")).await;
+    assert_eq!(told.conversion(), again.conversion());
+    let kept = store::read_customer(world.database.pool(), told.conversion()).await.checks();
+    let expected = Checks {
+        time_on_site_seconds: Some(75),
+        email: Some(CheckResult::Failed),
+        captcha: Some(CheckResult::Passed),
+    };
+    assert_eq!(kept, expected);
+    // What others mean by these names stays what it was: theirs.
+    let report = json!({"click_id": click, "order_id": "D", "captcha": 0.9, "email_status": "subscribed",
+        "session_duration": "00:03:10", "captcha_result": true});
+    let theirs = world.post("application/json", &report.to_string()).await;
+    assert_eq!(theirs.told(), "200 pending");
+    assert_eq!(
+        store::read_customer(world.database.pool(), theirs.conversion()).await.checks(),
+        Checks::default()
+    );
+    let report = json!({"click_id": click, "order_id": "E", "captcha": true, "time_on_site": 0});
+    let told = world.post("application/json", &report.to_string()).await;
+    let kept = store::read_customer(world.database.pool(), told.conversion()).await.checks();
+    assert_eq!((kept.captcha, kept.time_on_site_seconds), (Some(CheckResult::Passed), Some(0)));
+    let silent = world.report(&format!("click_id={click}&order_id=B")).await;
+    let silent = store::read_customer(world.database.pool(), silent.conversion()).await.checks();
+    assert_eq!(silent, Checks::default());
+    let (later, session) = (world.new_click_id(), world.new_session());
+    let report =
+        json!({"click_id": later, "order_id": "C", "engagement_seconds": 0, "email_status": "catch_all"});
+    let waits = world.post("application/json", &report.to_string()).await;
+    assert_eq!(waits.told(), "202 quarantined");
+    world.arrive(later, session, world.ann_link).await;
+    assert_eq!(quarantine::retry(&world.intake, &[later]).await.unwrap(), 1);
+    let taken = world.report("event=sale&order_id=C").await;
+    let kept = store::read_customer(world.database.pool(), taken.conversion()).await.checks();
+    let expected = Checks { time_on_site_seconds: Some(0), email: Some(CheckResult::Unsure), captcha: None };
+    assert_eq!(kept, expected);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use domain::{
     AffiliateId, CampaignId, Chance, ConversionId, LinkId, Money, SessionId,
     campaign::EventKind,
     click::{Click, Device, Tags},
-    event::{Conversion, Event, Known, Visit},
+    event::{Checks, Conversion, Event, Known, Visit},
     id::{AdvertiserId, ClickId},
 };
 use features::{lake::Lake, window::DAY};
@@ -328,6 +328,7 @@ fn sale(chance: &Chance, at_us: i64, session: u128) -> Known<Event> {
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        checks: Checks::default(),
     };
     Known { event: Event::Conversion(event), known_at_us: at_us }
 }

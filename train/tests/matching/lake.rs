@@ -5,7 +5,7 @@ use domain::{
     campaign::EventKind,
     click::{Click, Device, Tags},
     conversion::ConversionStatus,
-    event::{Conversion, Event, Known, RateChange, StatusChange, Visit},
+    event::{Checks, Conversion, Event, Known, RateChange, StatusChange, Visit},
 };
 use features::{lake::Lake, window::DAY};
 use uuid::Uuid;
@@ -84,6 +84,7 @@ fn order(chance: &Chance, at_us: i64, (of, to): (u128, u128), amount: Money) -> 
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        checks: Checks::default(),
     };
     (id_of, known(Event::Conversion(event), at_us))
 }

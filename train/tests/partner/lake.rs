@@ -5,7 +5,7 @@ use domain::{
     campaign::EventKind,
     click::{Click, Device, Tags},
     conversion::{ConversionStatus, ReversalReason},
-    event::{Conversion, Event, Known, RateChange, Refund, StatusChange, Visit},
+    event::{Checks, Conversion, Event, Known, RateChange, Refund, StatusChange, Visit},
 };
 use features::{lake::Lake, window::DAY};
 use uuid::Uuid;
@@ -81,6 +81,7 @@ fn order(
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        checks: Checks::default(),
     };
     (id_of, known(Event::Conversion(event), at_us))
 }

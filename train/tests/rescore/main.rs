@@ -5,14 +5,14 @@
 #[path = "../support/place.rs"]
 mod place;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Command};
 
 use domain::{
     AffiliateId, Chance, ClickId, ConversionId, EventId, LinkId, Money, Rate, SessionId,
     campaign::EventKind,
     click::{Click, Device, Tags},
     conversion::ConversionStatus,
-    event::{Conversion, Event, Known, RateChange, Review, StatusChange, Verdict, Visit},
+    event::{Checks, Conversion, Event, Known, RateChange, Review, StatusChange, Verdict, Visit},
 };
 use features::{
     lake::Lake,
@@ -98,6 +98,7 @@ impl Planted {
             device_id: String::new(),
             email_hash: Some(mail),
             email_domain: "gmail.com".to_owned(),
+            checks: Checks::default(),
         };
         self.tell(Event::Click(Visit { seen, device_id: String::new() }), at_us);
         self.tell(Event::Conversion(event), ordered_us + SECOND);
@@ -281,6 +282,39 @@ fn a_rule_set_and_a_model_are_heard() {
             assert_eq!(line["decision"] == "hold", planted.guilty.contains(&conversion), "{line:?}");
         }
     }
+}
+
+#[test]
+fn a_version_of_the_registry_is_asked_and_what_it_was_not_made_for_is_refused() {
+    let place = folder(&planted());
+    let asked = format!("{RESCORE} --model champion --registry registry");
+    place.check_refused(&asked, "registry has no champion of fraud");
+    let train = |words: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary-train"));
+        let output = command.current_dir(place.0.path()).args(words.split_whitespace()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    train(
+        "features --set fraud_v1 --labels events --lake lake --from 2026-03-01 --to 2026-03-14 --out rows.parquet",
+    );
+    train("fraud --input rows.parquet --model iforest --registry registry --out model");
+    train("models promote fraud 1 --by ana --why first --registry registry");
+    place.told(&format!("{RESCORE} --out without"));
+    place.told(&format!("{asked} --out with"));
+    let (with, without) = (lines(&place, "with/flags.csv"), lines(&place, "without/flags.csv"));
+    let asks = |line: &BTreeMap<String, String>| line["models"].split(' ').any(|it| it == "forest@1");
+    assert_eq!(with.len(), without.len());
+    assert!(with.values().all(asks), "every conversion of the past is told to the version");
+    assert!(!without.values().any(asks));
+    let served = lines(&place, "model/scores.csv");
+    let strange = |line: &&BTreeMap<String, String>| line["reasons"].contains("forest:");
+    let told: Vec<_> =
+        with.values().filter(strange).filter_map(|line| served.get(&line["conversion_id"])).collect();
+    let rank = |line: &BTreeMap<String, String>| line["rank"].parse::<f64>().unwrap();
+    assert!(
+        !told.is_empty() && told.iter().all(|line| 0.6 < rank(line)),
+        "by the same features as it learned from"
+    );
 }
 
 #[test]

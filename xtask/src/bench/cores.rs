@@ -65,6 +65,15 @@ pub fn on<T>(cores: &CpuSet, act: impl FnOnce() -> Result<T>) -> Result<T> {
     done
 }
 
+/// The same while something is awaited, on a runtime of this thread alone.
+pub async fn on_during<T>(cores: &CpuSet, act: impl Future<Output = Result<T>>) -> Result<T> {
+    let before = sched_getaffinity(None).context("the machine does not say which cores we may use")?;
+    sched_setaffinity(None, cores).context("this thread cannot be moved to another core")?;
+    let done = act.await;
+    sched_setaffinity(None, &before).context("this thread cannot be moved back")?;
+    done
+}
+
 fn set(numbers: &[usize]) -> CpuSet {
     let mut set = CpuSet::new();
     for &number in numbers {

@@ -96,6 +96,7 @@ async fn fill_log(stage: &Stage, folder: &Path, clicks: u64) -> Result<()> {
         pace: Pace::Closed,
         at_most: Some(clicks),
         ids: None,
+        bodies: Vec::new(),
     };
     let seen = load.run(&stage.cores.load)?;
     ensure!(seen.answered == clicks, "{} of {clicks} visitors were redirected", seen.answered);

@@ -49,6 +49,8 @@ pub struct Load {
     pub pace: Pace,
     /// The load ends sooner when so many requests have been sent.
     pub at_most: Option<u64>,
+    /// What each request may be answered with, in the order of the requests; with anything where this is empty.
+    pub bodies: Vec<Vec<String>>,
     /// Where the ids of all clicks that were answered go, 16 bytes each.
     pub ids: Option<PathBuf>,
 }

@@ -55,6 +55,7 @@ pub async fn run(options: &Options) -> Result<Report> {
         pace: Pace::Closed,
         at_most: Some(options.clicks),
         ids: None,
+        bodies: Vec::new(),
     };
     let mut running = load.start(&stage.cores.load)?;
     let mut moments: Vec<Moment> = Vec::new();

@@ -123,6 +123,7 @@ impl Asker {
             pace: Pace::Closed,
             at_most: None,
             ids: None,
+            bodies: Vec::new(),
         };
         let cores = sched_getaffinity(None).context("the machine does not say which cores we may use")?;
         let seen = load.run(&cores)?;

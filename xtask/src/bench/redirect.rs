@@ -129,6 +129,7 @@ impl Case {
             pace,
             at_most: None,
             ids: None,
+            bodies: Vec::new(),
         }
     }
 }
@@ -367,6 +368,7 @@ mod tests {
             measured,
             others: BTreeMap::new(),
             broken: 0,
+            strange: 0,
             length: Duration::from_secs(1),
             latency: Quantiles { p99_ms, p999_ms: 2.0 * p99_ms, ..Quantiles::default() },
             lateness: Quantiles::default(),

@@ -72,6 +72,7 @@ pub async fn run(options: &Options) -> Result<Report> {
         pace: Pace::PerSecond(options.rate),
         at_most: None,
         ids: Some(ids.clone()),
+        bodies: Vec::new(),
     };
     let begin = Instant::now();
     let mut running = load.start(&stage.cores.load)?;
@@ -230,7 +231,7 @@ mod tests {
         let samples: Vec<Sample> =
             (1..=60).map(|number| sample(number * 10, if number < 7 { 50.0 } else { 100.0 })).collect();
         let seen = serde_json::from_str(
-            r#"{"answered":6,"measured":6,"others":{},"broken":0,"length":{"secs":600,"nanos":0},
+            r#"{"answered":6,"measured":6,"others":{},"broken":0,"strange":0,"length":{"secs":600,"nanos":0},
                 "latency":{"p50_ms":1,"p99_ms":1,"p999_ms":1,"max_ms":1},
                 "lateness":{"p50_ms":1,"p99_ms":1,"p999_ms":1,"max_ms":1}}"#,
         );

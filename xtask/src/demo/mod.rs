@@ -3,11 +3,11 @@
 mod book;
 mod cases;
 mod past;
-mod program;
+pub mod program;
 mod rates;
 mod scores;
 mod summary;
-mod traffic;
+pub mod traffic;
 
 use std::{
     fs,

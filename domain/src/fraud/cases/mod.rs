@@ -87,7 +87,7 @@ names! {
 pub struct Actor {
     /// What kind of somebody.
     pub kind: ActorKind,
-    /// Who, as the history has it: `key_…`, `aff_…`, `postback`.
+    /// Who, as the history has it: `key_…`, `usr_…`, `aff_…`, `postback`.
     pub id: String,
     /// The name at that time.
     pub name: String,
@@ -97,7 +97,11 @@ impl Actor {
     /// Whoever the history of conversions names.
     #[must_use]
     pub fn of_history(text: &str) -> Self {
-        let kind = if text.starts_with("key_") { ActorKind::Key } else { ActorKind::System };
+        let kind = match text.split_once('_') {
+            Some(("key", _)) => ActorKind::Key,
+            Some(("usr", _)) => ActorKind::User,
+            _ => ActorKind::System,
+        };
         Self { kind, id: text.to_owned(), name: String::new() }
     }
 

@@ -7,7 +7,10 @@ use domain::{
     campaign::EventKind,
     click::{Click, Device, Tags},
     conversion::{ConversionStatus, ReversalReason},
-    event::{Conversion, Event, Impression, Known, RateChange, Refund, Review, StatusChange, Verdict, Visit},
+    event::{
+        Checks, Conversion, Event, Impression, Known, RateChange, Refund, Review, StatusChange, Verdict,
+        Visit,
+    },
 };
 use features::{
     entity::{Entity, Key, Keys},
@@ -217,7 +220,12 @@ impl World {
             device_id: self.device_id(),
             email_hash: (self.below(4) != 0).then(|| *self.one_of(7, 9).as_bytes()),
             email_domain: self.text(&["", "gmail.com", "mailinator.com", "nordlicht.example"]),
+            checks: Checks::default(),
         };
+        // By the amount: chance is left to what was there before.
+        let told = [None, Some(0), Some(0), Some(75)][conversion.amount.minor.rem_euclid(4) as usize];
+        let checks = Checks { time_on_site_seconds: told, ..Checks::default() };
+        let conversion = Conversion { checks, ..conversion };
         self.conversions.push(conversion.clone());
         conversion
     }

@@ -3,10 +3,9 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use domain::{
     ApiKeyId, CaseId,
-    fraud::cases::{Actor, ActorKind, CaseState},
+    fraud::cases::{Actor, ActorKind},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -22,7 +21,8 @@ use super::{
 };
 use crate::{
     app::App,
-    store::{self, case_events::NewEvent, cases::Case, outbox::announce},
+    cases::{self, Work},
+    store,
 };
 
 /// The routes of what people do about a case besides deciding it.
@@ -55,26 +55,15 @@ pub struct Said {
     security(("key" = ["cases:write"])))]
 async fn assign(app: State<App>, Id(id): Id<CaseId>, once: Once<Assignment>) -> Result<Response, Failure> {
     let Once { by, body: Assignment { to }, mut effect } = once;
-    let case = locked(&mut effect, id).await?;
     let by = actor(&mut effect, &by).await?;
     let to = match to {
         None => Some(by.clone()),
         Some(None) => None,
         Some(Some(id)) => Some(known(&mut effect, &id).await?),
     };
-    let state = match (case.state, &to) {
-        (CaseState::Decided, _) => {
-            return Err(Failure::conflict("illegal_move", format!("{id} is decided")));
-        }
-        (CaseState::Open, Some(_)) => CaseState::InReview,
-        (CaseState::InReview, None) => CaseState::Open,
-        (state, _) => state,
-    };
-    store::case_events::assign(&mut effect, id, to.as_ref(), state).await?;
-    let event =
-        NewEvent { kind: "assigned", actor: &by, note: "", detail: json!({"to": to}), at: app.clock.now() };
-    store::case_events::append(&mut effect, id, &event).await?;
-    let case = find(&mut effect, id, app.clock.now()).await?;
+    let at = app.clock.now();
+    cases::assign(&mut effect, Work { case: id, seen: None, by: &by, at }, to.as_ref()).await?;
+    let case = find(&mut effect, id, at).await?;
     effect.answer(StatusCode::OK, &case).await
 }
 
@@ -84,12 +73,8 @@ async fn assign(app: State<App>, Id(id): Id<CaseId>, once: Once<Assignment>) -> 
     security(("key" = ["cases:write"])))]
 async fn comment(app: State<App>, Id(id): Id<CaseId>, once: Once<Said>) -> Result<Response, Failure> {
     let Once { by, body: Said { text }, mut effect } = once;
-    locked(&mut effect, id).await?;
-    let by = actor(&mut effect, &by).await?;
-    let (note, at) = (text.as_str(), app.clock.now());
-    let event =
-        NewEvent { kind: "commented", actor: &by, note, detail: Value::Object(serde_json::Map::new()), at };
-    store::case_events::append(&mut effect, id, &event).await?;
+    let (by, at) = (actor(&mut effect, &by).await?, app.clock.now());
+    cases::comment(&mut effect, Work { case: id, seen: None, by: &by, at }, text.as_str()).await?;
     let case = find(&mut effect, id, at).await?;
     effect.answer(StatusCode::OK, &case).await
 }
@@ -100,27 +85,10 @@ async fn comment(app: State<App>, Id(id): Id<CaseId>, once: Once<Said>) -> Resul
     security(("key" = ["cases:write"])))]
 async fn ask(app: State<App>, Id(id): Id<CaseId>, once: Once<Said>) -> Result<Response, Failure> {
     let Once { by, body: Said { text }, mut effect } = once;
-    let case = locked(&mut effect, id).await?;
-    let affiliate = case.affiliate_id.ok_or_else(|| {
-        Failure::conflict("nobody_to_ask", format!("nobody is credited with the conversions of {id}"))
-    })?;
-    if case.state != CaseState::Waiting {
-        store::case_events::put(&mut effect, id, case.state.to(CaseState::Waiting)?).await?;
-    }
-    let by = actor(&mut effect, &by).await?;
-    let (note, at) = (text.as_str(), app.clock.now());
-    let event = NewEvent { kind: "asked", actor: &by, note, detail: json!({"affiliate_id": affiliate}), at };
-    store::case_events::append(&mut effect, id, &event).await?;
-    let told = json!({"id": id, "affiliate_id": affiliate, "question": note});
-    announce(&mut effect, &app, "case.asked", id, &told).await?;
+    let (by, at) = (actor(&mut effect, &by).await?, app.clock.now());
+    cases::ask(&mut effect, &app, Work { case: id, seen: None, by: &by, at }, text.as_str()).await?;
     let case = find(&mut effect, id, at).await?;
     effect.answer(StatusCode::OK, &case).await
-}
-
-/// The case, locked until the end of the transaction.
-pub(super) async fn locked(db: &mut PgConnection, id: CaseId) -> Result<Case, Failure> {
-    store::cases::lock(db, &[id.uuid()]).await?;
-    store::cases::find(db, id).await?.ok_or_else(|| Failure::not_found(id))
 }
 
 /// Somebody who can look at cases, by the id that histories have.

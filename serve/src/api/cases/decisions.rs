@@ -11,14 +11,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     super::{body::Id, failure::Failure, once::Once, text::Prose},
-    CaseShown, actor,
-    acts::locked,
-    find,
+    CaseShown, actor, find,
 };
 use crate::{
     app::App,
     cases::{self, Decider, Decision, Refusal, Wish},
-    store::{self, case_events::NewEvent, outbox::announce},
+    store::outbox::announce,
 };
 
 /// How many cases may be decided at once.
@@ -143,12 +141,7 @@ async fn confirm(app: State<App>, Id(id): Id<CaseId>, once: Once<SecondLook>) ->
     let Once { by, body: SecondLook { revision, note }, mut effect } = once;
     let actor = actor(&mut effect, &by).await?;
     let by = Decider { actor: &actor, clock: &app.clock, chance: &app.chance };
-    cases::confirm(&mut effect, by, id, revision).await?;
-    if let Some(note) = note {
-        let at = app.clock.now();
-        let event = NewEvent { kind: "commented", actor: &actor, note: note.as_str(), detail: json!({}), at };
-        store::case_events::append(&mut effect, id, &event).await?;
-    }
+    cases::confirm(&mut effect, by, (id, revision), &text(note)).await?;
     let case = told(&mut effect, &app, id).await?;
     effect.answer(StatusCode::OK, &case).await
 }
@@ -159,17 +152,10 @@ async fn confirm(app: State<App>, Id(id): Id<CaseId>, once: Once<SecondLook>) ->
     security(("key" = ["cases:write"])))]
 async fn refuse(app: State<App>, Id(id): Id<CaseId>, once: Once<SecondLook>) -> Result<Response, Failure> {
     let Once { by, body: SecondLook { revision, note }, mut effect } = once;
-    let case = locked(&mut effect, id).await?;
-    let Some(proposal) = &case.proposal else { return Err(Refusal::NotProposed(id).into()) };
-    if case.revision != revision {
-        return Err(Refusal::Stale { case: id, now: case.revision, seen: revision }.into());
-    }
-    let (by, at) = (actor(&mut effect, &by).await?, app.clock.now());
-    store::case_events::propose(&mut effect, id, None).await?;
-    let (note, detail) = (text(note), json!({"outcome": proposal.outcome, "proposed_by": proposal.by}));
-    let event = NewEvent { kind: "refused", actor: &by, note: &note, detail, at };
-    store::case_events::append(&mut effect, id, &event).await?;
-    let case = find(&mut effect, id, at).await?;
+    let actor = actor(&mut effect, &by).await?;
+    let by = Decider { actor: &actor, clock: &app.clock, chance: &app.chance };
+    cases::refuse(&mut effect, by, (id, revision), &text(note)).await?;
+    let case = find(&mut effect, id, app.clock.now()).await?;
     effect.answer(StatusCode::OK, &case).await
 }
 
@@ -178,7 +164,7 @@ fn text(note: Option<Prose>) -> String {
 }
 
 /// The case as it is now; where it is decided, that is announced.
-async fn told(db: &mut PgConnection, app: &App, id: CaseId) -> Result<CaseShown, Failure> {
+pub async fn told(db: &mut PgConnection, app: &App, id: CaseId) -> Result<CaseShown, Failure> {
     let shown = find(db, id, app.clock.now()).await?;
     if let Some(outcome) = shown.case.outcome {
         let told = json!({"id": id, "affiliate_id": shown.case.affiliate_id, "outcome": outcome, "reason": shown.case.outcome_reason});
@@ -206,9 +192,10 @@ impl From<Refusal> for Failure {
             Refusal::Unknown(id) => Self::not_found(id),
             Refusal::Stale { .. } => Self::conflict("stale_case", refusal),
             Refusal::SamePerson(_) => Self::conflict("four_eyes", refusal),
-            Refusal::Decided(_) | Refusal::Proposed(_) | Refusal::NotProposed(_) => {
+            Refusal::Decided(_) | Refusal::Proposed(_) | Refusal::NotProposed(_) | Refusal::Illegal(_) => {
                 Self::conflict("illegal_move", refusal)
             }
+            Refusal::NobodyToAsk(_) => Self::conflict("nobody_to_ask", refusal),
             Refusal::Reason => Self::unprocessable("/reason", refusal),
             Refusal::Twice(_) => Self::unprocessable("/case_id", refusal),
             Refusal::Move(error) => error.into(),

@@ -42,6 +42,8 @@ const SIMILAR: i64 = 5;
 /// So many cases of a partner are shown beside its ring.
 const OF_ONE: i64 = 20;
 
+pub use self::decisions::told;
+
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -57,38 +59,48 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CaseShown {
     #[serde(flatten)]
-    case: Case,
+    pub case: Case,
     /// Whether its deadline has passed.
-    is_late: bool,
+    pub is_late: bool,
+    /// Whether an answer of the partner waits in it.
+    pub is_appealed: bool,
     /// The commissions of its conversions that wait, added up for each currency.
-    stakes: Vec<Money>,
+    pub stakes: Vec<Money>,
+}
+
+impl CaseShown {
+    /// Its place in the queue of a moment.
+    pub fn place(&self, at: DateTime<Utc>) -> Place {
+        let Case { rank, id, .. } = self.case;
+        Place { is_late: self.is_late, rank, id, at_us: at.timestamp_micros() }
+    }
 }
 
 /// A case with all that is known of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CaseDetail {
     #[serde(flatten)]
-    case: CaseShown,
+    pub case: CaseShown,
     /// Its conversions.
-    members: Vec<CaseConversion>,
+    pub members: Vec<CaseConversion>,
     /// The ring that the partner is in now, if it is in one.
-    ring: Option<RingShown>,
+    pub ring: Option<RingShown>,
     /// All that was said and done, in order.
-    timeline: Vec<CaseEvent>,
+    pub timeline: Vec<CaseEvent>,
     /// Cases with the same reason that were decided before: this partner's first, then this campaign's, then the newest.
-    similar: Vec<CaseShown>,
+    pub similar: Vec<CaseShown>,
 }
 
 /// A conversion of a case with why it is held.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CaseConversion {
     #[serde(flatten)]
-    member: Member,
+    pub member: Member,
     /// How probable fraud is, and why in words; null where a person held it.
-    score: Option<ConversionScore>,
+    pub score: Option<ConversionScore>,
     /// What was known when it was decided.
     #[schema(value_type = Object)]
-    evidence: Value,
+    pub evidence: Value,
 }
 
 /// Which cases to list.
@@ -137,15 +149,8 @@ async fn list(
         after: listing.after,
     };
     let mut db = app.db.acquire().await?;
-    let cases = store::cases::list(&mut db, &wanted, at, listing.reach()).await?;
-    let cases = shown(&mut db, cases, at).await?;
-    let place = |shown: &CaseShown| Place {
-        is_late: shown.is_late,
-        rank: shown.case.rank,
-        id: shown.case.id,
-        at_us: at.timestamp_micros(),
-    };
-    Ok(Json(listing.page(cases, place)))
+    let cases = queue(&mut db, &wanted, at, listing.reach()).await?;
+    Ok(Json(listing.page(cases, |shown| shown.place(at))))
 }
 
 /// Show a case: its conversions with scores, reasons and evidence, the ring that the partner is in, all that was said and done,
@@ -155,22 +160,38 @@ async fn list(
     security(("key" = ["fraud:read"])))]
 async fn one(app: State<App>, by: Caller, Id(id): Id<CaseId>) -> Result<Json<CaseDetail>, Failure> {
     by.must_be_operator()?;
-    let (mut db, now) = (app.db.acquire().await?, app.clock.now());
-    let case = find(&mut db, id, now).await?;
+    let mut db = app.db.acquire().await?;
+    Ok(Json(whole(&mut db, id, app.clock.now()).await?))
+}
+
+/// Cases as they are queued at a moment, with their stakes.
+pub async fn queue(
+    db: &mut PgConnection,
+    wanted: &Wanted<'_>,
+    at: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<CaseShown>, Failure> {
+    let cases = store::cases::list(db, wanted, at, limit).await?;
+    shown(db, cases, at).await
+}
+
+/// A case with all that is known of it.
+pub async fn whole(db: &mut PgConnection, id: CaseId, now: DateTime<Utc>) -> Result<CaseDetail, Failure> {
+    let case = find(db, id, now).await?;
     let mut members = Vec::new();
-    for member in store::cases::members(&mut db, &[id.uuid()]).await? {
-        members.push(explained(&mut db, member).await?);
+    for member in store::cases::members(db, &[id.uuid()]).await? {
+        members.push(explained(db, member).await?);
     }
     let mut similar = Vec::new();
-    for id in store::cases::similar(&mut db, &case.case, SIMILAR).await? {
-        similar.push(find(&mut db, id, now).await?);
+    for id in store::cases::similar(db, &case.case, SIMILAR).await? {
+        similar.push(find(db, id, now).await?);
     }
-    let timeline = store::case_events::timeline(&mut db, id).await?;
+    let timeline = store::case_events::timeline(db, id).await?;
     let ring = match case.case.affiliate_id {
-        Some(affiliate) => rings::of(&mut db, affiliate).await?,
+        Some(affiliate) => rings::of(db, affiliate).await?,
         None => None,
     };
-    Ok(Json(CaseDetail { case, members, ring, timeline, similar }))
+    Ok(CaseDetail { case, members, ring, timeline, similar })
 }
 
 /// A partner's cases that are not decided, as they are queued, a page at most.
@@ -180,8 +201,7 @@ pub(super) async fn open_of(
     at: DateTime<Utc>,
 ) -> Result<Vec<CaseShown>, Failure> {
     let wanted = Wanted { affiliate: Some(affiliate), ..Wanted::default() };
-    let cases = store::cases::list(db, &wanted, at, OF_ONE).await?;
-    shown(db, cases, at).await
+    queue(db, &wanted, at, OF_ONE).await
 }
 
 async fn explained(db: &mut PgConnection, member: Member) -> Result<CaseConversion, Failure> {
@@ -207,10 +227,11 @@ async fn shown(
     let ids: Vec<Uuid> = cases.iter().map(|case| case.id.uuid()).collect();
     let members = store::cases::members(db, &ids).await?;
     let shown = cases.into_iter().map(|case| {
-        let waiting = members.iter().filter(|one| one.case_id == case.id && one.is_waiting());
+        let own: Vec<_> = members.iter().filter(|one| one.case_id == case.id).collect();
         CaseShown {
             is_late: case.state != CaseState::Decided && case.due_at < at,
-            stakes: stakes(waiting),
+            is_appealed: own.iter().any(|one| one.is_appealed),
+            stakes: stakes(own.into_iter().filter(|one| one.is_waiting())),
             case,
         }
     });
@@ -218,7 +239,7 @@ async fn shown(
 }
 
 /// One case with its stakes.
-async fn find(db: &mut PgConnection, id: CaseId, at: DateTime<Utc>) -> Result<CaseShown, Failure> {
+pub async fn find(db: &mut PgConnection, id: CaseId, at: DateTime<Utc>) -> Result<CaseShown, Failure> {
     let case = store::cases::find(db, id).await?.ok_or_else(|| Failure::not_found(id))?;
     shown(db, vec![case], at).await?.pop().ok_or_else(|| Failure::not_found(id))
 }

@@ -1,20 +1,23 @@
-//! How many requests one key, and how many failed attempts one address, may make in a minute.
+//! How many requests one key, and how many failed attempts one address, may make in a minute; and how many may be in work
+//! at once.
 //!
 //! Each process counts on its own, or all of them together on a server. When that server is away, each counts on its
 //! own until it is back: no request waits for it, and none is refused because of it.
 
 mod place;
 mod rate;
+pub mod room;
 mod shared;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -34,16 +37,20 @@ pub use self::{
 };
 use self::{
     rate::{Rate, Standing},
+    room::Room,
     shared::{PATIENCE, Shared},
 };
 
 /// The limits of one installation.
 pub struct Limits {
     requests: Limit<ApiKeyId>,
+    /// Those of keys with a quota of their own, by that quota.
+    own_requests: RwLock<BTreeMap<NonZeroU32, Arc<Limit<ApiKeyId>>>>,
     failures: Limit<IpAddr>,
     /// Under this key addresses are hashed, which are nobody else's business.
     address_key: Key,
     shared: Option<Arc<Shared>>,
+    room: Room,
 }
 
 impl Limits {
@@ -52,11 +59,19 @@ impl Limits {
     #[must_use]
     pub fn new(requests_per_minute: NonZeroU32, failures_per_minute: NonZeroU32, secret: &Secret) -> Self {
         Self {
-            requests: Limit::new(Rate::per_minute("requests", requests_per_minute)),
+            requests: Limit::new(of_requests(requests_per_minute)),
+            own_requests: RwLock::default(),
             failures: Limit::new(Rate::per_minute("failures", failures_per_minute)),
             address_key: secret.key("limit-address/1"),
             shared: None,
+            room: Room::new(usize::MAX, usize::MAX),
         }
+    }
+
+    /// The same limits, and no more requests in work at once than there is room for; without it, any number.
+    #[must_use]
+    pub fn with_room(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     /// The same limits, counted in this place.
@@ -74,9 +89,26 @@ impl Limits {
         Ok(Self { shared: Some(Shared::open(server, patience).await?), ..self })
     }
 
-    /// Counts a request of `key`, and says what is left in the headers of its answer.
-    pub async fn count_request(&self, key: ApiKeyId) -> Counted {
-        self.count(&self.requests, &key, &key).await
+    /// The room for requests in work.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Counts a request of `key`, which may have a quota of its own, and says what is left in the headers of its answer.
+    pub async fn count_request(&self, key: ApiKeyId, own: Option<NonZeroU32>) -> Counted {
+        match own {
+            Some(quota) => self.count(&*self.of_own(quota), &key, &key).await,
+            None => self.count(&self.requests, &key, &key).await,
+        }
+    }
+
+    fn of_own(&self, quota: NonZeroU32) -> Arc<Limit<ApiKeyId>> {
+        let known = self.own_requests.read().unwrap_or_else(PoisonError::into_inner).get(&quota).cloned();
+        known.unwrap_or_else(|| {
+            let mut all = self.own_requests.write().unwrap_or_else(PoisonError::into_inner);
+            let limit = all.entry(quota).or_insert_with(|| Arc::new(Limit::new(of_requests(quota))));
+            Arc::clone(limit)
+        })
     }
 
     /// Counts a request that came without a valid key.
@@ -100,8 +132,17 @@ impl Limits {
     /// Forgets who has not been seen for so long that nothing is held against them.
     pub fn forget_the_quiet(&self) {
         self.requests.limiter.retain_recent();
+        let mut own = self.own_requests.write().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|_, limit| {
+            limit.limiter.retain_recent();
+            !limit.limiter.is_empty()
+        });
         self.failures.limiter.retain_recent();
     }
+}
+
+fn of_requests(per_minute: NonZeroU32) -> Rate {
+    Rate::per_minute("requests", per_minute)
 }
 
 /// One subscriber holds a whole IPv6 /64, and could take another address of it for every attempt.

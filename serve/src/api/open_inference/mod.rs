@@ -5,11 +5,21 @@
 //! asks for.
 
 mod asked;
+#[cfg(test)]
+mod reloads;
 mod said;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -54,18 +64,26 @@ const JSON_LENGTH: &str = "inference-header-content-length";
 /// What a runtime of ONNX files is called among the protocol's platforms.
 const PLATFORM: &str = "onnx_onnxv1";
 
+/// How many inferences this process has answered.
+pub static INFERENCES: AtomicU64 = AtomicU64::new(0);
+/// The paths at which models are run.
+const INFER: [&str; 2] = ["/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"];
+
+/// Whether this is a path at which models are run.
+pub fn is_inference(path: &str) -> bool {
+    INFER.contains(&path)
+}
+
 /// Its paths below `/v2`. Whether the server lives and is ready anybody may ask.
 pub fn router(app: App) -> Router {
+    let app = Arc::new(app);
     let read = [
         ("/v2/models/{model}", get(metadata)),
         ("/v2/models/{model}/versions/{version}", get(metadata)),
         ("/v2/models/{model}/ready", get(is_ready)),
         ("/v2/models/{model}/versions/{version}/ready", get(is_ready)),
     ];
-    let infer = [
-        ("/v2/models/{model}/infer", post(infer)),
-        ("/v2/models/{model}/versions/{version}/infer", post(infer)),
-    ];
+    let infer = INFER.map(|path| (path, post(infer)));
     let mut operations = Operations::new();
     let needs = |method, scope| BTreeMap::from([(method, scope)]);
     operations.extend(read.iter().map(|(path, _)| ((*path).to_owned(), needs("GET", Scope::MODELS_READ))));
@@ -73,14 +91,15 @@ pub fn router(app: App) -> Router {
     let gate = Gate { app: app.clone(), operations: Arc::new(operations) };
     let routes = read.into_iter().chain(infer);
     let routes = routes.fold(Router::new(), |all, (path, handler)| all.route(path, handler));
+    let patience = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT);
+    let limit = DefaultBodyLimit::max(BODY_LIMIT);
     let routes = routes
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
-        .route_layer(from_fn_with_state(gate, gate::admit))
+        .route_layer((from_fn_with_state(gate, gate::admit), patience, limit))
         .route("/v2", get(server))
         .route("/v2/health/live", get(|| async { Json(json!({"live": true})) }))
         .route("/v2/health/ready", get(can_infer));
-    protected(routes, app).layer(map_response(with_error))
+    let chance = app.chance.clone();
+    protected(routes, (app, chance)).layer(map_response(with_error))
 }
 
 async fn server() -> Json<Value> {
@@ -88,7 +107,7 @@ async fn server() -> Json<Value> {
     Json(json!({"name": "tributary", "version": version, "extensions": ["binary_tensor_data"]}))
 }
 
-async fn can_infer(app: State<App>) -> Result<Json<Value>, Failure> {
+async fn can_infer(app: State<Arc<App>>) -> Result<Json<Value>, Failure> {
     let ready = app.models.has_looked();
     ready.then(|| Json(json!({"ready": true}))).ok_or_else(|| Failure::unavailable(NOT_YET))
 }
@@ -167,7 +186,7 @@ impl From<&Port> for Told {
     }
 }
 
-async fn metadata(app: State<App>, Path(meant): Path<Meant>) -> Result<Json<Metadata>, Failure> {
+async fn metadata(app: State<Arc<App>>, Path(meant): Path<Meant>) -> Result<Json<Metadata>, Failure> {
     let current = meant.version(&app)?;
     let manifest = current.manifest();
     let held = meant.held(&app)?;
@@ -182,14 +201,14 @@ async fn metadata(app: State<App>, Path(meant): Path<Meant>) -> Result<Json<Meta
     }))
 }
 
-async fn is_ready(app: State<App>, Path(meant): Path<Meant>) -> Result<Json<Value>, Failure> {
+async fn is_ready(app: State<Arc<App>>, Path(meant): Path<Meant>) -> Result<Json<Value>, Failure> {
     let current = meant.version(&app)?;
     let manifest = current.manifest();
     Ok(Json(json!({"name": manifest.model, "ready": true})))
 }
 
 async fn infer(
-    app: State<App>,
+    app: State<Arc<App>>,
     Path(meant): Path<Meant>,
     headers: HeaderMap,
     body: Bytes,
@@ -213,6 +232,7 @@ async fn infer(
     current.infer(inputs, ask).map_err(unscored)?;
     let stopped = || ScoreError::Stopped { model: manifest.model.clone() };
     let outputs = told.await.unwrap_or_else(|_| Err(stopped())).map_err(unscored)?;
+    INFERENCES.fetch_add(1, Relaxed);
     let is_large = SMALL < outputs.iter().map(|tensor| tensor.values().bytes()).sum();
     let write = move || said::answer(&asked, (&manifest, &outputs));
     if is_large { aside(write).await? } else { write() }

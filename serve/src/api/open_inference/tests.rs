@@ -25,9 +25,14 @@ use crate::{
 };
 
 /// A model of every kind of tensor: the weighted amount, whether a country is Germany, and a count in 32 bits.
-fn graph(weight: f64) -> Vec<u8> {
+pub fn graph(weight: f64) -> Vec<u8> {
+    graph_of("amount", 2, weight)
+}
+
+/// The same with another name or number of amounts.
+pub fn graph_of(amount: &str, amounts: usize, weight: f64) -> Vec<u8> {
     let mut graph = Graph::new("sample");
-    let amount = graph.input("amount", TensorType::rows(ElementType::F64, 2), "two amounts").unwrap();
+    let amount = graph.input(amount, TensorType::rows(ElementType::F64, amounts), "amounts").unwrap();
     let country = graph.input("country", TensorType::rows(ElementType::Text, 1), "a country").unwrap();
     let clicks = graph.input("clicks", TensorType::rows(ElementType::I64, 1), "clicks").unwrap();
     let weight = graph.constant("weight", Constant::f64(&[1], vec![weight]).unwrap());
@@ -47,7 +52,7 @@ fn port(name: &str, element: Element, columns: &[&str], width: usize) -> Port {
     Port { name: name.to_owned(), element, shape: vec![None, Some(width)], columns }
 }
 
-fn publication(weight: f64) -> Publication {
+pub fn publication(weight: f64) -> Publication {
     let tensor = |width, values| Tensor::new(vec![1, width], values).unwrap();
     let inputs = [
         ("amount", tensor(2, Values::Float64(vec![1.0, 2.0]))),
@@ -109,7 +114,7 @@ pub fn registry(folder: &Path, weights: &[f64]) -> Registry {
     registry
 }
 
-fn promote(registry: &Registry, folder: &Path, version: u32, alias: Alias) {
+pub fn promote(registry: &Registry, folder: &Path, version: u32, alias: Alias) {
     let decision = Decision {
         by: "ana".to_owned(),
         why: "better".to_owned(),
@@ -120,11 +125,11 @@ fn promote(registry: &Registry, folder: &Path, version: u32, alias: Alias) {
     registry.promote(&promotion, Host::open(folder).unwrap().runtime().unwrap()).unwrap();
 }
 
-async fn infer(api: &Api, path: &str, body: &Value) -> Answer {
+pub async fn infer(api: &Api, path: &str, body: &Value) -> Answer {
     api.send(api.request(Method::POST, path).body(Body::from(body.to_string())).unwrap()).await
 }
 
-fn rows() -> Value {
+pub fn rows() -> Value {
     json!({
         "id": "order 7",
         "inputs": [
@@ -135,7 +140,7 @@ fn rows() -> Value {
     })
 }
 
-const INFER: &str = "/v2/models/sample/infer";
+pub const INFER: &str = "/v2/models/sample/infer";
 
 #[tokio::test]
 async fn a_model_is_told_and_run() {

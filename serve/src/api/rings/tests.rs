@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// Partners with promo codes of their own, among strangers.
-struct Market {
-    world: World,
+pub struct Market {
+    pub world: World,
     shop: String,
     orders: std::cell::Cell<u32>,
 }
@@ -36,7 +36,7 @@ const STRANGERS: &str = "
 ";
 
 impl Market {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let world = World::new().await;
         let now = world.api.app.clock.now();
         sqlx::query(STRANGERS).bind(now).execute(&world.api.app.db).await.unwrap();
@@ -50,7 +50,7 @@ impl Market {
     }
 
     /// An affiliate whose promo code is its name.
-    async fn partner(&self, name: &str) -> AffiliateId {
+    pub async fn partner(&self, name: &str) -> AffiliateId {
         let id = self.api().affiliate(name).await;
         self.code(id, name).await;
         id
@@ -74,7 +74,7 @@ impl Market {
     }
 
     /// Four orders by each code from the same four homes.
-    async fn sales(&self, codes: &[&str]) -> Vec<String> {
+    pub async fn sales(&self, codes: &[&str]) -> Vec<String> {
         let mut ids = Vec::new();
         for home in 0..4 {
             for code in codes {
@@ -100,7 +100,7 @@ impl Market {
         listed.body["data"].as_array().unwrap_or_else(|| panic!("{listed}")).clone()
     }
 
-    async fn find(&self) -> u64 {
+    pub async fn find(&self) -> u64 {
         self.api().app.clock.advance(TimeDelta::minutes(1));
         once(&Find, &self.api().workbench()).await.unwrap()
     }

@@ -1,5 +1,6 @@
 //! How probable fraud is: conversions are scored when somebody asks, and what was decided is shown with its reasons.
 
+mod clicks;
 #[cfg(test)]
 pub mod tests;
 
@@ -15,8 +16,8 @@ use domain::{
     click::Device,
     event::Conversion,
     fraud::{
-        Flag,
-        score::{Bound, LogOdds, Model, Part, Verdict},
+        Code, Flag,
+        score::{Bound, LogOdds, Model, Part, Reason, Verdict},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,7 @@ const BATCH_LIMIT: usize = 4 * 1024 * 1024;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(score))
+        .routes(routes!(clicks::score_clicks))
         .layer(DefaultBodyLimit::max(BATCH_LIMIT))
         .routes(routes!(list))
         .routes(routes!(one))
@@ -102,7 +104,7 @@ pub struct ConversionScore {
     /// Who was credited.
     affiliate_id: Option<AffiliateId>,
     /// The probability of fraud.
-    probability: f64,
+    pub probability: f64,
     /// The same from 0 to 100.
     score: u8,
     /// What is done: `hold` is for a person to look at.
@@ -112,25 +114,25 @@ pub struct ConversionScore {
     #[schema(value_type = String, example = "segment")]
     bound: Bound,
     /// From which probability on it would be held.
-    threshold: f64,
+    pub threshold: f64,
     /// Whether the decision holds: in the mode `shadow` it is only noted.
     mode: Mode,
     /// Log-odds before anything was said.
     base: f64,
     /// What was said, the most telling first; with the base they sum to the score's log-odds.
-    reasons: Vec<ScoreReason>,
+    pub reasons: Vec<ScoreReason>,
     /// The score as log-odds.
     log_odds: f64,
     /// Which features were strange, where a model looked at them.
-    features: Vec<Because>,
+    pub features: Vec<Because>,
     /// As of when the past counts; null where it was not known.
     features_as_of: Option<DateTime<Utc>>,
     /// By which version of the settings; 0 for the defaults.
     settings_version: i64,
     /// What could not be asked, each in a sentence.
-    degraded: Vec<String>,
+    pub degraded: Vec<String>,
     /// When it was decided.
-    at: DateTime<Utc>,
+    pub at: DateTime<Utc>,
 }
 
 /// One reason of a score.
@@ -140,11 +142,11 @@ pub struct ScoreReason {
     #[schema(example = "rate_limit_exceeded")]
     code: &'static str,
     /// By how much it moved the log-odds.
-    log_odds: f64,
+    pub log_odds: f64,
     /// The reason as a person reads it.
-    words: String,
+    pub words: String,
     /// The numbers behind it, where it is a rule's.
-    flag: Option<Flag>,
+    pub flag: Option<Flag>,
     /// The version of the model, where it is a model's, or the ring's id.
     model_version: Option<String>,
 }
@@ -347,6 +349,7 @@ impl ConversionToScore {
             device: postback.customer.device.unwrap_or(Device::Unknown),
             device_id: postback.customer.device_hash.map_or_else(String::new, |hash| hash.to_string()),
             email_hash: postback.customer.email_hash.map(|hash| hash.0),
+            checks: postback.customer.checks(),
             email_domain: postback.customer.email_domain.unwrap_or_default(),
         })
     }
@@ -392,15 +395,18 @@ impl ConversionScore {
 }
 
 impl ScoreReason {
+    /// What a rule said, by what it flagged.
+    fn of_rule(code: Code, log_odds: f64, flags: &[Flag]) -> Self {
+        let flag = flags.iter().find(|flag| flag.code == code).copied();
+        let words = flag.map(|flag| words(&flag)).unwrap_or_default();
+        Self { code: code.name(), log_odds, words, flag, model_version: None }
+    }
+
     fn of(part: Part, record: &Record) -> Self {
         let log_odds = LogOdds::value(part.log_odds);
         match part.reason {
-            domain::fraud::score::Reason::Rule(code) => {
-                let flag = record.flags.iter().find(|flag| flag.code == code).copied();
-                let words = flag.map(|flag| words(&flag)).unwrap_or_default();
-                Self { code: code.name(), log_odds, words, flag, model_version: None }
-            }
-            domain::fraud::score::Reason::Model(model) => {
+            Reason::Rule(code) => Self::of_rule(code, log_odds, &record.flags),
+            Reason::Model(model) => {
                 let heard = record.external.as_ref().filter(|_| model == Model::External);
                 let said = record.models.iter().find(|said| said.model == model);
                 let because = record.model.iter().flat_map(|model| &model.because);

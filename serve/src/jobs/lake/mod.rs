@@ -35,7 +35,7 @@ impl Job for Export {
     }
 
     fn doc(&self) -> &'static str {
-        "Brings clicks, impressions, conversions, refunds, status changes, reviews and rates that are new into the event lake."
+        "Brings clicks, impressions, conversions, refunds, status changes, reviews, rates and decisions that are new into the event lake."
     }
 
     fn every(&self) -> Duration {
@@ -90,6 +90,8 @@ impl Filled {
 }
 
 impl Taker for Filled {
+    const TAKES_DECISIONS: bool = true;
+
     fn note(&self, table: &str) -> anyhow::Result<Option<String>> {
         Ok(self.0.note(&Self::name(table))?)
     }

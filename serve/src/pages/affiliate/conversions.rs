@@ -6,11 +6,13 @@ use axum::{
     response::Response,
 };
 use domain::{
-    ConversionId,
+    AffiliateId, ConversionId,
     conversion::{CommissionStatus, CommissionWait, ConversionStatus, ReversalReason},
 };
 use serde::Deserialize;
+use sqlx::PgConnection;
 
+use super::holds::{self, Refused, Told};
 use crate::{
     pages::{
         Pages,
@@ -65,7 +67,8 @@ pub fn status(status: ConversionStatus) -> (String, &'static str) {
     }
 }
 
-fn reason(reason: ReversalReason) -> String {
+/// Why something was turned down.
+pub fn reason(reason: ReversalReason) -> String {
     match reason {
         ReversalReason::Refund => say("reason-refund"),
         ReversalReason::Chargeback => say("reason-chargeback"),
@@ -150,16 +153,40 @@ struct OnePage {
     line: Line,
     campaign: String,
     part: String,
+    told: Option<Told>,
     is_held: bool,
     shares: Vec<Share>,
     commissions: Vec<Commission>,
     moves: Vec<Moved>,
 }
 
+/// What was just done.
+#[derive(Debug, Default, Deserialize)]
+pub struct Done {
+    done: Option<String>,
+}
+
 /// One conversion: who shares its credit as far as it is the affiliate's, and each commission in words.
-pub async fn one(State(pages): State<Pages>, by: Visitor, Path(id): Path<String>) -> Result<Response, Fault> {
-    let affiliate = by.affiliate()?;
+pub async fn one(
+    State(pages): State<Pages>,
+    by: Visitor,
+    Path(id): Path<String>,
+    Query(asked): Query<Done>,
+) -> Result<Response, Fault> {
+    by.affiliate()?;
     let id: ConversionId = id.parse().map_err(|_| Fault::NotFound)?;
+    let done = (asked.done.as_deref() == Some("answered")).then(|| say("appeal-done"));
+    page(&pages, &by, (id, done), None).await
+}
+
+/// The conversion as it is now; where an answer was refused, with what was typed.
+pub async fn page(
+    pages: &Pages,
+    by: &Visitor,
+    (id, done): (ConversionId, Option<String>),
+    refused: Option<Refused>,
+) -> Result<Response, Fault> {
+    let affiliate = by.affiliate()?;
     let mut db = pages.app.db.acquire().await?;
     let found = store::conversions::find(&mut db, id, Some(affiliate)).await?.ok_or(Fault::NotFound)?;
     let campaign = store::campaigns::find(&mut db, found.campaign_id, None).await?;
@@ -167,21 +194,9 @@ pub async fn one(State(pages): State<Pages>, by: Visitor, Path(id): Path<String>
     let moves = store::conversions::history(&mut db, id, Some(affiliate)).await?;
     let wanted = store::links::Wanted { affiliate: Some(affiliate), ..Default::default() };
     let links = store::links::list(&mut db, &wanted, &pages.app.tracker_url, MOST_LINES).await?;
-    let wanted = commissions::Wanted {
-        seen_by: Some(affiliate),
-        conversion: Some(id),
-        ..commissions::Wanted::default()
-    };
-    let mut told = Vec::new();
-    for one in commissions::list(&mut db, &wanted, MOST_LINES).await? {
-        let trace = commissions::trace(&mut db, one.id).await?;
-        let steps = trace.into_iter().flat_map(|trace| trace.steps);
-        let steps =
-            steps.map(|step| Step { amount: by.reader.money(&step.amount), text: step.text }).collect();
-        told.push(commission(&by, one, steps));
-    }
+    let computed = computed(&mut db, by, (id, affiliate)).await?;
     let ppm = shares.iter().map(|share| share.share.ppm).sum();
-    let shares = shares.into_iter().map(|share| credit(&by, share, &links)).collect();
+    let shares = shares.into_iter().map(|share| credit(by, share, &links)).collect();
     let (status, state) = status(found.status);
     let all: Vec<_> = store::dashboard::earned_with(&mut db, affiliate, &[id]).await?;
     let earned: Vec<_> = all.iter().map(|it| it.amount).collect();
@@ -201,17 +216,41 @@ pub async fn one(State(pages): State<Pages>, by: Visitor, Path(id): Path<String>
         to: self::status(step.to).0,
         reason: step.reason.map(reason),
     });
+    let now = pages.app.clock.now();
     let page = OnePage {
-        frame: by.frame(Place::Conversions),
+        frame: by.frame(Place::Conversions).done(done),
+        told: holds::told(&mut db, by, (id, affiliate, now), refused).await?,
         line,
         campaign: campaign.map(|campaign| campaign.name).unwrap_or_default(),
         part: by.reader.rate(&domain::Rate { ppm }),
         is_held,
         shares,
-        commissions: told,
+        commissions: computed,
         moves: moves.collect(),
     };
     Ok(rendered(&page))
+}
+
+/// Each commission for a conversion, and how it came about.
+async fn computed(
+    db: &mut PgConnection,
+    by: &Visitor,
+    (id, affiliate): (ConversionId, AffiliateId),
+) -> Result<Vec<Commission>, Fault> {
+    let wanted = commissions::Wanted {
+        seen_by: Some(affiliate),
+        conversion: Some(id),
+        ..commissions::Wanted::default()
+    };
+    let mut computed = Vec::new();
+    for one in commissions::list(db, &wanted, MOST_LINES).await? {
+        let trace = commissions::trace(db, one.id).await?;
+        let steps = trace.into_iter().flat_map(|trace| trace.steps);
+        let steps =
+            steps.map(|step| Step { amount: by.reader.money(&step.amount), text: step.text }).collect();
+        computed.push(commission(by, one, steps));
+    }
+    Ok(computed)
 }
 
 fn credit(by: &Visitor, share: store::conversions::Share, links: &[Link]) -> Share {

@@ -2,8 +2,9 @@
 
 mod balance;
 pub mod campaigns;
-mod conversions;
+pub mod conversions;
 mod days;
+mod holds;
 mod links;
 mod overview;
 mod rates;
@@ -27,6 +28,8 @@ pub fn routes() -> Router<Pages> {
         .route("/my/traffic.csv", get(traffic::export))
         .route("/my/conversions", get(conversions::list))
         .route("/my/conversions/{id}", get(conversions::one))
+        .route("/my/conversions/{id}/appeal", post(holds::appeal))
+        .route("/my/holds", get(holds::list))
         .route("/my/rates", get(rates::list))
         .route("/my/rates/{id}", get(rates::one))
         .route("/my/balance", get(balance::show))

@@ -1,6 +1,7 @@
-//! The team's pages: the program, its partners, who suits which campaign, rates and models.
+//! The team's pages: the program, its partners, who suits which campaign, rates, what may be fraud, and models.
 
 mod campaigns;
+mod fraud;
 mod models;
 mod partners;
 mod program;
@@ -16,6 +17,7 @@ use super::Pages;
 /// The pages of the team.
 pub fn routes() -> Router<Pages> {
     Router::new()
+        .merge(fraud::routes())
         .route("/team", get(program::show))
         .route("/team/partners", get(partners::list))
         .route("/team/partners/{id}", get(partners::one))

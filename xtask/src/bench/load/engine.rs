@@ -61,6 +61,8 @@ struct Connection {
     stream: TcpStream,
     /// When the request under way was due.
     due_ns: u64,
+    /// Which of the requests it is.
+    request: usize,
     /// What has come of an answer that is not all there.
     partial: Vec<u8>,
 }
@@ -156,10 +158,11 @@ impl<'a> Engine<'a> {
 
     fn send(&mut self, index: usize, due_ns: u64) -> Result<()> {
         let requests = &self.load.requests;
-        let request = requests[usize::try_from(self.sent)? % requests.len()].as_bytes();
+        let number = usize::try_from(self.sent)? % requests.len();
+        let request = requests[number].as_bytes();
         self.sent += 1;
         let connection = &mut self.connections[index];
-        connection.due_ns = due_ns;
+        (connection.due_ns, connection.request) = (due_ns, number);
         match connection.stream.write(request) {
             Ok(written) if written == request.len() => Ok(()),
             Ok(_) => bail!("a request does not fit into an empty connection"),
@@ -189,6 +192,12 @@ impl<'a> Engine<'a> {
         match answer::scan(received)? {
             Some(answer) if answer.length == received.len() => {
                 let now_ns = nanos(self.begin.elapsed());
+                let is_expected = self.load.bodies.get(connection.request).is_none_or(|expected| {
+                    expected.iter().any(|body| body.as_bytes() == &received[answer.head..])
+                });
+                if answer.status == self.load.expected_status && !is_expected {
+                    self.tally.seen.strange += 1;
+                }
                 self.tally.count(
                     self.load,
                     &answer,
@@ -226,6 +235,7 @@ impl Tally {
                 measured: 0,
                 others: Default::default(),
                 broken: 0,
+                strange: 0,
                 length: load.length,
                 latency: Quantiles::default(),
                 lateness: Quantiles::default(),
@@ -277,7 +287,7 @@ fn connect(epoll: &OwnedFd, address: SocketAddr, index: usize) -> Result<Connect
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     epoll::add(epoll, &stream, EventData::new_u64(index as u64), EventFlags::IN)?;
-    Ok(Connection { stream, due_ns: 0, partial: Vec::new() })
+    Ok(Connection { stream, due_ns: 0, request: 0, partial: Vec::new() })
 }
 
 fn is_closed(error: &io::Error) -> bool {
@@ -331,6 +341,7 @@ mod tests {
             pace,
             at_most: None,
             ids: None,
+            bodies: Vec::new(),
         }
     }
 
@@ -351,6 +362,19 @@ mod tests {
         assert_eq!((seen.answered, seen.measured), (60, 60));
         assert!(250.0 < seen.latency.max_ms, "{seen:?}");
         assert!(100.0 < seen.latency.p50_ms, "{seen:?}");
+    }
+
+    #[test]
+    fn a_body_that_was_not_expected_is_counted_beside_its_status() {
+        let address = server(&[302], Duration::ZERO);
+        let bodies = |allowed: &[&str]| vec![allowed.iter().map(|body| (*body).to_owned()).collect()];
+        let strange = |bodies| {
+            let load = Load { at_most: Some(10), bodies, ..load(address, 2, Pace::Closed) };
+            let seen = run(&load).expect("a run");
+            (seen.answered, seen.strange)
+        };
+        assert_eq!(strange(bodies(&["no", "ok"])), (10, 0));
+        assert_eq!(strange(bodies(&["no", "okay"])), (10, 10));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Seen {
     pub others: BTreeMap<u16, u64>,
     /// Requests whose connection was closed before the answer.
     pub broken: u64,
+    /// Answers with the expected status and a body that was not expected, in all.
+    pub strange: u64,
     /// For how long it was measured.
     pub length: Duration,
     /// From when an expected answer's request was due to its end; measured.

@@ -44,6 +44,7 @@ async fn a_partner_hears_of_a_hold_after_a_while_and_answers_once() {
     insta::assert_snapshot!(told, @r#"
     200 {
       "affiliate_id": "aff_1",
+      "answer_until": null,
       "appeal": null,
       "campaign_id": "cmp_2",
       "conversion_id": "cnv_3",

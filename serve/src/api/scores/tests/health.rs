@@ -95,7 +95,8 @@ fn registry(folder: &Path) {
     }
 }
 
-async fn world(folder: &Path) -> World {
+/// A world that such a champion and such a challenger are served in.
+pub(super) async fn world(folder: &Path) -> World {
     registry(folder);
     let world = World::new().await;
     World { api: world.api.with_models(folder), ..world }

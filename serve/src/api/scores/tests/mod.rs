@@ -1,8 +1,10 @@
 //! Conversions are scored where they come in and where somebody asks, with reasons that sum, and are held where that is in
 //! force.
 
+mod asked;
 mod external;
 mod health;
+mod replay;
 
 use std::{path::Path, time::Duration};
 
@@ -126,19 +128,24 @@ impl World {
 
     /// What is in a lake that has so many conversions, in the order in which it became known.
     async fn exported(&self, folder: &Path, conversions: usize) -> Vec<Known<Event>> {
+        let lake = self.lake(folder, (Kind::Conversion, conversions)).await;
+        let kinds = [Kind::Click, Kind::Conversion, Kind::StatusChange];
+        let events = lake.events(&kinds, i64::MIN..i64::MAX).unwrap().map(Result::unwrap);
+        let mut events: Vec<Known<Event>> = events.collect();
+        events.sort_by_key(|known| known.known_at_us);
+        events
+    }
+
+    /// A lake with everything that is stored, which has so many events of a kind.
+    async fn lake(&self, folder: &Path, (kind, count): (Kind, usize)) -> Lake {
         let lake = Lake::at(folder.join("lake"));
         let bench = self.api.workbench();
         let choices = Choices { lake: Some(lake.root().to_owned()), ..bench.choices };
         let bench = Workbench { choices, ..bench };
         for _ in 0..2_000 {
             once(&Export, &bench).await.unwrap();
-            let kinds = [Kind::Click, Kind::Conversion, Kind::StatusChange];
-            let events = lake.events(&kinds, i64::MIN..i64::MAX).unwrap().map(Result::unwrap);
-            let mut events: Vec<Known<Event>> = events.collect();
-            events.sort_by_key(|known| known.known_at_us);
-            let is_conversion = |known: &&Known<Event>| matches!(known.event, Event::Conversion(_));
-            if events.iter().filter(is_conversion).count() == conversions {
-                return events;
+            if lake.events(&[kind], i64::MIN..i64::MAX).unwrap().count() == count {
+                return lake;
             }
             sleep(Duration::from_millis(10)).await;
         }

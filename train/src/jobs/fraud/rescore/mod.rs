@@ -7,6 +7,7 @@ mod measures;
 mod pages;
 mod past;
 mod said;
+mod served;
 mod truth;
 mod written;
 
@@ -16,10 +17,12 @@ use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 use clap::Args;
 use domain::fraud::{Networks, RuleSet, score::Model};
+use models::registry::Alias;
 
-use self::{book::Book, decided::Decided, past::Past, said::Said, truth::Truth};
+use self::{book::Book, decided::Decided, past::Past, said::Said, served::Served, truth::Truth};
 use crate::{
     jobs::{json, lake, run::RunArgs, table::DAY_US, table::day_of},
+    onnx::runtime,
     watch::Watch,
 };
 
@@ -42,6 +45,12 @@ pub struct Rescore {
     /// be repeated
     #[arg(long, value_name = "MODEL=FILE", value_parser = model)]
     scores: Vec<(Model, PathBuf)>,
+    /// Asks this version of the model `fraud` in the registry too: champion or challenger
+    #[arg(long, value_name = "ALIAS")]
+    model: Option<Alias>,
+    /// Folder, or s3://BUCKET/FOLDER, of the registry that has it
+    #[arg(long, env = "TRIBUTARY_REGISTRY", value_name = "REGISTRY", default_value = "registry")]
+    registry: PathBuf,
     /// The first day that is judged [default: the lake's first]
     #[arg(long, value_name = "DATE")]
     from: Option<NaiveDate>,
@@ -121,13 +130,14 @@ impl Rescore {
         )?;
         let said =
             self.scores.iter().map(|(model, path)| Said::read(*model, path)).collect::<Result<Vec<_>>>()?;
+        let served = self.model.map(|alias| Served::open(&self.registry, alias, runtime()?)).transpose()?;
         let truth = self.truth.as_ref().map(|path| Truth::read(path)).transpose()?;
         watch.done();
         watch.step("judging the past")?;
         let lake = lake::open(&self.lake)?;
         let until_us = self.to.map_or(i64::MAX, instant);
         let from_us = self.from.map_or(i64::MIN, instant);
-        let past = Past::told(&lake, &rules, (&book, &networks, &said), from_us..until_us, &watch)?;
+        let past = Past::told(&lake, &rules, (&book, &networks, &said), served, from_us..until_us, &watch)?;
         ensure!(!past.rows.is_empty(), "no conversion of a partner became known in that time");
         watch.done();
         watch.step("deciding")?;

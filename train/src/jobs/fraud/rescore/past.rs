@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    iter,
     ops::Range,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use chrono::DateTime;
 use domain::{
     AffiliateId, CampaignId, ClickId, ConversionId, Money,
@@ -19,16 +20,22 @@ use domain::{
     },
 };
 use features::{
+    entity::Keys,
     evidence::{self, Records},
     fact::Request,
     hash,
     lake::{Lake, Told},
     online::{Bounds, Observed, Prepared, State},
+    set::union,
     sources::Sources,
     value::Value,
 };
 
-use super::{book::Book, said::Said};
+use super::{
+    book::Book,
+    said::Said,
+    served::{self, Served},
+};
 use crate::{
     jobs::lake::{Rates, each},
     watch::Watch,
@@ -72,6 +79,8 @@ struct Walk<'a> {
     rates: Rates,
     state: State,
     prepared: Prepared,
+    /// What the registry's version is asked with, if one is.
+    asked: Option<(Served, Prepared)>,
     values: Vec<Value>,
     sources: Sources,
     rings: Online,
@@ -88,6 +97,7 @@ impl Past {
         lake: &Lake,
         rules: &RuleSet,
         (book, networks, said): (&Book, &Networks, &[Said]),
+        served: Option<Served>,
         judged_us: Range<i64>,
         watch: &Watch,
     ) -> Result<Self> {
@@ -97,7 +107,7 @@ impl Past {
             let Event::Conversion(conversion) = &known.event else { return };
             wanted.extend(conversion.click);
         })?;
-        let mut walk = Walk::new(rules, (book, networks, said), Rates::read(lake)?, wanted)?;
+        let mut walk = Walk::new(rules, (book, networks, said), served, (Rates::read(lake)?, wanted))?;
         let kinds = [Kind::Click, Kind::Conversion, Kind::StatusChange, Kind::Review];
         let told = kinds.map(|kind| Told::whole(kind, always.clone())).to_vec();
         let mut replay = lake.replay(told, i64::MIN..judged_us.end)?;
@@ -107,7 +117,7 @@ impl Past {
                 walk.follow(known, judged_us.start)?;
             }
         }
-        Ok(walk.past)
+        walk.past()
     }
 
     /// Where a conversion stood before an instant; pending if nothing was known.
@@ -128,12 +138,14 @@ impl<'a> Walk<'a> {
     fn new(
         rules: &'a RuleSet,
         (book, networks, said): (&'a Book, &'a Networks, &'a [Said]),
-        rates: Rates,
-        wanted: HashSet<ClickId>,
+        served: Option<Served>,
+        (rates, wanted): (Rates, HashSet<ClickId>),
     ) -> Result<Self> {
-        let set = evidence::set();
-        let state = State::new(&set.features, Bounds::default());
-        let prepared = state.prepare(set).context("the state is made for the set")?;
+        let sets = iter::once(evidence::set()).chain(served.as_ref().map(|_| served::set()));
+        let state = State::new(&union(sets), Bounds::default());
+        let prepare = |set| state.prepare(set).context("the state is made for the set");
+        let prepared = prepare(evidence::set())?;
+        let asked = served.map(|served| Ok::<_, Error>((served, prepare(served::set())?))).transpose()?;
         let mut walk = Self {
             rules,
             book,
@@ -142,6 +154,7 @@ impl<'a> Walk<'a> {
             rates,
             state,
             prepared,
+            asked,
             values: Vec::new(),
             sources: Sources::default(),
             rings: Online::new(book.declared(), Limits::USUAL),
@@ -195,6 +208,11 @@ impl<'a> Walk<'a> {
         };
         let findings = self.sources.findings(conversion, self.book.kind(affiliate), (known_us, false));
         let seen = evidence::gather(&self.values, &request, &records, &findings, self.networks)?;
+        if let Some((served, prepared)) = self.asked.as_mut().filter(|_| from_us <= known_us) {
+            let keys = Keys::of(&known.event);
+            self.state.vector(prepared, &keys, Some(&request), known_us, &mut self.values);
+            served.ask(conversion.id, &self.values)?;
+        }
         let things = things(&seen);
         self.connect(&things, affiliate);
         if from_us <= known_us {
@@ -217,6 +235,17 @@ impl<'a> Walk<'a> {
             });
         }
         Ok(())
+    }
+
+    /// What was walked through, with what the registry's version said of it.
+    fn past(mut self) -> Result<Past> {
+        let asked = self.asked.take().map(|(served, _)| served.said()).transpose()?.flatten();
+        if let Some(said) = asked {
+            for row in &mut self.past.rows {
+                row.models.extend(said.of(row.conversion));
+            }
+        }
+        Ok(self.past)
     }
 
     fn models(

@@ -10,14 +10,15 @@ use domain::{
         score::{Model, ModelEvidence},
     },
 };
+use models::fraud::Measure;
 
 use crate::jobs::table::Table;
 
 /// Log-odds of conversions.
 pub(super) struct Said {
-    model: Model,
-    version: String,
-    log_odds: BTreeMap<ConversionId, LogOdds>,
+    pub(super) model: Model,
+    pub(super) version: String,
+    pub(super) log_odds: BTreeMap<ConversionId, LogOdds>,
 }
 
 impl Said {
@@ -30,23 +31,34 @@ impl Said {
             bail!("{} has neither probability nor rank; it has {}", table.source(), table.names())
         };
         let values = table.numbers(field)?.context("the column is there")?;
+        let measure = if field == "rank" { Measure::Rank } else { Measure::Probability };
         let mut each = Vec::with_capacity(table.rows());
         for (row, id) in table.names_of("conversion_id")?.into_iter().enumerate() {
             let Some(value) = values.at(row) else { continue };
             ensure!(value <= 1.0, "{}: {value} is above one", table.place(row, field));
             let id: ConversionId = id.parse().with_context(|| table.place(row, "conversion_id"))?;
-            each.push((id, value));
+            each.push((id, measure(value)));
         }
-        let mean = each.iter().map(|(_, value)| value).sum::<f64>() / (each.len() as f64).max(1.0);
-        let of = |value: f64| {
-            if field == "rank" {
-                LogOdds::of_p_value(1.0 - value)
-            } else {
-                LogOdds::new(logit(value) - logit(mean))
-            }
-        };
-        let log_odds = each.into_iter().map(|(id, value)| Ok((id, of(value)?))).collect::<Result<_>>()?;
         let version = format!("sha256:{}", &table.data.to_string()[..12]);
+        Self::of_measures(model, version, each)
+    }
+
+    /// What a version said of conversions: of probabilities, evidence is what they say beyond their mean.
+    ///
+    /// # Errors
+    /// When one is no number.
+    fn of_measures(model: Model, version: String, each: Vec<(ConversionId, Measure)>) -> Result<Self> {
+        let probabilities = each.iter().filter_map(|(_, measure)| match measure {
+            Measure::Probability(probability) => Some(*probability),
+            Measure::Rank(_) => None,
+        });
+        let (sum, count) = probabilities.fold((0.0, 0.0), |(sum, count), one| (sum + one, count + 1.0));
+        let mean = sum / f64::max(count, 1.0);
+        let of = |measure: Measure| match measure {
+            Measure::Rank(rank) => LogOdds::of_p_value(1.0 - rank),
+            Measure::Probability(probability) => LogOdds::new(logit(probability) - logit(mean)),
+        };
+        let log_odds = each.into_iter().map(|(id, measure)| Ok((id, of(measure)?))).collect::<Result<_>>()?;
         Ok(Self { model, version, log_odds })
     }
 
