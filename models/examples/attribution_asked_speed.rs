@@ -1,5 +1,5 @@
 //! How long a file of learned attribution takes for one journey of 4, 16 and 64 touches with 300 channels, as a line of JSON
-//! for each: `cargo run --release -p models --example attribution_speed`.
+//! for each: `cargo run --release -p models --example attribution_asked_speed`.
 #![expect(clippy::print_stdout, reason = "a measurement speaks to whoever runs it")]
 
 use std::{env, error::Error, path::Path, time::Instant};
@@ -20,7 +20,7 @@ const RUNS: usize = 5000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let library = env::var_os("ORT_DYLIB_PATH").ok_or("ORT_DYLIB_PATH is not set; run this with cargo")?;
-    let environment = ort::init_from(Path::new(&library))?.with_name("attribution_speed").build()?;
+    let environment = ort::init_from(Path::new(&library))?.with_name("attribution_asked_speed").build()?;
     for (decay, name) in [(None, "deciding"), (Some(0.5), "decaying")] {
         for touches in [4, 16, 64] {
             let bytes = file(touches, decay)?;
