@@ -50,6 +50,18 @@ names! {
     }
 }
 
+names! {
+    /// How much a partner brings for what it costs.
+    Tier: "tier" {
+        /// Below the program's usual.
+        Bronze = "bronze",
+        /// The program's usual and more.
+        Silver = "silver",
+        /// Well above it.
+        Gold = "gold",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    fraud::evidence::FetchDestination,
     id::{AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, SessionId},
     state::names,
 };
@@ -45,6 +46,18 @@ pub struct Tags {
 /// The names of the five UTM parameters, in the order in which [`Tags::utm`] keeps their values.
 pub const UTM: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
 
+/// What the browser told of how it came to ask for a link; what it did not tell is none. Only browsers tell it, over TLS or
+/// from the same machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// What it wanted the answer for (`Sec-Fetch-Dest`).
+    pub destination: Option<FetchDestination>,
+    /// Whether a person's action led to it: `Sec-Fetch-User` of a navigation (`Sec-Fetch-Mode`).
+    pub by_user: Option<bool>,
+    /// Whether the client hints (`Sec-CH-UA`, `-Mobile`, `-Platform`) name what the user agent names.
+    pub hints_match: Option<bool>,
+}
+
 /// One click, as it is written to the log before the visitor is redirected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Click {
@@ -76,6 +89,10 @@ pub struct Click {
     pub user_agent: String,
     /// The page the visitor came from, cut to 1,024 bytes.
     pub referrer: String,
+    /// How the browser asked. Not among the bytes of a click in the log's first version, which stay as they are: there it
+    /// stands beside them.
+    #[serde(skip)]
+    pub asked: Asked,
 }
 
 /// The part of an address that rules may see: its /24 (IPv4) or /48 (IPv6) network.

@@ -171,6 +171,8 @@ pub struct Conversion {
     pub email_hash: Option<[u8; 16]>,
     /// The part of that address behind the @, in lower case; empty when not said.
     pub email_domain: String,
+    /// Keyed hash of the account that paid; none when not said.
+    pub account_hash: Option<[u8; 16]>,
     /// What the advertiser's page and form found out.
     pub checks: Checks,
 }

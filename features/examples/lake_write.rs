@@ -6,7 +6,7 @@ use std::time::Instant;
 use chrono::DateTime;
 use domain::{
     Chance, ClickId,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     event::{Event, Known, Visit},
 };
 use features::lake::{Lake, LakeError};
@@ -70,6 +70,7 @@ fn templates() -> Vec<Known<Event>> {
                 120 + visitor % 20
             ),
             referrer: format!("https://blog.example/posts/{}", visitor % 100),
+            asked: Asked::default(),
         };
         Known { event: Event::Click(Visit { seen, device_id: String::new() }), known_at_us: 0 }
     };

@@ -9,7 +9,7 @@ use chrono::DateTime;
 use domain::{
     AffiliateId, CampaignId, Chance, ClickId, ConversionId, LinkId, Money, SessionId,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     event::{Checks, Conversion, Event, Known, Visit},
 };
 use features::{
@@ -266,6 +266,7 @@ fn click(at_us: i64, chance: &Chance) -> Visit<Click> {
             100 + chance.below(40)
         ),
         referrer: format!("https://blog{}.example/tents-of-the-year", chance.below(50)),
+        asked: Asked::default(),
     };
     Visit { seen, device_id: String::new() }
 }
@@ -298,6 +299,7 @@ fn conversion(
         device_id: format!("{:032x}", chance.below(4_000)),
         email_hash: Some(*one_of(chance, 7, 5_000).as_bytes()),
         email_domain: "gmail.com".to_owned(),
+        account_hash: None,
         checks: Checks::default(),
     }
 }

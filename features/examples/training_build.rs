@@ -11,7 +11,7 @@ use chrono::DateTime;
 use domain::{
     Chance, ClickId, ConversionId, Money,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     event::{Checks, Conversion, Event, Known, Visit},
 };
 use features::{
@@ -145,6 +145,7 @@ fn click(chance: &Chance, occurred_at_us: i64, clicks: u64) -> Visit<Click> {
             100 + visitor % 40
         ),
         referrer: format!("https://blog{}.example/posts/{}", affiliate, chance.below(100)),
+        asked: Asked::default(),
     };
     let device_id = if visitor % 3 == 0 { format!("device-{visitor:016x}") } else { String::new() };
     Visit { seen, device_id }
@@ -176,6 +177,7 @@ fn conversion(chance: &Chance, visit: &Visit<Click>) -> Known<Event> {
         device_id: visit.device_id.clone(),
         email_hash: Some(*id(7, chance.below(1 << 18)).as_bytes()),
         email_domain: "gmail.com".to_owned(),
+        account_hash: None,
         checks: Checks::default(),
     };
     Known {

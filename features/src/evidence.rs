@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use domain::{
-    click::{Click, host},
+    click::{Asked, Click, host},
     event::{Conversion, Event, Visit},
     fraud::{
         Evidence, Networks,
@@ -152,6 +152,7 @@ fn from_conversion(seen: &mut Evidence, conversion: &Conversion, records: &Recor
     seen.device_id = known(&conversion.device_id);
     seen.email_domain = known(&conversion.email_domain);
     seen.email_hash = conversion.email_hash.map(KeyedHash);
+    seen.customer_account_hash = conversion.account_hash.map(KeyedHash);
     seen.time_on_site_seconds = conversion.checks.time_on_site_seconds.map(u64::from);
     seen.email_check = conversion.checks.email;
     seen.captcha_check = conversion.checks.captcha;
@@ -168,6 +169,9 @@ fn from_click(seen: &mut Evidence, click: &Click) {
     seen.address_hash = Some(KeyedHash(click.address_hash));
     seen.referrer_host = Some(host(&click.referrer).to_owned());
     seen.user_agent = Some(click.user_agent.clone());
+    let Asked { destination, by_user, hints_match } = click.asked;
+    (seen.fetch_destination, seen.fetch_by_user, seen.client_hints_match) =
+        (destination, by_user, hints_match);
     seen.search_terms = search::terms(click);
     seen.paid_search_click = search::is_paid(click);
 }

@@ -98,6 +98,7 @@ async fn follow(
         device: visitor.device,
         user_agent: &visitor.user_agent,
         referrer: &visitor.referrer,
+        asked: visitor.asked,
     });
     answer(location, cookie).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, SessionId,
-    click::{Click, Device, SUB_IDS, UTM},
+    click::{Asked, Click, Device, SUB_IDS, UTM},
     event::Impression,
 };
 use serde::{Deserialize, Serialize};
@@ -14,22 +14,31 @@ use uuid::Uuid;
 const CLICKS: u8 = 1;
 /// The version that brought impressions: a release that does not know them refuses them by it.
 const IMPRESSIONS: u8 = 2;
+/// The version that brought how a browser asked, beside the click; clicks that tell nothing of it are written as before.
+const ASKED: u8 = 3;
 /// The newest version that this release reads.
-const NEWEST: u8 = IMPRESSIONS;
+const NEWEST: u8 = ASKED;
 
 /// Something that happened and must not be forgotten.
-///
-/// A variant's place in the list is part of the format: new ones come last, none is taken away.
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all events are clicks, and a box each would cost more than room"
 )]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A visitor followed a link.
     Click(Click),
     /// A visitor was shown an advertisement.
     Impression(Impression),
+}
+
+/// An event as it is written. A variant's place in the list is part of the format: new ones come last, none is taken away.
+#[expect(clippy::large_enum_variant, reason = "it lives for as long as it takes to write or read it")]
+#[derive(Serialize, Deserialize)]
+enum Written<C, I> {
+    Click(C),
+    Impression(I),
+    Asked(C, Asked),
 }
 
 /// A click whose texts are still where the request left them: the hot path writes it without copying them first.
@@ -64,6 +73,9 @@ pub struct BorrowedClick<'a> {
     pub user_agent: &'a str,
     /// See [`Click::referrer`].
     pub referrer: &'a str,
+    /// See [`Click::asked`].
+    #[serde(skip)]
+    pub asked: Asked,
 }
 
 /// What [`domain::click::Tags`] is, borrowed.
@@ -81,21 +93,29 @@ pub struct BorrowedTags<'a> {
     pub utm: [&'a str; UTM.len()],
 }
 
-/// Variant by variant what [`Event`] is.
-#[derive(Serialize)]
-enum BorrowedEvent<'a> {
-    Click(&'a BorrowedClick<'a>),
-}
-
 impl BorrowedClick<'_> {
     /// Puts the bytes of the event behind `bytes`; the same as [`Event::encode`] makes of the same click.
     ///
     /// # Panics
     /// Never: every event has a form in bytes.
     pub fn encode_into(&self, bytes: &mut Vec<u8>) {
-        bytes.push(CLICKS);
-        postcard::to_io(&BorrowedEvent::Click(self), bytes).expect(ENCODES);
+        write_click(self, self.asked, bytes);
     }
+}
+
+/// A click, owned or borrowed, as the oldest release that can tell all of it would write it.
+fn write_click<C: Serialize>(click: C, asked: Asked, bytes: &mut Vec<u8>) {
+    let (version, written) = if asked == Asked::default() {
+        (CLICKS, Written::Click(click))
+    } else {
+        (ASKED, Written::Asked(click, asked))
+    };
+    write::<C, ()>(version, &written, bytes);
+}
+
+fn write<C: Serialize, I: Serialize>(version: u8, written: &Written<C, I>, bytes: &mut Vec<u8>) {
+    bytes.push(version);
+    postcard::to_io(written, bytes).expect(ENCODES);
 }
 
 /// Why an event can be encoded without fail.
@@ -131,11 +151,12 @@ impl Event {
     /// # Panics
     /// Never: every event has a form in bytes.
     pub fn encode_into(&self, bytes: &mut Vec<u8>) {
-        bytes.push(match self {
-            Self::Click(_) => CLICKS,
-            Self::Impression(_) => IMPRESSIONS,
-        });
-        postcard::to_io(self, bytes).expect(ENCODES);
+        match self {
+            Self::Click(click) => write_click(click, click.asked, bytes),
+            Self::Impression(impression) => {
+                write::<(), _>(IMPRESSIONS, &Written::Impression(impression), bytes);
+            }
+        }
     }
 
     /// What tells it from all others.
@@ -154,7 +175,11 @@ impl Event {
     pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
         match bytes.split_first() {
             None => Err(EventError::Empty),
-            Some((&(CLICKS..=NEWEST), body)) => Ok(postcard::from_bytes(body)?),
+            Some((&(CLICKS..=NEWEST), body)) => Ok(match postcard::from_bytes(body)? {
+                Written::Click(click) => Self::Click(click),
+                Written::Impression(impression) => Self::Impression(impression),
+                Written::Asked(click, asked) => Self::Click(Click { asked, ..click }),
+            }),
             Some((version, _)) => Err(EventError::Newer(*version)),
         }
     }
@@ -162,7 +187,10 @@ impl Event {
 
 #[cfg(test)]
 mod tests {
-    use domain::click::{Device, Tags};
+    use domain::{
+        click::{Device, Tags},
+        fraud::evidence::FetchDestination,
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -193,6 +221,7 @@ mod tests {
             device: Device::Tablet,
             user_agent: "Mozilla/5.0".into(),
             referrer: "https://blog.example/post".into(),
+            asked: Asked::default(),
         }
     }
 
@@ -252,16 +281,35 @@ mod tests {
             device: click.device,
             user_agent: &click.user_agent,
             referrer: &click.referrer,
+            asked: click.asked,
         };
         let mut bytes = b"before".to_vec();
         borrowed.encode_into(&mut bytes);
         assert_eq!(bytes, [b"before", FIXTURE].concat());
+        let asked = Asked { by_user: Some(false), ..click.asked };
+        let mut bytes = Vec::new();
+        BorrowedClick { asked, ..borrowed }.encode_into(&mut bytes);
+        assert_eq!(bytes, Event::Click(Click { asked, ..click }).encode());
+    }
+
+    #[test]
+    fn version_3_stays_readable_and_tells_how_a_browser_asked() {
+        let asked = Asked {
+            destination: Some(FetchDestination::Image),
+            by_user: Some(false),
+            hints_match: Some(true),
+        };
+        let event = Event::Click(Click { asked, ..click() });
+        // Version, variant, the click of the first version, and behind it what is there of the three, each with its value.
+        let bytes = [&[3, 2], &FIXTURE[2..], &[1, 2, 1, 0, 1, 1]].concat();
+        assert_eq!(event.encode(), bytes);
+        assert_eq!(Event::decode(&bytes).unwrap(), event);
     }
 
     #[test]
     fn a_newer_event_is_refused_and_named() {
         let error = Event::decode(&[9, 0]).unwrap_err();
-        insta::assert_snapshot!(error, @"the event has version 9, and this release reads versions up to 2");
+        insta::assert_snapshot!(error, @"the event has version 9, and this release reads versions up to 3");
     }
 
     proptest! {

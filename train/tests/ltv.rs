@@ -53,6 +53,7 @@ fn order((number, at_us): (u128, i64), customer: &str, cents: i64, partner: &str
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        account_hash: None,
         checks: Checks::default(),
     };
     Known { event: Event::Conversion(event), known_at_us: at_us }

@@ -45,6 +45,7 @@ fn conversion(chance: &Chance, occurred_at_us: i64, amount: i64) -> Known<Event>
         device_id: String::new(),
         email_hash: None,
         email_domain: "gmail.com".to_owned(),
+        account_hash: None,
         checks: Checks::default(),
     };
     Known { event: Event::Conversion(event), known_at_us: occurred_at_us + 5_000_000 }

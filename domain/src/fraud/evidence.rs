@@ -360,7 +360,8 @@ names! {
 }
 
 names! {
-    /// What a browser wants an answer for (`Sec-Fetch-Dest`, W3C Fetch Metadata Request Headers).
+    /// What a browser wants an answer for (`Sec-Fetch-Dest`, W3C Fetch Metadata Request Headers). Their order is part of the
+    /// click log's format: new ones come last.
     FetchDestination: "destination of a request" {
         /// A page that a person will see.
         Document = "document",

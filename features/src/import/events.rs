@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, ConversionId, LinkId, SessionId,
     campaign::EventKind,
-    click::{Click, Device, Tags, UTM, network_of},
+    click::{Asked, Click, Device, Tags, UTM, network_of},
     conversion::ReversalReason,
     event::{Checks, Conversion, Event, Impression, Known, Refund, Visit},
     fraud::mailbox,
@@ -102,6 +102,7 @@ impl Reading<'_> {
             device: record.name("device", Device::Unknown)?,
             user_agent: record.text("user_agent"),
             referrer: record.text("referrer"),
+            asked: Asked::default(),
         };
         Ok(Event::Click(Visit { seen: click, device_id: self.device_id(record) }))
     }
@@ -159,6 +160,7 @@ impl Reading<'_> {
             device_id: self.device_id(record),
             email_hash,
             email_domain,
+            account_hash: None,
             checks: Checks {
                 time_on_site_seconds: record.maybe("time_on_site_seconds")?,
                 email: record.maybe("email_check")?,

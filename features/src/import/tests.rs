@@ -138,7 +138,8 @@ nonsense
     ]);
     let imported = parquet.run(&copy).unwrap();
     assert_eq!((imported.rows, imported.rejected), (1, 0));
-    assert_eq!(imported.unused, ["address_hash", "network"]);
+    let asked = ["fetch_destination", "fetch_by_user", "client_hints_match"];
+    assert_eq!(imported.unused, [&["address_hash", "network"][..], &asked].concat());
     let (ours, theirs) = (&parquet.events()[0], &csv.events()[0]);
     let (Event::Click(ours), Event::Click(theirs)) = (&ours.event, &theirs.event) else { panic!("{ours:?}") };
     assert_eq!(

@@ -305,6 +305,11 @@ impl<'a> OldRow<'a> {
         number.map(fitting).transpose()
     }
 
+    /// Yes is one and no is zero.
+    pub(super) fn yes_or_none(&mut self) -> Result<Option<bool>, CellError> {
+        Ok(self.whole_or_none::<u64>()?.map(|number| number != 0))
+    }
+
     fn number(&mut self) -> (&'static str, Option<i64>) {
         match self.next() {
             (column, cells @ Cells { values: CellValues::Whole(numbers), .. }) => {

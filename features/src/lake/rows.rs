@@ -1,12 +1,12 @@
 //! An event becomes a row and a row an event: for each kind, its values in the order of its table's columns.
 
 use domain::{
-    click::Click,
+    click::{Asked, Click},
     event::{
         Checks, Conversion, Decision, Event, Impression, Kind, Known, RateChange, Refund, Review,
         StatusChange, Visit,
     },
-    fraud::evidence::CheckResult,
+    fraud::evidence::{CheckResult, FetchDestination},
     money::Rate,
 };
 
@@ -60,6 +60,9 @@ fn write_click(visit: &Visit<Click>, when: impl Fn(&mut NewRow<'_>), row: &mut N
     row.hash(&click.address_hash).network(click.network);
     row.text_or_null(&click.country).text(click.device.name()).text_or_null(&visit.device_id);
     row.text_or_null(&click.user_agent).text_or_null(&click.referrer);
+    row.text_or_null(click.asked.destination.map_or("", FetchDestination::name));
+    row.whole_or_null(click.asked.by_user.map(i64::from))
+        .whole_or_null(click.asked.hints_match.map(i64::from));
 }
 
 fn write_impression(visit: &Visit<Impression>, when: impl Fn(&mut NewRow<'_>), row: &mut NewRow<'_>) {
@@ -82,6 +85,7 @@ fn write_conversion(event: &Conversion, when: impl Fn(&mut NewRow<'_>), row: &mu
     row.hash_or_null(event.address_hash.as_ref()).network_or_null(event.network);
     row.text_or_null(&event.country).text(event.device.name()).text_or_null(&event.device_id);
     row.hash_or_null(event.email_hash.as_ref()).text_or_null(&event.email_domain);
+    row.hash_or_null(event.account_hash.as_ref());
     row.whole_or_null(event.checks.time_on_site_seconds.map(i64::from));
     for check in [event.checks.email, event.checks.captcha] {
         row.text_or_null(check.map_or("", CheckResult::name));
@@ -130,6 +134,11 @@ fn read_click(row: &mut OldRow<'_>) -> Result<Known<Event>, CellError> {
     let (address_hash, network) = (row.hash()?, row.network()?);
     let (country, device, device_id) = (row.text_or_empty(), row.parsed()?, row.text_or_empty());
     let (user_agent, referrer) = (row.text_or_empty(), row.text_or_empty());
+    let asked = Asked {
+        destination: row.parsed_or_none()?,
+        by_user: row.yes_or_none()?,
+        hints_match: row.yes_or_none()?,
+    };
     let seen = Click {
         id,
         occurred_at_us,
@@ -145,6 +154,7 @@ fn read_click(row: &mut OldRow<'_>) -> Result<Known<Event>, CellError> {
         device,
         user_agent,
         referrer,
+        asked,
     };
     Ok(Known { event: Event::Click(Visit { seen, device_id }), known_at_us })
 }
@@ -201,6 +211,7 @@ fn read_conversion(row: &mut OldRow<'_>) -> Result<Known<Event>, CellError> {
         device_id: row.text_or_empty(),
         email_hash: row.hash_or_none()?,
         email_domain: row.text_or_empty(),
+        account_hash: row.hash_or_none()?,
         checks: Checks {
             time_on_site_seconds: row.whole_or_none()?,
             email: row.parsed_or_none()?,

@@ -167,6 +167,26 @@ const VISITOR: &[Column] = &[
     ),
 ];
 
+/// How a browser asked for a link, where it told.
+const ASKED: &[Column] = &[
+    second(text_or_null(
+        "fetch_destination",
+        "What the browser wanted the answer for (Sec-Fetch-Dest): document, frame, image, script or other.",
+    )),
+    second(column(
+        "fetch_by_user",
+        Type::Integer,
+        true,
+        "1 where a person's action led to the click, else 0.",
+    )),
+    second(column(
+        "client_hints_match",
+        Type::Integer,
+        true,
+        "1 where the client hints name the browser and platform that the user agent names, else 0.",
+    )),
+];
+
 /// What follows a conversion around.
 const OF_CONVERSION: &[Column] = &[
     text("conversion_id", "Which conversion."),
@@ -195,6 +215,7 @@ const CONVERSION: &[Column] = &[
     text_or_null("device_id", "Keyed hash of the device's id or fingerprint, where one was told."),
     text_or_null("email_hash", "Keyed hash of the customer's e-mail address, 32 hexadecimal digits."),
     text_or_null("email_domain", "The part of that address behind the @, in lower case."),
+    second(text_or_null("account_hash", "Keyed hash of the account that paid, 32 hexadecimal digits.")),
     second(column(
         "time_on_site_seconds",
         Type::Integer,
@@ -233,6 +254,7 @@ pub const TABLES: &[Table] = &[
             &[text("session_id", "The browser's visit, from the signed first-party cookie.")],
             TAGS,
             VISITOR,
+            ASKED,
         ],
     },
     Table {

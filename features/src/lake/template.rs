@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, sync::LazyLock};
 
 use domain::{
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     conversion::{ConversionStatus, ReversalReason},
     event::{
         Checks, Conversion, Decided, Decision, Event, Impression, Kind, Known, RateChange, Refund, Review,
@@ -109,6 +109,7 @@ fn click() -> Click {
         device: Device::Unknown,
         user_agent: String::new(),
         referrer: String::new(),
+        asked: Asked::default(),
     }
 }
 
@@ -156,6 +157,7 @@ fn conversion() -> Conversion {
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        account_hash: None,
         checks: Checks::default(),
     }
 }

@@ -6,13 +6,13 @@ use chrono::DateTime;
 use domain::{
     Chance,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     conversion::{ConversionStatus, ReversalReason},
     event::{
         Checks, Conversion, Decided, Decision, Event, Impression, Kind, Known, RateChange, Refund, Review,
         StatusChange, Verdict, Visit,
     },
-    fraud::evidence::CheckResult,
+    fraud::evidence::{CheckResult, FetchDestination},
     id::ClickId,
     money::{Money, Rate},
 };
@@ -106,6 +106,7 @@ impl Made<'_> {
             device: self.one_of(Device::ALL),
             user_agent: self.text("Mozilla/5.0"),
             referrer: self.text("https://blog.example/"),
+            asked: asked(self.occurred_at_us),
         }
     }
 
@@ -150,6 +151,7 @@ impl Made<'_> {
             device_id: self.text("device"),
             email_hash: self.some().then(|| self.hash()),
             email_domain: self.text("mail.example"),
+            account_hash: account(self.occurred_at_us),
             checks: checks(self.occurred_at_us),
         }
     }
@@ -226,4 +228,21 @@ fn checks(occurred_at_us: i64) -> Checks {
         email: said(turn),
         captcha: said(3 - turn),
     }
+}
+
+/// How browsers asked, by the moment.
+fn asked(occurred_at_us: i64) -> Asked {
+    let turn = (occurred_at_us / 1_000_000).rem_euclid(6) as usize;
+    let yes = |turn: usize| [None, Some(false), Some(true)][turn % 3];
+    Asked {
+        destination: FetchDestination::ALL.get(turn).copied(),
+        by_user: yes(turn),
+        hints_match: yes(turn / 2),
+    }
+}
+
+/// Accounts that paid, by the moment.
+fn account(occurred_at_us: i64) -> Option<[u8; 16]> {
+    let second = (occurred_at_us / 1_000_000) as u8;
+    (second % 2 == 0).then_some([second; 16])
 }

@@ -7,7 +7,7 @@ use super::{Bounds, Kept, Plan, State};
 use crate::definition::Feature;
 
 /// What a snapshot begins with, and the version of what follows.
-const HEAD: [u8; 8] = *b"TRIBFS\x00\x02";
+const HEAD: [u8; 8] = *b"TRIBFS\x00\x03";
 /// Head, fingerprint of the definitions, position in the stream, checksum.
 const BEFORE: usize = 8 + 32 + 8 + 4;
 
@@ -15,7 +15,7 @@ const BEFORE: usize = 8 + 32 + 8 + 4;
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// Not ours, or of another version.
-    #[error("this is no snapshot of a feature state of version 2: replay the events instead")]
+    #[error("this is no snapshot of a feature state of version 3: replay the events instead")]
     Unknown,
     /// Cut short or damaged.
     #[error("the snapshot is damaged: replay the events instead")]

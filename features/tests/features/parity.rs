@@ -190,7 +190,7 @@ fn a_snapshot_that_cannot_be_used_says_why() {
     };
     assert_eq!(
         refused(b"", &ALL),
-        "this is no snapshot of a feature state of version 2: replay the events instead"
+        "this is no snapshot of a feature state of version 3: replay the events instead"
     );
     assert_eq!(refused(&snapshot[..20], &ALL), "the snapshot is damaged: replay the events instead");
     let mut flipped = snapshot.clone();

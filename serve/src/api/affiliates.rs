@@ -4,9 +4,11 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use domain::{
     AffiliateId,
     affiliate::{AffiliateStatus, PayoutMethod},
+    fraud::evidence::KeyedHash,
     state::StateError,
 };
 use serde::Deserialize;
+use tracking::customer::Customers;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,7 +18,7 @@ use super::{
     gate::Caller,
     listing::{Listing, Page, Paging},
     once::Once,
-    text::{self, Country, Email, Label, Name},
+    text::{self, AccountName, Country, Email, Label, Name},
 };
 use crate::{
     app::App,
@@ -54,6 +56,11 @@ pub struct NewAffiliate {
     content_type: Option<Label>,
     country: Option<Country>,
     payout_method: Option<PayoutMethod>,
+    /// What it is paid to; only a keyed hash and the last characters are kept.
+    payout_account: Option<AccountName>,
+    /// Whether it may advertise in search engines under the advertiser's name. Where nobody says, who sends `search` or
+    /// `ppc` traffic may, and nobody else who says what it sends.
+    search_licence: Option<bool>,
 }
 
 /// What is to be known of an affiliate from now on; absent fields stay, null clears.
@@ -77,10 +84,16 @@ pub struct AffiliateChange {
     #[serde(default, deserialize_with = "text::given")]
     #[schema(value_type = Option<PayoutMethod>)]
     payout_method: Option<Option<PayoutMethod>>,
+    #[serde(default, deserialize_with = "text::given")]
+    #[schema(value_type = Option<AccountName>)]
+    payout_account: Option<Option<AccountName>>,
+    #[serde(default, deserialize_with = "text::given")]
+    #[schema(value_type = Option<bool>)]
+    search_licence: Option<Option<bool>>,
 }
 
 impl AffiliateChange {
-    fn apply(self, affiliate: &mut Affiliate) {
+    fn apply(self, affiliate: &mut Affiliate, customers: &Customers) -> Result<(), Failure> {
         let text = |text: Option<text::Page>| text.map(String::from);
         let label = |label: Option<Label>| label.map(String::from);
         set(&mut affiliate.name, self.name.map(Into::into));
@@ -90,7 +103,28 @@ impl AffiliateChange {
         set(&mut affiliate.content_type, self.content_type.map(label));
         set(&mut affiliate.country, self.country.map(|country| country.map(Into::into)));
         set(&mut affiliate.payout_method, self.payout_method);
+        set(&mut affiliate.search_licence, self.search_licence);
+        if let Some(account) = self.payout_account {
+            let account = account.map(|account| hidden(&account, customers)).transpose()?;
+            (affiliate.payout_account_hash, affiliate.payout_account_end) = account.unzip();
+        }
+        Ok(())
     }
+}
+
+/// An account as the accounts that customers pay from are hidden, and its end: too little of it to be told from others.
+fn hidden(account: &AccountName, customers: &Customers) -> Result<(KeyedHash, String), Failure> {
+    let wrong = |why: String| Failure::unprocessable("/payout_account", why);
+    let hash = customers.account(account.as_str()).map_err(wrong)?;
+    let hash = hash.ok_or_else(|| wrong("says that there is none: leave it out".to_owned()))?;
+    // All mailboxes of a provider end alike.
+    let told = account.as_str().split_once('@').map_or(account.as_str(), |(name, _)| name);
+    let letters: Vec<char> = told.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let shown = (letters.len() / 3).clamp(1, 4).min(letters.len());
+    if letters.is_empty() {
+        return Err(wrong("names nobody before the @".to_owned()));
+    }
+    Ok((hash, letters[letters.len() - shown..].iter().collect()))
 }
 
 /// Sets what was given and leaves the rest.
@@ -117,6 +151,8 @@ pub struct AffiliateFilter {
 async fn create(app: State<App>, once: Once<NewAffiliate>) -> Result<Response, Failure> {
     let Once { body: new, mut effect, .. } = once;
     let now = app.clock.now();
+    let account = new.payout_account.map(|account| hidden(&account, &app.customers)).transpose()?;
+    let (payout_account_hash, payout_account_end) = account.unzip();
     let affiliate = Affiliate {
         id: AffiliateId::new(&app.clock, &app.chance),
         name: new.name.into(),
@@ -128,6 +164,9 @@ async fn create(app: State<App>, once: Once<NewAffiliate>) -> Result<Response, F
         content_type: new.content_type.map(Into::into),
         country: new.country.map(Into::into),
         payout_method: new.payout_method,
+        payout_account_hash,
+        payout_account_end,
+        search_licence: new.search_licence,
         created_at: now,
         updated_at: now,
     };
@@ -180,7 +219,7 @@ async fn change(
 ) -> Result<Json<Affiliate>, Failure> {
     let mut tx = app.begin().await?;
     let mut affiliate = store::affiliates::lock(&mut tx, id).await?.ok_or_else(|| Failure::not_found(id))?;
-    change.apply(&mut affiliate);
+    change.apply(&mut affiliate, &app.customers)?;
     affiliate.updated_at = app.clock.now();
     store::affiliates::update(&mut tx, &affiliate).await?;
     announce(&mut tx, &app, "affiliate.changed", id, &affiliate).await?;
@@ -261,7 +300,9 @@ mod tests {
           "id": "aff_1",
           "name": "Bright Reviews",
           "parent_id": null,
+          "payout_account_end": null,
           "payout_method": "wise",
+          "search_licence": null,
           "status": "pending",
           "traffic_source": null,
           "updated_at": "2026-02-01T12:00:00Z",
@@ -306,13 +347,34 @@ mod tests {
           "id": "aff_1",
           "name": "Anna",
           "parent_id": null,
+          "payout_account_end": null,
           "payout_method": null,
+          "search_licence": null,
           "status": "pending",
           "traffic_source": null,
           "updated_at": "2026-02-01T12:00:00.001Z",
           "website": null
         }
         "#);
+    }
+
+    #[tokio::test]
+    async fn an_account_is_known_again_and_told_to_nobody() {
+        let api = Api::start().await;
+        let new = json!({"name": "Ana", "email": "ana@bright.example", "payout_account": "DE89 3704 0044 0532 0130 00"});
+        let made = api.made("/api/v1/affiliates", new).await;
+        assert_eq!(made["payout_account_end"], "3000");
+        let path = format!("/api/v1/affiliates/{}", made["id"].as_str().unwrap());
+        let change = async |account| api.patch(&path, json!({ "payout_account": account })).await;
+        assert_eq!(change(json!("ana.meyer@pay.example")).await.body["payout_account_end"], "yer");
+        assert_eq!(api.patch(&path, json!({"name": "Anna"})).await.body["payout_account_end"], "yer");
+        insta::assert_snapshot!(change(json!("{account}")).await.problem(), @"422 unprocessable:  [/payout_account: is a placeholder that was not filled in]");
+        insta::assert_snapshot!(change(json!("1    2")).await.problem(), @"422 unprocessable:  [/payout_account: it must be 6 characters or more besides spaces]");
+        insta::assert_snapshot!(change(json!("@pay.example")).await.problem(), @"422 unprocessable:  [/payout_account: names nobody before the @]");
+        assert_eq!(change(json!(null)).await.body["payout_account_end"], json!(null));
+        let told = "SELECT string_agg(payload::text, ' ') FROM outbox";
+        let told: String = sqlx::query_scalar(told).fetch_one(&api.app.db).await.unwrap();
+        assert!(!told.contains("hash") && !told.contains("DE89"), "{told}");
     }
 
     #[tokio::test]

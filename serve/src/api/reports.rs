@@ -159,6 +159,7 @@ impl NewConversion {
         };
         let texts = given.into_iter().filter_map(|(name, value)| match value {
             Value::String(text) => Some((name, Sent::Text(text))),
+            Value::Number(number) => Some((name, Sent::Text(number.to_string()))),
             _ => None,
         });
         let fields = Fields::sort(texts.collect(), &BTreeMap::new()).map_err(misfit)?;

@@ -133,6 +133,10 @@ texts! {
         ObjectBuilder::new().min_length(Some(1)).max_length(Some(4_000)).examples(["The order is our newsletter's of May."]);
     /// An e-mail address.
     Email: email, shaped(r"^[^@\s\x00-\x1F\x7F-\x9F]{1,64}@[^@\s\x00-\x1F\x7F-\x9F]{1,255}$", "ana@bright.example");
+    /// The number or name of an account: an IBAN, an e-mail address at PayPal, …; spaces and case do not matter.
+    AccountName: |text| line(text, 128).and_then(|text| form(is_account(&text), text, "6 characters or more besides spaces")),
+        ObjectBuilder::new().min_length(Some(6)).max_length(Some(128)).pattern(Some(NO_CONTROL))
+            .examples(["DE89 3704 0044 0532 0130 00"]);
     /// An http or https address of at most 500 characters.
     Page: |text| campaign::page(&line(text, 500)?).map(|_| text.to_owned()).map_err(Into::into),
         shaped("^https?://[A-Za-z0-9]", "https://shop.example/spring").max_length(Some(500))
@@ -160,6 +164,10 @@ texts! {
 fn is_plain(text: &str, limit: usize) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     (1..=limit).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn is_account(text: &str) -> bool {
+    6 <= text.chars().filter(|letter| !letter.is_whitespace()).count()
 }
 
 fn is_param(text: &str) -> bool {

@@ -79,7 +79,7 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use domain::{
         ClickId, LinkId,
-        click::{Click, Device, Tags},
+        click::{Asked, Click, Device, Tags},
     };
     use serde_json::json;
     use tracking::store::clicks;
@@ -137,6 +137,7 @@ mod tests {
                 device: Device::Desktop,
                 user_agent: String::new(),
                 referrer: String::new(),
+                asked: Asked::default(),
             }
         }
 

@@ -18,7 +18,7 @@ use features::hash;
 use sqlx::{PgPool, types::Uuid};
 use tracking::{hiding::Hiding, store::begin};
 
-use crate::store::ring_edges::{self, Edge, Mailbox, Progress, Sighting};
+use crate::store::ring_edges::{self, Edge, Own, Progress, Sighting};
 
 /// For so long is kept what a partner was seen with.
 const KEPT: TimeDelta = TimeDelta::days(90);
@@ -76,11 +76,11 @@ async fn see_partners(
     let mut after = Uuid::nil();
     loop {
         let mut tx = begin(pool).await?;
-        let page = ring_edges::mailboxes(&mut tx, since, after, PAGE).await?;
+        let page = ring_edges::own_things(&mut tx, since, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.affiliate_id.uuid();
         let mut seen = Seen::default();
-        page.iter().for_each(|mailbox| seen.mailbox(mailbox, hiding, day));
+        page.iter().for_each(|own| seen.own(own, hiding, day));
         if ring_edges::add(&mut tx, &seen.edges()).await? != 0 {
             ring_edges::count_changes(&mut tx, 1).await?;
         }
@@ -119,9 +119,12 @@ impl Seen {
         }
     }
 
-    fn mailbox(&mut self, own: &Mailbox, hiding: &Hiding, day: DateTime<Utc>) {
+    fn own(&mut self, own: &Own, hiding: &Hiding, day: DateTime<Utc>) {
         if let Some(mailbox) = normalised(&own.email) {
             self.add(Kind::Mailbox, hiding.mailbox(&mailbox), (own.affiliate_id, None, day));
+        }
+        if let Some(account) = own.account {
+            self.add(Kind::PayoutAccount, account, (own.affiliate_id, None, day));
         }
     }
 

@@ -198,8 +198,9 @@ impl Scorer {
         let device = Some(conversion.device_id.as_str()).filter(|device| !device.is_empty());
         let device = device.map(|device| (Kind::Device, rings::device_of(device)));
         let mailbox = conversion.email_hash.map(|hash| (Kind::Mailbox, KeyedHash(hash)));
-        let (limits, mailbox): (_, Vec<_>) = (Limits::USUAL, mailbox.into_iter().collect());
-        if ring_edges::is_known_to(db, &ring.with, &mailbox, limits.hub).await? {
+        let account = conversion.account_hash.map(|hash| (Kind::PayoutAccount, KeyedHash(hash)));
+        let (limits, own): (_, Vec<_>) = (Limits::USUAL, mailbox.into_iter().chain(account).collect());
+        if ring_edges::is_known_to(db, &ring.with, &own, limits.hub).await? {
             return Ok(InRing { log_odds: limits.each_others(), ..ring });
         }
         let things: Vec<_> = address.into_iter().chain(device).collect();
@@ -207,7 +208,7 @@ impl Scorer {
         Ok(if is_known { ring } else { ring.of_a_stranger() })
     }
 
-    /// What is registered of a partner: its site, and its mailbox as those of customers are hidden.
+    /// What is registered of a partner: its site, and its mailbox and account as those of customers are hidden.
     pub(super) fn records(&self, partner: &Partner) -> Records {
         let site = partner.website.as_ref().and_then(|website| {
             let url = Url::parse(website).or_else(|_| Url::parse(&format!("https://{website}")));
@@ -217,6 +218,12 @@ impl Scorer {
         Records {
             affiliate_sites: site.map(|site| vec![site]),
             affiliate_email_hashes: mailbox.map(|(hash, _)| vec![hash]),
+            affiliate_account_hash: partner.account,
+            payout_account_affiliates: partner.account.map(|_| partner.account_partners.cast_unsigned()),
+            declared_agency: partner
+                .account
+                .map(|_| 1 < partner.account_partners && partner.account_strangers == 0),
+            licensed_search: partner.may_search(),
             ..Records::default()
         }
     }

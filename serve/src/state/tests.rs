@@ -3,7 +3,7 @@
 use domain::{
     CampaignId, Chance, ClickId, Clock, ConversionId, EventId, Money,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     event::{Checks, RateChange, Visit},
 };
 use features::{
@@ -85,6 +85,7 @@ fn traffic(of: AffiliateId, at_us: i64, is_sold: bool, chance: &Chance) -> Vec<K
         device: Device::Desktop,
         user_agent: String::new(),
         referrer: String::new(),
+        asked: Asked::default(),
     };
     let click = Event::Click(Visit { seen, device_id: String::new() });
     let sold_us = at_us + 200 * SECOND;
@@ -110,6 +111,7 @@ fn traffic(of: AffiliateId, at_us: i64, is_sold: bool, chance: &Chance) -> Vec<K
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        account_hash: None,
         checks: Checks::default(),
     };
     let sale = is_sold.then_some(Known { event: Event::Conversion(sale), known_at_us: sold_us });

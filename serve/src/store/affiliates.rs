@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     AffiliateId,
     affiliate::{AffiliateStatus, PayoutMethod},
+    fraud::evidence::KeyedHash,
 };
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -34,6 +35,13 @@ pub struct Affiliate {
     pub country: Option<String>,
     /// How it is paid.
     pub payout_method: Option<PayoutMethod>,
+    /// The account it is paid to, by its keyed hash.
+    #[serde(skip)]
+    pub payout_account_hash: Option<KeyedHash>,
+    /// The last characters of that account.
+    pub payout_account_end: Option<String>,
+    /// Whether it may advertise in search engines under the advertiser's name, where somebody said.
+    pub search_licence: Option<bool>,
     /// When it applied.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -59,9 +67,9 @@ pub async fn insert(tx: &mut PgConnection, affiliate: &Affiliate) -> sqlx::Resul
         "
         INSERT INTO affiliates (
             id, name, email, status, parent_id, website, traffic_source, content_type, country, payout_method,
-            created_at, updated_at
+            created_at, updated_at, payout_account_hash, payout_account_end, search_licence
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ",
         affiliate.id.uuid(),
         affiliate.name,
@@ -74,7 +82,10 @@ pub async fn insert(tx: &mut PgConnection, affiliate: &Affiliate) -> sqlx::Resul
         affiliate.country,
         affiliate.payout_method.map(PayoutMethod::name),
         affiliate.created_at,
-        affiliate.updated_at
+        affiliate.updated_at,
+        affiliate.payout_account_hash.as_ref().map(|hash| &hash.0[..]),
+        affiliate.payout_account_end,
+        affiliate.search_licence
     )
     .execute(tx)
     .await?;
@@ -88,7 +99,9 @@ pub async fn list(db: &mut PgConnection, wanted: &Wanted, limit: i64) -> sqlx::R
         r#"
         SELECT id, name, email, status AS "status: Column<AffiliateStatus>",
                parent_id AS "parent_id!: Nullable<AffiliateId>", website, traffic_source, content_type, country,
-               payout_method AS "payout_method!: Nullable<PayoutMethod>", created_at, updated_at
+               payout_method AS "payout_method!: Nullable<PayoutMethod>",
+               payout_account_hash AS "payout_account_hash!: Nullable<KeyedHash>", payout_account_end, search_licence,
+               created_at, updated_at
         FROM affiliates
         WHERE ($1::uuid IS NULL OR id = $1)
           AND ($2::text IS NULL OR status = $2)
@@ -131,7 +144,8 @@ pub async fn update(tx: &mut PgConnection, affiliate: &Affiliate) -> sqlx::Resul
         "
         UPDATE affiliates
         SET name = $2, email = $3, status = $4, website = $5, traffic_source = $6, content_type = $7, country = $8,
-            payout_method = $9, updated_at = $10
+            payout_method = $9, updated_at = $10, payout_account_hash = $11, payout_account_end = $12,
+            search_licence = $13
         WHERE id = $1
         ",
         affiliate.id.uuid(),
@@ -143,7 +157,10 @@ pub async fn update(tx: &mut PgConnection, affiliate: &Affiliate) -> sqlx::Resul
         affiliate.content_type,
         affiliate.country,
         affiliate.payout_method.map(PayoutMethod::name),
-        affiliate.updated_at
+        affiliate.updated_at,
+        affiliate.payout_account_hash.as_ref().map(|hash| &hash.0[..]),
+        affiliate.payout_account_end,
+        affiliate.search_licence
     )
     .execute(tx)
     .await?;

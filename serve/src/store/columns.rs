@@ -9,7 +9,7 @@ use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, Currency,
     EventId, LinkId, Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, RingId, ScoreId,
     SessionId, UserId,
-    affiliate::{AffiliateStatus, PayoutMethod},
+    affiliate::{AffiliateStatus, PayoutMethod, Tier},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
     click::Device,
@@ -21,7 +21,7 @@ use domain::{
     event::Verdict,
     fraud::{
         cases::{Actor, AppealOutcome, CaseState, Outcome, Proposal},
-        evidence::{CheckResult, KeyedHash},
+        evidence::{CheckResult, FetchDestination, KeyedHash},
         graph::Kind,
     },
     ledger::AccountKind,
@@ -93,7 +93,7 @@ columns! {
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CheckResult, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
-        EventKind, ImportStatus, IpAddr, Kind, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName, Verdict,
+        EventKind, FetchDestination, ImportStatus, IpAddr, Kind, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName, Tier, Verdict,
     ];
     &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];
     i32, |number| Ok(number.try_into()?) => [u16];

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     AffiliateId, CampaignId, ConversionId, RingId, ScoreId,
     conversion::ConversionStatus,
-    fraud::{Evidence, score::LogOdds},
+    fraud::{Evidence, evidence::KeyedHash, score::LogOdds},
 };
 use sqlx::{
     PgConnection,
@@ -240,6 +240,9 @@ pub async fn past(db: &mut PgConnection, since: DateTime<Utc>, limit: i64) -> sq
     .await
 }
 
+/// What the traffic of partners who advertise in search engines is called, among other words.
+const SEARCHING: [&str; 6] = ["search", "ppc", "sem", "sea", "google", "bing"];
+
 /// What is registered of a partner, and the ring that it is in.
 pub struct Partner {
     /// The partner's own page.
@@ -248,6 +251,14 @@ pub struct Partner {
     pub email: String,
     /// What kind of traffic the partner sends.
     pub traffic_source: Option<String>,
+    /// Whether the partner may advertise under the advertiser's name, where somebody said.
+    pub search_licence: Option<bool>,
+    /// The account that the partner is paid to.
+    pub account: Option<KeyedHash>,
+    /// Partners who are paid to it, this one among them.
+    pub account_partners: i64,
+    /// Those of them who are not of one business with it: neither declared together nor one recruiter's.
+    pub account_strangers: i64,
     /// The ring, if it is in one.
     pub ring_id: Option<RingId>,
     /// Its revision.
@@ -261,6 +272,15 @@ pub struct Partner {
 }
 
 impl Partner {
+    /// Whether the partner may advertise under the advertiser's name: as somebody said, else by the traffic it sends.
+    pub fn may_search(&self) -> Option<bool> {
+        let by_traffic = || {
+            let kind = self.traffic_source.as_ref()?.to_ascii_lowercase();
+            Some(kind.split(|letter: char| !letter.is_alphanumeric()).any(|word| SEARCHING.contains(&word)))
+        };
+        self.search_licence.or_else(by_traffic)
+    }
+
     /// The ring as decisions take it whose customers the others know.
     pub fn ring(&self) -> Option<InRing> {
         Some(InRing {
@@ -279,13 +299,31 @@ pub async fn partner(db: &mut PgConnection, id: AffiliateId) -> sqlx::Result<Opt
     sqlx::query_as!(
         Partner,
         r#"
-        SELECT website, email, traffic_source, ring_members.ring_id AS "ring_id!: Nullable<RingId>", revision AS "revision?",
+        SELECT website, email, traffic_source, search_licence,
+               payout_account_hash AS "account!: Nullable<KeyedHash>", account_partners AS "account_partners!", account_strangers AS "account_strangers!", ring_members.ring_id AS "ring_id!: Nullable<RingId>", revision AS "revision?",
                log_odds AS "log_odds?", shared AS "shared?",
                ARRAY(SELECT others.affiliate_id
                      FROM ring_members AS others
                      WHERE others.ring_id = ring_members.ring_id AND others.affiliate_id <> affiliates.id
                      ORDER BY others.affiliate_id) AS "others!"
         FROM affiliates
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS account_partners,
+                   count(*) FILTER (
+                       WHERE others.id <> affiliates.id
+                         AND others.id IS DISTINCT FROM affiliates.parent_id
+                         AND others.parent_id IS DISTINCT FROM affiliates.id
+                         AND (others.parent_id = affiliates.parent_id) IS NOT TRUE
+                         AND NOT EXISTS (
+                             SELECT
+                             FROM declared_groups
+                             WHERE declared_groups.affiliates @> ARRAY[others.id, affiliates.id]
+                         )
+                   ) AS account_strangers
+            FROM affiliates AS others
+            WHERE others.payout_account_hash = affiliates.payout_account_hash
+              AND (others.id = affiliates.id OR others.status IN ('approved', 'suspended'))
+        ) AS paid_alike
         LEFT JOIN ring_members ON ring_members.affiliate_id = affiliates.id
         LEFT JOIN rings ON rings.id = ring_members.ring_id
         WHERE affiliates.id = $1

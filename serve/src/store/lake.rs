@@ -9,7 +9,7 @@ use domain::{
     click::Device,
     commission::Rule,
     conversion::{ConversionStatus, ReversalReason},
-    fraud::evidence::{CheckResult, KeyedHash},
+    fraud::evidence::{CheckResult, FetchDestination, KeyedHash},
 };
 use sqlx::{PgConnection, types::Uuid};
 
@@ -140,6 +140,12 @@ pub struct StoredClick {
     pub user_agent: String,
     /// The page before.
     pub referrer: String,
+    /// What the browser wanted the answer for.
+    pub fetch_destination: Option<FetchDestination>,
+    /// Whether a person's action led to the click.
+    pub fetch_by_user: Option<bool>,
+    /// Whether the client hints name what the user agent names.
+    pub client_hints_match: Option<bool>,
 }
 
 /// The clicks after `after` up to `last`, in the order of their ids.
@@ -154,7 +160,8 @@ pub async fn clicks(
         r#"
         SELECT id, occurred_at, stored_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs, source,
                uid, external_click_id, utm, address_hash, host(network) AS "network!", country, device, user_agent,
-               referrer
+               referrer, fetch_destination AS "fetch_destination!: Nullable<FetchDestination>", fetch_by_user,
+               client_hints_match
         FROM clicks
         WHERE $1 < id
           AND id <= $2
@@ -176,7 +183,8 @@ pub async fn click(db: &mut PgConnection, id: ClickId) -> sqlx::Result<Option<St
         r#"
         SELECT id, occurred_at, stored_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs, source,
                uid, external_click_id, utm, address_hash, host(network) AS "network!", country, device, user_agent,
-               referrer
+               referrer, fetch_destination AS "fetch_destination!: Nullable<FetchDestination>", fetch_by_user,
+               client_hints_match
         FROM clicks
         WHERE id = $1
         "#,
@@ -357,6 +365,8 @@ pub struct StoredMove {
     pub email_hash: Option<KeyedHash>,
     /// Where the mailbox is.
     pub email_domain: Option<String>,
+    /// Keyed hash of the account that paid.
+    pub account_hash: Option<KeyedHash>,
     /// Whole seconds that the customer was on the site.
     pub time_on_site_seconds: Option<i32>,
     /// What a check of the mailbox said.
@@ -392,7 +402,8 @@ pub async fn moves(db: &mut PgConnection, keys: &[MoveKey]) -> sqlx::Result<Vec<
                order_id, customer_id, coupon, country, address_hash AS "address_hash!: Nullable<KeyedHash>",
                host(network) AS "network!: Nullable<IpAddr>", device AS "device!: Nullable<Device>",
                device_hash AS "device_hash!: Nullable<KeyedHash>", email_hash AS "email_hash!: Nullable<KeyedHash>",
-               email_domain, time_on_site_seconds, email_check AS "email_check!: Nullable<CheckResult>",
+               email_domain, account_hash AS "account_hash!: Nullable<KeyedHash>", time_on_site_seconds,
+               email_check AS "email_check!: Nullable<CheckResult>",
                captcha_check AS "captcha_check!: Nullable<CheckResult>",
                (coalesce(moved.amount_minor, conversions.amount_minor), currency) AS "amount!: Column<Money>",
                occurred_at, received_at

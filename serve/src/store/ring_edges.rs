@@ -7,7 +7,7 @@ use domain::{
 };
 use sqlx::{PgConnection, types::Uuid};
 
-use super::columns::Column;
+use super::columns::{Column, Nullable};
 
 /// How far what edges are made from was read, and after which change rings were looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,31 +120,33 @@ pub async fn sightings(
     .await
 }
 
-/// A mailbox of a partner's own.
-pub struct Mailbox {
+/// What is a partner's own.
+pub struct Own {
     /// Whose.
     pub affiliate_id: AffiliateId,
-    /// As it is registered.
+    /// The mailbox, as it is registered.
     pub email: String,
+    /// The account that it is paid to.
+    pub account: Option<KeyedHash>,
 }
 
-/// The mailboxes of partners that changed at a moment or later, those after one of them, by their ids.
-pub async fn mailboxes(
+/// What is partners' own of those that changed at a moment or later, those after one of them, by their ids.
+pub async fn own_things(
     db: &mut PgConnection,
     since: DateTime<Utc>,
     after: Uuid,
     limit: i64,
-) -> sqlx::Result<Vec<Mailbox>> {
+) -> sqlx::Result<Vec<Own>> {
     sqlx::query_as!(
-        Mailbox,
-        "
-        SELECT id AS affiliate_id, email
+        Own,
+        r#"
+        SELECT id AS affiliate_id, email, payout_account_hash AS "account!: Nullable<KeyedHash>"
         FROM affiliates
         WHERE $1 <= updated_at
           AND $2 < id
         ORDER BY id
         LIMIT $3
-        ",
+        "#,
         since,
         after,
         limit

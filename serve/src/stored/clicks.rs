@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context, anyhow};
 use domain::{
-    click::{Click, Tags},
+    click::{Asked, Click, Tags},
     event::{Event, Known, Visit},
 };
 use sqlx::{PgConnection, types::Uuid};
@@ -52,6 +52,11 @@ impl Row for StoredClick {
             device,
             user_agent: self.user_agent,
             referrer: self.referrer,
+            asked: Asked {
+                destination: self.fetch_destination,
+                by_user: self.fetch_by_user,
+                hints_match: self.client_hints_match,
+            },
         };
         let event = Event::Click(Visit { seen, device_id: String::new() });
         Ok(Known { event, known_at_us: known_at.timestamp_micros() })

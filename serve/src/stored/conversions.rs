@@ -81,6 +81,7 @@ pub(super) fn conversion(moved: &StoredMove) -> Conversion {
         device_id: moved.device_hash.map_or_else(String::new, |hash| hash.to_string()),
         email_hash: moved.email_hash.map(|hash| hash.0),
         email_domain: moved.email_domain.clone().unwrap_or_default(),
+        account_hash: moved.account_hash.map(|hash| hash.0),
         checks: Checks {
             time_on_site_seconds: moved.time_on_site_seconds.map(i32::cast_unsigned),
             email: moved.email_check,

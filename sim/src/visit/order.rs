@@ -178,6 +178,7 @@ impl Order {
             device_id: device.map_or_else(String::new, |here| here.handset.fingerprint()),
             email_hash: mailbox.map(|mailbox| mailbox.hash),
             email_domain: mailbox.map_or_else(String::new, |mailbox| mailbox.domain.to_owned()),
+            account_hash: None,
             checks: Checks::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use domain::{
     SessionId,
-    click::{Click, Tags},
+    click::{Asked, Click, Tags},
     event::{Event, Impression, Visit},
 };
 use uuid::Uuid;
@@ -59,6 +59,7 @@ pub(crate) fn click(
                 Referral::Elsewhere(page) => page.to_owned(),
                 Referral::BrandSearch => "https://search.example/".to_owned(),
             },
+            asked: Asked::default(),
         },
         device_id: device_id(campaign.takes_fingerprints, here),
     })

@@ -111,6 +111,7 @@ fn event_of(conversion: &Conversion, particulars: &Particulars) -> event::Conver
         device_id: customer.device_hash.map_or_else(String::new, |hash| hash.to_string()),
         email_hash: customer.email_hash.map(|hash| hash.0),
         email_domain: text(&customer.email_domain),
+        account_hash: customer.account_hash.map(|hash| hash.0),
         checks: customer.checks(),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod address;
 mod answer;
+mod asked;
 pub mod cookie;
 pub(crate) mod impression;
 pub mod landing;
@@ -249,6 +250,7 @@ impl Tracker {
             device: visitor.device,
             user_agent: &visitor.user_agent,
             referrer: &visitor.referrer,
+            asked: visitor.asked,
         };
         self.0.wal.append_with(|bytes| click.encode_into(bytes))
     }

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use domain::click::{Device, network_of};
+use domain::click::{Asked, Device, network_of};
 use http::{HeaderMap, Method};
 use ipnet::IpNet;
 use isbot::Bots;
@@ -13,7 +13,11 @@ use maxminddb::{Reader, path};
 use quick_cache::sync::Cache;
 use woothee::parser::Parser;
 
-use super::{address::HiddenAddresses, parameters::clean};
+use super::{
+    address::HiddenAddresses,
+    asked::{Asking, PREFETCH_HEADERS, announces_prefetch},
+    parameters::clean,
+};
 use crate::secret::Secret;
 
 /// How much of a user agent is looked at and kept.
@@ -22,8 +26,6 @@ const USER_AGENT_LIMIT: usize = 512;
 const REFERRER_LIMIT: usize = 1_024;
 /// How many user agents are remembered; a site sees a few thousand.
 const USER_AGENTS: usize = 16_384;
-/// By these headers browsers say that nobody has asked for the page yet.
-const PREFETCH_HEADERS: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
 /// What a request says about whoever sent it, fit to be stored; texts stay where the request has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct Visitor<'a> {
     pub user_agent: Cow<'a, str>,
     /// The referring page, cut.
     pub referrer: Cow<'a, str>,
+    /// How the browser asked.
+    pub asked: Asked,
 }
 
 /// Those headers of a request that matter for a click, found in one pass over all of them.
@@ -52,6 +56,7 @@ pub struct Said<'a> {
     forwarded: Values<'a>,
     accept: Option<&'a [u8]>,
     origin: Option<&'a [u8]>,
+    asking: Asking<'a>,
 }
 
 /// What a header says that may come several times and seldom does: one value is kept without asking for memory.
@@ -97,7 +102,7 @@ impl<'a> Said<'a> {
                 5 | 7 | 9 | 11 if PREFETCH_HEADERS.into_iter().any(is) => {
                     said.is_prefetch |= announces_prefetch(value);
                 }
-                _ => {}
+                _ => said.asking.hear(name, value),
             }
         }
         said
@@ -217,6 +222,7 @@ impl Visitors {
             network: network_of(address),
             country: self.country(address),
             device: browser.device,
+            asked: said.asking.told(&browser.user_agent),
             user_agent: browser.user_agent,
             referrer: text(said.referrer, REFERRER_LIMIT),
         }
@@ -267,12 +273,6 @@ fn device(category: &str, user_agent: &str) -> Device {
         "pc" => Device::Desktop,
         _ => Device::Unknown,
     }
-}
-
-fn announces_prefetch(value: &[u8]) -> bool {
-    str::from_utf8(value).unwrap_or_default().split([',', ';']).any(|purpose| {
-        ["prefetch", "prerender", "preview"].contains(&purpose.trim().to_ascii_lowercase().as_str())
-    })
 }
 
 fn text(value: Option<&[u8]>, limit: usize) -> Cow<'_, str> {

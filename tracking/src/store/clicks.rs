@@ -1,7 +1,10 @@
 //! Clicks: many at once, each stored once however often it comes.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::click::Click;
+use domain::{
+    click::{Asked, Click},
+    fraud::evidence::FetchDestination,
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -94,9 +97,10 @@ pub(super) async fn lock_links(db: &mut PgConnection, links: &[Uuid]) -> Result<
 impl Row for Click {
     const COPY: &'static str = "COPY clicks (
              id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs, source, uid,
-             external_click_id, utm, address_hash, network, country, device, user_agent, referrer, stored_at
+             external_click_id, utm, address_hash, network, country, device, user_agent, referrer,
+             fetch_destination, fetch_by_user, client_hints_match, stored_at
          ) FROM STDIN (FORMAT binary)";
-    const COLUMNS: i16 = 19;
+    const COLUMNS: i16 = 22;
     const KIND: &'static str = "click";
 
     fn id(&self) -> Uuid {
@@ -126,5 +130,9 @@ impl Row for Click {
         rows.text(self.device.name());
         rows.text(&self.user_agent);
         rows.text(&self.referrer);
+        let Asked { destination, by_user, hints_match } = self.asked;
+        rows.text_or_null(destination.map(FetchDestination::name));
+        rows.yes_or_null(by_user);
+        rows.yes_or_null(hints_match);
     }
 }

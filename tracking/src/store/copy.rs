@@ -126,6 +126,21 @@ impl Rows {
         }
     }
 
+    pub(super) fn text_or_null(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(text),
+            None => self.0.extend_from_slice(&NULL.to_be_bytes()),
+        }
+    }
+
+    /// Yes or no, or null.
+    pub(super) fn yes_or_null(&mut self, is_so: Option<bool>) {
+        match is_so {
+            Some(is_so) => self.bytes(&[u8::from(is_so)]),
+            None => self.0.extend_from_slice(&NULL.to_be_bytes()),
+        }
+    }
+
     /// A moment, in microseconds since the Unix epoch.
     pub(super) fn moment(&mut self, at_us: i64) {
         self.bytes(&(at_us - POSTGRES_EPOCH_US).to_be_bytes());

@@ -127,19 +127,23 @@ async fn what_a_click_says_is_stored() {
         .get("/c/shoes?s1=one&aff_sub3=three&source=mail&uid=u7&clickid=theirs&utm_campaign=c")
         .header("x-forwarded-for", "6.6.6.6, 203.0.113.77")
         .header(header::REFERER, "https://blog.example/post")
+        .header("Sec-Fetch-Dest", "iframe")
+        .header("Sec-Fetch-Mode", "navigate")
+        .header("Sec-CH-UA", r#""Chromium";v="140""#)
         .send()
         .await
         .unwrap();
     world.stored(1).await;
     let row = sqlx::query(
-        "SELECT format('%s %s %s %s %s %s %s %s %s %s %s %s', subs, source, uid, external_click_id, utm, network,
-                       octet_length(address_hash), country, device, user_agent, referrer, occurred_at)
+        "SELECT format('%s %s %s %s %s %s %s %s %s %s %s %s %s %s %s', subs, source, uid, external_click_id, utm, network,
+                       octet_length(address_hash), country, device, user_agent, referrer, occurred_at,
+                       fetch_destination, fetch_by_user, client_hints_match)
          FROM clicks",
     )
     .fetch_one(world.database.pool())
     .await
     .unwrap();
-    insta::assert_snapshot!(row.get::<String, _>(0), @r#"{one,review,three} mail u7 theirs {"",affiliate,c} 203.0.113.0/24 16  desktop Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0 https://blog.example/post 2025-01-15 00:13:20+00"#);
+    insta::assert_snapshot!(row.get::<String, _>(0), @r#"{one,review,three} mail u7 theirs {"",affiliate,c} 203.0.113.0/24 16  desktop Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0 https://blog.example/post 2025-01-15 00:13:20+00 frame f f"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     ClickId,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
 };
 use embedded::test_database;
 use tracking::{
@@ -153,6 +153,7 @@ pub fn click(number: u128, source: &str) -> Click {
         device: Device::Desktop,
         user_agent: String::new(),
         referrer: String::new(),
+        asked: Asked::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use domain::{
     AffiliateId, CampaignId, Chance, ConversionId, LinkId, Money, SessionId,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     event::{Checks, Conversion, Event, Known, Visit},
     id::{AdvertiserId, ClickId},
 };
@@ -292,6 +292,7 @@ fn click(chance: &Chance, at_us: i64, session: u128, affiliate: u128) -> Known<E
         device: Device::Mobile,
         user_agent: String::new(),
         referrer: String::new(),
+        asked: Asked::default(),
     };
     Known { event: Event::Click(Visit { seen, device_id: String::new() }), known_at_us: at_us }
 }
@@ -328,6 +329,7 @@ fn sale(chance: &Chance, at_us: i64, session: u128) -> Known<Event> {
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        account_hash: None,
         checks: Checks::default(),
     };
     Known { event: Event::Conversion(event), known_at_us: at_us }

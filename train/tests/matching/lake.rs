@@ -3,7 +3,7 @@
 use domain::{
     AffiliateId, CampaignId, Chance, ClickId, ConversionId, EventId, LinkId, Money, Rate, SessionId,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     conversion::ConversionStatus,
     event::{Checks, Conversion, Event, Known, RateChange, StatusChange, Visit},
 };
@@ -55,6 +55,7 @@ fn click(chance: &Chance, at_us: i64, (of, to): (u128, u128)) -> Known<Event> {
         device: Device::Mobile,
         user_agent: String::new(),
         referrer: String::new(),
+        asked: Asked::default(),
     };
     known(Event::Click(Visit { seen, device_id: String::new() }), at_us)
 }
@@ -84,6 +85,7 @@ fn order(chance: &Chance, at_us: i64, (of, to): (u128, u128), amount: Money) -> 
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        account_hash: None,
         checks: Checks::default(),
     };
     (id_of, known(Event::Conversion(event), at_us))

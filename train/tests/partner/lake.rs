@@ -3,7 +3,7 @@
 use domain::{
     AffiliateId, Chance, ClickId, ConversionId, EventId, LinkId, Money, Rate, SessionId,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     conversion::{ConversionStatus, ReversalReason},
     event::{Checks, Conversion, Event, Known, RateChange, Refund, StatusChange, Visit},
 };
@@ -46,6 +46,7 @@ fn click(chance: &Chance, at_us: i64, of: u128, source: &str) -> Known<Event> {
         device: Device::Mobile,
         user_agent: String::new(),
         referrer: String::new(),
+        asked: Asked::default(),
     };
     known(Event::Click(Visit { seen, device_id: String::new() }), at_us)
 }
@@ -81,6 +82,7 @@ fn order(
         device_id: String::new(),
         email_hash: None,
         email_domain: String::new(),
+        account_hash: None,
         checks: Checks::default(),
     };
     (id_of, known(Event::Conversion(event), at_us))

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, process::Command};
 use domain::{
     AffiliateId, Chance, ClickId, ConversionId, EventId, LinkId, Money, Rate, SessionId,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     conversion::ConversionStatus,
     event::{Checks, Conversion, Event, Known, RateChange, Review, StatusChange, Verdict, Visit},
 };
@@ -73,6 +73,7 @@ impl Planted {
             device: Device::Mobile,
             user_agent: "Mozilla/5.0 (iPhone)".to_owned(),
             referrer: format!("https://site-{of}.example/page"),
+            asked: Asked::default(),
         };
         let ordered_us = at_us + HOUR;
         let conversion = ConversionId::new_at(instant(ordered_us), &self.chance);
@@ -98,6 +99,7 @@ impl Planted {
             device_id: String::new(),
             email_hash: Some(mail),
             email_domain: "gmail.com".to_owned(),
+            account_hash: None,
             checks: Checks::default(),
         };
         self.tell(Event::Click(Visit { seen, device_id: String::new() }), at_us);

@@ -5,7 +5,7 @@ use domain::{
     AdvertiserId, AffiliateId, CampaignId, Chance, ClickId, ConversionId, EventId, LinkId, Money, Rate,
     SessionId,
     campaign::EventKind,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     conversion::{ConversionStatus, ReversalReason},
     event::{
         Checks, Conversion, Event, Impression, Known, RateChange, Refund, Review, StatusChange, Verdict,
@@ -166,6 +166,7 @@ impl World {
             device: self.device(),
             user_agent: self.text(&["", "one", "two", "three"]),
             referrer: self.text(&["", "https://blog.example/a", "https://news.example/"]),
+            asked: Asked::default(),
         };
         self.clicks.push(click.clone());
         Visit { seen: click, device_id: self.device_id() }
@@ -220,6 +221,7 @@ impl World {
             device_id: self.device_id(),
             email_hash: (self.below(4) != 0).then(|| *self.one_of(7, 9).as_bytes()),
             email_domain: self.text(&["", "gmail.com", "mailinator.com", "nordlicht.example"]),
+            account_hash: None,
             checks: Checks::default(),
         };
         // By the amount: chance is left to what was there before.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use chrono::{DateTime, TimeDelta};
 use domain::{
     AffiliateId, ClickId, SessionId,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
 };
 use models::{
     fingerprint::Fingerprint,
@@ -74,6 +74,7 @@ impl World {
             device: Device::Mobile,
             user_agent: "Firefox".to_owned(),
             referrer: String::new(),
+            asked: Asked::default(),
         };
         let mut tx = app.begin().await.unwrap();
         clicks::ensure_partition(&mut tx, id.made_at().unwrap().date_naive()).await.unwrap();

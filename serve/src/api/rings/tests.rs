@@ -283,13 +283,26 @@ async fn an_office_a_family_above_each_other_and_strangers_are_no_ring() {
         (names(&rings[0]), &rings[0]["links"][0]["words"]),
         (vec!["Kim+a", "Kim+b"], &json!("same mailbox"))
     );
+    // Neither are two who are paid to one account.
+    for name in ["Lee", "Max"] {
+        let id = api.affiliate(name).await;
+        let account = json!({"payout_account": "DE89 3704 0044 0532 0130 00"});
+        assert_eq!(api.patch(&format!("/api/v1/affiliates/{id}"), account).await.status, 200);
+    }
+    assert_eq!(market.find().await, 1);
+    let paid_alike = &market.rings("").await[0];
+    assert_eq!(
+        (names(paid_alike), &paid_alike["links"][0]["words"]),
+        (vec!["Lee", "Max"], &json!("same payout account"))
+    );
     // Unless one turns out to work for the other.
     let members = &rings[0]["members"];
     let (one, other) = (members[0]["affiliate_id"].as_str().unwrap(), &members[1]["affiliate_id"]);
     let moved = api.put(&format!("/api/v1/affiliates/{one}/parent"), json!({"parent_id": other})).await;
     assert_eq!(moved.status, 200, "{moved}");
     assert_eq!(market.find().await, 1);
-    assert_eq!(market.rings("").await[0]["dissolved_because"], "apart");
+    let apart = market.rings("state=dissolved").await;
+    assert_eq!((apart.len(), &apart[0]["dissolved_because"]), (1, &json!("apart")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

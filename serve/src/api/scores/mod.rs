@@ -349,6 +349,7 @@ impl ConversionToScore {
             device: postback.customer.device.unwrap_or(Device::Unknown),
             device_id: postback.customer.device_hash.map_or_else(String::new, |hash| hash.to_string()),
             email_hash: postback.customer.email_hash.map(|hash| hash.0),
+            account_hash: postback.customer.account_hash.map(|hash| hash.0),
             checks: postback.customer.checks(),
             email_domain: postback.customer.email_domain.unwrap_or_default(),
         })

@@ -9,7 +9,7 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ClickId, EventId, LinkId,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     event::{Event, Impression, Kind, Known, Visit},
     signature::{SigningKey, standard},
 };
@@ -82,6 +82,7 @@ impl World {
             device: Device::Mobile,
             user_agent: "Mozilla/5.0".to_owned(),
             referrer: String::new(),
+            asked: Asked::default(),
         }
     }
 

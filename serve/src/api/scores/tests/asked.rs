@@ -1,7 +1,7 @@
 //! What forms found out reaches rules, and clicks are scored by themselves.
 
-use domain::ClickId;
-use serde_json::json;
+use domain::{AffiliateId, ClickId, click::Asked, fraud::evidence::FetchDestination};
+use serde_json::{Value, json};
 
 use super::{BROWSER, World};
 
@@ -74,4 +74,73 @@ async fn a_click_is_scored_by_itself_and_what_is_no_click_is_named() {
             "422 unprocessable:  [/clicks/1: no such click is stored]"
         ]
     );
+}
+
+/// The codes of a decision's reasons.
+fn codes(score: &Value) -> Vec<&str> {
+    score["reasons"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_link_that_a_page_loads_as_a_picture_is_no_visit() {
+    let world = World::new().await;
+    let asked = Asked { destination: Some(FetchDestination::Image), by_user: None, hints_match: Some(true) };
+    let loaded = world.asked_click(("192.0.2.0", BROWSER), asked, 5).await;
+    let asked = Asked { destination: Some(FetchDestination::Document), by_user: Some(true), ..asked };
+    let followed = world.asked_click(("192.0.2.0", BROWSER), asked, 5).await;
+    world.catch_up().await;
+    let answer = world.api.post("/api/v1/score/clicks", json!({"clicks": [loaded, followed]})).await;
+    assert_eq!(codes(&answer.body["scores"][0]), ["cookie_stuffing"], "{answer}");
+    assert_eq!(codes(&answer.body["scores"][1]), Vec::<&str>::new(), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn who_pays_from_the_partners_account_is_the_partner_and_partners_paid_to_one_are_few() {
+    let world = World::new().await;
+    world.catch_up().await;
+    let api = &world.api;
+    let pay = async |id: AffiliateId, account: &str| {
+        let path = format!("/api/v1/affiliates/{id}");
+        let changed = api.patch(&path, json!({ "payout_account": account })).await;
+        assert_eq!(changed.status, 200, "{changed}");
+    };
+    let order = async |order: &str, account: Option<&str>| {
+        let click = world.click("192.0.2.0", BROWSER, 600).await;
+        let sale =
+            json!({"click_id": click, "amount": "100.00", "order_id": order, "payment_account": account});
+        let made = api.made("/api/v1/conversions", sale).await;
+        let path = format!("/api/v1/conversions/{}", made["conversion_id"].as_str().unwrap());
+        world.score_of(&api.get(&path).await.body).await
+    };
+    pay(world.affiliate, "DE89 3704 0044 0532 0130 00").await;
+    assert_eq!(codes(&order("A1", Some("DE02 1203 0000 0000 2020 51")).await), Vec::<&str>::new());
+    let own = order("A2", Some("de89370400440532013000")).await;
+    assert_eq!(codes(&own), ["self_referral"]);
+    assert!(!own.to_string().contains("3704"), "{own}");
+    let other = api.affiliate("Bo").await;
+    pay(other, "DE89370400440532013000").await;
+    let shared = order("A3", None).await;
+    assert_eq!(codes(&shared), ["shared_payout_account"]);
+    assert_eq!(shared["record"]["evidence"]["payout_account_affiliates"], 2);
+    let below = json!({ "parent_id": world.affiliate });
+    assert_eq!(api.put(&format!("/api/v1/affiliates/{other}/parent"), below).await.status, 200);
+    let declared = order("A4", None).await;
+    assert_eq!(codes(&declared), Vec::<&str>::new(), "it is a sub-account");
+    assert_eq!(declared["record"]["evidence"]["declared_agency"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_search_for_the_name_counts_against_whoever_has_no_licence() {
+    let world = World::new().await;
+    let path = format!("/api/v1/affiliates/{}", world.affiliate);
+    let licensed = async |change: Value| {
+        assert_eq!(world.api.patch(&path, change).await.status, 200);
+        let click = world.click("192.0.2.0", BROWSER, 600).await;
+        let detail = world.score_of(&world.sale(click, &click.to_string()).await).await;
+        detail["record"]["evidence"]["licensed_search"].clone()
+    };
+    assert_eq!(licensed(json!({})).await, json!(null));
+    assert_eq!(licensed(json!({"traffic_source": "blog"})).await, false);
+    assert_eq!(licensed(json!({"traffic_source": "Paid-Search"})).await, true);
+    assert_eq!(licensed(json!({"search_licence": false})).await, false);
 }

@@ -10,7 +10,7 @@ use std::{path::Path, time::Duration};
 
 use domain::{
     AffiliateId, Chance, ClickId,
-    click::{Click, Device, Tags},
+    click::{Asked, Click, Device, Tags},
     event::{Event, Kind, Known},
     fraud::Networks,
 };
@@ -59,6 +59,11 @@ impl World {
 
     /// A click from a network, stored as a tracker does it; so many seconds later it is now.
     pub async fn click(&self, network: &str, agent: &str, seconds: i64) -> ClickId {
+        self.asked_click((network, agent), Asked::default(), seconds).await
+    }
+
+    /// The same, of a browser that says how it came to ask.
+    async fn asked_click(&self, (network, agent): (&str, &str), asked: Asked, seconds: i64) -> ClickId {
         let app = &self.api.app;
         let path = format!("/api/v1/campaigns/{}", self.campaign);
         let advertiser = self.api.get(&path).await.body["advertiser_id"].as_str().unwrap().parse().unwrap();
@@ -78,6 +83,7 @@ impl World {
             device: Device::Desktop,
             user_agent: agent.to_owned(),
             referrer: "https://blog.example/".to_owned(),
+            asked,
         };
         let mut tx = app.begin().await.unwrap();
         clicks::ensure_partition(&mut tx, id.made_at().unwrap().date_naive()).await.unwrap();
