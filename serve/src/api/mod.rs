@@ -29,6 +29,7 @@ pub(crate) mod models;
 pub(crate) mod observe;
 mod once;
 mod open_inference;
+mod partner_values;
 mod plans;
 #[cfg(test)]
 mod promises;
@@ -81,6 +82,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     signing_keys::routes,
     affiliates::routes,
     hierarchy::routes,
+    partner_values::routes,
     campaigns::routes,
     plans::routes,
     rate_contracts::routes,

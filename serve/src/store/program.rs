@@ -1,10 +1,10 @@
 //! What the team's pages count: partners, and the program in numbers.
 
 use chrono::{DateTime, Utc};
-use domain::AffiliateId;
+use domain::{AffiliateId, affiliate::Tier};
 use sqlx::PgConnection;
 
-use super::columns::Column;
+use super::columns::{Column, Nullable};
 
 /// A partner in the team's list.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Partner {
     pub conversions: i64,
     /// What it earned from a moment on, by currency, as text.
     pub earned: Vec<String>,
+    /// The tier that was said last.
+    pub tier: Option<Tier>,
 }
 
 /// Partners whose name or address holds a text, those with the most conversions first.
@@ -43,7 +45,14 @@ pub async fn partners(
                    WHERE commissions.affiliate_id = affiliates.id AND uuid_v7_floor($3) <= commissions.id
                    GROUP BY currency
                    ORDER BY currency
-               ) AS "earned!"
+               ) AS "earned!",
+               (
+                   SELECT tier
+                   FROM partner_values
+                   WHERE partner_values.affiliate_id = affiliates.id
+                   ORDER BY recorded_at DESC
+                   LIMIT 1
+               ) AS "tier!: Nullable<Tier>"
         FROM affiliates
         CROSS JOIN LATERAL (
             SELECT COALESCE(sum(clicks), 0)::bigint AS clicks, COALESCE(sum(conversions), 0)::bigint AS conversions

@@ -137,6 +137,18 @@ fn partners_are_worth_what_was_planted_and_reasons_sum_to_it() {
     // A conversion costs 5, whoever won it.
     assert!(partners.values().all(|row| (number(row, "cost_per_conversion") - 5.0).abs() < 1e-9));
     assert!(String::from_utf8(place.read("out/report.html")).unwrap().contains("Who is worth most"));
+    let values = place.json("out/values.json");
+    let told = values["partners"].as_array().unwrap();
+    assert_eq!(told.len(), 400);
+    for one in told {
+        let (row, value) = (&partners[one["affiliate_id"].as_str().unwrap()], &one["value"]);
+        assert_eq!(
+            (&value["tier"], &value["basis"]),
+            (&row["tier"].clone().into(), &row["basis"].clone().into())
+        );
+        let upper = value["expected_return"]["upper"].as_f64().unwrap();
+        assert!((upper - number(row, "expected_return_upper")).abs() < 1e-12);
+    }
 }
 
 #[test]

@@ -6,7 +6,10 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{AffiliateId, affiliate::AffiliateStatus};
+use domain::{
+    AffiliateId, Money,
+    affiliate::{AffiliateStatus, Tier},
+};
 use serde::Deserialize;
 use sqlx::PgConnection;
 
@@ -21,7 +24,10 @@ use crate::{
         session::Visitor,
         words::say,
     },
-    store,
+    store::{
+        self,
+        partner_values::{Expected, Latest},
+    },
 };
 
 /// So many stand on a page; who looks for others says whom.
@@ -36,6 +42,7 @@ pub struct Line {
     pub clicks: String,
     pub conversions: String,
     pub earned: String,
+    pub tier: String,
 }
 
 /// Whom the list holds.
@@ -77,6 +84,7 @@ struct OnePage {
     email: String,
     status: String,
     profile: Vec<(String, String)>,
+    worth: Vec<(String, String)>,
     joined: Vec<Joined>,
     trend: Trend,
 }
@@ -89,6 +97,44 @@ fn called(status: AffiliateStatus) -> String {
         AffiliateStatus::Suspended => say("partner-suspended"),
         AffiliateStatus::Rejected => say("partner-rejected"),
     }
+}
+
+/// What a tier is called.
+fn tier(tier: Tier) -> String {
+    match tier {
+        Tier::Bronze => say("tier-bronze"),
+        Tier::Silver => say("tier-silver"),
+        Tier::Gold => say("tier-gold"),
+    }
+}
+
+/// What a partner is worth, line by line; none where nobody said it.
+fn worth(latest: &Latest, by: &Visitor) -> Vec<(String, String)> {
+    let (said, currency) = (&latest.said.0, latest.currency);
+    let amount = |number: f64| {
+        let minor = number * 10_f64.powi(currency.places().into());
+        by.reader.money(&Money::new(minor.round() as i64, currency))
+    };
+    let between = |it: &Expected, shown: &dyn Fn(f64) -> String| {
+        format!("{} ({} – {})", shown(it.expected), shown(it.lower), shown(it.upper))
+    };
+    // A click is worth so little that cents would not tell two of them apart.
+    let small = |number: f64| format!("{} {currency}", by.reader.decimal(number, 4));
+    let plain = |number: f64| by.reader.decimal(number, 2);
+    let before = latest.tier_before.filter(|before| *before != said.tier);
+    let moved =
+        before.map(|before| format!("{} ({} {})", tier(said.tier), say("worth-before"), tier(before)));
+    let per_click = said.value_per_click.as_ref().map(|it| between(it, &small));
+    let lines = [
+        (say("worth-tier"), Some(moved.unwrap_or_else(|| tier(said.tier)))),
+        (say("worth-conversion"), Some(between(&said.value_per_conversion, &amount))),
+        (say("worth-click"), per_click),
+        (say("worth-return"), Some(between(&said.expected_return, &plain))),
+        (say("worth-why"), Some(said.reasons.clone())),
+        (say("worth-gives"), Some(said.gives.join("; ")).filter(|gives| !gives.is_empty())),
+        (say("worth-since"), Some(by.reader.time(&latest.recorded_at))),
+    ];
+    lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// Partners as a table has them, with what they earned in the last thirty days.
@@ -109,6 +155,7 @@ pub async fn lines(
             clicks: by.reader.number(one.clicks),
             conversions: by.reader.number(one.conversions),
             earned: amounts(&by.reader, &earned, "–"),
+            tier: one.tier.map_or_else(|| "–".to_owned(), tier),
         }
     };
     Ok(found.into_iter().map(line).collect())
@@ -161,12 +208,14 @@ pub async fn one(State(pages): State<Pages>, by: Visitor, Path(id): Path<String>
         (say("partner-country"), found.country),
         (say("partner-since"), Some(by.reader.time(&found.created_at))),
     ];
+    let latest = store::partner_values::latest(&mut db, &[id.uuid()]).await?.pop();
     let page = OnePage {
         frame: by.frame(Place::Partners),
         name: found.name,
         email: found.email,
         status: called(found.status),
         profile: profile.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        worth: latest.map(|latest| worth(&latest, &by)).unwrap_or_default(),
         joined,
         trend,
     };

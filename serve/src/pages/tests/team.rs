@@ -20,6 +20,31 @@ async fn the_program_shows_who_brings_what() {
 }
 
 #[tokio::test]
+async fn a_partner_has_the_tier_that_a_job_gave_it_and_why() {
+    let site = Site::start().await;
+    let ana = site.api.affiliate("Ana").await;
+    let mut ours = site.signed_in("tom@team.example", Role::PartnershipManager, None).await;
+    let page = format!("/team/partners/{ana}");
+    assert!(ours.get(&page).await.text.contains("Nobody has said it yet"));
+    let of = |middle: f64| json!({"expected": middle, "lower": middle / 2.0, "upper": middle * 2.0});
+    for tier in ["silver", "gold"] {
+        let value = json!({"tier": tier, "chances": {"bronze": 0.1, "silver": 0.2, "gold": 0.7}, "basis": "customers",
+                           "conversions": 12, "value_per_conversion": of(30.0), "cost_per_conversion": 5.0,
+                           "expected_return": of(6.0), "reasons": "its customers come <again>"});
+        let partners = json!([{"affiliate_id": ana, "value": value}]);
+        site.api.made("/api/v1/partner-values", json!({"currency": "EUR", "partners": partners})).await;
+    }
+    let shown = ours.get(&page).await.text;
+    assert!(
+        shown.contains("Gold (before: Silver)")
+            && shown.contains("30.00\u{a0}EUR (15.00\u{a0}EUR – 60.00\u{a0}EUR)"),
+        "{shown}"
+    );
+    assert!(shown.contains("its customers come &#60;again&#62;"), "{shown}");
+    assert!(ours.get("/team/partners").await.text.contains("<td>Gold</td>"));
+}
+
+#[tokio::test]
 async fn a_partner_who_suits_is_invited_or_dismissed_by_those_who_may() {
     let site = Site::start().await;
     let (ana, campaign) = (site.api.affiliate("Ana").await, site.api.campaign().await);

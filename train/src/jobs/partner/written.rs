@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     jobs::{folder::Folder, table::date_of},
-    partner::Tier,
+    partner::{Chances, Posterior, Tier},
 };
 
 /// Where an interval begins and ends that nine of ten truths lie in.
@@ -63,6 +63,7 @@ const HEAD: [&str; 35] = [
 /// Writes them.
 pub(super) fn write(folder: &Folder, said: &Said, asked: &Partner) -> Result<()> {
     folder.put("partners.csv", &partners(said)?)?;
+    folder.put("values.json", &serde_json::to_vec(&values(said, asked))?)?;
     folder.put("tiers.json", &serde_json::to_vec_pretty(&tiers(said, asked))?)?;
     folder.put("metrics.json", &serde_json::to_vec_pretty(&metrics(said, asked))?)?;
     folder.put("report.html", pages::report(said).render()?.as_bytes())
@@ -87,6 +88,34 @@ fn partners(said: &Said) -> Result<Vec<u8>> {
         writer.write_record(&cells)?;
     }
     Ok(writer.into_inner()?)
+}
+
+/// What a service takes up: the same numbers, each partner by its id there.
+fn values(said: &Said, asked: &Partner) -> Value {
+    let [low, high] = BOUNDS;
+    let expected = |of: &Posterior| json!({"expected": of.expected(), "lower": of.quantile(low), "upper": of.quantile(high)});
+    let partner = |place: &usize| {
+        let (partner, standing) = (&said.input.partners[*place], &said.learned.standings[*place]);
+        let placed = &said.placed.places[*place];
+        let Chances { bronze, silver, gold } = placed.chances;
+        let perks = said.placed.perks.as_ref();
+        let value = json!({
+            "tier": name(placed.tier),
+            "chances": {"bronze": bronze, "silver": silver, "gold": gold},
+            "basis": basis(standing),
+            "conversions": standing.conversions,
+            "value_per_conversion": expected(&standing.per_conversion),
+            "value_per_click": said.input.has_clicks.then(|| expected(&standing.per_click)),
+            "cost_per_conversion": standing.cost,
+            "expected_return": expected(&standing.returns),
+            "churn_ratio": standing.churn,
+            "reasons": pages::reasons(&said.learned, standing),
+            "gives": perks.map(|perks| perks.of(placed.tier)).unwrap_or_default(),
+        });
+        json!({"affiliate_id": partner.name, "value": value})
+    };
+    let partners: Vec<Value> = said.ranking.iter().map(partner).collect();
+    json!({"currency": asked.input.currency.map(|currency| currency.code()), "partners": partners})
 }
 
 fn cell(number: Option<f64>) -> String {
