@@ -2,12 +2,15 @@
 
 mod book;
 mod cases;
+mod logins;
+mod models;
 mod past;
 pub mod program;
 mod rates;
 mod scores;
-mod summary;
+pub mod summary;
 pub mod traffic;
+mod tries;
 
 use std::{
     fs,
@@ -67,7 +70,9 @@ async fn show(options: &Options) -> Result<()> {
     let database_url = server.empty_database(DATABASE).await?;
     let port = options.port.map_or_else(usual_or_free_port, Ok)?;
     // The visitors come from many addresses, told by a proxy in front, which is the demo itself.
-    let flags = ["--trusted-proxy", "127.0.0.1/32"].map(str::to_owned).to_vec();
+    models::forget(&folder)?;
+    let registry = models::registry(&folder).display().to_string();
+    let flags = ["--trusted-proxy", "127.0.0.1/32", "--registry", &registry].map(str::to_owned).to_vec();
     println!("building       `tributary`: minutes the first time, seconds later");
     let plan = Plan {
         folder: folder.clone(),
@@ -90,14 +95,21 @@ async fn show(options: &Options) -> Result<()> {
     let suspected = scores::check(&client, sent.conversions).await?;
     let decided = cases::play(&scene).await?;
     println!("{}", past::simulate(&folder, options.seed)?);
-    println!("{}", summary::tell(&sent, &found, &cluster.base_url(), &cluster.api_key));
+    println!("{}", models::learn(&folder, &client).await?);
+    println!("{}", summary::tell(&sent, &found, &cluster.base_url()));
     println!("{told}");
     println!("{suspected}");
     println!("{decided}");
+    println!("{}", tries::check(&client, &program, (&cluster.base_url(), &cluster.api_key)).await?);
+
+    println!("{}", logins::make(&cluster, &program.affiliates[0].id, &Chance::system()).await?);
 
     if !options.once {
-        println!("Staying up; Ctrl-C stops it.");
-        signal::ctrl_c().await.context("Ctrl-C cannot be waited for")?;
+        println!("Staying up, and visitors go on; Ctrl-C stops it.");
+        tokio::select! {
+            stopped = signal::ctrl_c() => stopped.context("Ctrl-C cannot be waited for")?,
+            failed = scene.go_on() => failed?,
+        }
     }
     cluster.stop()
 }

@@ -88,7 +88,7 @@ pub async fn trial_balance(client: &Client) -> Result<Vec<(String, String)>> {
 }
 
 /// Prints what a person wants to see.
-pub fn tell(sent: &Sent, found: &Found, base: &str, key: &str) -> String {
+pub fn tell(sent: &Sent, found: &Found, base: &str) -> String {
     let mut text = format!(
         "\n{:<22}{:>8}{:>13}{:>14}{:>14}\n",
         "affiliate", "clicks", "conversions", "accrued EUR", "payable EUR"
@@ -113,9 +113,6 @@ pub fn tell(sent: &Sent, found: &Found, base: &str, key: &str) -> String {
     }
     text + &format!(
         "\nAPI            {base}/api/v1  (described at {base}/api/openapi.json)\n\
-         metrics        {base}/metrics\n\
-         a key to try   {key}\n\
-         try it         curl -H 'Authorization: Bearer {key}' '{base}/api/v1/commissions?limit=2'\n\
-         fraud          curl -H 'Authorization: Bearer {key}' '{base}/api/v1/scores?decision=hold&limit=2'\n"
+         metrics        {base}/metrics\n"
     )
 }

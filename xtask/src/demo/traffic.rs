@@ -1,11 +1,14 @@
 //! The demo's visitors and its shop: clicks, purchases, and everything that goes wrong in between.
 
+use std::{collections::VecDeque, time::Duration};
+
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use client::{Browser, Client, Message, Shop};
 use domain::{Chance, Clock, signature::SigningKey};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{
     book::{Book, euros, percent_of},
@@ -13,6 +16,8 @@ use super::{
 };
 
 const CLICKS: u64 = 300;
+/// After so many other visitors somebody buys who thinks about it.
+const CONSIDERING: u64 = 30;
 
 /// What visitors click with.
 pub const BROWSERS: [&str; 3] = [
@@ -90,6 +95,27 @@ impl Scene<'_> {
         }
         self.forge(&considering[0], &mut sent).await?;
         Ok(sent)
+    }
+
+    /// A visitor every second or so, for as long as somebody watches; every sixth buys, as long after the click as people take.
+    pub async fn go_on(&self) -> Result<()> {
+        let mut sent = Sent::default();
+        let mut considering = VecDeque::new();
+        for number in CLICKS + 1.. {
+            sleep(Duration::from_millis(500 + self.chance.below(1_000))).await;
+            let link = usize::try_from(self.chance.below(self.program.links.len() as u64))?;
+            let click = self.visit(number, link, &mut sent).await?;
+            if self.chance.below(6) == 0 {
+                let cents = 990 + i64::try_from(self.chance.below(20_000))?;
+                let order = Order { number, click: Some(click), link, cents, approved: false };
+                considering.push_back((number + CONSIDERING, order));
+            }
+            while considering.front().is_some_and(|(until, _)| *until <= number) {
+                let Some((_, order)) = considering.pop_front() else { break };
+                self.buy(&order, &mut sent).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn visit(&self, number: u64, link: usize, sent: &mut Sent) -> Result<String> {
