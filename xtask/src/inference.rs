@@ -48,7 +48,7 @@ pub fn compare(server: &Server) -> Result<()> {
 }
 
 /// A small model of fraud, and its promotion.
-fn train(folder: &Path, registry: &Path) -> Result<()> {
+pub fn train(folder: &Path, registry: &Path) -> Result<()> {
     let rows = folder.join("rows.csv");
     let row = |number: u32| format!("{},{},{}", number % 97, number * number % 89, number % 7);
     let text: Vec<String> =

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever runs it")]
 
 mod bench;
+mod chaos;
 mod cluster;
 mod database;
 mod demo;
@@ -39,7 +40,7 @@ enum Command {
     /// Builds and starts Tributary with a private PostgreSQL, creates a small program, drives clicks and signed
     /// postbacks through it over HTTP, prints who earned what and why, and stays up for you to try.
     Demo(demo::Options),
-    /// Runs all that decides whether a change lands: format, lints, tidy, queries, tests, readers, inference, torture, fuzzer, demo
+    /// Runs all that decides whether a change lands: format, lints, tidy, queries, tests, readers, inference, torture, chaos, fuzzer, demo
     ///
     /// Stops at the first step that fails. Name steps to run only those: `cargo xtask test format lint`; give
     /// arguments for `cargo test` after two dashes: `cargo xtask test tests -- -p domain money`.
@@ -66,6 +67,12 @@ enum Command {
     /// power cut would leave it, which needs root and loop devices. Fails when a click is missing that a visitor was
     /// redirected for, or when one is stored twice.
     Torture(torture::Options),
+    /// Stops the database and empties the registry under load, and looks for everything that was accepted
+    ///
+    /// A whole Tributary with a private PostgreSQL takes clicks, reports and questions while the database dies and comes
+    /// back. Fails when something is missing or there twice, when the ledger does not balance, or when somebody has no
+    /// answer.
+    Chaos(chaos::Options),
     /// Measures what we promise, each figure beside a floor or a peer of the same run
     ///
     /// Builds with --release, which takes minutes the first time.
@@ -99,6 +106,7 @@ fn run(command: Command) -> Result<()> {
         Command::Sqlx(options) => query_data::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Torture(options) => torture::run(&options),
+        Command::Chaos(options) => chaos::run(&options),
         Command::Judge(options) => judge::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Load => bench::load::serve(),

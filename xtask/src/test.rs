@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
-    database::Server, external, fuzz, inference, native, onnx, query_data, readers, tidy, torture, workspace,
+    chaos, database::Server, external, fuzz, inference, native, onnx, query_data, readers, tidy, torture,
+    workspace,
 };
 
 /// What to run.
@@ -35,7 +36,7 @@ struct Step {
 }
 
 /// Every step, in the order of how soon it can refuse.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { name: "format", doc: "the code is formatted by rustfmt", run: format },
     Step { name: "tidy", doc: "the habits that no compiler checks are kept", run: tidy },
     Step { name: "native", doc: "native libraries are here", run: native },
@@ -57,6 +58,11 @@ const STEPS: [Step; 12] = [
         name: "torture",
         doc: "trackers are killed and lose power, and no promised click is lost",
         run: torture,
+    },
+    Step {
+        name: "chaos",
+        doc: "the database dies under load, and nothing that was accepted is lost",
+        run: chaos,
     },
     Step { name: "fuzz", doc: "the API keeps what its OpenAPI document promises", run: fuzz },
     Step { name: "demo", doc: "the demo runs and its numbers add up", run: demo },
@@ -187,6 +193,10 @@ fn onnx(_: &mut Run) -> Result<()> {
 
 fn torture(_: &mut Run) -> Result<()> {
     torture::short()
+}
+
+fn chaos(_: &mut Run) -> Result<()> {
+    chaos::short()
 }
 
 fn fuzz(run: &mut Run) -> Result<()> {
