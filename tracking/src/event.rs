@@ -33,7 +33,6 @@ pub enum Event {
 }
 
 /// An event as it is written. A variant's place in the list is part of the format: new ones come last, none is taken away.
-#[expect(clippy::large_enum_variant, reason = "it lives for as long as it takes to write or read it")]
 #[derive(Serialize, Deserialize)]
 enum Written<C, I> {
     Click(C),

@@ -244,5 +244,5 @@ fn asked(occurred_at_us: i64) -> Asked {
 /// Accounts that paid, by the moment.
 fn account(occurred_at_us: i64) -> Option<[u8; 16]> {
     let second = (occurred_at_us / 1_000_000) as u8;
-    (second % 2 == 0).then_some([second; 16])
+    second.is_multiple_of(2).then_some([second; 16])
 }

@@ -167,7 +167,7 @@ fn misfit(value: &PartnerValue) -> Option<&'static str> {
     let interval = intervals.into_iter().find_map(|(field, it)| it.is_some_and(is_wrong).then_some(field));
     let chances = [value.chances.bronze, value.chances.silver, value.chances.gold];
     let is_odd = chances.iter().any(|chance| !(0.0..=1.0).contains(chance));
-    let is_negative = |number: f64| !(0.0 <= number);
+    let is_negative = |number: f64| !(0.0..=f64::INFINITY).contains(&number);
     interval
         .or_else(|| is_odd.then_some("/value/chances"))
         .or_else(|| is_negative(value.cost_per_conversion).then_some("/value/cost_per_conversion"))

@@ -41,7 +41,7 @@ async fn a_partner_has_the_tier_that_a_job_gave_it_and_why() {
         "{shown}"
     );
     assert!(shown.contains("its customers come &#60;again&#62;"), "{shown}");
-    assert!(ours.get("/team/partners").await.text.contains("<td>Gold</td>"));
+    assert!(ours.get("/team/partners").await.text.contains("<td class=\"spare\">Gold</td>"));
 }
 
 #[tokio::test]
