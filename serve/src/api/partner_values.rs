@@ -29,8 +29,14 @@ use crate::{
 const TAKEN_MAX: usize = 10_000;
 /// So much room each of them has.
 const TAKEN_LIMIT: usize = TAKEN_MAX * 4 * 1024;
-/// How many bytes reasons, and what a tier gives, may have.
+/// How many bytes reasons may have, and each of the things that a tier gives.
 const TEXT_MAX: usize = 1_500;
+/// How many things a tier gives at most.
+const GIVES_MAX: usize = 20;
+/// No amount, and no return, is larger.
+const MOST: f64 = 1e15;
+/// So far from one may chances sum that were written with few digits.
+const ROUNDING: f64 = 1e-3;
 /// How many partners may be asked about at once.
 const ASKED_MAX: usize = 1_000;
 
@@ -134,7 +140,7 @@ async fn take_values(app: State<App>, once: Once<NewPartnerValues>) -> Result<Re
         if let Some(field) = misfit(&one.value) {
             return wrong(
                 field,
-                "an interval does not hold what is expected, a number is out of bounds, or a text too long",
+                "an interval does not hold what is expected, a number is out of bounds, chances do not sum to 1, or a text is too long or has control characters",
             );
         }
     }
@@ -158,7 +164,10 @@ async fn take_values(app: State<App>, once: Once<NewPartnerValues>) -> Result<Re
 
 /// The first field whose numbers cannot be.
 fn misfit(value: &PartnerValue) -> Option<&'static str> {
-    let is_wrong = |it: &Expected| !(0.0 <= it.lower && it.lower <= it.expected && it.expected <= it.upper);
+    let is_wrong = |it: &Expected| {
+        let is_ordered = 0.0 <= it.lower && it.lower <= it.expected && it.expected <= it.upper;
+        !(is_ordered && it.upper <= MOST)
+    };
     let intervals = [
         ("/value/value_per_conversion", Some(&value.value_per_conversion)),
         ("/value/value_per_click", value.value_per_click.as_ref()),
@@ -166,14 +175,17 @@ fn misfit(value: &PartnerValue) -> Option<&'static str> {
     ];
     let interval = intervals.into_iter().find_map(|(field, it)| it.is_some_and(is_wrong).then_some(field));
     let chances = [value.chances.bronze, value.chances.silver, value.chances.gold];
-    let is_odd = chances.iter().any(|chance| !(0.0..=1.0).contains(chance));
-    let is_negative = |number: f64| !(0.0..=f64::INFINITY).contains(&number);
+    let is_sum = (chances.iter().sum::<f64>() - 1.0).abs() < ROUNDING;
+    let is_odd = !is_sum || chances.iter().any(|chance| !(0.0..=1.0).contains(chance));
+    let is_outside = |number: f64| !(0.0..=MOST).contains(&number);
+    let is_text = |text: &str| text.len() <= TEXT_MAX && !text.contains(char::is_control);
+    let is_list = value.gives.len() <= GIVES_MAX && value.gives.iter().all(|one| is_text(one));
     interval
         .or_else(|| is_odd.then_some("/value/chances"))
-        .or_else(|| is_negative(value.cost_per_conversion).then_some("/value/cost_per_conversion"))
-        .or_else(|| value.churn_ratio.is_some_and(is_negative).then_some("/value/churn_ratio"))
-        .or_else(|| (TEXT_MAX < value.reasons.len()).then_some("/value/reasons"))
-        .or_else(|| (TEXT_MAX < value.gives.iter().map(String::len).sum()).then_some("/value/gives"))
+        .or_else(|| is_outside(value.cost_per_conversion).then_some("/value/cost_per_conversion"))
+        .or_else(|| value.churn_ratio.is_some_and(is_outside).then_some("/value/churn_ratio"))
+        .or_else(|| (!is_text(&value.reasons)).then_some("/value/reasons"))
+        .or_else(|| (!is_list).then_some("/value/gives"))
 }
 
 /// Say what affiliates are worth, which tier that is and why, as the training job said it last. Nothing is kept.
@@ -270,10 +282,13 @@ mod tests {
         unknown["affiliate_id"] = json!("aff_01JH0000000000000000000000");
         insta::assert_snapshot!(check(vec![right.clone(), unknown]).await, @"422 unprocessable:  [/partners/1/affiliate_id: no such affiliate]");
         insta::assert_snapshot!(check(vec![right.clone(), right.clone()]).await, @"422 unprocessable:  [/partners/1/affiliate_id: is there twice]");
-        insta::assert_snapshot!(check(vec![inverted]).await, @"422 unprocessable:  [/partners/0/value/expected_return: an interval does not hold what is expected, a number is out of bounds, or a text too long]");
+        insta::assert_snapshot!(check(vec![inverted]).await, @"422 unprocessable:  [/partners/0/value/expected_return: an interval does not hold what is expected, a number is out of bounds, chances do not sum to 1, or a text is too long or has control characters]");
         let mut improbable = worth(ana, "gold", 30.0);
-        improbable["value"]["chances"]["gold"] = json!(1.5);
-        insta::assert_snapshot!(check(vec![improbable]).await, @"422 unprocessable:  [/partners/0/value/chances: an interval does not hold what is expected, a number is out of bounds, or a text too long]");
+        improbable["value"]["chances"]["gold"] = json!(0.9);
+        insta::assert_snapshot!(check(vec![improbable]).await, @"422 unprocessable:  [/partners/0/value/chances: an interval does not hold what is expected, a number is out of bounds, chances do not sum to 1, or a text is too long or has control characters]");
+        let mut endless = worth(ana, "gold", 30.0);
+        endless["value"]["cost_per_conversion"] = json!(f64::MAX);
+        assert!(check(vec![endless]).await.contains("/partners/0/value/cost_per_conversion: "));
         insta::assert_snapshot!(check(vec![]).await, @"422 unprocessable:  [/partners: there are 0; send 1 to 10000 at once]");
         let asked = json!({ "affiliates": [ana] });
         let scores = api.post("/api/v1/score/affiliates", asked).await;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tracking::{
+    customer,
     intake::{
         Act, Answer, Outcome, Postback, Report, accept,
         fields::{Fields, Sent, tells_who_it_was},
@@ -153,6 +154,10 @@ impl NewConversion {
         {
             let detail = "is kept as it is: say who the customer was in the report's own fields, of which hashes are kept";
             return Err(Failure::unprocessable(format!("/metadata/{name}"), detail));
+        }
+        if let Some(Err(why)) = self.time_on_site.map(|seconds| customer::time_on_site(&seconds.to_string()))
+        {
+            return Err(Failure::unprocessable("/time_on_site", why));
         }
         let Value::Object(given) = serde_json::to_value(self)? else {
             return Err(Failure::unprocessable("", ""));

@@ -119,6 +119,11 @@ impl Add {
         };
         let mut db = whom.database.connect().await?;
         let mut tx = db.begin().await.context("the database cannot be written")?;
+        if let Some(id) = user.affiliate_id {
+            let known =
+                store::affiliates::find(&mut tx, id, None).await.context("affiliates cannot be read")?;
+            anyhow::ensure!(known.is_some(), "there is no affiliate {id}");
+        }
         let added = users::insert(&mut tx, &user).await.context("the person cannot be added")?;
         anyhow::ensure!(added, "somebody with the e-mail address {} is there already", user.email);
         note(&mut tx, "user.added", (user.id, role.name()), user.created_at).await?;

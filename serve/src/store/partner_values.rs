@@ -35,7 +35,7 @@ pub struct TierChances {
 
 /// What the worth of a partner was learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub enum Basis {
+pub enum WorthBasis {
     /// What its customers brought.
     #[serde(rename = "customers")]
     Customers,
@@ -53,7 +53,7 @@ pub struct PartnerValue {
     /// How probable each tier is.
     pub chances: TierChances,
     /// What this was learned from.
-    pub basis: Basis,
+    pub basis: WorthBasis,
     /// How many conversions were known.
     pub conversions: u64,
     /// What a conversion is worth.

@@ -192,14 +192,22 @@ impl Reader<'_> {
     }
 }
 
-/// What was said of checks in words that are none of ours: kept as it came, as it was before they were fields.
+/// How many characters a word may have that is kept though it is none of ours.
+const WORD: usize = 64;
+
+/// What was said of checks in words that are none of ours: kept as it came, as it was before they were fields, unless it is
+/// more than a word or may say who the customer was.
 fn unread(fields: &Fields) -> impl Iterator<Item = (String, Value)> {
     let is_read = |name: &str, text: &str| match name {
         "time_on_site" => customer::time_on_site(text).is_ok(),
         _ => customer::check_result(text).is_ok(),
     };
     let given = CHECKS.iter().filter_map(|name| Some((*name, fields.get(name)?)));
-    let unread = given.filter(move |(name, given)| !is_read(name, &given.text));
+    let is_word = |text: &str| {
+        let is_plain = text.chars().count() <= WORD && !text.contains(char::is_control);
+        is_plain && !text.contains('@') && !text.split_whitespace().any(|part| part.parse::<IpAddr>().is_ok())
+    };
+    let unread = given.filter(move |(name, given)| !is_read(name, &given.text) && is_word(&given.text));
     unread.map(|(_, given)| (given.sent_as.clone(), Value::String(given.text.clone())))
 }
 

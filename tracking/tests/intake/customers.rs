@@ -107,6 +107,16 @@ async fn what_the_page_and_the_form_found_out_is_kept_with_the_first_report_and_
         store::read_customer(world.database.pool(), theirs.conversion()).await.checks(),
         Checks::default()
     );
+    // What is no word, or tells who it was, is not kept.
+    let report = json!({"click_id": click, "order_id": "F", "email_check": "\u{0}", "captcha": "203.0.113.9",
+        "time_on_site": "x".repeat(20_000)});
+    assert_eq!(world.post("application/json", &report.to_string()).await.told(), "200 pending");
+    let report =
+        json!({"click_id": click, "order_id": "G", "email_status": "ana@mail.example: undeliverable"});
+    assert_eq!(world.post("application/json", &report.to_string()).await.told(), "200 pending");
+    let kept = "SELECT string_agg(metadata::text, ' ') FROM conversions WHERE order_id IN ('F', 'G')";
+    let kept: String = sqlx::query_scalar(kept).fetch_one(world.database.pool()).await.unwrap();
+    assert_eq!(kept, "{} {}");
     let report = json!({"click_id": click, "order_id": "E", "captcha": true, "time_on_site": 0});
     let told = world.post("application/json", &report.to_string()).await;
     let kept = store::read_customer(world.database.pool(), told.conversion()).await.checks();

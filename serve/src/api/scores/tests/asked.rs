@@ -28,6 +28,9 @@ async fn a_lead_that_failed_its_checks_and_was_never_on_the_site_is_told_so() {
     let codes: Vec<&str> =
         score["reasons"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["validation_failed", "zero_engagement"]);
+    let endless = json!({"click_id": click, "amount": "10.00", "order_id": "A9", "time_on_site": 2_592_001});
+    let refused = world.api.post("/api/v1/conversions", endless).await.problem();
+    insta::assert_snapshot!(refused, @"422 unprocessable:  [/time_on_site: must be seconds from 0 to 2592000, such as 75]");
     assert_eq!(score["is_reproduced"], true);
     world.catch_up().await;
     let click = world.click("192.0.2.0", BROWSER, 60).await;

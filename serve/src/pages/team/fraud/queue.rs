@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Query, State},
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::DateTime;
@@ -112,6 +113,8 @@ pub struct Line {
     pub is_appealed: bool,
     pub is_proposed: bool,
     pub is_decided: bool,
+    /// Whether it was ticked in a form that was sent back.
+    pub is_ticked: bool,
 }
 
 #[derive(Template)]
@@ -126,6 +129,8 @@ struct QueuePage {
     campaigns: Vec<Choice>,
     causes: Vec<Choice>,
     reasons: Vec<Choice>,
+    outcomes: Vec<Choice>,
+    note: String,
     lines: Vec<Line>,
     more: Option<String>,
     may_decide: bool,
@@ -173,6 +178,7 @@ pub async fn lines(
             is_appealed: one.is_appealed,
             is_proposed: case.proposal.is_some(),
             is_decided,
+            is_ticked: false,
         }
     };
     Ok(shown.iter().map(line).collect())
@@ -186,15 +192,16 @@ pub async fn show(
 ) -> Result<Response, Fault> {
     by.must_be_team()?;
     let done = work::done(&asked.done);
-    page(&pages, &by, asked, (Vec::new(), done)).await
+    page(&pages, &by, asked, (Vec::new(), done, &[])).await
 }
 
 async fn page(
     pages: &Pages,
     by: &Visitor,
     asked: Asked,
-    (faults, done): (Vec<String>, Option<String>),
+    (faults, done, sent): (Vec<String>, Option<String>, &[(String, String)]),
 ) -> Result<Response, Fault> {
+    let field = |name: &str| sent.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let me = by.actor();
     let wanted = asked.wanted(&me)?;
     let now = pages.app.clock.now();
@@ -213,7 +220,16 @@ async fn page(
         format!("/team/cases?{after}")
     });
     let about = store::cases::about(&mut db, OFFERED).await?;
-    let lines = lines(&mut db, by, (&found, now)).await?;
+    let mut lines = lines(&mut db, by, (&found, now)).await?;
+    for line in &mut lines {
+        line.is_ticked = field(&format!("case-{}", line.id)).is_some();
+    }
+    let outcomes = Outcome::ALL.iter().map(|one| Choice {
+        value: one.name().to_owned(),
+        name: say(&format!("act-{}", one.name())),
+        is_chosen: field("outcome") == Some(one.name()),
+    });
+    let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let states = CaseState::ALL.iter().map(|one| Choice {
         value: one.name().to_owned(),
         name: state(*one).0,
@@ -231,13 +247,15 @@ async fn page(
             Some((one.campaign_id.to_string(), one.campaign.clone()))
         }),
         causes: choices(&about, &asked.reason, |one| Some((one.reason.clone(), why(&one.reason)))),
-        reasons: reasons(None),
+        reasons: reasons(field("reason").and_then(|name| name.parse().ok())),
+        outcomes: outcomes.collect(),
+        note: field("note").unwrap_or_default().to_owned(),
         lines,
         more,
         may_decide: by.user.role.reviews_fraud(),
         asked,
     };
-    Ok(rendered(&page))
+    Ok((status, rendered(&page)).into_response())
 }
 
 /// What can be chosen of something, each once, with what was chosen before.
@@ -306,7 +324,7 @@ pub async fn chosen(State(pages): State<Pages>, posted: Posted<Pairs>) -> Result
     by.must(Role::reviews_fraud)?;
     let Chosen { cases, decision, queue } = match Chosen::read(&form) {
         Ok(chosen) => chosen,
-        Err(fault) => return page(&pages, &by, queue_of(&form), (vec![fault], None)).await,
+        Err(fault) => return page(&pages, &by, queue_of(&form), (vec![fault], None, &form)).await,
     };
     let (mut db, now) = (pages.app.db.acquire().await?, pages.app.clock.now());
     let mut found = Vec::new();
@@ -349,7 +367,7 @@ pub async fn decide(State(pages): State<Pages>, posted: Posted<Pairs>) -> Result
     by.must(Role::reviews_fraud)?;
     let Chosen { cases: chosen, decision, queue } = match Chosen::read(&form) {
         Ok(chosen) => chosen,
-        Err(fault) => return page(&pages, &by, queue_of(&form), (vec![fault], None)).await,
+        Err(fault) => return page(&pages, &by, queue_of(&form), (vec![fault], None, &form)).await,
     };
     let actor = actor(&by);
     let wish = |(case, revision): &(CaseId, i32)| Wish {
@@ -363,7 +381,7 @@ pub async fn decide(State(pages): State<Pages>, posted: Posted<Pairs>) -> Result
     let by_whom = Decider { actor: &actor, clock: &app.clock, chance: &app.chance };
     if let Err(refused) = cases::decide(&mut tx, by_whom, &wishes).await {
         tx.rollback().await?;
-        return again(&pages, &by, (&chosen, queue), refused).await;
+        return again(&pages, &by, (&chosen, queue, &form), refused).await;
     }
     let mut is_proposed = false;
     for (id, _) in &chosen {
@@ -382,7 +400,7 @@ pub async fn decide(State(pages): State<Pages>, posted: Posted<Pairs>) -> Result
 async fn again(
     pages: &Pages,
     by: &Visitor,
-    (chosen, queue): (&[(CaseId, i32)], Asked),
+    (chosen, queue, sent): (&[(CaseId, i32)], Asked, &[(String, String)]),
     refused: Vec<(usize, Refusal)>,
 ) -> Result<Response, Fault> {
     let mut faults = vec![say("batch-refused")];
@@ -394,7 +412,7 @@ async fn again(
         let told = work::words(&refusal);
         faults.push(tell("batch-refused-one", &[("case", &id.to_string()), ("why", &told)]));
     }
-    page(pages, by, queue, (faults, None)).await
+    page(pages, by, queue, (faults, None, sent)).await
 }
 
 /// Who has signed in, as cases name people.
