@@ -199,7 +199,7 @@ async fn page(
     pages: &Pages,
     by: &Visitor,
     asked: Asked,
-    (faults, done, sent): (Vec<String>, Option<String>, &[(String, String)]),
+    (faults, done, sent): (Vec<String>, Option<String>, Sent<'_>),
 ) -> Result<Response, Fault> {
     let field = |name: &str| sent.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let me = by.actor();
@@ -224,11 +224,6 @@ async fn page(
     for line in &mut lines {
         line.is_ticked = field(&format!("case-{}", line.id)).is_some();
     }
-    let outcomes = Outcome::ALL.iter().map(|one| Choice {
-        value: one.name().to_owned(),
-        name: say(&format!("act-{}", one.name())),
-        is_chosen: field("outcome") == Some(one.name()),
-    });
     let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let states = CaseState::ALL.iter().map(|one| Choice {
         value: one.name().to_owned(),
@@ -248,7 +243,7 @@ async fn page(
         }),
         causes: choices(&about, &asked.reason, |one| Some((one.reason.clone(), why(&one.reason)))),
         reasons: reasons(field("reason").and_then(|name| name.parse().ok())),
-        outcomes: outcomes.collect(),
+        outcomes: outcomes(field("outcome")),
         note: field("note").unwrap_or_default().to_owned(),
         lines,
         more,
@@ -256,6 +251,16 @@ async fn page(
         asked,
     };
     Ok((status, rendered(&page)).into_response())
+}
+
+/// What can be decided about cases that were ticked.
+fn outcomes(chosen: Option<&str>) -> Vec<Choice> {
+    let choice = |one: &Outcome| Choice {
+        value: one.name().to_owned(),
+        name: say(&format!("act-{}", one.name())),
+        is_chosen: chosen == Some(one.name()),
+    };
+    Outcome::ALL.iter().map(choice).collect()
 }
 
 /// What can be chosen of something, each once, with what was chosen before.
@@ -277,6 +282,8 @@ struct Chosen {
 }
 
 type Pairs = Vec<(String, String)>;
+/// A form that was sent, of which a page keeps what was typed.
+type Sent<'a> = &'a [(String, String)];
 
 impl Chosen {
     /// What a form says, or what is wrong with it.
@@ -400,7 +407,7 @@ pub async fn decide(State(pages): State<Pages>, posted: Posted<Pairs>) -> Result
 async fn again(
     pages: &Pages,
     by: &Visitor,
-    (chosen, queue, sent): (&[(CaseId, i32)], Asked, &[(String, String)]),
+    (chosen, queue, sent): (&[(CaseId, i32)], Asked, Sent<'_>),
     refused: Vec<(usize, Refusal)>,
 ) -> Result<Response, Fault> {
     let mut faults = vec![say("batch-refused")];
