@@ -17,7 +17,7 @@ const IR_VERSION: i64 = 10;
 /// The version of the operators of ai.onnx.
 const OPSET: i64 = 21;
 /// The domain of tree ensembles.
-pub(super) const ML: &str = "ai.onnx.ml";
+pub(crate) const ML: &str = "ai.onnx.ml";
 
 /// A value of a graph: an input, a constant, or what an operator makes. It belongs to the graph that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]

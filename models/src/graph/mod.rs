@@ -24,9 +24,10 @@ mod calls;
 mod ensemble;
 mod error;
 mod op;
-mod proto;
+pub(crate) mod proto;
 mod tensor;
 
+pub(crate) use builder::ML;
 pub use builder::{Graph, Metadata, Value};
 pub use error::GraphError;
 pub use tensor::{Dim, ElementType, Tensor, TensorType};

@@ -13,6 +13,7 @@ use super::{
     error::{LoadCause, LoadError, Step},
     graph::{Graph, said, said_port},
     joined::{joined, part, rows, rows_stand_alone},
+    trees::Trees,
 };
 use crate::{
     Runtime,
@@ -154,6 +155,8 @@ pub type Run<'a> = &'a mut dyn FnMut() -> Result<Vec<Tensor>, ScoreError>;
 /// Whoever asked for that.
 pub(super) type AskTensors = Box<dyn FnOnce(Run<'_>) + Send>;
 
+/// So many rows of trees are asked where they arrive.
+const MOST_AT_ONCE: usize = 64;
 /// So many bytes of requests may wait for a model.
 const MOST_BYTES: usize = 256 << 20;
 
@@ -186,6 +189,7 @@ pub(super) struct Pool {
     pub(super) manifest: Arc<Manifest>,
     queue: Arc<Queue>,
     most_waiting: usize,
+    trees: Option<Arc<Trees>>,
 }
 
 struct Queue {
@@ -275,13 +279,16 @@ impl Pool {
         let cold = |cause| failed(&manifest.model, manifest.version, Step::WarmUp, cause);
         let mut graphs = vec![graph];
         for _ in 1..settings.workers {
-            graphs.push(Graph::open(runtime, &bytes).map_err(LoadCause::Graph).map_err(cold)?);
+            let again = Graph::again(runtime, &bytes, graphs[0].trees());
+            graphs.push(again.map_err(LoadCause::Graph).map_err(cold)?);
         }
         let rows_stand_alone = rows_stand_alone(&mut graphs[0], &manifest);
         let queue = Queue { state: Mutex::default(), arrived: Condvar::new(), rows_stand_alone };
         let queue = Arc::new(queue);
         // From here on, whatever fails closes the queue, and the workers that were started end.
-        let pool = Self { manifest: Arc::clone(&manifest), queue, most_waiting: settings.most_waiting };
+        let trees = graphs[0].trees().cloned();
+        let pool =
+            Self { manifest: Arc::clone(&manifest), queue, most_waiting: settings.most_waiting, trees };
         for (place, graph) in graphs.into_iter().enumerate() {
             let mut worker = Worker::new(Arc::clone(&manifest), graph, settings.largest_batch);
             worker.warm_up().map_err(LoadCause::Run).map_err(cold)?;
@@ -302,17 +309,24 @@ impl Pool {
         self.queue_up(Request::Row(Row { row, tell }))
     }
 
-    /// Lets tensors wait for a run.
+    /// Lets tensors wait for a run; a few rows for trees wait for nobody.
     pub(super) fn infer(&self, inputs: Vec<Tensor>, ask: AskTensors) -> Result<(), ScoreError> {
         let ports = &self.manifest.about.signature.inputs;
         let fits = ports.len() == inputs.len() && ports.iter().zip(&inputs).all(|(port, it)| takes(port, it));
-        let rows = |tensor: &Tensor| tensor.shape().first().copied();
-        if !fits || inputs.windows(2).any(|pair| rows(&pair[0]) != rows(&pair[1])) {
+        let differ = |pair: &[Tensor]| rows(&pair[..1]) != rows(&pair[1..]);
+        if !fits || inputs.windows(2).any(differ) {
             return Err(ScoreError::Inputs {
                 model: self.manifest.model.clone(),
                 takes: ports.iter().map(said_port).collect::<Vec<_>>().join(", "),
                 given: given(ports, &inputs),
             });
+        }
+        if let Some(trees) = &self.trees
+            && rows(&inputs) <= MOST_AT_ONCE
+        {
+            let refused = || ScoreError::Stopped { model: self.manifest.model.clone() };
+            ask(&mut || trees.run(&inputs.iter().collect::<Vec<_>>()).ok_or_else(refused));
+            return Ok(());
         }
         self.queue_up(Request::Tensors(Asked { inputs, ask }))
     }

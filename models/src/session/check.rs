@@ -67,6 +67,9 @@ pub(super) fn load(
     check_signature(&manifest, &graph, offered).map_err(fail(Step::Signature))?;
     let mut loaded = Loaded { manifest, bytes, graph, proof: Proof::default() };
     loaded.proof = prove(&loaded.manifest, &mut loaded.graph).map_err(fail(Step::Parity))?;
+    if loaded.graph.without_runtime(&loaded.bytes) {
+        loaded.proof = prove(&loaded.manifest, &mut loaded.graph).map_err(fail(Step::Parity))?;
+    }
     Ok(loaded)
 }
 

@@ -1,5 +1,7 @@
 //! A graph in ONNX Runtime: what it takes and gives, and running it on tensors.
 
+use std::sync::Arc;
+
 use ort::{
     session::{Session, SessionInputValue},
     value::{
@@ -8,6 +10,7 @@ use ort::{
     },
 };
 
+use super::trees::Trees;
 use crate::{
     Runtime,
     registry::manifest::Port,
@@ -18,6 +21,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Graph {
     session: Session,
+    /// The same without the runtime, where the whole graph is trees.
+    trees: Option<Arc<Trees>>,
 }
 
 impl Graph {
@@ -26,7 +31,27 @@ impl Graph {
         let builder = Session::builder(runtime.environment())?;
         // Many sessions run beside each other, one on each worker's thread; none needs threads of its own.
         let session = builder.with_intra_threads(1)?.with_inter_threads(1)?.commit_from_memory(bytes)?;
-        Ok(Self { session })
+        Ok(Self { session, trees: None })
+    }
+
+    /// From now on runs without the runtime if the whole graph is trees.
+    pub(super) fn without_runtime(&mut self, bytes: &[u8]) -> bool {
+        self.trees = Trees::of(bytes, self).map(Arc::new);
+        self.trees.is_some()
+    }
+
+    /// The trees that it is, if that is what it is.
+    pub(super) fn trees(&self) -> Option<&Arc<Trees>> {
+        self.trees.as_ref()
+    }
+
+    /// Another session for the same file, which may be these trees.
+    pub(super) fn again(
+        runtime: &Runtime,
+        bytes: &[u8],
+        trees: Option<&Arc<Trees>>,
+    ) -> Result<Self, ort::Error> {
+        Ok(Self { trees: trees.cloned(), ..Self::open(runtime, bytes)? })
     }
 
     /// What it takes, in sentences as [`said`] writes them.
@@ -41,6 +66,9 @@ impl Graph {
 
     /// Runs it on its inputs in order, and gives its outputs in order.
     pub(super) fn run(&mut self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, ort::Error> {
+        if let Some(outputs) = self.trees.as_ref().and_then(|trees| trees.run(inputs)) {
+            return Ok(outputs);
+        }
         let inputs: Vec<SessionInputValue<'_>> =
             inputs.iter().map(|it| input(it)).collect::<Result<_, _>>()?;
         let outputs = self.session.run(inputs.as_slice())?;

@@ -7,6 +7,7 @@ mod error;
 mod graph;
 mod joined;
 mod serving;
+mod trees;
 
 #[cfg(test)]
 mod tests;

@@ -246,8 +246,9 @@ impl Current {
     }
 
     /// Runs it on its inputs, in the order of its signature and as they are; together with those of others where it says of
-    /// the rows that it knows the same to the bit whoever else is there. Whoever asks is called on a worker's thread with what
-    /// runs it, and does not call that when nobody waits for the outputs any more.
+    /// the rows that it knows the same to the bit whoever else is there. Whoever asks is called with what runs it, on a
+    /// worker's thread, or at once on this one for a few rows of a model that is nothing but trees; it does not call that
+    /// when nobody waits for the outputs any more.
     ///
     /// # Errors
     /// At once, and without calling anybody, when it takes something else, or too much waits.
