@@ -15,6 +15,8 @@ use tracking::{
     problem::Problem,
 };
 
+use crate::scoring::log::Unkept;
+
 /// What every handler may fail with.
 #[derive(Debug)]
 pub enum Failure {
@@ -145,6 +147,15 @@ fn broken_constraint(name: &str) -> Option<Problem> {
     let broken = CONSTRAINTS.iter().find(|broken| broken.constraint == name)?;
     let problem = Problem::new(broken.status, broken.code, broken.title);
     Some(problem.detail(broken.detail).error(broken.pointer, broken.detail))
+}
+
+impl From<Unkept> for Failure {
+    fn from(error: Unkept) -> Self {
+        match error {
+            Unkept::Store(error) => error.into(),
+            Unkept::Full => Self::unavailable(error),
+        }
+    }
 }
 
 impl From<StateError> for Failure {

@@ -36,6 +36,36 @@ pub struct Once<T> {
     pub effect: Effect,
 }
 
+/// A POST that was read, and of which nothing is done yet.
+pub struct Heard<T> {
+    /// Who asks.
+    pub by: Caller,
+    /// The body.
+    pub body: T,
+    key: Option<String>,
+    /// The fingerprint that is kept, and what releases before this one kept.
+    fingerprints: [[u8; 32]; 2],
+}
+
+impl<T> Heard<T> {
+    /// Whether a repeat of it would be known.
+    pub fn is_named(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Begins the transaction of its effect, unless it was done before.
+    pub async fn begin(self, app: &App) -> Result<Once<T>, Undone> {
+        let Self { by, body, key, fingerprints } = self;
+        let mut tx = app.begin().await?;
+        if let Some(key) = &key {
+            claim(&mut tx, &by, key, fingerprints).await?;
+        }
+        let named = key.map(|key| (key, fingerprints[0]));
+        let effect = Effect { tx, app: app.clone(), caller: by.clone(), named };
+        Ok(Once { by, body, effect })
+    }
+}
+
 /// The transaction of one effect; it ends with [`Effect::answer`], and is taken back when it is dropped before.
 pub struct Effect {
     tx: Transaction<'static, Postgres>,
@@ -128,6 +158,14 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Once<T> {
     type Rejection = Undone;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Undone> {
+        Heard::from_request(request, app).await?.begin(app).await
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRequest<App> for Heard<T> {
+    type Rejection = Undone;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Undone> {
         let (mut parts, stream) = request.into_parts();
         let by = Caller::from_request_parts(&mut parts, app).await?;
         let key = read_key(&parts.headers)?;
@@ -136,18 +174,12 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Once<T> {
         let body = body::parse(&headers, &bytes)?;
         let plain: [u8; 32] = Sha256::new().chain_update(target).chain_update(&bytes).finalize().into();
         let fingerprint = app.customers.hiding().message(&plain);
-        let mut tx = app.begin().await?;
-        if let Some(key) = &key {
-            // What releases before this one kept is known again, too.
-            claim(&mut tx, &by, key, [fingerprint, plain]).await?;
-        }
-        let effect =
-            Effect { tx, app: app.clone(), caller: by.clone(), named: key.map(|key| (key, fingerprint)) };
-        Ok(Self { by, body, effect })
+        Ok(Self { by, body, key, fingerprints: [fingerprint, plain] })
     }
 }
 
-/// Makes sure that nobody else does the same at the same time or did it before.
+/// Makes sure that nobody else does the same at the same time or did it before; what releases before this one kept is known
+/// again, too.
 async fn claim(
     tx: &mut PgConnection,
     by: &Caller,

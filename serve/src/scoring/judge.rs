@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ConversionId, ScoreId,
+    ClickId, ConversionId, ScoreId,
     click::Click,
     event::{Conversion, Event, Visit},
     fraud::{
@@ -162,23 +162,33 @@ impl Scorer {
         (at, is_stored): (DateTime<Utc>, bool),
     ) -> sqlx::Result<Looked> {
         let click = match conversion.click {
-            Some(id) => lake::click(db, id).await?,
+            Some(id) => clicked(db, id).await?,
             None => None,
         };
-        let click = click.and_then(|click| stored::click(click).ok()).and_then(|known| match known.event {
-            Event::Click(visit) => Some(visit),
-            _ => None,
-        });
         let partner = match conversion.affiliate {
             Some(affiliate) => fraud::partner(db, affiliate).await?,
             None => None,
         };
-        let ring = match partner.as_ref().and_then(Partner::ring) {
+        self.look_at(db, conversion, (click, partner.as_ref()), (at, is_stored)).await
+    }
+
+    /// The same where the click and the partner were found already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn look_at(
+        &self,
+        db: &mut PgConnection,
+        conversion: Conversion,
+        (click, partner): (Option<Visit<Click>>, Option<&Partner>),
+        (at, is_stored): (DateTime<Utc>, bool),
+    ) -> sqlx::Result<Looked> {
+        let ring = match partner.and_then(Partner::ring) {
             Some(ring) => Some(self.ring(db, ring, (&conversion, click.as_ref())).await?),
             None => None,
         };
-        let records = partner.as_ref().map_or_else(Records::default, |partner| self.records(partner));
-        let kind = partner.and_then(|partner| partner.traffic_source).unwrap_or_default();
+        let records = partner.map_or_else(Records::default, |partner| self.records(partner));
+        let kind = partner.and_then(|partner| partner.traffic_source.clone()).unwrap_or_default();
         Ok(Looked { conversion, click, records, kind, ring, at, is_stored })
     }
 
@@ -241,6 +251,18 @@ impl Scorer {
             actor: "",
         }
     }
+}
+
+/// A click as it is stored; none that this release cannot read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn clicked(db: &mut PgConnection, id: ClickId) -> sqlx::Result<Option<Visit<Click>>> {
+    let known = lake::click(db, id).await?.and_then(|click| stored::click(click).ok());
+    Ok(known.and_then(|known| match known.event {
+        Event::Click(visit) => Some(visit),
+        _ => None,
+    }))
 }
 
 /// Follows the settings for as long as the process lives.

@@ -8,7 +8,9 @@ mod clicks;
 pub mod external;
 pub mod health;
 mod judge;
+pub mod log;
 mod model;
+mod recent;
 pub mod replay;
 mod ring;
 pub mod settings;
@@ -48,9 +50,14 @@ use utoipa::ToSchema;
 
 use self::{
     external::{External, Heard},
+    log::Log,
+    recent::Recent,
     settings::InForce,
 };
-pub use self::{judge::follow, ring::InRing};
+pub use self::{
+    judge::{clicked, follow},
+    ring::InRing,
+};
 use crate::{host::Host, state::FeatureState};
 
 /// The set that models of fraud are trained on.
@@ -74,6 +81,10 @@ pub struct Scorer {
     /// Whether the settings were read since the start.
     knows_settings: AtomicBool,
     chance: Chance,
+    /// What was looked up a moment ago.
+    recent: Recent,
+    /// Where decisions go that were only asked for.
+    log: Log,
     /// Whom outside it may ask, if anybody.
     external: Option<External>,
 }
@@ -273,7 +284,19 @@ impl Scorer {
         let state = FeatureState::of([evidence::set()].into_iter().chain(model).cloned().collect());
         let in_force = ArcSwap::from_pointee(InForce::defaults());
         let knows_settings = AtomicBool::new(false);
-        Self { state, models, networks, customers, in_force, knows_settings, chance, external: None }
+        let (recent, log) = (Recent::default(), Log::default());
+        Self {
+            state,
+            models,
+            networks,
+            customers,
+            in_force,
+            knows_settings,
+            chance,
+            recent,
+            log,
+            external: None,
+        }
     }
 
     /// The same, and asks a provider outside about conversions that come in.
@@ -286,6 +309,18 @@ impl Scorer {
     #[must_use]
     pub fn state(&self) -> &FeatureState {
         &self.state
+    }
+
+    /// What was looked up a moment ago.
+    #[must_use]
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Where decisions go that were only asked for.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// The settings in force.

@@ -110,8 +110,8 @@ pub enum UnfitSettings {
         /// The least and the most that it may be.
         bounds: (i64, i64),
     },
-    /// Costs below nothing.
-    #[error("costs are at least 0, and a look costs something, or fraud does: set loss, harm and review")]
+    /// Costs below nothing, or beyond measure.
+    #[error("loss, harm and review are from 0 to {MOST_COST}, and fraud costs something: loss is at least 1")]
     Costs,
     /// A share that is more than everybody.
     #[error("canary is {0}, and can be 100% at most")]
@@ -153,7 +153,7 @@ impl InForce {
             odds("a threshold", *threshold, (-MOST_ODDS, MOST_ODDS))?;
         }
         let Costs { loss, harm, review } = costs;
-        if loss <= 0 || harm < 0 || review < 0 {
+        if loss <= 0 || harm < 0 || review < 0 || [loss, harm, review].iter().any(|cost| MOST_COST < *cost) {
             return Err(UnfitSettings::Costs);
         }
         if Rate::ONE < canary {
@@ -180,6 +180,8 @@ impl InForce {
     }
 }
 
+/// Costs are beside each other: more than this is a slip of the pen.
+const MOST_COST: i64 = 1_000_000_000_000;
 /// Odds of e³⁰ to one are nobody's.
 const MOST_ODDS: i64 = 30_000_000;
 

@@ -142,6 +142,83 @@ pub async fn insert(tx: &mut PgConnection, new: &NewScore<'_>) -> sqlx::Result<(
     Ok(())
 }
 
+/// A decision that is kept with others.
+#[derive(Debug)]
+pub struct KeptScore {
+    id: Uuid,
+    conversion: Option<Uuid>,
+    campaign: Uuid,
+    affiliate: Option<Uuid>,
+    mode: String,
+    verdict: String,
+    log_odds: i64,
+    settings_version: i32,
+    record: String,
+    actor: String,
+    scored_at: DateTime<Utc>,
+    ring: Option<Uuid>,
+}
+
+impl KeptScore {
+    /// What is to be kept.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn of(new: &NewScore<'_>) -> serde_json::Result<Self> {
+        let NewScore { id, conversion, mode, settings_version, record, actor } = *new;
+        Ok(Self {
+            id: id.uuid(),
+            conversion: conversion.map(ConversionId::uuid),
+            campaign: record.campaign_id.uuid(),
+            affiliate: record.affiliate_id.map(AffiliateId::uuid),
+            mode: mode.name().to_owned(),
+            verdict: record.decision.verdict.name().to_owned(),
+            log_odds: record.score.log_odds.0,
+            settings_version: i32::try_from(settings_version).unwrap_or(i32::MAX),
+            record: serde_json::to_string(record)?,
+            actor: actor.to_owned(),
+            scored_at: record.at,
+            ring: record.ring.as_ref().map(|ring| ring.id.uuid()),
+        })
+    }
+}
+
+/// Keeps decisions: all, or none.
+pub async fn insert_all(db: &mut PgConnection, all: &[&KeptScore]) -> sqlx::Result<()> {
+    fn column<'a, T>(all: &[&'a KeptScore], of: fn(&'a KeptScore) -> T) -> Vec<T> {
+        all.iter().copied().map(of).collect()
+    }
+    sqlx::query!(
+        r#"
+        INSERT INTO fraud_scores (
+            id, conversion_id, campaign_id, affiliate_id, mode, verdict, log_odds, settings_version, record, actor,
+            scored_at, ring_id
+        )
+        SELECT id, conversion_id, campaign_id, affiliate_id, mode, verdict, log_odds, settings_version, record::json,
+               actor, scored_at, ring_id
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[],
+                    $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::uuid[])
+             AS new (id, conversion_id, campaign_id, affiliate_id, mode, verdict, log_odds, settings_version, record,
+                     actor, scored_at, ring_id)
+        "#,
+        &column(all, |it| it.id),
+        &column(all, |it| it.conversion) as &[Option<Uuid>],
+        &column(all, |it| it.campaign),
+        &column(all, |it| it.affiliate) as &[Option<Uuid>],
+        &column(all, |it| it.mode.as_str()) as &[&str],
+        &column(all, |it| it.verdict.as_str()) as &[&str],
+        &column(all, |it| it.log_odds),
+        &column(all, |it| it.settings_version),
+        &column(all, |it| it.record.as_str()) as &[&str],
+        &column(all, |it| it.actor.as_str()) as &[&str],
+        &column(all, |it| it.scored_at),
+        &column(all, |it| it.ring) as &[Option<Uuid>]
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// A decision as it was kept.
 pub struct StoredScore {
     /// Its id.

@@ -1,6 +1,7 @@
 //! Cases are worked on: given to somebody, commented, and their partners asked.
 
 use axum::{extract::State, http::StatusCode, response::Response};
+use chrono::{DateTime, Utc};
 use domain::{
     ApiKeyId, CaseId,
     fraud::cases::{Actor, ActorKind},
@@ -55,13 +56,12 @@ pub struct Said {
     security(("key" = ["cases:write"])))]
 async fn assign(app: State<App>, Id(id): Id<CaseId>, once: Once<Assignment>) -> Result<Response, Failure> {
     let Once { by, body: Assignment { to }, mut effect } = once;
-    let by = actor(&mut effect, &by).await?;
+    let (by, at) = (actor(&mut effect, &by).await?, app.clock.now());
     let to = match to {
         None => Some(by.clone()),
         Some(None) => None,
-        Some(Some(id)) => Some(known(&mut effect, &id).await?),
+        Some(Some(id)) => Some(known(&mut effect, &id, at).await?),
     };
-    let at = app.clock.now();
     cases::assign(&mut effect, Work { case: id, seen: None, by: &by, at }, to.as_ref()).await?;
     let case = find(&mut effect, id, at).await?;
     effect.answer(StatusCode::OK, &case).await
@@ -92,9 +92,12 @@ async fn ask(app: State<App>, Id(id): Id<CaseId>, once: Once<Said>) -> Result<Re
 }
 
 /// Somebody who can look at cases, by the id that histories have.
-async fn known(db: &mut PgConnection, id: &str) -> Result<Actor, Failure> {
-    let unknown = || Failure::unprocessable("/to", format!("nobody is known as {id:?}: give a key's id"));
+async fn known(db: &mut PgConnection, id: &str, now: DateTime<Utc>) -> Result<Actor, Failure> {
+    let unknown = || {
+        let who = "give the id of a key that is in use and no affiliate's own";
+        Failure::unprocessable("/to", format!("nobody who looks at cases is known as {id:?}: {who}"))
+    };
     let key: ApiKeyId = id.parse().map_err(|_| unknown())?;
-    let name = store::api_keys::name(db, key).await?.ok_or_else(unknown)?;
+    let name = store::api_keys::name_in_use(db, key, now).await?.ok_or_else(unknown)?;
     Ok(Actor { kind: ActorKind::Key, id: key.to_string(), name })
 }

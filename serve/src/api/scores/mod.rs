@@ -8,13 +8,13 @@ use axum::{
     Json,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use domain::{
     AffiliateId, CampaignId, ConversionId, Money, ScoreId,
-    click::Device,
-    event::Conversion,
+    click::{Click, Device},
+    event::{Conversion, Visit},
     fraud::{
         Code, Flag,
         score::{Bound, LogOdds, Model, Part, Reason, Verdict},
@@ -31,18 +31,18 @@ use super::{
     failure::Failure,
     gate::Caller,
     listing::{Listing, Page, Paging},
-    once::Once,
+    once::{Heard, Once, Undone},
     reports::NewConversion,
 };
 use crate::{
     app::App,
     scoring::{
-        Because, Looked, Record,
+        Because, Looked, Record, clicked,
         settings::{InForce, Mode},
     },
     store::{
         self,
-        fraud::{NewScore, StoredScore, Wanted},
+        fraud::{KeptScore, NewScore, StoredScore, Wanted},
     },
     stored,
 };
@@ -188,24 +188,44 @@ pub struct ScoreFilter {
 #[utoipa::path(post, path = "/score/conversions", tag = "fraud", request_body = ConversionsToScore,
     responses((status = 200, description = "What was decided.", body = ScoredConversions)),
     security(("key" = ["fraud:score"])))]
-async fn score(app: State<App>, once: Once<ConversionsToScore>) -> Result<Response, Failure> {
-    let Once { by, body: ConversionsToScore { conversions }, mut effect } = once;
-    by.must_be_operator()?;
-    if !(1..=BATCH_MAX).contains(&conversions.len()) {
-        let detail = format!("there are {}; send 1 to {BATCH_MAX} at once", conversions.len());
-        return Err(Failure::unprocessable("/conversions", detail));
+async fn score(app: State<App>, heard: Heard<ConversionsToScore>) -> Result<Response, Undone> {
+    heard.by.must_be_operator()?;
+    let many = heard.body.conversions.len();
+    if !(1..=BATCH_MAX).contains(&many) {
+        let detail = format!("there are {many}; send 1 to {BATCH_MAX} at once");
+        return Err(Failure::unprocessable("/conversions", detail).into());
     }
-    let (in_force, actor, at) = (app.scorer.in_force(), by.key.to_string(), app.clock.now());
-    let mut scores = Vec::with_capacity(conversions.len());
-    for (place, asked) in conversions.iter().enumerate() {
+    // What is not to be known again needs no transaction of its own, and shares one with others.
+    if !heard.is_named() {
+        let actor = heard.by.key.to_string();
+        let (scores, decided) = decided(&mut *app.db.acquire().await?, &app, (&heard.body, &actor)).await?;
+        app.scorer.log().keep(decided, &app.db).await?;
+        return Ok(Json(scores).into_response());
+    }
+    let Once { by, body, mut effect } = heard.begin(&app).await?;
+    let (scores, decided) = decided(&mut effect, &app, (&body, &by.key.to_string())).await?;
+    store::fraud::insert_all(&mut effect, &decided.iter().collect::<Vec<_>>()).await?;
+    Ok(effect.answer(StatusCode::OK, &scores).await?)
+}
+
+/// Decides about each; what is said, and what is to be kept of it.
+async fn decided(
+    db: &mut PgConnection,
+    app: &App,
+    (asked, actor): (&ConversionsToScore, &str),
+) -> Result<(ScoredConversions, Vec<KeptScore>), Failure> {
+    let (in_force, at) = (app.scorer.in_force(), app.clock.now());
+    let many = asked.conversions.len();
+    let (mut scores, mut kept) = (Vec::with_capacity(many), Vec::with_capacity(many));
+    for (place, asked) in asked.conversions.iter().enumerate() {
         let within = |failure: Failure| failure.within(&format!("/conversions/{place}"));
-        let (id, looked) = asked.find(&mut effect, &app, at).await.map_err(within)?;
+        let (id, looked) = asked.find(db, app, at).await.map_err(within)?;
         let record = app.scorer.decide(&looked, &in_force).await;
-        let new = NewScore { conversion: id, actor: &actor, ..app.scorer.note(&record, &in_force) };
-        store::fraud::insert(&mut effect, &new).await?;
+        let new = NewScore { conversion: id, actor, ..app.scorer.note(&record, &in_force) };
+        kept.push(KeptScore::of(&new)?);
         scores.push(ConversionScore::new(new.id, id, in_force.mode, in_force.version.into(), &record));
     }
-    effect.answer(StatusCode::OK, &ScoredConversions { scores }).await
+    Ok((ScoredConversions { scores }, kept))
 }
 
 /// List what was decided about conversions.
@@ -268,7 +288,12 @@ impl ConversionToScore {
             (Some(id), None) if self.campaign_id.is_none() && self.affiliate_id.is_none() => {
                 let conversion = stored::conversion(db, id).await?;
                 let unknown = || Failure::unprocessable("/conversion_id", "no such conversion");
-                Ok((Some(id), app.scorer.look(db, conversion.ok_or_else(unknown)?, (at, true)).await?))
+                let conversion = conversion.ok_or_else(unknown)?;
+                let click = match conversion.click {
+                    Some(id) => clicked(db, id).await?,
+                    None => None,
+                };
+                Ok((Some(id), looked(db, app, (conversion, click), (at, true)).await?))
             }
             (Some(_), _) => {
                 let detail = "a conversion that is stored is scored as it is: say nothing else of it";
@@ -276,8 +301,8 @@ impl ConversionToScore {
             }
             (None, Some(report)) => {
                 let postback = report.postback(app).map_err(|failure| failure.within("/report"))?;
-                let conversion = self.as_reported(db, app, postback, at).await?;
-                Ok((None, app.scorer.look(db, conversion, (at, false)).await?))
+                let reported = self.as_reported(db, app, postback, at).await?;
+                Ok((None, looked(db, app, reported, (at, false)).await?))
             }
             (None, None) => {
                 Err(Failure::unprocessable("", "name a conversion_id, or give the report of a conversion"))
@@ -292,7 +317,7 @@ impl ConversionToScore {
         app: &App,
         postback: Postback,
         at: DateTime<Utc>,
-    ) -> Result<Conversion, Failure> {
+    ) -> Result<(Conversion, Option<Visit<Click>>), Failure> {
         let wrong = |place: &str, detail: &str| Failure::unprocessable(place, detail);
         if postback.session_id.is_some() && postback.click_id.is_none() {
             return Err(wrong("/report/session_id", "a visit alone is not scored: name its click_id"));
@@ -305,21 +330,22 @@ impl ConversionToScore {
         }
         let click = match postback.click_id {
             Some(id) => {
-                let click = store::lake::click(db, id).await?;
+                let click = clicked(db, id).await?;
                 Some(click.ok_or_else(|| wrong("/report/click_id", "no such click is stored"))?)
             }
             None => None,
         };
-        let campaign = self.campaign_id.or(click.as_ref().map(|click| click.campaign_id));
+        let seen = click.as_ref().map(|click| &click.seen);
+        let campaign = self.campaign_id.or(seen.map(|click| click.campaign));
         let campaign =
             campaign.ok_or_else(|| wrong("/campaign_id", "it is needed when no click is named"))?;
-        if click.as_ref().is_some_and(|click| click.campaign_id != campaign) {
+        if seen.is_some_and(|click| click.campaign != campaign) {
             return Err(wrong("/report/click_id", "is a click of another campaign"));
         }
-        let campaign = store::campaigns::find(db, campaign, None).await?;
+        let campaign = app.scorer.recent().campaign(db, campaign, at).await?;
         let campaign = campaign.ok_or_else(|| wrong("/campaign_id", "no such campaign"))?;
         if let Some(id) = self.affiliate_id
-            && store::affiliates::find(db, id, None).await?.is_none()
+            && app.scorer.recent().partner(db, id, at).await?.is_none()
         {
             return Err(wrong("/affiliate_id", "no such affiliate"));
         }
@@ -328,7 +354,7 @@ impl ConversionToScore {
         let event = event.ok_or_else(|| wrong("/report/event", "is not one of the campaign's"))?;
         let amount = postback.money(campaign.currency);
         let amount = amount.map_err(|error| wrong("/report/amount", &error.to_string()))?;
-        Ok(Conversion {
+        let conversion = Conversion {
             id: ConversionId::new_at(at, &app.chance),
             occurred_at_us: postback.occurred_at.unwrap_or(at).timestamp_micros(),
             campaign: campaign.id,
@@ -337,9 +363,9 @@ impl ConversionToScore {
             kind: event.kind,
             amount: amount.unwrap_or(Money::zero(postback.currency.unwrap_or(campaign.currency))),
             click: postback.click_id,
-            session: click.as_ref().map(|click| click.session_id).or(postback.session_id),
-            link: click.as_ref().map(|click| click.link_id),
-            affiliate: self.affiliate_id.or(click.as_ref().map(|click| click.affiliate_id)),
+            session: seen.map(|click| click.session).or(postback.session_id),
+            link: seen.map(|click| click.link),
+            affiliate: self.affiliate_id.or(seen.map(|click| click.affiliate)),
             order_id: postback.order_id.unwrap_or_default(),
             customer: postback.customer_id.unwrap_or_default(),
             coupon: postback.coupon.unwrap_or_default(),
@@ -352,8 +378,23 @@ impl ConversionToScore {
             account_hash: postback.customer.account_hash.map(|hash| hash.0),
             checks: postback.customer.checks(),
             email_domain: postback.customer.email_domain.unwrap_or_default(),
-        })
+        };
+        Ok((conversion, click))
     }
+}
+
+/// What decisions look at besides, as it was within the last second.
+async fn looked(
+    db: &mut PgConnection,
+    app: &App,
+    (conversion, click): (Conversion, Option<Visit<Click>>),
+    (at, is_stored): (DateTime<Utc>, bool),
+) -> sqlx::Result<Looked> {
+    let partner = match conversion.affiliate {
+        Some(affiliate) => app.scorer.recent().partner(db, affiliate, at).await?,
+        None => None,
+    };
+    app.scorer.look_at(db, conversion, (click, partner.as_deref()), (at, is_stored)).await
 }
 
 impl ConversionScore {

@@ -5,6 +5,7 @@ mod asked;
 mod external;
 mod health;
 mod replay;
+mod together;
 
 use std::{path::Path, time::Duration};
 
@@ -384,7 +385,7 @@ async fn settings_change_by_versions_and_only_to_what_can_be_meant() {
     422 unprocessable:  [/settings: in the program's settings: limit of the rule quick_conversion is -4 seconds; it has to be from 1 to 120]
     422 unprocessable:  [/settings: in the program's settings: there is no rule "slow_conversion"; there are click_rate, address_conversions, disposable_mail, self_referral, device_conversions, device_affiliates, quick_conversion, clock_disagreement, zero_engagement, referrer, anonymous_network, country_mismatch, automated_agent, duplicate_order, unsigned_report, click_flooding, click_injection, cookie_stuffing, idle_clicks, brand_bidding, click_farm, payout_account, validation, listed, conversion_times, conversion_rate, flat_hours, conversion_burst, rejections]
     422 unprocessable:  [/settings: a threshold is 9223372036854775807 millionths of log-odds; it has to be from -30000000 to 30000000]
-    422 unprocessable:  [/settings: costs are at least 0, and a look costs something, or fraud does: set loss, harm and review]
+    422 unprocessable:  [/settings: loss, harm and review are from 0 to 1000000000000, and fraud costs something: loss is at least 1]
     "#);
     assert_eq!(world.api.get("/api/v1/fraud/settings").await.body["version"], 0);
     world.go_live(0).await;
