@@ -14,6 +14,7 @@ use super::{reader::Reader, role::Role, words};
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("live.js");
 const KEYS: &str = include_str!("keys.js");
+const ICON: &str = include_str!("icon.svg");
 
 /// The stylesheet, under a name that changes with it.
 pub static STYLE_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/{}.css", fingerprint(STYLE)));
@@ -21,6 +22,9 @@ pub static STYLE_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/{}.c
 pub static SCRIPT_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/{}.js", fingerprint(SCRIPT)));
 /// The script of pages that are worked on by keys, under a name that changes with it.
 pub static KEYS_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/{}.js", fingerprint(KEYS)));
+
+/// The picture beside a page's title, under a name that changes with it.
+pub static ICON_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/{}.svg", fingerprint(ICON)));
 
 fn fingerprint(text: &str) -> String {
     let hash = Sha256::digest(text);
@@ -35,6 +39,11 @@ pub async fn style() -> Response {
 /// See [`style`].
 pub async fn script() -> Response {
     asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+/// See [`style`].
+pub async fn icon() -> Response {
+    asset("image/svg+xml", ICON)
 }
 
 /// See [`style`].
@@ -181,6 +190,12 @@ impl Frame {
     #[must_use]
     pub fn style(&self) -> &'static str {
         &STYLE_PATH
+    }
+
+    /// Where the picture beside the title is.
+    #[must_use]
+    pub fn icon(&self) -> &'static str {
+        &ICON_PATH
     }
 
     /// Where the script is.

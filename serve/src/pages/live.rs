@@ -24,10 +24,7 @@ use tokio::{
 };
 
 use super::{Pages, fault::Fault, reader::Reader, session::Visitor};
-use crate::store::{
-    self,
-    dashboard::{Clicks, Today},
-};
+use crate::store::{self, dashboard::Today, traffic::Clicks};
 
 /// Where pages listen. Nobody is at a page because it listens: it does not keep a session from being idle.
 pub const PATH: &str = "/my/live";
@@ -76,7 +73,7 @@ impl Live {
         let mut db = pool.acquire().await?;
         let today =
             store::dashboard::since(&mut db, &[watched]).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
-        let clicks = store::dashboard::clicks_since(&mut db, affiliate, since).await?;
+        let clicks = store::traffic::clicks_since(&mut db, affiliate, since).await?;
         let counted =
             Counted { clicks: clicks.since, conversions: today.conversions, earned: earned(&today) };
         let mut all = self.all();

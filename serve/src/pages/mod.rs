@@ -105,7 +105,8 @@ pub fn router(pages: Pages) -> Router {
         .merge(team::routes())
         .route(&frame::STYLE_PATH, get(frame::style))
         .route(&frame::SCRIPT_PATH, get(frame::script))
-        .route(&frame::KEYS_PATH, get(frame::keys));
+        .route(&frame::KEYS_PATH, get(frame::keys))
+        .route(&frame::ICON_PATH, get(frame::icon));
     routes
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(fault::panicked))

@@ -9,7 +9,7 @@ mod team;
 use axum::http::StatusCode;
 
 use super::{
-    frame::{KEYS_PATH, SCRIPT_PATH, STYLE_PATH},
+    frame::{ICON_PATH, KEYS_PATH, SCRIPT_PATH, STYLE_PATH},
     guard::{HEADERS, STRICT_TRANSPORT},
     role::Role,
     testing::Site,
@@ -66,7 +66,7 @@ async fn every_page_has_the_headers_that_keep_others_out() {
             assert!(is_written_in.iter().all(|it| !shown.text.contains(it)), "{path}");
         }
     }
-    for path in [STYLE_PATH.as_str(), SCRIPT_PATH.as_str(), KEYS_PATH.as_str()] {
+    for path in [&STYLE_PATH, &SCRIPT_PATH, &KEYS_PATH, &ICON_PATH].map(|path| path.as_str()) {
         let asset = site.browser().get(path).await;
         assert!(asset.header("cache-control").contains("immutable") && asset.status.is_success(), "{path}");
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::{AffiliateId, CampaignId, ConversionId, Currency, Money, conversion::CommissionStatus};
 use sqlx::{PgConnection, types::Uuid};
 
-use super::columns::Column;
+use super::{columns::Column, traffic::OnDay};
 
 /// What one affiliate did since a moment, in one currency or, without one, in none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,68 +57,6 @@ pub async fn since(
     .await
 }
 
-/// Clicks of an affiliate, counted in one statement, so that none is stored in between.
-#[derive(Debug)]
-pub struct Clicks {
-    /// Those from a moment on.
-    pub since: i64,
-    /// Those of all its links, of all times.
-    pub ever: i64,
-}
-
-/// How many clicks an affiliate had from a moment on, and how many its links counted.
-pub async fn clicks_since(
-    db: &mut PgConnection,
-    affiliate: AffiliateId,
-    since: DateTime<Utc>,
-) -> sqlx::Result<Clicks> {
-    sqlx::query_as!(
-        Clicks,
-        r#"
-        SELECT (SELECT count(*) FROM clicks WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= id) AS "since!",
-               COALESCE((SELECT sum(clicks) FROM links WHERE affiliate_id = $1), 0)::bigint AS "ever!"
-        "#,
-        affiliate.uuid(),
-        since
-    )
-    .fetch_one(db)
-    .await
-}
-
-/// Something counted on a day.
-#[derive(Debug)]
-pub struct OnDay {
-    /// Which day, in the zone that was asked for.
-    pub day: NaiveDate,
-    /// How many.
-    pub count: i64,
-}
-
-/// Clicks by day; of one affiliate or of all.
-pub async fn clicks_by_day(
-    db: &mut PgConnection,
-    affiliate: Option<AffiliateId>,
-    (from, before): (DateTime<Utc>, DateTime<Utc>),
-    zone: &str,
-) -> sqlx::Result<Vec<OnDay>> {
-    sqlx::query_as!(
-        OnDay,
-        r#"
-        SELECT (occurred_at AT TIME ZONE $4)::date AS "day!", count(*) AS "count!"
-        FROM clicks
-        WHERE ($1::uuid IS NULL OR affiliate_id = $1) AND uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
-        GROUP BY 1
-        ORDER BY 1
-        "#,
-        affiliate.map(AffiliateId::uuid),
-        from,
-        before,
-        zone
-    )
-    .fetch_all(db)
-    .await
-}
-
 /// Conversions by the day on which they were reported; of one affiliate's credit or of all.
 pub async fn conversions_by_day(
     db: &mut PgConnection,
@@ -126,19 +64,38 @@ pub async fn conversions_by_day(
     (from, before): (DateTime<Utc>, DateTime<Utc>),
     zone: &str,
 ) -> sqlx::Result<Vec<OnDay>> {
+    let Some(affiliate) = affiliate else {
+        return sqlx::query_as!(
+            OnDay,
+            r#"
+            SELECT (received_at AT TIME ZONE $3)::date AS "day!", count(*) AS "count!"
+            FROM conversions
+            WHERE uuid_v7_floor($1) <= id AND id < uuid_v7_floor($2)
+            GROUP BY 1
+            ORDER BY 1
+            "#,
+            from,
+            before,
+            zone
+        )
+        .fetch_all(db)
+        .await;
+    };
     sqlx::query_as!(
         OnDay,
         r#"
+        WITH credited AS (
+            SELECT DISTINCT conversion_id
+            FROM conversion_shares
+            WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= conversion_id AND conversion_id < uuid_v7_floor($3)
+        )
         SELECT (received_at AT TIME ZONE $4)::date AS "day!", count(*) AS "count!"
-        FROM conversions
-        WHERE uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
-          AND ($1::uuid IS NULL OR EXISTS (
-              SELECT FROM conversion_shares WHERE conversion_id = conversions.id AND affiliate_id = $1
-          ))
+        FROM credited
+        JOIN conversions ON conversions.id = credited.conversion_id
         GROUP BY 1
         ORDER BY 1
         "#,
-        affiliate.map(AffiliateId::uuid),
+        affiliate.uuid(),
         from,
         before,
         zone
@@ -177,93 +134,6 @@ pub async fn earned_by_day(
         from,
         before,
         zone
-    )
-    .fetch_all(db)
-    .await
-}
-
-/// By what clicks and what they bring are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Campaigns.
-    Campaign,
-    /// Landing pages.
-    Page,
-    /// One of the ten sub-ids, from 1 on.
-    Sub(i32),
-}
-
-/// What came from one place: its clicks and conversions, or what it earned in a currency.
-#[derive(Debug)]
-pub struct FromPlace {
-    /// The campaign's name, the landing page, or the sub-id; empty where it is not known.
-    pub place: String,
-    /// How many clicks.
-    pub clicks: i64,
-    /// How many conversions.
-    pub conversions: i64,
-    /// In which currency it earned; none in the line that counts clicks.
-    pub currency: Option<String>,
-    /// How much, in minor units.
-    pub minor: i64,
-}
-
-/// An affiliate's clicks, conversions and commissions by where they come from.
-pub async fn from_places(
-    db: &mut PgConnection,
-    affiliate: AffiliateId,
-    by: By,
-    (from, before): (DateTime<Utc>, DateTime<Utc>),
-) -> sqlx::Result<Vec<FromPlace>> {
-    let (kind, number) = match by {
-        By::Campaign => ("campaign", 1),
-        By::Page => ("page", 1),
-        By::Sub(number) => ("sub", number),
-    };
-    sqlx::query_as!(
-        FromPlace,
-        r#"
-        WITH clicked AS (
-            SELECT CASE $4 WHEN 'campaign' THEN campaigns.name
-                           WHEN 'page' THEN COALESCE(links.landing_url, campaigns.landing_url)
-                           ELSE clicks.subs[$5] END AS place,
-                   count(*) AS clicks
-            FROM clicks
-            JOIN links ON links.id = clicks.link_id
-            JOIN campaigns ON campaigns.id = clicks.campaign_id
-            WHERE clicks.affiliate_id = $1 AND uuid_v7_floor($2) <= clicks.id AND clicks.id < uuid_v7_floor($3)
-            GROUP BY 1
-        ), credited AS (
-            SELECT DISTINCT ON (conversion_id) conversion_id, link_id, click_id
-            FROM conversion_shares
-            WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= conversion_id AND conversion_id < uuid_v7_floor($3)
-            ORDER BY conversion_id, share_ppm DESC, position
-        ), placed AS (
-            SELECT credited.conversion_id,
-                   CASE $4 WHEN 'campaign' THEN campaigns.name
-                           WHEN 'page' THEN COALESCE(links.landing_url, campaigns.landing_url)
-                           ELSE clicks.subs[$5] END AS place
-            FROM credited
-            JOIN links ON links.id = credited.link_id
-            JOIN campaigns ON campaigns.id = links.campaign_id
-            LEFT JOIN clicks ON clicks.id = credited.click_id
-        )
-        SELECT COALESCE(place, '') AS "place!", clicks AS "clicks!", 0::bigint AS "conversions!", NULL AS currency,
-               0::bigint AS "minor!"
-        FROM clicked
-        UNION ALL
-        SELECT COALESCE(place, ''), 0, count(*), NULL, 0 FROM placed GROUP BY place
-        UNION ALL
-        SELECT COALESCE(placed.place, ''), 0, 0, commissions.currency, sum(commissions.amount_minor)::bigint
-        FROM placed
-        JOIN commissions ON commissions.conversion_id = placed.conversion_id AND commissions.affiliate_id = $1
-        GROUP BY placed.place, commissions.currency
-        "#,
-        affiliate.uuid(),
-        from,
-        before,
-        kind,
-        number
     )
     .fetch_all(db)
     .await

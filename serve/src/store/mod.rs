@@ -35,4 +35,5 @@ pub mod recommendations;
 pub mod ring_edges;
 pub mod rings;
 pub mod sessions;
+pub mod traffic;
 pub mod users;

@@ -188,12 +188,12 @@ async fn clicks_that_come_again_after_their_day_was_dropped_are_set_aside_and_no
     assert!(served.tracker.metrics().contains("tributary_events_rejected_total 20\n"));
     assert!(served.tracker.metrics().contains("tributary_events_stored_total 1\n"));
     served.stop().await;
-    let audit: (i64, i64, i64) =
-        sqlx::query_as("SELECT counted, stored, dropped FROM link_click_audit WHERE 0 < counted")
+    let audit: (i64, i64, i64, i64) =
+        sqlx::query_as("SELECT counted, stored, dropped, by_hour FROM link_click_audit WHERE 0 < counted")
             .fetch_one(database.pool())
             .await
             .unwrap();
-    assert_eq!(audit, (21, 1, 20));
+    assert_eq!(audit, (21, 1, 20, 21));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

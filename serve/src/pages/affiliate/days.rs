@@ -48,10 +48,10 @@ pub async fn trend(
     let today = reader.day(now);
     let first = today.checked_sub_days(Days::new(SHOWN - 1)).unwrap_or(today);
     let (span, zone) = ((reader.start_of(first), reader.end_of(today)), reader.zone());
-    let clicks = store::dashboard::clicks_by_day(db, affiliate, span, zone).await?;
+    let clicks = store::traffic::clicks_by_day(db, affiliate, span, zone).await?;
     let conversions = store::dashboard::conversions_by_day(db, affiliate, span, zone).await?;
     let earned = store::dashboard::earned_by_day(db, affiliate, span, zone).await?;
-    let count = |counted: &[store::dashboard::OnDay], day| {
+    let count = |counted: &[store::traffic::OnDay], day| {
         counted.iter().find(|it| it.day == day).map_or(0, |it| it.count)
     };
     let amounts_of_days: Vec<Money> = earned.iter().map(|it| it.amount).collect();

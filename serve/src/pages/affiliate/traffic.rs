@@ -21,7 +21,7 @@ use crate::{
         session::Visitor,
         words::{say, tell},
     },
-    store::{self, dashboard::By},
+    store::{self, traffic::By},
 };
 
 /// Nobody reads more days at once.
@@ -128,7 +128,7 @@ async fn rows(pages: &Pages, visitor: &Visitor, wanted: &Wanted) -> Result<Vec<(
     let span = (visitor.reader.start_of(wanted.from), visitor.reader.end_of(wanted.to));
     let mut db = pages.app.db.acquire().await?;
     let mut rows = BTreeMap::<String, Row>::new();
-    for found in store::dashboard::from_places(&mut db, affiliate, wanted.by, span).await? {
+    for found in store::traffic::from_places(&mut db, affiliate, wanted.by, span).await? {
         let row = rows.entry(found.place).or_default();
         row.clicks += found.clicks;
         row.conversions += found.conversions;
