@@ -18,6 +18,7 @@ mod matching;
 mod memory;
 mod models;
 mod numbers;
+mod pages;
 mod program;
 mod recommend;
 mod redirect;
@@ -79,6 +80,8 @@ enum Bench {
     Recommend(recommend::Options),
     /// The service on one core: inferences beside an echo and FastAPI, decisions, postbacks, and a champion that moves under load
     Serve(serve::Options),
+    /// Pages of a program with ten million clicks, and a thousand of them left open
+    Pages(pages::Options),
     /// Decisions about fraud in process, all rules and the score, and rings of a million edges
     Fraud(fraud::Options),
 }
@@ -117,6 +120,9 @@ impl Bench {
                 "serve",
                 "The service on one core: inferences, decisions and postbacks, and a champion that moves under load.",
             ),
+            Self::Pages(_) => {
+                ("pages", "Pages of a program with ten million clicks, and a thousand of them left open.")
+            }
             Self::Fraud(_) => ("fraud", "Decisions about fraud in process, and rings of a million edges."),
         }
     }
@@ -131,6 +137,7 @@ impl Bench {
             Self::Match(options) => options.is_complete(),
             Self::Recommend(options) => options.is_complete(),
             Self::Serve(options) => options.is_complete(),
+            Self::Pages(options) => options.is_complete(),
             Self::Fraud(options) => options.is_complete(),
             Self::Ingest(_) | Self::Memory(_) | Self::Sim(_) | Self::Soak(_) | Self::Models(_) => true,
         }
@@ -150,6 +157,7 @@ impl Bench {
             Self::Match(options) => matching::run(options),
             Self::Recommend(options) => recommend::run(options).await,
             Self::Serve(options) => serve::run(options).await,
+            Self::Pages(options) => pages::run(options).await,
             Self::Fraud(options) => fraud::run(options),
         }
     }

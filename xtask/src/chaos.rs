@@ -1,5 +1,5 @@
-//! `cargo xtask chaos`: the database dies and comes back, and the registry is emptied, while visitors click, a shop reports
-//! and others ask. What was accepted is there afterwards, once, and the ledger balances; whoever asked had an answer that
+//! `cargo xtask chaos`: the database dies and comes back, the stream is cut, and the registry is emptied, while visitors
+//! click, a shop reports and others ask. What was accepted is there afterwards, once, and the ledger balances; whoever asked had an answer that
 //! tells when to come again, and models answered all the time.
 
 mod people;
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use client::Client;
 use domain::{Chance, Clock};
-use embedded::Postgres;
+use embedded::{Postgres, nats};
 use sqlx::{Connection, PgConnection};
 use tokio::{runtime::Runtime, task::JoinSet, time::sleep};
 
@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How much of it.
 #[derive(Args)]
 pub struct Options {
-    /// How often the database dies; the registry is emptied once, between
+    /// How often the database dies, and the stream is cut; the registry is emptied once, between
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     outages: u32,
     /// The same seed makes the same visitors and orders
@@ -66,15 +66,8 @@ async fn harm(options: &Options) -> Result<()> {
     inference::train(folder.path(), &registry)?;
     let mut postgres = Postgres::start_temporary()?;
     let database_url = embedded::empty_database(&postgres.url("postgres"), DATABASE).await?;
-    let served = registry.display().to_string();
-    let flags = ["--requests-per-minute", MANY, "--trusted-proxy", "127.0.0.1/32", "--registry", &served];
-    let plan = Plan {
-        folder: folder.path().join("service"),
-        database_url: database_url.clone(),
-        port: embedded::free_port()?,
-        profile: options.profile,
-        flags: flags.map(str::to_owned).to_vec(),
-    };
+    let mut stream = nats::Cluster::start(1)?;
+    let plan = plan(options, folder.path(), (&database_url, &stream.url(0), &registry))?;
     let cluster = Cluster::start(plan, "chaos").await?;
     let client = Client::new(&cluster.base_url(), &cluster.base_url(), cluster.api_key.clone())?;
     let program = program::create(&client).await?;
@@ -92,6 +85,10 @@ async fn harm(options: &Options) -> Result<()> {
         postgres.halt()?;
         sleep(FAULT).await;
         postgres.resume()?;
+        sleep(PEACE).await;
+        stream.kill(0)?;
+        sleep(FAULT).await;
+        stream.restart(0)?;
         if outage == 0 {
             sleep(PEACE).await;
             empty(&registry)?;
@@ -109,10 +106,24 @@ async fn harm(options: &Options) -> Result<()> {
     postgres.stop()?;
     println!("{tally}");
     println!(
-        "the database died {} times and the registry was emptied: nothing was lost or stored twice",
+        "the database died {0} times, the stream was cut {0} times and the registry was emptied: nothing was lost or stored \
+         twice",
         options.outages
     );
     Ok(())
+}
+
+/// Everything in one process, with a database, a stream and a registry that others harm.
+fn plan(options: &Options, folder: &Path, (database, stream, registry): (&str, &str, &Path)) -> Result<Plan> {
+    let registry = registry.display().to_string();
+    let flags = ["--requests-per-minute", MANY, "--trusted-proxy", "127.0.0.1/32", "--registry", &registry];
+    Ok(Plan {
+        folder: folder.join("service"),
+        database_url: database.to_owned(),
+        port: embedded::free_port()?,
+        profile: options.profile,
+        flags: flags.into_iter().chain(["--stream", stream]).map(str::to_owned).collect(),
+    })
 }
 
 /// Takes away everything in the registry.

@@ -75,6 +75,16 @@ impl Cluster {
         format!("http://127.0.0.1:{}", self.plan.port)
     }
 
+    /// The port of it.
+    pub fn port(&self) -> u16 {
+        self.plan.port
+    }
+
+    /// Which process it is, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::id)
+    }
+
     /// The program with this installation's settings, for one of its subcommands.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

@@ -17,6 +17,7 @@ mod readers;
 mod test;
 mod tidy;
 mod torture;
+mod tour;
 mod workspace;
 
 use std::process::ExitCode;
@@ -73,6 +74,11 @@ enum Command {
     /// back. Fails when something is missing or there twice, when the ledger does not balance, or when somebody has no
     /// answer.
     Chaos(chaos::Options),
+    /// People use the pages in headless Chromium, and every page is looked at
+    ///
+    /// An affiliate, the team and an analyst sign in while visitors go on. Then every page is judged by axe-core, wide and
+    /// narrow, light and dark, and walked through by the keyboard. Pictures are left in .tributary/tour.
+    Tour,
     /// Measures what we promise, each figure beside a floor or a peer of the same run
     ///
     /// Builds with --release, which takes minutes the first time.
@@ -107,6 +113,7 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Torture(options) => torture::run(&options),
         Command::Chaos(options) => chaos::run(&options),
+        Command::Tour => tour::run(),
         Command::Judge(options) => judge::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Load => bench::load::serve(),

@@ -3,6 +3,7 @@
 //! Everything lands below `.native/`, one folder for each component with a stamp in it that names what it was made
 //! from. A component is prepared in a folder beside and renamed at the end, so what is there is always whole.
 
+mod browser;
 mod geo;
 mod libtorch;
 mod moto;
@@ -26,6 +27,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+pub use browser::browser;
 pub use onnxpy::onnxpy;
 pub use readers::readers;
 pub use schemathesis::schemathesis;
@@ -57,7 +59,7 @@ struct Component {
 }
 
 /// Every component, in the order they are brought.
-const COMPONENTS: [Component; 10] = [
+const COMPONENTS: [Component; 11] = [
     onnxruntime::COMPONENT,
     libtorch::COMPONENT,
     postgres::COMPONENT,
@@ -68,6 +70,7 @@ const COMPONENTS: [Component; 10] = [
     schemathesis::COMPONENT,
     readers::COMPONENT,
     onnxpy::COMPONENT,
+    browser::COMPONENT,
 ];
 
 /// Whether a component was asked for by name.

@@ -1,8 +1,10 @@
 //! How fast the service answers, on one core: a model over the Open Inference Protocol beside a bare echo of JSON and FastAPI,
-//! decisions about conversions, postbacks; and that no answer fails or is of two versions while its champion moves.
+//! decisions about conversions, postbacks; that no answer fails or is of two versions while its champion moves; and that all
+//! that was decided comes out the same again from the lake.
 
 mod asked;
 mod reloads;
+mod replay;
 mod report;
 mod stage;
 
@@ -49,6 +51,9 @@ pub struct Options {
     /// How often the champion moves under load; a bad version is offered after every tenth move
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     reloads: u32,
+    /// How many decisions are made at least, to be made again from the lake; 0 for none
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(0..=10_000_000))]
+    decisions: u64,
     /// Without FastAPI, for which pip needs the network the first time
     #[arg(long)]
     without_peer: bool,
@@ -61,7 +66,7 @@ impl Options {
     /// Whether nothing is left out.
     pub fn is_complete(&self) -> bool {
         let is_long = 10 <= self.seconds && 3 <= self.repetitions && 1_000 <= self.reloads;
-        is_long && !self.without_peer && self.profile == Profile::Release
+        is_long && 100_000 <= self.decisions && !self.without_peer && self.profile == Profile::Release
     }
 
     fn bad(&self) -> u32 {
@@ -101,6 +106,7 @@ struct Found {
     scores: Open,
     postbacks: Open,
     reloads: Option<reloads::Outcome>,
+    replay: Option<replay::Outcome>,
 }
 
 /// Sets the stage, asks, and reports.
@@ -115,7 +121,11 @@ pub async fn run(options: &Options) -> Result<Report> {
         let rate = RELOADS_S.min(half(best(&inferences, Who::Ours)));
         Some(reloads::run(&stage, options.reloads, rate).await?)
     };
-    let found = Found { inferences, paced, scores, postbacks, reloads };
+    let replay = match options.decisions {
+        0 => None,
+        decisions => Some(replay::run(&stage, decisions).await?),
+    };
+    let found = Found { inferences, paced, scores, postbacks, reloads, replay };
     Ok(report::report(options, &stage, &found))
 }
 

@@ -22,10 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Plays it and tells what happened.
 pub async fn play(scene: &Scene<'_>) -> Result<String> {
     let client = scene.client;
-    go_live(scene).await?;
-    order(scene).await?;
-    let held = held(scene).await?;
-    let id = held["id"].as_str().context("a conversion has an id")?;
+    let id = &hold(scene).await?;
     let cases = client.list("/cases").await?;
     ensure!(cases.len() == 1, "one conversion is held, and there are {} cases", cases.len());
     let case = cases[0]["id"].as_str().context("a case has an id")?;
@@ -42,12 +39,22 @@ pub async fn play(scene: &Scene<'_>) -> Result<String> {
     ensure!(left == 0 && 1 < earned.len(), "its commission was not taken back: {earned:?}");
     trial_balance(client).await?;
     let labels = client.list("/cases/labels").await?;
-    ensure!(labels.iter().any(|label| label["conversion_id"] == id), "the next training does not hear of it");
+    ensure!(
+        labels.iter().any(|label| label["conversion_id"] == *id),
+        "the next training does not hear of it"
+    );
     Ok(format!(
         "Decisions about fraud are live now. An order that came too soon after its click was held ({}), became {case}, and was \
          turned down: its commission is taken back, and the next training learns from it.\n",
         reason.as_str().unwrap_or_default()
     ))
+}
+
+/// Decisions go live, and an order is held: its conversion.
+pub async fn hold(scene: &Scene<'_>) -> Result<String> {
+    go_live(scene).await?;
+    order(scene).await?;
+    held(scene).await?["id"].as_str().map(str::to_owned).context("a conversion has an id")
 }
 
 /// Lets decisions hold what is suspected from now on.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use domain::Chance;
 use reqwest::{
     Client, Response, StatusCode,
-    header::{COOKIE, LOCATION, SET_COOKIE},
+    header::{COOKIE, HeaderMap, HeaderName, LOCATION, SET_COOKIE},
     redirect::Policy,
 };
 
@@ -21,8 +21,9 @@ const PEOPLE: [(&str, &str, &str); 3] = [
 /// How a page carries what only it and its browser know.
 const FORM_TOKEN: &str = "name=\"csrf\" value=\"";
 
-/// Adds them, signs each of them in once, and returns what a person needs to do the same.
-pub async fn make(cluster: &Cluster, affiliate: &str, chance: &Chance) -> Result<String> {
+/// Adds them, signs each of them in once, and returns what a person needs to do the
+/// same, with their password.
+pub async fn make(cluster: &Cluster, affiliate: &str, chance: &Chance) -> Result<(String, String)> {
     let password = chance.bytes::<8>().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let mut told =
         format!("Pages          {}/  (a new password for each run: {password})\n", cluster.base_url());
@@ -39,12 +40,18 @@ pub async fn make(cluster: &Cluster, affiliate: &str, chance: &Chance) -> Result
         ensure!(page == home, "{email} was led to {page} instead of {home}");
         told += &format!("  {email:<24}{role:<16}{}{home}\n", cluster.base_url());
     }
-    Ok(told)
+    Ok((told, password))
 }
 
-/// Where a browser finds itself that signs in.
-async fn sign_in(base: &str, email: &str, password: &str) -> Result<String> {
-    let browser = Client::builder().redirect(Policy::none()).build()?;
+/// A browser that shows where it is led, at an address that a trusted proxy tells where one is given.
+pub fn browser_at(address: Option<&str>) -> Result<Client> {
+    let headers = address.map(|address| Ok((HeaderName::from_static("x-forwarded-for"), address.parse()?)));
+    let headers: HeaderMap = headers.into_iter().collect::<Result<_>>()?;
+    Ok(Client::builder().redirect(Policy::none()).default_headers(headers).build()?)
+}
+
+/// Signs in, and returns the cookie of the session.
+pub async fn enter(browser: &Client, base: &str, (email, password): (&str, &str)) -> Result<String> {
     let form = browser.get(format!("{base}/sign-in")).send().await?;
     let stranger = cookie(&form).context("a form has a cookie")?;
     let page = form.text().await?;
@@ -53,7 +60,13 @@ async fn sign_in(base: &str, email: &str, password: &str) -> Result<String> {
     let filled = [("email", email), ("password", password), ("csrf", token)];
     let sent = browser.post(format!("{base}/sign-in")).header(COOKIE, stranger).form(&filled).send().await?;
     ensure!(sent.status() == StatusCode::SEE_OTHER, "{email} could not sign in: {}", sent.status());
-    let session = cookie(&sent).context("whoever signed in has a cookie")?;
+    cookie(&sent).context("whoever signed in has a cookie")
+}
+
+/// Where a browser finds itself that signs in.
+async fn sign_in(base: &str, email: &str, password: &str) -> Result<String> {
+    let browser = browser_at(None)?;
+    let session = enter(&browser, base, (email, password)).await?;
     let home = browser.get(format!("{base}/")).header(COOKIE, &session).send().await?;
     let home = home.headers().get(LOCATION).context("somebody who signed in is led on")?.to_str()?.to_owned();
     let seen = browser.get(format!("{base}{home}")).header(COOKIE, &session).send().await?;

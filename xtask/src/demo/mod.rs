@@ -1,12 +1,12 @@
 //! `cargo xtask demo`: a click becomes money, on real HTTP traffic, checked to the cent.
 
 mod book;
-mod cases;
-mod logins;
+pub mod cases;
+pub mod logins;
 mod models;
 mod past;
 pub mod program;
-mod rates;
+pub mod rates;
 mod scores;
 pub mod summary;
 pub mod traffic;
@@ -102,7 +102,7 @@ async fn show(options: &Options) -> Result<()> {
     println!("{decided}");
     println!("{}", tries::check(&client, &program, (&cluster.base_url(), &cluster.api_key)).await?);
 
-    println!("{}", logins::make(&cluster, &program.affiliates[0].id, &Chance::system()).await?);
+    println!("{}", logins::make(&cluster, &program.affiliates[0].id, &Chance::system()).await?.0);
 
     if !options.once {
         println!("Staying up, and visitors go on; Ctrl-C stops it.");

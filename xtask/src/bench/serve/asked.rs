@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use client::Shop;
 use domain::{Chance, Clock, signature::standard};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::stage::{MODEL, Stage};
 use crate::bench::figure::count;
@@ -57,10 +57,14 @@ pub fn scores(stage: &Stage) -> Vec<String> {
             "ip": format!("198.51.100.{}", 1 + number % 250),
             "email": format!("customer{}@mail.example", number % 97),
         });
-        let body = json!({"conversions": [{"report": report}]}).to_string();
-        post("/api/v1/score/conversions", &bearer(&stage.cluster.api_key), &body)
+        scores_of(stage, &json!({"conversions": [{"report": report}]}))
     };
     (0..DIFFERENT).map(of).collect()
+}
+
+/// What is asked of conversions, as a request.
+pub fn scores_of(stage: &Stage, body: &Value) -> String {
+    post("/api/v1/score/conversions", &bearer(&stage.cluster.api_key), &body.to_string())
 }
 
 /// Postbacks, each about an order of its own, signed now; `run` tells their orders from those of other runs.

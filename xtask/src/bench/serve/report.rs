@@ -1,6 +1,6 @@
 //! What was found, beside what is promised.
 
-use super::{Found, Open, Options, Who, half, reloads::Outcome, stage::Stage};
+use super::{Found, Open, Options, Who, half, reloads::Outcome, replay, stage::Stage};
 use crate::bench::{
     figure::{Bound, Figure, Promise, Report, count, median, readable},
     load::Seen,
@@ -10,6 +10,8 @@ const OF_FLOOR_AT_LEAST: f64 = 0.8;
 const TIMES_PEER_AT_LEAST: f64 = 15.0;
 const INFERENCE_AT_MOST_MS: f64 = 0.25;
 const SCORE_AT_MOST_MS: f64 = 1.0;
+/// So many decisions are to be made again.
+const AIMED: f64 = 100_000.0;
 const POSTBACK_AT_MOST_MS: f64 = 20.0;
 
 impl Who {
@@ -34,6 +36,9 @@ pub(super) fn report(options: &Options, stage: &Stage, found: &Found) -> Report 
     of_open(says, &found.postbacks, (super::POSTBACKS_S, POSTBACK_AT_MOST_MS), &mut report);
     if let Some(reloads) = &found.reloads {
         of_reloads(reloads, &mut report);
+    }
+    if let Some(replay) = &found.replay {
+        of_replay(replay, &mut report);
     }
     report.notes.extend(notes(options, stage));
     report
@@ -138,6 +143,29 @@ fn of_reloads(reloads: &Outcome, report: &mut Report) {
          versions are: {}. Refusals are explained in the answer to the move, in `GET /api/v1/models`, and in the log.",
         readable(sum(|it| it.answered)),
         kinds.join(", ")
+    ));
+}
+
+fn of_replay(replay: &replay::Outcome, report: &mut Report) {
+    let replay::Outcome { decisions, different, compared, values, mismatches, took, words } = replay;
+    let case = format!("{} decisions made again from the lake", readable(*decisions));
+    report.figures.push(Figure::new(&case, "ours", *decisions / took.as_secs_f64(), "decisions/s"));
+    let mut none = |says: String, value: f64, unit| {
+        report.promises.push(Promise { says, value, unit, bound: Bound::AtMost(0.0) });
+    };
+    none(format!("{case}: none comes out otherwise"), *different, "decisions");
+    let values = format!("{} values of features of {} decisions", readable(*values), readable(*compared));
+    none(format!("{values} computed again from the lake's events: none is another"), *mismatches, "values");
+    let says = format!("{case}: {} are aimed at", readable(AIMED));
+    report.promises.push(Promise {
+        says,
+        value: *decisions,
+        unit: "decisions",
+        bound: Bound::AtLeast(AIMED),
+    });
+    report.notes.push(format!(
+        "Decided again is what the loads had decided, and then stored conversions, a hundred in a request. `tributary lake replay` \
+         says: {words}. What was only asked about is no event, so of that no features are compared."
     ));
 }
 

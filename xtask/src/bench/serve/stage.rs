@@ -38,7 +38,8 @@ use crate::{
 const PEER: &str = include_str!("peer.py");
 /// What it needs, of which pip finds the rest.
 const PACKAGES: [&str; 4] = ["fastapi", "uvicorn[standard]", "onnxruntime", "numpy"];
-const DATABASE: &str = "tributary_bench_serve";
+/// Where everything is kept.
+pub const DATABASE: &str = "tributary_bench_serve";
 /// The ensemble that is asked over the Open Inference Protocol.
 pub const MODEL: &str = "ensemble";
 /// Visitors whose orders are reported.
@@ -89,9 +90,11 @@ pub struct Stage {
     pub degraded: Vec<String>,
     /// What the database is, as a sentence.
     pub database: String,
+    /// Where it is.
+    pub database_url: String,
     _others: Vec<Serving>,
     _server: Server,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Stage {
@@ -130,7 +133,7 @@ impl Stage {
             address
         });
         let database = server.description();
-        let (_others, _server, _folder) = (others, server, folder);
+        let (_others, _server) = (others, server);
         Ok(Self {
             cores,
             cluster,
@@ -145,10 +148,18 @@ impl Stage {
             bad,
             degraded,
             database,
+            database_url,
             _others,
             _server,
-            _folder,
+            folder,
         })
+    }
+}
+
+impl Stage {
+    /// Where it may put files; they are taken away with it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 
