@@ -36,7 +36,7 @@ struct Step {
 }
 
 /// Every step, in the order of how soon it can refuse.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 13] = [
     Step { name: "format", doc: "the code is formatted by rustfmt", run: format },
     Step { name: "tidy", doc: "the habits that no compiler checks are kept", run: tidy },
     Step { name: "native", doc: "native libraries are here", run: native },
@@ -65,11 +65,6 @@ const STEPS: [Step; 14] = [
         run: chaos,
     },
     Step { name: "fuzz", doc: "the API keeps what its OpenAPI document promises", run: fuzz },
-    Step {
-        name: "tour",
-        doc: "people use the pages in a browser, which finds nothing to complain of",
-        run: tour,
-    },
     Step { name: "demo", doc: "the demo runs and its numbers add up", run: demo },
 ];
 
@@ -198,10 +193,6 @@ fn onnx(_: &mut Run) -> Result<()> {
 
 fn torture(_: &mut Run) -> Result<()> {
     torture::short()
-}
-
-fn tour(run: &mut Run) -> Result<()> {
-    crate::tour::compare(run.server()?)
 }
 
 fn chaos(_: &mut Run) -> Result<()> {

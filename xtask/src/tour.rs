@@ -39,12 +39,8 @@ const CONSIDERING: u64 = 30;
 
 /// Shows them around, and fails where something was not as it should be.
 pub fn run() -> Result<()> {
-    Runtime::new()?.block_on(async { show(&Server::find_or_start()?).await })
-}
-
-/// The same on a server that is there.
-pub fn compare(server: &Server) -> Result<()> {
-    Runtime::new()?.block_on(show(server))
+    let server = Server::find_or_start()?;
+    Runtime::new()?.block_on(show(&server))
 }
 
 async fn show(server: &Server) -> Result<()> {

@@ -25,6 +25,27 @@ pub(crate) struct Model {
     pub metadata_props: Vec<Entry>,
 }
 
+/// What a file does, without its numbers: a reader skips the rest.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct Outline {
+    #[prost(message, optional, tag = "7")]
+    pub graph: Option<OutlineGraph>,
+}
+
+/// A graph without its numbers.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct OutlineGraph {
+    #[prost(message, repeated, tag = "1")]
+    pub node: Vec<OutlineNode>,
+}
+
+/// A node without its attributes.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct OutlineNode {
+    #[prost(string, tag = "4")]
+    pub op_type: String,
+}
+
 /// `OperatorSetIdProto`: a set of operators and its version; the domain of ai.onnx is empty.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(crate) struct OpsetId {

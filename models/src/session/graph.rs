@@ -40,6 +40,11 @@ impl Graph {
         self.trees.is_some()
     }
 
+    /// From now on runs in the runtime, whatever it is.
+    pub(super) fn with_runtime(&mut self) {
+        self.trees = None;
+    }
+
     /// The trees that it is, if that is what it is.
     pub(super) fn trees(&self) -> Option<&Arc<Trees>> {
         self.trees.as_ref()

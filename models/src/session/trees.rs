@@ -1,6 +1,6 @@
 //! Trees that are asked on the thread that brings the rows: a file whose whole graph is one ensemble of trees, as
-//! [`crate::graph::trees`] draws it, needs no runtime. ONNX Runtime stays the judge: where it says something else of rows
-//! on both sides of the thresholds, its session runs as for every other file.
+//! [`crate::graph::trees`] draws it, needs no runtime. ONNX Runtime stays the judge: where it says something else of
+//! rows that come to a question and stand on, above or below its threshold, its session runs as for every other file.
 
 use std::ops::{Add, Div};
 
@@ -14,8 +14,8 @@ use crate::{
 
 /// So many trees are asked side by side: while one waits for memory, the others go on.
 const TOGETHER: usize = 8;
-/// So many rows are held against what ONNX Runtime says of them.
-const TRIED: usize = 64;
+/// So many questions, spread over all trees, are come to by rows that are held against what ONNX Runtime says of them.
+const TRIED: usize = 256;
 
 /// An ensemble of trees with what its graph does to their sums.
 #[derive(Debug)]
@@ -31,6 +31,9 @@ enum Kind {
 impl Trees {
     /// The trees of this file, if its graph is nothing else and ONNX Runtime agrees with what they say.
     pub(super) fn of(bytes: &[u8], judge: &mut Graph) -> Option<Self> {
+        // What is something else, and may be large, is not read whole for that.
+        let outline = proto::Outline::decode(bytes).ok()?;
+        outline.graph.filter(|graph| graph.node.first().is_some_and(|node| node.op_type == ENSEMBLE))?;
         let file = proto::Model::decode(bytes).ok()?;
         let graph = file.graph.as_ref()?;
         let trees = match &graph.input[..] {
@@ -66,27 +69,39 @@ impl Trees {
         Some(vec![Tensor::new(vec![rows, targets], values).ok()?])
     }
 
+    /// So many questions are asked of a row at most.
+    pub(super) fn questions_a_row(&self) -> usize {
+        match &self.0 {
+            Kind::Single(forest) => forest.questions_a_row(),
+            Kind::Double(forest) => forest.questions_a_row(),
+        }
+    }
+
     /// Rows on, above and below the thresholds, and with values missing.
     fn probes(&self) -> Option<Tensor> {
         let (values, width) = match &self.0 {
             Kind::Single(forest) => (Values::Float32(forest.probes()), forest.width),
             Kind::Double(forest) => (Values::Float64(forest.probes()), forest.width),
         };
-        Tensor::new(vec![TRIED, width], values).ok()
+        Tensor::new(vec![values.len() / width, width], values).ok()
     }
 
-    /// Sums are the same to the bit; the runtime's approximations of functions are off by more than ours.
+    /// Sums are the same to the bit; the runtime approximates functions, and may be off by a little.
     fn agrees(&self, judged: f64, said: f64) -> bool {
-        let bound = match self.0 {
-            Kind::Single(_) => 1e-6,
-            Kind::Double(_) => 1e-12,
+        let slack = match &self.0 {
+            Kind::Single(forest) => forest.slack(judged),
+            Kind::Double(forest) => forest.slack(judged),
         };
-        judged.total_cmp(&said).is_eq()
-            || judged.is_nan() && said.is_nan()
-            || (judged - said).abs() <= bound * judged.abs().max(1.0)
+        let is_near = || {
+            slack
+                .is_some_and(|slack| judged.is_finite() && said.is_finite() && (judged - said).abs() <= slack)
+        };
+        judged.total_cmp(&said).is_eq() || judged.is_nan() && said.is_nan() || is_near()
     }
 }
 
+/// What a file begins with that is trees.
+const ENSEMBLE: &str = "TreeEnsemble";
 /// `TensorProto.DataType`.
 const SINGLE: i32 = 1;
 const DOUBLE: i32 = 11;
@@ -99,6 +114,8 @@ fn element(value: &proto::ValueInfo) -> Option<i32> {
 trait Real: Copy + PartialOrd + Default + Add<Output = Self> + Div<Output = Self> {
     const ZERO: Self;
     const NAN: Self;
+    /// How far the runtime's functions are off.
+    const SLACK: f64;
     fn is_nan(self) -> bool;
     fn above(self) -> Self;
     fn below(self) -> Self;
@@ -109,6 +126,7 @@ trait Real: Copy + PartialOrd + Default + Add<Output = Self> + Div<Output = Self
 impl Real for f32 {
     const ZERO: Self = 0.0;
     const NAN: Self = Self::NAN;
+    const SLACK: f64 = 1e-6;
     fn is_nan(self) -> bool {
         self.is_nan()
     }
@@ -130,6 +148,7 @@ impl Real for f32 {
 impl Real for f64 {
     const ZERO: Self = 0.0;
     const NAN: Self = Self::NAN;
+    const SLACK: f64 = 1e-12;
     fn is_nan(self) -> bool {
         self.is_nan()
     }
@@ -222,31 +241,63 @@ impl<T: Real> Forest<T> {
         }
     }
 
+    /// So many questions are asked of a row: in a group of trees as many of each as of the deepest.
+    fn questions_a_row(&self) -> usize {
+        let groups = self.roots.chunks(TOGETHER).zip(&self.depths);
+        groups.map(|(roots, depth)| roots.len() * *depth as usize).sum()
+    }
+
+    /// How far the runtime may be off, where a function comes behind the sums: of chances by so much, else by such a part.
+    fn slack(&self, judged: f64) -> Option<f64> {
+        let is_logistic = self.steps.iter().any(|step| matches!(step, Step::Logistic));
+        let is_exponential = self.steps.iter().any(|step| matches!(step, Step::Exponential));
+        (is_logistic || is_exponential).then(|| T::SLACK * judged.abs().max(f64::from(u8::from(is_logistic))))
+    }
+
+    /// Rows that come to a question, on, above and below its threshold, and without a value.
     fn probes(&self) -> Vec<T> {
-        let mut thresholds = vec![Vec::new(); self.width];
-        for node in self.nodes.iter().filter(|node| !node.threshold.is_nan()) {
-            thresholds[node.column as usize].push(node.threshold);
+        let places = 0..self.nodes.len();
+        let questions: Vec<usize> = places.filter(|place| !self.nodes[*place].threshold.is_nan()).collect();
+        let mut parents = vec![None; self.nodes.len()];
+        for place in &questions {
+            let left = self.nodes[*place].left as usize;
+            (parents[left], parents[left + 1]) = (Some((*place, false)), Some((*place, true)));
         }
-        let value = |place: usize| {
-            let (row, column) = (place / self.width, place % self.width);
-            let of = &thresholds[column];
-            let threshold = of.get((row * 7 + column) % of.len().max(1)).copied().unwrap_or(T::ZERO);
-            match (row + 3 * column) % 4 {
-                0 => threshold,
-                1 => threshold.above(),
-                2 => threshold.below(),
-                _ => T::NAN,
+        let mut rows = Vec::new();
+        for place in questions.iter().step_by(questions.len().div_ceil(TRIED).max(1)) {
+            let row = self.on_the_way(*place, &parents);
+            let Node { threshold, column, .. } = self.nodes[*place];
+            for value in [threshold, threshold.above(), threshold.below(), T::NAN] {
+                let begin = rows.len();
+                rows.extend(&row);
+                rows[begin + column as usize] = value;
             }
-        };
-        (0..TRIED * self.width).map(value).collect()
+        }
+        if rows.is_empty() { vec![T::ZERO; self.width] } else { rows }
+    }
+
+    /// A row that comes to a node from its root, where any does.
+    fn on_the_way(&self, place: usize, parents: &[Option<(usize, bool)>]) -> Vec<T> {
+        let mut bounds = vec![(None, None); self.width];
+        let mut at = place;
+        while let Some((above, is_right)) = parents[at] {
+            let Node { threshold, column, .. } = self.nodes[above];
+            let (low, high): &mut (Option<T>, Option<T>) = &mut bounds[column as usize];
+            if is_right {
+                *low = Some(low.filter(|low| threshold < *low).unwrap_or(threshold));
+            } else {
+                *high = Some(high.filter(|high| *high < threshold).unwrap_or(threshold));
+            }
+            at = above;
+        }
+        bounds.into_iter().map(|(low, high)| high.or(low.map(Real::above)).unwrap_or(T::ZERO)).collect()
     }
 
     /// The forest of a graph that is one: `TreeEnsemble`, then what is done to its sums, one after the other.
     fn read(graph: &proto::Graph) -> Option<Self> {
         let ([input], [output]) = (&graph.input[..], &graph.output[..]) else { return None };
         let (first, others) = graph.node.split_first()?;
-        let is_ours =
-            first.op_type == "TreeEnsemble" && first.domain == ML && first.input == [input.name.clone()];
+        let is_ours = first.op_type == ENSEMBLE && first.domain == ML && first.input == [input.name.clone()];
         let shape = input.kind.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?;
         let [_, columns] = &shape.dim[..] else { return None };
         let width = usize::try_from(columns.dim_value?).ok().filter(|_| is_ours)?;
@@ -344,7 +395,8 @@ impl<T: Real> Table<T> {
                 .collect::<Option<_>>()?,
         };
         let questions = table.columns.len();
-        let lengths = [table.thresholds.len(), table.next[0].len(), table.next[1].len()];
+        let modes = raw("nodes_modes")?.len();
+        let lengths = [modes, table.thresholds.len(), table.next[0].len(), table.next[1].len()];
         let fits = lengths.iter().chain(&table.is_leaf.each_ref().map(Vec::len)).all(|it| *it == questions)
             && [0, questions].contains(&table.missing.len())
             && of.len() == weights.len()
@@ -394,7 +446,7 @@ impl<T: Real> Table<T> {
                 }
                 let (left, right) = (forest.add(Leaf::default())?, forest.add(Leaf::default())?);
                 let missing_left = self.missing.get(number).copied().unwrap_or_default();
-                let threshold = self.thresholds[number];
+                let threshold = Some(self.thresholds[number]).filter(|threshold| !threshold.is_nan())?;
                 forest.nodes[place as usize] = Node { threshold, column, left, missing_left };
                 for (side, place) in [left, right].into_iter().enumerate() {
                     below.push((place, self.next[side][number], self.is_leaf[side][number]));

@@ -153,7 +153,7 @@ impl From<Unkept> for Failure {
     fn from(error: Unkept) -> Self {
         match error {
             Unkept::Store(error) => error.into(),
-            Unkept::Full => Self::unavailable(error),
+            Unkept::Away | Unkept::Full => Self::unavailable(error),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::PgPool;
 use tokio::sync::oneshot;
+use tracking::store::is_passing;
 
 use crate::store::fraud::{self, KeptScore};
 
@@ -32,7 +33,7 @@ struct Waiting {
 /// The decisions of one question, and who waits for them to be kept.
 struct Question {
     decisions: Vec<KeptScore>,
-    tell: oneshot::Sender<sqlx::Result<()>>,
+    tell: oneshot::Sender<Result<(), Unkept>>,
 }
 
 /// Why decisions are not kept.
@@ -40,7 +41,10 @@ struct Question {
 pub enum Unkept {
     /// The database did not take them.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(sqlx::Error),
+    /// The database did not answer.
+    #[error("decisions cannot be kept now, because the database does not answer")]
+    Away,
     /// Too many wait.
     #[error("more decisions wait to be kept than this process holds")]
     Full,
@@ -66,10 +70,23 @@ impl Log {
             let (log, db) = (self.clone(), db.clone());
             tokio::spawn(async move { log.write_all(&db).await });
         }
-        Ok(told.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?)
+        told.await.unwrap_or(Err(Unkept::Away))
     }
 
-    async fn write_all(&self, db: &PgPool) {
+    /// Nobody writes until this is let go.
+    #[cfg(test)]
+    pub(crate) async fn hold(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.turn.lock().await
+    }
+
+    /// How many decisions wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).decisions
+    }
+
+    /// Writes whatever waits, unless somebody else does.
+    pub(crate) async fn write_all(&self, db: &PgPool) {
         loop {
             let Ok(turn) = self.0.turn.try_lock() else { return };
             while let Some(questions) = self.take() {
@@ -99,25 +116,28 @@ impl Log {
     }
 }
 
-/// Writes all together; where the database does not take that, each question by itself.
-async fn write(questions: Vec<Question>, db: &PgPool) {
-    let all = keep(questions.iter().flat_map(|question| &question.decisions).collect(), db).await;
-    match all {
-        Err(_) if 1 < questions.len() => {
-            for Question { decisions, tell } in questions {
-                // Whoever does not wait any more is not told.
-                drop(tell.send(keep(decisions.iter().collect(), db).await));
-            }
+/// Writes all together; where the database refuses that, each question by itself. Whoever does not wait any more is not told.
+async fn write(mut questions: Vec<Question>, db: &PgPool) {
+    questions.retain(|question| !question.tell.is_closed());
+    let kept = keep(questions.iter().flat_map(|question| &question.decisions).collect(), db).await;
+    match kept {
+        Ok(()) => questions.into_iter().for_each(|question| drop(question.tell.send(Ok(())))),
+        // It would keep each of them waiting, one after the other.
+        Err(error) if is_passing(&error) => {
+            tracing::warn!(%error, "decisions that were asked for cannot be kept: {error}");
+            questions.into_iter().for_each(|question| drop(question.tell.send(Err(Unkept::Away))));
         }
-        kept => {
-            let mut kept = Some(kept);
-            for question in questions {
-                drop(question.tell.send(kept.take().unwrap_or(Ok(()))));
+        Err(_) => {
+            for Question { decisions, tell } in questions {
+                drop(tell.send(keep(decisions.iter().collect(), db).await.map_err(Unkept::Store)));
             }
         }
     }
 }
 
 async fn keep(decisions: Vec<&KeptScore>, db: &PgPool) -> sqlx::Result<()> {
+    if decisions.is_empty() {
+        return Ok(());
+    }
     fraud::insert_all(&mut *db.acquire().await?, &decisions).await
 }

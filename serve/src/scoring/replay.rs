@@ -25,7 +25,7 @@ use features::{
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Consulted, Record, definitions, model,
+    Consulted, Record, as_kept, definitions, model,
     settings::{FraudSettings, InForce},
 };
 
@@ -266,14 +266,16 @@ impl Walk {
     }
 
     fn hold_against(&mut self, judged: &Judged, (again, model): (&Evidence, Option<&[Value]>)) {
-        let (noted, again) = (fields(&judged.evidence), fields(again));
+        // What was noted has been written and read, which may move the last digit.
+        let (noted, again) = (fields(&judged.evidence), fields(&as_kept(again.clone())));
         let features = Evidence::FIELDS.iter().filter(|field| matches!(field.origin, Origin::Feature(_)));
         let mut pairs: Vec<(&str, Option<Json>, Option<Json>)> = features
             .map(|field| (field.name, noted.get(field.name).cloned(), again.get(field.name).cloned()))
             .collect();
         if let Some((noted, again)) = judged.model.as_ref().zip(model) {
             let number = |value: Option<f64>| value.map(Json::from);
-            let again = again.iter().map(|value| Some(value.as_f64()).filter(|value| !value.is_nan()));
+            let read = |value: f64| serde_json::from_str(&Json::from(value).to_string()).unwrap_or(value);
+            let again = again.iter().map(|value| Some(read(value.as_f64())).filter(|value| !value.is_nan()));
             let named = model::set().features.iter().zip(&noted.values).zip(again);
             pairs.extend(
                 named.map(|((feature, noted), again)| (feature.name.as_str(), number(*noted), number(again))),

@@ -128,15 +128,19 @@ pub async fn name(db: &mut PgConnection, id: ApiKeyId) -> sqlx::Result<Option<St
     sqlx::query_scalar!("SELECT name FROM api_keys WHERE id = $1", id.uuid()).fetch_optional(db).await
 }
 
-/// What a key is called that the operator's people use now: not revoked or over, and no affiliate's own.
-pub async fn name_in_use(
+/// What a key is called that may look at cases now: not revoked or over, and no affiliate's own.
+pub async fn name_of_analyst(
     db: &mut PgConnection,
     id: ApiKeyId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         "SELECT name FROM api_keys
-         WHERE id = $1 AND affiliate_id IS NULL AND revoked_at IS NULL AND (expires_at IS NULL OR $2 < expires_at)",
+         WHERE id = $1
+           AND affiliate_id IS NULL
+           AND revoked_at IS NULL
+           AND (expires_at IS NULL OR $2 < expires_at)
+           AND scopes && ARRAY['*', 'fraud:read']",
         id.uuid(),
         now
     )

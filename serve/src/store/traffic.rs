@@ -1,7 +1,7 @@
 //! What pages count of traffic: an affiliate's clicks by day, and where they and what they bring come from.
 //!
-//! Clicks are counted by the hour as they are stored, so that no page reads them one by one, but where days begin at half
-//! past or sub-ids are asked for.
+//! Clicks are counted by the hour as they are stored, so that no page reads them one by one, but where days begin within
+//! an hour or sub-ids are asked for.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::AffiliateId;
@@ -49,7 +49,7 @@ pub async fn clicks_since(
     .await
 }
 
-/// Whether the counters by the hour know what happened from a moment on; where days begin at half past, clicks are counted.
+/// Whether the counters by the hour know what happened from a moment on; where days begin within an hour, clicks are counted.
 fn is_whole(moment: DateTime<Utc>) -> bool {
     moment.timestamp() % 3_600 == 0
 }
@@ -192,7 +192,7 @@ async fn clicked(
     (from, before): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Vec<FromPlace>> {
     let (kind, number) = by.named();
-    let is_counted = kind != "sub" && is_whole(from) && is_whole(before);
+    let is_counted = !matches!(by, By::Sub(_)) && is_whole(from) && is_whole(before);
     sqlx::query_as!(
         FromPlace,
         r#"

@@ -97,9 +97,21 @@ def read_a_rate(page):
     say("a rate says why")
 
 
+def ask(page):
+    page.goto(f"{base}/team/cases")
+    page.locator(f"main a[href^='/team/cases/{told['case']}']").first.click()
+    form = page.locator("form:has(input[name=act][value=ask])")
+    form.locator("textarea").fill("When was the cart filled?")
+    form.locator("button").click()
+    page.wait_for_load_state()
+    assert "When was the cart filled?" in page.locator("main").inner_text()
+    say("an analyst asks the partner")
+
+
 def appeal(page):
     page.goto(f"{base}/my/holds")
     page.locator(f"main a[href='/my/conversions/{told['held']}']").first.click()
+    assert "When was the cart filled?" in page.locator("main").inner_text(), "the partner reads what it is asked"
     page.locator("textarea[name=evidence]").fill("The customer had the cart open since Monday.")
     page.locator("form.stack button").click()
     page.wait_for_load_state()
@@ -119,9 +131,7 @@ def invite(page):
 
 
 def decide(page):
-    page.goto(f"{base}/team/cases")
-    page.locator(f"main a[href^='/team/cases/{told['case']}']").first.click()
-    page.wait_for_load_state()
+    page.goto(f"{base}/team/cases/{told['case']}")
     assert "had the cart open" in page.locator("main").inner_text(), "the partner's answer is beside its case"
     page.locator("body").press("r")
     assert page.evaluate("document.activeElement.name") == "reason", "r leads to the form that turns it down"
@@ -202,16 +212,27 @@ def look(browser, email):
     return looked
 
 
-with sync_playwright() as playwright:
-    browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=["--no-sandbox", "--disable-dev-shm-usage"])
-    partner, team, analyst = (sign_in(browser.new_context(), f"{who}@demo.example") for who in ("affiliate", "team", "analyst"))
+def tour(browser, partner, team, analyst):
     watch(partner)
     build_a_link(partner)
     read_a_rate(partner)
+    ask(analyst)
     appeal(partner)
     invite(team)
     decide(analyst)
     without_scripts(browser)
     looked = sum(look(browser, email) for email in PAGES)
+    say(f"{looked} views of pages, wide and narrow, light and dark: axe-core finds nothing serious, and keys reach everything")
+
+
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=["--no-sandbox", "--disable-dev-shm-usage"])
+    partner, team, analyst = (sign_in(browser.new_context(), f"{who}@demo.example") for who in ("affiliate", "team", "analyst"))
+    # What an open page looked like when something went wrong.
+    try:
+        tour(browser, partner, team, analyst)
+    except BaseException:
+        for place, page in enumerate(page for context in browser.contexts for page in context.pages):
+            page.screenshot(path=pictures / f"failed-{place}.png", full_page=True)
+        raise
     browser.close()
-say(f"{looked} views of pages, wide and narrow, light and dark: axe-core finds nothing serious, and keys reach everything")

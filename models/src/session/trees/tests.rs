@@ -135,6 +135,36 @@ fn whatever_else_a_graph_does_is_left_to_the_runtime() {
     assert!(!is_taken(b"no file", &file));
 }
 
+/// What is no tree, or asks for what is not there, is left to the runtime, which may refuse it; nobody goes in circles.
+#[test]
+fn what_is_no_forest_is_not_taken() {
+    let file = drawn(&grown(3, Link::Identity), ElementType::F64);
+    let mut judge = Graph::open(&runtime(), &file).unwrap();
+    let model = proto::Model::decode(file.as_slice()).unwrap();
+    let changed = |name: &str, change: fn(&mut Vec<i64>)| {
+        let mut model = model.clone();
+        let node = &mut model.graph.as_mut().unwrap().node[0];
+        change(&mut node.attribute.iter_mut().find(|it| it.name == name).unwrap().ints);
+        model.encode_to_vec()
+    };
+    assert!(Trees::of(&file, &mut judge).is_some());
+    let circle: fn(&mut Vec<i64>) = |all| all.iter_mut().for_each(|it| *it = 0);
+    let beyond: fn(&mut Vec<i64>) = |all| all.iter_mut().for_each(|it| *it = 1 << 40);
+    let below: fn(&mut Vec<i64>) = |all| all.iter_mut().for_each(|it| *it = -1);
+    let changes: [fn(&mut Vec<i64>); 3] = [beyond, below, Vec::clear];
+    for name in
+        ["nodes_truenodeids", "nodes_falsenodeids", "tree_roots", "nodes_featureids", "leaf_targetids"]
+    {
+        for change in changes {
+            assert!(Trees::of(&changed(name, change), &mut judge).is_none(), "{name}");
+        }
+    }
+    let mut ring = proto::Model::decode(changed("nodes_trueleafs", circle).as_slice()).unwrap();
+    let node = &mut ring.graph.as_mut().unwrap().node[0];
+    circle(&mut node.attribute.iter_mut().find(|it| it.name == "nodes_truenodeids").unwrap().ints);
+    assert!(Trees::of(&ring.encode_to_vec(), &mut judge).is_none());
+}
+
 #[test]
 fn rows_of_another_shape_or_kind_are_not_taken() {
     let file = drawn(&grown(2, Link::Identity), ElementType::F32);

@@ -94,10 +94,10 @@ async fn ask(app: State<App>, Id(id): Id<CaseId>, once: Once<Said>) -> Result<Re
 /// Somebody who can look at cases, by the id that histories have.
 async fn known(db: &mut PgConnection, id: &str, now: DateTime<Utc>) -> Result<Actor, Failure> {
     let unknown = || {
-        let who = "give the id of a key that is in use and no affiliate's own";
+        let who = "give the id of a key with the scope fraud:read that is in use and no affiliate's own";
         Failure::unprocessable("/to", format!("nobody who looks at cases is known as {id:?}: {who}"))
     };
     let key: ApiKeyId = id.parse().map_err(|_| unknown())?;
-    let name = store::api_keys::name_in_use(db, key, now).await?.ok_or_else(unknown)?;
+    let name = store::api_keys::name_of_analyst(db, key, now).await?.ok_or_else(unknown)?;
     Ok(Actor { kind: ActorKind::Key, id: key.to_string(), name })
 }

@@ -342,10 +342,10 @@ impl ConversionToScore {
         if seen.is_some_and(|click| click.campaign != campaign) {
             return Err(wrong("/report/click_id", "is a click of another campaign"));
         }
-        let campaign = app.scorer.recent().campaign(db, campaign, at).await?;
+        let campaign = app.scorer.recent().campaign(db, campaign, app.clock.now()).await?;
         let campaign = campaign.ok_or_else(|| wrong("/campaign_id", "no such campaign"))?;
         if let Some(id) = self.affiliate_id
-            && app.scorer.recent().partner(db, id, at).await?.is_none()
+            && app.scorer.recent().partner(db, id, app.clock.now()).await?.is_none()
         {
             return Err(wrong("/affiliate_id", "no such affiliate"));
         }
@@ -391,7 +391,7 @@ async fn looked(
     (at, is_stored): (DateTime<Utc>, bool),
 ) -> sqlx::Result<Looked> {
     let partner = match conversion.affiliate {
-        Some(affiliate) => app.scorer.recent().partner(db, affiliate, at).await?,
+        Some(affiliate) => app.scorer.recent().partner(db, affiliate, app.clock.now()).await?,
         None => None,
     };
     app.scorer.look_at(db, conversion, (click, partner.as_deref()), (at, is_stored)).await

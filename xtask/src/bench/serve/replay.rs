@@ -23,8 +23,8 @@ use crate::{
     external,
 };
 
-/// Stored conversions in one request.
-const AT_ONCE: usize = 100;
+/// Stored conversions in one request, so that the load reads the answer at once.
+const AT_ONCE: usize = 10;
 const CONNECTIONS: usize = 4;
 const ASKING: Duration = Duration::from_mins(5);
 /// Until the lake has everything.
@@ -79,7 +79,7 @@ pub async fn run(stage: &Stage, decisions: u64) -> Result<Outcome> {
 async fn ask(stage: &Stage, db: &mut PgConnection, many: u64) -> Result<()> {
     let stored: Vec<Uuid> =
         sqlx::query_scalar("SELECT id FROM conversions ORDER BY id").fetch_all(db).await?;
-    let bodies = stored.chunks(AT_ONCE).map(|ids| {
+    let bodies = stored.chunks_exact(AT_ONCE).map(|ids| {
         let asked = ids.iter().map(|id| json!({"conversion_id": ConversionId::from(*id)}));
         json!({"conversions": asked.collect::<Vec<_>>()})
     });

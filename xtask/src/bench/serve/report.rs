@@ -164,7 +164,7 @@ fn of_replay(replay: &replay::Outcome, report: &mut Report) {
         bound: Bound::AtLeast(AIMED),
     });
     report.notes.push(format!(
-        "Decided again is what the loads had decided, and then stored conversions, a hundred in a request. `tributary lake replay` \
+        "Decided again is what the loads had decided, and then stored conversions, ten in a request. `tributary lake replay` \
          says: {words}. What was only asked about is no event, so of that no features are compared."
     ));
 }

@@ -78,7 +78,7 @@ async fn a_case_is_given_commented_and_its_partner_asked() {
         [case["id"].as_str().unwrap()]
     );
     let unknown = act(&api, &case, "assign", json!({"to": "usr_1"})).await.problem();
-    insta::assert_snapshot!(unknown, @r#"422 unprocessable:  [/to: nobody who looks at cases is known as "usr_1": give the id of a key that is in use and no affiliate's own]"#);
+    insta::assert_snapshot!(unknown, @r#"422 unprocessable:  [/to: nobody who looks at cases is known as "usr_1": give the id of a key with the scope fraud:read that is in use and no affiliate's own]"#);
     act(&api, &case, "comment", json!({"text": "The same blog as in May.\nSee there."})).await;
     let asked = act(&api, &case, "ask", json!({"text": "Which page was it?"})).await.body;
     assert_eq!(asked["state"], "waiting");
@@ -101,6 +101,9 @@ async fn a_case_is_given_commented_and_its_partner_asked() {
     let revoked = json!({"name": "gone", "scopes": ["fraud:read", "cases:write"]});
     let revoked = api.made("/api/v1/api-keys", revoked).await["id"].as_str().unwrap().to_owned();
     assert_eq!(act(&api, &case, "assign", json!({"to": revoked})).await.body["assignee"]["name"], "gone");
+    let other = json!({"name": "other", "scopes": ["links:read"]});
+    let other = api.made("/api/v1/api-keys", other).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(act(&api, &case, "assign", json!({"to": other})).await.status, 422);
     api.delete(&format!("/api/v1/api-keys/{revoked}")).await;
     let told = act(&api, &case, "assign", json!({"to": revoked})).await;
     assert!(told.status == 422 && told.problem().contains("in use"), "{}", told.problem());

@@ -63,7 +63,21 @@ async fn what_the_database_refuses_takes_nothing_else_along() {
     // The same decision again, among others that are new.
     let others: Vec<_> = (0..10).map(|_| scorer.note(&record, &in_force)).collect();
     let all = std::iter::once(&new).chain(&others);
-    let outcomes = join_all(all.map(|new| scorer.log().keep(kept(new), db))).await;
+    // All of them wait when the first transaction begins.
+    let held = scorer.log().hold().await;
+    let all = all.map(|new| {
+        tokio::spawn({
+            let (log, decisions, db) = (scorer.log().clone(), kept(new), db.clone());
+            async move { log.keep(decisions, &db).await }
+        })
+    });
+    let all: Vec<_> = all.collect();
+    while scorer.log().waiting() < 11 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    scorer.log().write_all(db).await;
+    let outcomes: Vec<_> = join_all(all).await.into_iter().map(Result::unwrap).collect();
     let refused: Vec<bool> = outcomes.iter().map(Result::is_err).collect();
     assert_eq!(refused, [&[true][..], &[false; 10]].concat());
 }
