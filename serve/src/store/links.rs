@@ -197,7 +197,7 @@ pub async fn coupons(
     .await
 }
 
-/// A visitor's click on a link, as the tracker would have stored it.
+/// A visitor's click on a link, stored by the function that the tracker stores it with.
 #[cfg(test)]
 pub async fn click(
     db: &mut PgConnection,
@@ -205,34 +205,35 @@ pub async fn click(
     app: &crate::app::App,
 ) -> sqlx::Result<domain::ClickId> {
     let (id, now) = (domain::ClickId::new(&app.clock, &app.chance), app.clock.now());
-    sqlx::query!("SELECT ensure_click_partition($1)", now.date_naive()).execute(&mut *db).await?;
-    sqlx::query!(
-        "
-        INSERT INTO clicks (
-            id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, address_hash, network, device
-        )
-        SELECT $1, $2, links.id, links.affiliate_id, campaigns.id, campaigns.advertiser_id, $1, ''::bytea, '192.0.2.0/24',
-               'desktop'
-        FROM links
-        JOIN campaigns ON campaigns.id = links.campaign_id
-        WHERE links.id = $3
-        ",
-        id.uuid(),
-        now,
+    let of = sqlx::query!(
+        "SELECT links.affiliate_id, links.campaign_id, campaigns.advertiser_id
+         FROM links
+         JOIN campaigns ON campaigns.id = links.campaign_id
+         WHERE links.id = $1",
         link.uuid()
     )
-    .execute(db)
+    .fetch_one(&mut *db)
     .await?;
+    let click = domain::click::Click {
+        id,
+        occurred_at_us: now.timestamp_micros(),
+        link,
+        affiliate: of.affiliate_id.into(),
+        campaign: of.campaign_id.into(),
+        advertiser: of.advertiser_id.into(),
+        session: id.uuid().into(),
+        tags: domain::click::Tags::default(),
+        address_hash: [0; 16],
+        network: std::net::Ipv4Addr::new(192, 0, 2, 0).into(),
+        country: String::new(),
+        device: domain::click::Device::Desktop,
+        user_agent: String::new(),
+        referrer: String::new(),
+        asked: domain::click::Asked::default(),
+    };
+    tracking::store::clicks::ensure_partition(db, now.date_naive()).await?;
+    tracking::store::clicks::insert(db, &[click], now).await?;
     Ok(id)
-}
-
-/// Counts one more click on every link of an affiliate, as the tracker does when it stores one.
-#[cfg(test)]
-pub async fn raise(db: &mut PgConnection, affiliate: AffiliateId) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE links SET clicks = clicks + 1 WHERE affiliate_id = $1", affiliate.uuid())
-        .execute(db)
-        .await?;
-    Ok(())
 }
 
 /// Says with which sub-ids a click came.
