@@ -85,6 +85,13 @@ macro_rules! ids {
                 self.0
             }
 
+            /// What no id that was made at or after a moment comes before.
+            #[must_use]
+            pub fn floor(moment: DateTime<Utc>) -> Self {
+                let millis = u64::try_from(moment.timestamp_millis()).unwrap_or(0);
+                Self(Uuid::from_u64_pair(millis << 16, 0))
+            }
+
             /// When the id was made, to the millisecond; `None` when it is no UUIDv7 (an imported one).
             #[must_use]
             pub fn made_at(self) -> Option<DateTime<Utc>> {

@@ -8,7 +8,7 @@ use domain::{
     AffiliateId, CampaignId, Money,
     affiliate::AffiliateStatus,
     attribution::{self, Rule, Touch, TouchPath},
-    campaign::{EventKind, WindowDays},
+    campaign::{EventKind, QualifyingEvent, WindowDays},
     commission::{Credit, Line, Plan, Sale, Upline, settle},
 };
 use sqlx::PgConnection;
@@ -102,11 +102,27 @@ impl Terms {
         affiliates: impl Iterator<Item = AffiliateId>,
         earned: &[Earned],
     ) -> Result<Self, sqlx::Error> {
+        let campaign = plans::campaign(db, sold.campaign).await?;
+        let events = campaign.map(|campaign| campaign.events).unwrap_or_default();
+        let event = events.iter().find(|event| event.name == sold.event);
+        Self::of(db, (sold, event), affiliates, earned).await
+    }
+
+    /// The same where the campaign's event was read already; for one that it no longer lists it pays any amount.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn of(
+        db: &mut PgConnection,
+        (sold, event): (Sold<'_>, Option<&QualifyingEvent>),
+        affiliates: impl Iterator<Item = AffiliateId>,
+        earned: &[Earned],
+    ) -> Result<Self, sqlx::Error> {
         let mut of = BTreeMap::new();
         for affiliate in affiliates.collect::<BTreeSet<_>>() {
             of.insert(affiliate, paid(db, sold, affiliate, earned).await?);
         }
-        Ok(Self { is_enough: qualifies(db, sold).await?, of })
+        Ok(Self { is_enough: event.is_none_or(|event| event.qualifies(sold.amount)), of })
     }
 
     /// Who earns what, as the credit is divided. Orders below the event's minimum earn nothing, nor do affiliates who are not
@@ -174,12 +190,4 @@ fn credit<'a>(share: &Share, plan: &'a Plan, upline: &[Upline]) -> Credit<'a> {
         _ => format!("{} gives it for the coupon.", share.model),
     };
     Credit { affiliate: share.affiliate, share_ppm: share.ppm, because, plan, upline: upline.to_vec() }
-}
-
-/// Whether the campaign pays for an order of this amount; for an event that it no longer lists it does.
-async fn qualifies(db: &mut PgConnection, sold: Sold<'_>) -> Result<bool, sqlx::Error> {
-    let campaign = plans::campaign(db, sold.campaign).await?;
-    let events = campaign.map(|campaign| campaign.events).unwrap_or_default();
-    let event = events.into_iter().find(|event| event.name == sold.event);
-    Ok(event.is_none_or(|event| event.qualifies(sold.amount)))
 }

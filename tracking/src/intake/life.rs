@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::{Act, postback::Claim, settlement};
 use crate::store::{
     cases,
-    conversions::{self, Conversion, Move},
+    conversions::{self, Conversion, Move, Particulars, Share},
     outbox::{self, Announcement},
 };
 
@@ -63,11 +63,6 @@ pub async fn advance(
         cases::leave(db, conversion.id, to, act.actor, act.at).await?;
     }
     match (from, to) {
-        (ConversionStatus::Received, ConversionStatus::Pending) => {
-            let (lines, why_not) = settlement::lines_for(db, conversion, &[]).await?;
-            append(db, act, conversion, Some(from), why_not.unwrap_or_default()).await?;
-            settlement::accrue(db, act, conversion, &lines).await?;
-        }
         (_, ConversionStatus::Approved) => {
             append(db, act, conversion, Some(from), act.note).await?;
             settlement::approve(db, act, conversion).await?;
@@ -140,26 +135,48 @@ pub async fn change_amount(
     Ok(())
 }
 
-/// Tells subscribers of a conversion that is new.
-pub(super) async fn announce_new(
+/// Stores a conversion that was received and tells subscribers of it. Unless it is going to end, it waits from here on, and its
+/// history says in `waits` what else there is to say.
+pub(super) async fn begin(
     db: &mut PgConnection,
     act: Act<'_>,
-    conversion: &Conversion,
-) -> Result<(), sqlx::Error> {
-    announce(db, act, conversion, Some("conversion.created")).await
+    conversion: &mut Conversion,
+    (particulars, shares): (&Particulars, &[Share]),
+    waits: Option<&str>,
+) -> Result<(), MoveError> {
+    announce(db, act, conversion, Some("conversion.created")).await?;
+    let mut moves = vec![step(act, conversion, None, "")];
+    if let Some(note) = waits {
+        let from = conversion.status;
+        conversion.status = from.to(ConversionStatus::Pending)?;
+        moves.push(step(act, conversion, Some(from), note));
+    }
+    conversions::insert(db, conversion, particulars).await?;
+    conversions::insert_shares(db, conversion.id, shares).await?;
+    conversions::insert_moves(db, conversion.id, &moves).await?;
+    Ok(())
 }
 
 /// Appends the state that the conversion is in to its history.
-pub(super) async fn append(
+async fn append(
     db: &mut PgConnection,
     act: Act<'_>,
     conversion: &Conversion,
     from: Option<ConversionStatus>,
     note: &str,
 ) -> Result<i32, sqlx::Error> {
+    conversions::append_move(db, conversion.id, &step(act, conversion, from, note)).await
+}
+
+/// The move to the state that the conversion is in.
+fn step<'a>(
+    act: Act<'a>,
+    conversion: &Conversion,
+    from: Option<ConversionStatus>,
+    note: &'a str,
+) -> Move<'a> {
     let Conversion { status: to, reason, amount, reversed, .. } = *conversion;
-    let step = Move { from, to, reason, note, actor: act.actor, at: act.at, amount, reversed };
-    conversions::append_move(db, conversion.id, &step).await
+    Move { from, to, reason, note, actor: act.actor, at: act.at, amount, reversed }
 }
 
 fn reversed_with(conversion: &Conversion, amount: Option<Money>) -> Result<Money, MoveError> {

@@ -8,8 +8,12 @@ use domain::{
 use sqlx::PgConnection;
 
 use super::{
-    AcceptError, Accepted, Act, Outcome, Report, Reported, Verdict, credit, life, origin::Origin,
+    AcceptError, Accepted, Act, Outcome, Report, Reported, Verdict,
+    credit::{self, Earnings, Sold, Terms},
+    life,
+    origin::Origin,
     postback::Claim,
+    settlement,
 };
 use crate::store::{
     conversions::{self, Conversion, Particulars, Share},
@@ -43,20 +47,19 @@ pub(super) async fn take_in(
     };
     let shares = share(db, origin, campaign, conversion.occurred_at).await?;
     let particulars = particulars(report, origin, &shares, duplicate_key);
-    conversions::insert(db, &conversion, &particulars).await?;
-    conversions::insert_shares(db, conversion.id, &shares).await?;
-    life::append(db, act, &conversion, None, "").await?;
-    life::announce_new(db, act, &conversion).await?;
+    let (lines, why_not) = match waits(report.postback.status) {
+        true => earnings(db, &conversion, event, &shares).await?,
+        false => Earnings::default(),
+    };
+    let note = waits(report.postback.status).then_some(why_not.unwrap_or_default());
+    life::begin(db, act, &mut conversion, (&particulars, &shares), note).await?;
     let reported = Reported { actor: act.actor, at: act.at, passing: &report.postback.passing };
     let verdict = match act.judge {
         Some(judge) => judge.judge(db, &event_of(&conversion, &particulars), reported).await?,
         None => Verdict::Pass,
     };
-    // The link's counter is everybody's: it is locked as late as can be.
-    if let Some(link) = particulars.link {
-        conversions::count_for_link(db, link).await?;
-    }
-    for claim in first_moves(report.postback.status, &verdict) {
+    settlement::accrue(db, act, &conversion, &lines).await?;
+    if let Some(claim) = next_move(report.postback.status, &verdict) {
         let note = match &verdict {
             Verdict::Hold { because } if claim.status == ConversionStatus::OnHold => because,
             _ => "",
@@ -68,21 +71,40 @@ pub(super) async fn take_in(
     {
         judge.is_held(db, conversion.id, act.at).await?;
     }
+    // The link's counter is everybody's: it is locked as late as can be.
+    if let Some(link) = particulars.link {
+        conversions::count_for_link(db, link).await?;
+    }
     Ok(Accepted::of(&conversion, Outcome::Recorded))
 }
 
-/// A conversion waits before it is approved or held; one that is turned down at once is never credited. What a person has to
-/// look at first is held, whatever the report says of its approval.
-fn first_moves(claim: Option<Claim>, verdict: &Verdict) -> Vec<Claim> {
-    let wait = Claim { status: ConversionStatus::Pending, reason: None };
+/// Whether a conversion waits before it is approved or held; one that is turned down at once is never credited.
+fn waits(claim: Option<Claim>) -> bool {
+    !claim
+        .is_some_and(|claim| matches!(claim.status, ConversionStatus::Rejected | ConversionStatus::Reversed))
+}
+
+/// Where a conversion goes from there. What a person has to look at first is held, whatever the report says of its approval.
+fn next_move(claim: Option<Claim>, verdict: &Verdict) -> Option<Claim> {
     let hold = Claim { status: ConversionStatus::OnHold, reason: None };
     match claim.map_or(ConversionStatus::Pending, |claim| claim.status) {
-        ConversionStatus::Pending | ConversionStatus::Approved if *verdict != Verdict::Pass => {
-            vec![wait, hold]
-        }
-        ConversionStatus::Approved | ConversionStatus::OnHold => [wait].into_iter().chain(claim).collect(),
-        _ => vec![claim.unwrap_or(wait)],
+        ConversionStatus::Pending | ConversionStatus::Approved if *verdict != Verdict::Pass => Some(hold),
+        ConversionStatus::Pending => None,
+        _ => claim,
     }
+}
+
+/// Who earns what with it, by the plans that hold.
+async fn earnings(
+    db: &mut PgConnection,
+    conversion: &Conversion,
+    event: &QualifyingEvent,
+    shares: &[Share],
+) -> Result<Earnings, sqlx::Error> {
+    let sold = Sold::from(conversion);
+    let credited = shares.iter().map(|share| share.affiliate);
+    let terms = Terms::of(db, (sold, Some(event)), credited, &[]).await?;
+    Ok(terms.settle(sold, shares))
 }
 
 /// The conversion as an event.

@@ -39,10 +39,11 @@ pub(super) async fn accrue(
     else {
         return Ok(());
     };
-    for line in lines {
-        write_line(db, act, conversion, line, CommissionStatus::Accrued, transaction).await?;
-    }
-    Ok(())
+    let new = lines.iter().map(|line| {
+        let new = line_of(act, conversion, line, CommissionStatus::Accrued, transaction);
+        ("commission.created", new)
+    });
+    write_lines(db, act, new.collect()).await
 }
 
 /// Moves what waited for approval to what is to be paid; what is final only when the customer has stayed waits on.
@@ -170,12 +171,17 @@ async fn correct(
     let Some(transaction) = post(db, act, conversion, &movement, reference, why).await? else {
         return Ok(());
     };
-    for (loss, line) in &losses {
-        write_correction(db, act, conversion, line, *loss, why, transaction).await?;
-    }
-    for line in &gains {
-        write_line(db, act, conversion, line, status(line), transaction).await?;
-    }
+    let traces: Vec<Trace> =
+        losses.iter().map(|(loss, line)| line.trace.correction(why, loss.negated())).collect();
+    let corrections = losses.iter().zip(&traces).map(|((loss, line), trace)| {
+        let new = correction_of(act, conversion, (line, *loss), trace, transaction);
+        ("commission.adjusted", new)
+    });
+    let created = gains
+        .iter()
+        .map(|line| ("commission.created", line_of(act, conversion, line, status(line), transaction)));
+    let new: Vec<_> = corrections.chain(created).collect();
+    write_lines(db, act, new).await?;
     if is_approved {
         customer_stays::note(db, conversion.id).await?;
     }
@@ -217,15 +223,14 @@ async fn post(
     ledger::post(db, movement, &occasion, act.clock, act.chance).await.map(Some)
 }
 
-async fn write_line(
-    db: &mut PgConnection,
+fn line_of<'a>(
     act: Act<'_>,
     conversion: &Conversion,
-    line: &Line,
+    line: &'a Line,
     status: CommissionStatus,
     transaction: TransactionId,
-) -> Result<(), sqlx::Error> {
-    let new = NewLine {
+) -> NewLine<'a> {
+    NewLine {
         id: CommissionId::new(act.clock, act.chance),
         conversion: conversion.id,
         campaign: conversion.campaign,
@@ -239,22 +244,17 @@ async fn write_line(
         trace: &line.trace,
         transaction,
         at: act.at,
-    };
-    ledger::insert_line(db, &new).await?;
-    announce_line(db, act, "commission.created", &new).await
+    }
 }
 
-async fn write_correction(
-    db: &mut PgConnection,
+fn correction_of<'a>(
     act: Act<'_>,
     conversion: &Conversion,
-    line: &Earned,
-    loss: Money,
-    why: &str,
+    (line, loss): (&Earned, Money),
+    trace: &'a Trace,
     transaction: TransactionId,
-) -> Result<(), sqlx::Error> {
-    let trace: Trace = line.trace.correction(why, loss.negated());
-    let new = NewLine {
+) -> NewLine<'a> {
+    NewLine {
         id: CommissionId::new(act.clock, act.chance),
         conversion: conversion.id,
         campaign: conversion.campaign,
@@ -265,20 +265,28 @@ async fn write_correction(
         amount: loss.negated(),
         corrects: Some(line.id),
         final_at: line.final_at,
-        trace: &trace,
+        trace,
         transaction,
         at: act.at,
-    };
-    ledger::insert_line(db, &new).await?;
-    announce_line(db, act, "commission.adjusted", &new).await
+    }
 }
 
-async fn announce_line(
+/// Stores lines and announces each as what it is.
+async fn write_lines(
     db: &mut PgConnection,
     act: Act<'_>,
-    kind: &'static str,
-    line: &NewLine<'_>,
+    all: Vec<(&'static str, NewLine<'_>)>,
 ) -> Result<(), sqlx::Error> {
+    let announcement = |(kind, line): &(&'static str, NewLine<'_>)| {
+        (EventId::new(act.clock, act.chance), announcement_of(kind, line))
+    };
+    let announcements: Vec<_> = all.iter().map(announcement).collect();
+    let lines: Vec<_> = all.into_iter().map(|(_, line)| line).collect();
+    ledger::insert_lines(db, &lines).await?;
+    outbox::insert_all(db, &announcements, act.at).await
+}
+
+fn announcement_of(kind: &'static str, line: &NewLine<'_>) -> Announcement {
     let payload = json!({
         "id": line.id,
         "conversion_id": line.conversion,
@@ -290,8 +298,7 @@ async fn announce_line(
         "corrects": line.corrects,
         "final_at": line.final_at,
     });
-    let announcement = Announcement { kind, subject: line.id.to_string(), payload };
-    outbox::insert(db, EventId::new(act.clock, act.chance), &announcement, act.at).await
+    Announcement { kind, subject: line.id.to_string(), payload }
 }
 
 fn level(line: &Line) -> i32 {
@@ -299,7 +306,7 @@ fn level(line: &Line) -> i32 {
 }
 
 /// Who earns what, as the credit was divided. Whoever has earned before keeps it.
-pub(super) async fn lines_for(
+async fn lines_for(
     db: &mut PgConnection,
     conversion: &Conversion,
     earned: &[Earned],

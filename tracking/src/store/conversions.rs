@@ -342,6 +342,43 @@ pub struct Move<'a> {
     pub reversed: Money,
 }
 
+/// Stores the first moves of a new conversion.
+pub async fn insert_moves(
+    db: &mut PgConnection,
+    conversion: ConversionId,
+    steps: &[Move<'_>],
+) -> Result<(), sqlx::Error> {
+    let from: Vec<_> = steps.iter().map(|step| step.from.map(ConversionStatus::name)).collect();
+    let to: Vec<_> = steps.iter().map(|step| step.to.name()).collect();
+    let reasons: Vec<_> = steps.iter().map(|step| step.reason.map(ReversalReason::name)).collect();
+    let notes: Vec<_> = steps.iter().map(|step| step.note).collect();
+    let actors: Vec<_> = steps.iter().map(|step| step.actor).collect();
+    let moved: Vec<_> = steps.iter().map(|step| step.at).collect();
+    let amounts: Vec<_> = steps.iter().map(|step| step.amount.minor).collect();
+    let reversed: Vec<_> = steps.iter().map(|step| step.reversed.minor).collect();
+    sqlx::query!(
+        "INSERT INTO conversion_history
+             (conversion_id, position, from_status, to_status, reason, note, actor, moved_at, amount_minor,
+              reversed_minor)
+         SELECT $1, place - 1, from_status, to_status, reason, note, actor, moved_at, amount_minor, reversed_minor
+         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bigint[],
+                     $9::bigint[]) WITH ORDINALITY
+              AS new (from_status, to_status, reason, note, actor, moved_at, amount_minor, reversed_minor, place)",
+        conversion.uuid(),
+        &from as &[Option<&str>],
+        &to as &[&str],
+        &reasons as &[Option<&str>],
+        &notes as &[&str],
+        &actors as &[&str],
+        &moved,
+        &amounts,
+        &reversed,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Appends a move to the history of a conversion that the caller has locked; answers its position.
 pub async fn append_move(
     db: &mut PgConnection,
@@ -410,23 +447,31 @@ pub async fn insert_shares(
     conversion: ConversionId,
     shares: &[Share],
 ) -> Result<(), sqlx::Error> {
-    for (position, share) in (0_i32..).zip(shares) {
-        sqlx::query!(
-            "INSERT INTO conversion_shares
-                 (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            conversion.uuid(),
-            position,
-            share.model,
-            share.click.map(ClickId::uuid),
-            share.link.uuid(),
-            share.affiliate.uuid(),
-            i32::try_from(share.ppm).unwrap_or(i32::MAX),
-            share.touched_at,
-        )
-        .execute(&mut *db)
-        .await?;
+    if shares.is_empty() {
+        return Ok(());
     }
+    let models: Vec<&str> = shares.iter().map(|share| share.model.as_str()).collect();
+    let clicks: Vec<_> = shares.iter().map(|share| share.click.map(ClickId::uuid)).collect();
+    let links: Vec<_> = shares.iter().map(|share| share.link.uuid()).collect();
+    let affiliates: Vec<_> = shares.iter().map(|share| share.affiliate.uuid()).collect();
+    let ppm: Vec<_> = shares.iter().map(|share| i32::try_from(share.ppm).unwrap_or(i32::MAX)).collect();
+    let touched: Vec<_> = shares.iter().map(|share| share.touched_at).collect();
+    sqlx::query!(
+        "INSERT INTO conversion_shares
+             (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at)
+         SELECT $1, place - 1, model, click_id, link_id, affiliate_id, share_ppm, touched_at
+         FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::timestamptz[]) WITH ORDINALITY
+              AS new (model, click_id, link_id, affiliate_id, share_ppm, touched_at, place)",
+        conversion.uuid(),
+        &models as &[&str],
+        &clicks as &[Option<Uuid>],
+        &links,
+        &affiliates,
+        &ppm,
+        &touched as &[Option<DateTime<Utc>>],
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -10,7 +10,10 @@ use domain::{
     conversion::CommissionStatus,
     ledger::{Account, Movement},
 };
-use sqlx::{PgConnection, types::Json};
+use sqlx::{
+    PgConnection,
+    types::{Json, Uuid},
+};
 
 use super::named;
 
@@ -35,61 +38,103 @@ pub async fn post(
     clock: &Clock,
     chance: &Chance,
 ) -> Result<TransactionId, sqlx::Error> {
-    let id = TransactionId::new(clock, chance);
-    sqlx::query!(
-        "INSERT INTO ledger_transactions (id, kind, reference, conversion_id, description, occurred_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+    let (id, postings) = (TransactionId::new(clock, chance), Postings::of(movement));
+    let entered = sqlx::query!(
+        "WITH entered AS (
+             INSERT INTO ledger_transactions (id, kind, reference, conversion_id, description, occurred_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+         )
+         INSERT INTO ledger_postings (transaction_id, position, account_id, amount_minor, currency)
+         SELECT $1, place - 1, ledger_accounts.id, new.amount_minor, ledger_accounts.currency
+         FROM unnest($7::text[], $8::uuid[], $9::text[], $10::bigint[]) WITH ORDINALITY
+              AS new (kind, owner_id, currency, amount_minor, place)
+         JOIN ledger_accounts USING (kind, owner_id, currency)",
         id.uuid(),
         movement.kind().name(),
         occasion.reference,
         occasion.conversion.uuid(),
         occasion.description,
         occasion.at,
+        &postings.kinds as &[&str],
+        &postings.owners,
+        &postings.currencies,
+        &postings.amounts,
     )
     .execute(&mut *db)
     .await?;
-    // In the accounts' own order, so that two movements never wait for each other's new accounts.
-    let accounts: BTreeSet<_> =
-        movement.postings().iter().map(|one| (one.account, one.amount.currency)).collect();
-    for (account, currency) in accounts {
-        open_account(db, AccountId::new(clock, chance), account, currency, occasion.at).await?;
-    }
-    for (position, posting) in (0_i32..).zip(movement.postings()) {
-        sqlx::query!(
-            "INSERT INTO ledger_postings (transaction_id, position, account_id, amount_minor, currency)
-             SELECT $1, $2, id, $3, currency
-             FROM ledger_accounts
-             WHERE kind = $4
-               AND owner_id = $5
-               AND currency = $6",
-            id.uuid(),
-            position,
-            posting.amount.minor,
-            posting.account.kind.name(),
-            posting.account.owner,
-            posting.amount.currency.code(),
-        )
-        .execute(&mut *db)
-        .await?;
+    // Nearly always the accounts are there; should one not be, what stands on it is still to be written.
+    if entered.rows_affected() < movement.postings().len() as u64 {
+        open_accounts(db, movement, occasion.at, (clock, chance)).await?;
+        postings.complete(db, id).await?;
     }
     Ok(id)
 }
 
-async fn open_account(
+/// The postings of a movement, by columns.
+struct Postings {
+    kinds: Vec<&'static str>,
+    owners: Vec<Uuid>,
+    currencies: Vec<String>,
+    amounts: Vec<i64>,
+}
+
+impl Postings {
+    fn of(movement: &Movement) -> Self {
+        let all = movement.postings();
+        Self {
+            kinds: all.iter().map(|one| one.account.kind.name()).collect(),
+            owners: all.iter().map(|one| one.account.owner).collect(),
+            currencies: all.iter().map(|one| one.amount.currency.code().to_owned()).collect(),
+            amounts: all.iter().map(|one| one.amount.minor).collect(),
+        }
+    }
+
+    /// Writes those of a transaction that are not written yet.
+    async fn complete(&self, db: &mut PgConnection, id: TransactionId) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            "INSERT INTO ledger_postings (transaction_id, position, account_id, amount_minor, currency)
+             SELECT $1, place - 1, ledger_accounts.id, new.amount_minor, ledger_accounts.currency
+             FROM unnest($2::text[], $3::uuid[], $4::text[], $5::bigint[]) WITH ORDINALITY
+                  AS new (kind, owner_id, currency, amount_minor, place)
+             JOIN ledger_accounts USING (kind, owner_id, currency)
+             ON CONFLICT (transaction_id, position) DO NOTHING",
+            id.uuid(),
+            &self.kinds as &[&str],
+            &self.owners,
+            &self.currencies,
+            &self.amounts,
+        )
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Opens the accounts of a movement that are not open yet, in the accounts' own order, so that two movements never wait for
+/// each other's new accounts.
+async fn open_accounts(
     db: &mut PgConnection,
-    id: AccountId,
-    account: Account,
-    currency: Currency,
+    movement: &Movement,
     at: DateTime<Utc>,
+    (clock, chance): (&Clock, &Chance),
 ) -> Result<(), sqlx::Error> {
+    let accounts: BTreeSet<_> =
+        movement.postings().iter().map(|one| (one.account, one.amount.currency)).collect();
+    let ids: Vec<Uuid> = accounts.iter().map(|_| AccountId::new(clock, chance).uuid()).collect();
+    let kinds: Vec<&str> = accounts.iter().map(|(account, _)| account.kind.name()).collect();
+    let owners: Vec<Uuid> = accounts.iter().map(|(account, _)| account.owner).collect();
+    let currencies: Vec<&str> = accounts.iter().map(|(_, currency)| currency.code()).collect();
     sqlx::query!(
         "INSERT INTO ledger_accounts (id, kind, owner_id, currency, created_at)
-         VALUES ($1, $2, $3, $4, $5)
+         SELECT id, kind, owner_id, currency, $5
+         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) WITH ORDINALITY
+              AS new (id, kind, owner_id, currency, place)
+         ORDER BY place
          ON CONFLICT ON CONSTRAINT ledger_accounts_once DO NOTHING",
-        id.uuid(),
-        account.kind.name(),
-        account.owner,
-        currency.code(),
+        &ids,
+        &kinds as &[&str],
+        &owners,
+        &currencies as &[&str],
         at,
     )
     .execute(db)
@@ -128,27 +173,38 @@ pub struct NewLine<'a> {
     pub at: DateTime<Utc>,
 }
 
-/// Stores a line of commission.
-pub async fn insert_line(db: &mut PgConnection, line: &NewLine<'_>) -> Result<(), sqlx::Error> {
+/// Stores lines of commission.
+pub async fn insert_lines(db: &mut PgConnection, lines: &[NewLine<'_>]) -> Result<(), sqlx::Error> {
+    let ids = |of: fn(&NewLine<'_>) -> Uuid| lines.iter().map(of).collect::<Vec<_>>();
+    let levels: Vec<_> = lines.iter().map(|line| line.level).collect();
+    let statuses: Vec<_> = lines.iter().map(|line| line.status.name()).collect();
+    let amounts: Vec<_> = lines.iter().map(|line| line.amount.minor).collect();
+    let currencies: Vec<_> = lines.iter().map(|line| line.amount.currency.code()).collect();
+    let corrects: Vec<_> = lines.iter().map(|line| line.corrects.map(CommissionId::uuid)).collect();
+    let final_at: Vec<_> = lines.iter().map(|line| line.final_at).collect();
+    let traces: Vec<_> = lines.iter().map(|line| Json(line.trace)).collect();
+    let created: Vec<_> = lines.iter().map(|line| line.at).collect();
     sqlx::query!(
         "INSERT INTO commissions
              (id, conversion_id, affiliate_id, campaign_id, plan_id, level, status, amount_minor, currency,
               corrects, final_at, trace, transaction_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        line.id.uuid(),
-        line.conversion.uuid(),
-        line.affiliate.uuid(),
-        line.campaign.uuid(),
-        line.plan.uuid(),
-        line.level,
-        line.status.name(),
-        line.amount.minor,
-        line.amount.currency.code(),
-        line.corrects.map(CommissionId::uuid),
-        line.final_at,
-        Json(line.trace) as _,
-        line.transaction.uuid(),
-        line.at,
+         SELECT *
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::text[], $8::bigint[],
+                     $9::text[], $10::uuid[], $11::timestamptz[], $12::jsonb[], $13::uuid[], $14::timestamptz[])",
+        &ids(|line| line.id.uuid()),
+        &ids(|line| line.conversion.uuid()),
+        &ids(|line| line.affiliate.uuid()),
+        &ids(|line| line.campaign.uuid()),
+        &ids(|line| line.plan.uuid()),
+        &levels,
+        &statuses as &[&str],
+        &amounts,
+        &currencies as &[&str],
+        &corrects as &[Option<Uuid>],
+        &final_at as &[Option<DateTime<Utc>>],
+        &traces as &[Json<&Trace>],
+        &ids(|line| line.transaction.uuid()),
+        &created,
     )
     .execute(db)
     .await?;

@@ -35,3 +35,30 @@ pub async fn insert(
     .await?;
     Ok(())
 }
+
+/// Keeps announcements until they are delivered, in this order.
+pub async fn insert_all(
+    db: &mut PgConnection,
+    all: &[(EventId, Announcement)],
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<_> = all.iter().map(|(id, _)| id.uuid()).collect();
+    let kinds: Vec<_> = all.iter().map(|(_, it)| it.kind).collect();
+    let subjects: Vec<_> = all.iter().map(|(_, it)| it.subject.as_str()).collect();
+    let payloads: Vec<_> = all.iter().map(|(_, it)| &it.payload).collect();
+    sqlx::query!(
+        "INSERT INTO outbox (id, type, subject, payload, created_at)
+         SELECT id, type, subject, payload, $5
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) WITH ORDINALITY
+              AS new (id, type, subject, payload, place)
+         ORDER BY place",
+        &ids,
+        &kinds as &[&str],
+        &subjects as &[&str],
+        &payloads as &[&Value],
+        at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -72,14 +72,14 @@ pub async fn latest_of_session(
          JOIN campaigns ON campaigns.id = clicks.campaign_id
          WHERE clicks.session_id = $1
            AND clicks.advertiser_id = $2
-           AND uuid_v7_floor($3) <= clicks.id
+           AND $3 <= clicks.id
            AND clicks.occurred_at <= $4
            AND $5::timestamptz - make_interval(days => campaigns.window_days) <= clicks.occurred_at
          ORDER BY clicks.id DESC
          LIMIT 1",
         session.uuid(),
         advertiser.uuid(),
-        converted_at - LONGEST_WINDOW,
+        ClickId::floor(converted_at - LONGEST_WINDOW).uuid(),
         converted_at + CLOCK_TOLERANCE,
         converted_at,
     )
@@ -100,13 +100,13 @@ pub async fn path(
          WHERE session_id = $1
            AND campaign_id = $2
            AND id <= $3
-           AND uuid_v7_floor($4) <= id
+           AND $4 <= id
          ORDER BY id DESC
          LIMIT $5",
         last.session.uuid(),
         last.campaign.uuid(),
         last.id.uuid(),
-        since,
+        ClickId::floor(since).uuid(),
         PATH_LIMIT,
     )
     .fetch_all(db)
