@@ -4,7 +4,7 @@
 mod feedback;
 mod log;
 pub(crate) mod said;
-mod team;
+pub(crate) mod team;
 #[cfg(test)]
 mod tests;
 

@@ -34,15 +34,15 @@ pub struct TeamWanted {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Lookalike {
     /// Who.
-    affiliate_id: AffiliateId,
+    pub(crate) affiliate_id: AffiliateId,
     /// What it is called.
-    name: String,
+    pub(crate) name: String,
     /// From 0 to 1: half by what is told of both, half by what both had to do with.
-    likeness: f64,
+    pub(crate) likeness: f64,
     /// Whom it is like.
-    like: Vec<String>,
+    pub(crate) like: Vec<String>,
     /// What both have, and how much of the likeness that is.
-    why: String,
+    pub(crate) why: String,
 }
 
 /// Affiliates like a campaign's best ones, most alike first.
@@ -55,9 +55,9 @@ pub struct Lookalikes {
     /// Up to when that knows what happened.
     as_of: Option<DateTime<Utc>>,
     /// Why nothing is known, if so.
-    because: Option<String>,
+    pub(crate) because: Option<String>,
     /// Those who are approved, have nothing to do with the campaign yet, and were not dismissed.
-    data: Vec<Lookalike>,
+    pub(crate) data: Vec<Lookalike>,
 }
 
 /// List affiliates who are like the best ones of a campaign and have nothing to do with it yet, as the version that serves
@@ -73,14 +73,18 @@ async fn lookalikes(
     Query(wanted): Query<TeamWanted>,
 ) -> Result<Json<Lookalikes>, Failure> {
     by.must_be_operator()?;
-    let limit = places(wanted.limit)?;
-    let (known, around) = look(&app, For::Campaign(id)).await?;
+    like_its_best(&app, id, places(wanted.limit)?).await.map(Json)
+}
+
+/// Who is like the best ones of a campaign, as the version that serves found them.
+pub(crate) async fn like_its_best(app: &App, id: CampaignId, limit: usize) -> Result<Lookalikes, Failure> {
+    let (known, around) = look(app, For::Campaign(id)).await?;
     let one = known.campaign(id).ok_or_else(|| Failure::not_found(id))?;
     let nothing = |model: Option<MatchModel>, because: String| {
         let as_of = model.as_ref().map(|model| model.as_of);
-        Ok(Json(Lookalikes { campaign_id: id, model, as_of, because: Some(because), data: Vec::new() }))
+        Ok(Lookalikes { campaign_id: id, model, as_of, because: Some(because), data: Vec::new() })
     };
-    let version = match version(&app) {
+    let version = match version(app) {
         Ok(version) => version,
         Err(why) => return nothing(None, why),
     };
@@ -107,13 +111,7 @@ async fn lookalikes(
     let open = asked.open_now(&joined);
     let like = |like: &models::matching::Like| lookalike(like, (&joined, &known), &open);
     let data = table[number as usize].iter().filter_map(like).take(limit).collect();
-    Ok(Json(Lookalikes {
-        campaign_id: id,
-        as_of: Some(model.as_of),
-        model: Some(model),
-        because: None,
-        data,
-    }))
+    Ok(Lookalikes { campaign_id: id, as_of: Some(model.as_of), model: Some(model), because: None, data })
 }
 
 /// Somebody who is like others; none where it may not be shown.
@@ -139,35 +137,35 @@ fn lookalike(
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SegmentWord {
     /// What it is about, such as a country.
-    column: String,
+    pub(crate) column: String,
     /// What it says of that.
-    word: String,
+    pub(crate) word: String,
 }
 
 /// What those have whose pairs were worth more.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Recruit {
     /// What they have.
-    words: String,
+    pub(crate) words: String,
     /// By how much their pairs were worth more.
-    adds: f64,
+    pub(crate) adds: f64,
 }
 
 /// A segment that more campaigns ask for than affiliates serve.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CoverageGap {
     /// Which.
-    segment: Vec<SegmentWord>,
+    pub(crate) segment: Vec<SegmentWord>,
     /// How many campaigns ask for it.
-    campaigns: u32,
+    pub(crate) campaigns: u32,
     /// How many affiliates have it.
-    affiliates: u32,
+    pub(crate) affiliates: u32,
     /// How many more campaigns than affiliates.
-    missing: u32,
+    pub(crate) missing: u32,
     /// What pairs of these campaigns are worth.
-    expected_value: f64,
+    pub(crate) expected_value: f64,
     /// Whom to recruit: what else the affiliates had whose pairs were worth more.
-    recruit: Vec<Recruit>,
+    pub(crate) recruit: Vec<Recruit>,
 }
 
 /// Segments that more campaigns ask for than affiliates serve, those first that miss most.
@@ -178,9 +176,9 @@ pub struct CoverageGaps {
     /// Up to when that knows what happened.
     as_of: Option<DateTime<Utc>>,
     /// Why nothing is known, if so.
-    because: Option<String>,
+    pub(crate) because: Option<String>,
     /// The segments.
-    data: Vec<CoverageGap>,
+    pub(crate) data: Vec<CoverageGap>,
 }
 
 /// List the segments that more campaigns ask for than affiliates serve, with the profile to recruit, as the version that
@@ -195,20 +193,23 @@ async fn coverage_gaps(
     Query(wanted): Query<TeamWanted>,
 ) -> Result<Json<CoverageGaps>, Failure> {
     by.must_be_operator()?;
-    let limit = places(wanted.limit)?;
-    let version = match version(&app) {
+    Ok(Json(missing(&app, places(wanted.limit)?)))
+}
+
+/// The segments that more campaigns ask for than affiliates serve, as the version that serves found them.
+pub(crate) fn missing(app: &App, limit: usize) -> CoverageGaps {
+    let version = match version(app) {
         Ok(version) => version,
         Err(why) => {
-            return Ok(Json(CoverageGaps { model: None, as_of: None, because: Some(why), data: Vec::new() }));
+            return CoverageGaps { model: None, as_of: None, because: Some(why), data: Vec::new() };
         }
     };
-    let model = Some(MatchModel::of(&version));
-    let as_of = Some(version.as_of);
-    let Some(gaps) = gaps(&version, limit) else {
+    let (model, as_of) = (Some(MatchModel::of(&version)), Some(version.as_of));
+    let Some(data) = gaps(&version, limit) else {
         let why = "the version has none: train it with --gaps, and affiliates as its users".to_owned();
-        return Ok(Json(CoverageGaps { model, as_of, because: Some(why), data: Vec::new() }));
+        return CoverageGaps { model, as_of, because: Some(why), data: Vec::new() };
     };
-    Ok(Json(CoverageGaps { model, as_of, because: None, data: gaps }))
+    CoverageGaps { model, as_of, because: None, data }
 }
 
 fn gaps(version: &ServedVersion, limit: usize) -> Option<Vec<CoverageGap>> {

@@ -1,4 +1,4 @@
-//! Campaigns, and who suits each of them: to be invited or dismissed, with reasons.
+//! Campaigns, who suits each of them or is like its best partners, to be invited or dismissed, and where partners are missing.
 
 use askama::Template;
 use axum::{
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     api::{
-        recommendations::{self, AffiliatesWanted},
+        recommendations::{self, AffiliatesWanted, team},
         text::{Country, Label},
     },
     pages::{
@@ -29,6 +29,8 @@ use crate::{
 const SHOWN: i64 = 200;
 /// So many affiliates are recommended.
 const LONGEST: u32 = 20;
+/// So many are shown who are like the best ones, and so many segments where some are missing.
+const SOME: usize = 10;
 
 struct Line {
     id: String,
@@ -43,6 +45,17 @@ struct Line {
 struct ListPage {
     frame: Frame,
     lines: Vec<Line>,
+    gaps: Vec<Gap>,
+    no_gaps: Option<String>,
+}
+
+/// A segment in which partners are missing.
+struct Gap {
+    segment: String,
+    campaigns: String,
+    partners: String,
+    missing: String,
+    recruit: Vec<String>,
 }
 
 struct Suits {
@@ -69,7 +82,18 @@ struct OnePage {
     asked: Asked,
     faults: Vec<String>,
     suits: Vec<Suits>,
+    alike: Vec<Alike>,
+    no_alike: Option<String>,
     may_decide: bool,
+}
+
+/// Somebody like the best partners.
+struct Alike {
+    id: String,
+    name: String,
+    likeness: String,
+    like: String,
+    why: String,
 }
 
 /// Which affiliates are asked for.
@@ -124,7 +148,27 @@ pub async fn list(State(pages): State<Pages>, by: Visitor) -> Result<Response, F
         currency: one.currency.code(),
         landing: one.landing_url,
     });
-    Ok(rendered(&ListPage { frame: by.frame(Place::Matches), lines: lines.collect() }))
+    let lines = lines.collect();
+    let (gaps, no_gaps) = gaps(&pages, &by);
+    Ok(rendered(&ListPage { frame: by.frame(Place::Matches), lines, gaps, no_gaps }))
+}
+
+/// Where partners are missing, or why that is not known.
+fn gaps(pages: &Pages, by: &Visitor) -> (Vec<Gap>, Option<String>) {
+    let found = team::missing(&pages.app, SOME);
+    let number = |number: u32| by.reader.number(number.into());
+    let gap = |gap: team::CoverageGap| Gap {
+        segment: listed(gap.segment.iter().map(|part| format!("{}: {}", part.column, part.word))),
+        campaigns: number(gap.campaigns),
+        partners: number(gap.affiliates),
+        missing: number(gap.missing),
+        recruit: gap.recruit.into_iter().map(|recruit| recruit.words).collect(),
+    };
+    (found.data.into_iter().map(gap).collect(), found.because)
+}
+
+fn listed(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Who suits one of them, best first.
@@ -152,6 +196,7 @@ pub async fn one(
         is_trial: one.at.explored,
         is_new: one.at.newcomer,
     });
+    let (alike, no_alike) = alike(&pages, &by, id).await?;
     let done = match asked.done.as_str() {
         "invited" => Some(say("match-invited")),
         "dismissed" => Some(say("match-dismissed")),
@@ -172,9 +217,24 @@ pub async fn one(
         asked,
         faults,
         suits: suits.collect(),
+        alike,
+        no_alike,
         may_decide: by.user.role.leads_partners(),
     };
     Ok(rendered(&page))
+}
+
+/// Who is like the best partners of a campaign, or why that is not known.
+async fn alike(pages: &Pages, by: &Visitor, id: CampaignId) -> Result<(Vec<Alike>, Option<String>), Fault> {
+    let found = team::like_its_best(&pages.app, id, SOME).await?;
+    let one = |one: team::Lookalike| Alike {
+        id: one.affiliate_id.to_string(),
+        name: one.name,
+        likeness: tell("alike-share", &[("share", &by.reader.share(one.likeness))]),
+        like: tell("alike-like", &[("names", &listed(one.like.into_iter()))]),
+        why: one.why,
+    };
+    Ok((found.data.into_iter().map(one).collect(), found.because))
 }
 
 /// What is said of a pair.

@@ -10,7 +10,13 @@ use super::{
     fixture::{of_value, serve},
     for_affiliate, for_campaign, names,
 };
-use crate::api::testing::readable;
+use crate::{
+    api::testing::readable,
+    pages::{
+        role::Role,
+        testing::{Browser, Site},
+    },
+};
 
 #[tokio::test]
 async fn an_affiliates_own_key_sees_its_own_list_without_what_clicks_are_worth() {
@@ -295,4 +301,28 @@ async fn teams_see_who_is_like_the_best_and_where_affiliates_are_missing() {
     let market = Market::new().await;
     let gaps = market.api.get("/api/v1/coverage-gaps").await;
     assert_eq!(gaps.body["because"], "this service has no registry of models: start it with --registry");
+}
+
+#[tokio::test]
+async fn a_team_sees_on_pages_who_is_like_the_best_and_where_partners_are_missing() {
+    let market = Market::served().await;
+    let site = Site::over(&market.api);
+    let mut ours = site.signed_in("tom@team.example", Role::PartnershipManager, None).await;
+    let all = ours.get("/team/campaigns").await.text;
+    assert!(all.contains("country: FR") && all.contains("device=mobile"), "{all}");
+    let page = format!("/team/campaigns/{}", market.campaign(0));
+    let alike = async |ours: &mut Browser<'_>| {
+        let text = ours.get(&page).await.text;
+        text.split_once("Like its best partners").map(|(_, alike)| alike.to_owned()).unwrap_or_default()
+    };
+    let shown = alike(&mut ours).await;
+    assert!(
+        shown.contains(">Bo</a>") && shown.contains("75% alike") && shown.contains("Like Ana."),
+        "{shown}"
+    );
+    let bo = market.affiliate(1).to_owned();
+    let dismiss = [("affiliate", bo.as_str()), ("kind", "dismissed")];
+    assert_eq!(ours.fill(&page, &format!("{page}/say"), &dismiss).await.status, StatusCode::SEE_OTHER);
+    let shown = alike(&mut ours).await;
+    assert!(shown.contains("Nobody who is free") && !shown.contains(">Bo</a>"), "{shown}");
 }
