@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use client::{Browser, Client, Message};
 use domain::{Chance, Clock};
 use reqwest::Method;
@@ -65,8 +65,7 @@ async fn show(server: &Server) -> Result<()> {
     scene.play().await?;
     rates::change(&client, &program, &clock).await?;
     let held = cases::hold(&scene).await?;
-    let cases = client.list("/cases").await?;
-    let case = cases.first().and_then(|case| case["id"].as_str()).context("what is held is a case")?;
+    let case = case_of(&client, &held).await?;
     let password = logins::make(&cluster, &program.affiliates[0].id, &Chance::system()).await?.1;
     let pictures = workspace::root().join(".tributary/tour");
     fs::create_dir_all(&pictures)?;
@@ -87,6 +86,17 @@ async fn show(server: &Server) -> Result<()> {
     followed(&client, &held).await?;
     cluster.stop()?;
     server.remove_database(DATABASE).await
+}
+
+/// The case that a held conversion is in, among those of others that are held by now.
+async fn case_of(client: &Client, held: &str) -> Result<String> {
+    for case in client.list("/cases").await? {
+        let id = case["id"].as_str().context("a case has an id")?;
+        if client.get(&format!("/cases/{id}")).await?.to_string().contains(held) {
+            return Ok(id.to_owned());
+        }
+    }
+    bail!("no case is about {held}, which is held")
 }
 
 /// Runs the script; what it says is seen by whoever runs this.

@@ -60,6 +60,11 @@ def until(what, holds, seconds=30):
         time.sleep(0.1)
 
 
+def told_of(page):
+    """What was sent was taken in, and the next page says so."""
+    page.locator("[role=status]").first.wait_for()
+
+
 def watch(page):
     page.goto(f"{base}/my")
     page.evaluate("window.isTheSame = true")
@@ -91,7 +96,7 @@ def build_a_link(page):
 def read_a_rate(page):
     page.goto(f"{base}/my/rates")
     page.locator("main a[href^='/my/rates/']").first.click()
-    page.wait_for_load_state()
+    page.wait_for_url(re.compile("/my/rates/."))
     words = page.locator("main").inner_text()
     assert page.locator("ul.reasons li").count(), f"a rate has reasons: {words}"
     say("a rate says why")
@@ -103,7 +108,7 @@ def ask(page):
     form = page.locator("form:has(input[name=act][value=ask])")
     form.locator("textarea").fill("When was the cart filled?")
     form.locator("button").click()
-    page.wait_for_load_state()
+    told_of(page)
     assert "When was the cart filled?" in page.locator("main").inner_text()
     say("an analyst asks the partner")
 
@@ -114,7 +119,7 @@ def appeal(page):
     assert "When was the cart filled?" in page.locator("main").inner_text(), "the partner reads what it is asked"
     page.locator("textarea[name=evidence]").fill("The customer had the cart open since Monday.")
     page.locator("form.stack button").click()
-    page.wait_for_load_state()
+    told_of(page)
     assert "had the cart open" in page.locator("main").inner_text()
     say("a partner answers a hold")
 
@@ -124,8 +129,7 @@ def invite(page):
     button = page.locator("button[aria-label^='Invite']").first
     name = button.get_attribute("aria-label")
     button.click()
-    page.wait_for_load_state()
-    assert page.locator("[role=status]").count(), page.locator("main").inner_text()
+    told_of(page)
     assert not page.locator(f"button[aria-label='{name}']").count(), "who is invited is not proposed any more"
     say("a partner who suits is invited")
 
@@ -139,8 +143,7 @@ def decide(page):
     page.keyboard.type("Nobody orders so soon.")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_load_state()
-    assert page.locator("[role=status]").count(), page.locator("main").inner_text()
+    told_of(page)
     say("a case is decided by keys alone")
 
 
