@@ -6,7 +6,7 @@ mod advertisers;
 mod affiliates;
 mod api_keys;
 pub(crate) mod appeals;
-mod attribution;
+pub(crate) mod attribution;
 mod body;
 mod campaigns;
 pub(crate) mod cases;

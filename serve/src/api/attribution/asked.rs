@@ -25,7 +25,7 @@ use crate::store::{self, conversions::Share};
 const TOUCHES_MAX: usize = 200;
 
 /// A conversion: one that is stored, by its id alone; or one that is told, with its campaign, amount, time and touches.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToAttribute {
     /// A conversion that is stored.
@@ -88,7 +88,8 @@ impl ToAttribute {
         self.stored(db, id, by.affiliate).await
     }
 
-    async fn stored(
+    /// One that is stored, with the touches that are known of it.
+    pub(super) async fn stored(
         &self,
         db: &mut PgConnection,
         id: ConversionId,

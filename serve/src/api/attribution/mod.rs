@@ -1,13 +1,13 @@
 //! How the credit for a conversion is divided: under the campaign's rule, to the cent, and by each other model there is.
 
 mod asked;
-mod said;
+pub(crate) mod said;
 #[cfg(test)]
 mod tests;
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use domain::{
-    ClickId,
+    AffiliateId, ClickId, ConversionId,
     attribution::{RuleName, Touch, TouchPath},
     click::Device,
 };
@@ -47,35 +47,56 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn attribute(app: State<App>, once: Once<ToAttribute>) -> Result<Response, Failure> {
     let Once { by, body, mut effect } = once;
     let meant = body.find(&mut effect, &by).await?;
-    let Meant { conversion_id, campaign, event: (event, kind), amount, path, .. } = &meant;
+    let answer = divided(&app, &mut effect, meant, by.affiliate).await?;
+    effect.answer(StatusCode::OK, &answer).await
+}
+
+/// The same of a stored conversion, as an affiliate who has credit for it may see it.
+pub(crate) async fn of_stored(
+    app: &App,
+    db: &mut PgConnection,
+    id: ConversionId,
+    seen_by: AffiliateId,
+) -> Result<Attribution, Failure> {
+    let meant = ToAttribute::default().stored(db, id, Some(seen_by)).await?;
+    divided(app, db, meant, Some(seen_by)).await
+}
+
+async fn divided(
+    app: &App,
+    db: &mut PgConnection,
+    meant: Meant,
+    seen_by: Option<AffiliateId>,
+) -> Result<Attribution, Failure> {
+    let Meant { conversion_id, campaign, event: (event, kind), amount, path, recorded, incomplete_because } =
+        meant;
     let converted_at = path.converted_at();
-    let sold = Sold { campaign: campaign.id, event, kind: *kind, amount: *amount, at: converted_at };
+    let sold = Sold { campaign: campaign.id, event: &event, kind, amount, at: converted_at };
     let touchers = path.touches().iter().map(|touch| touch.affiliate);
-    let terms = Terms::read(&mut effect, sold, touchers, &[]).await?;
-    let mut says: Vec<Says> = RuleName::ALL.iter().map(|rule| by_rule(*rule, campaign, path)).collect();
+    let terms = Terms::read(db, sold, touchers, &[]).await?;
+    let mut says: Vec<Says> = RuleName::ALL.iter().map(|rule| by_rule(*rule, &campaign, &path)).collect();
     let mut degraded = Vec::new();
-    match by_learned(&app, &mut effect, campaign, path).await? {
+    match by_learned(app, db, &campaign, &path).await? {
         Ok(learned) => says.extend(learned),
         Err(why) => degraded.push(why),
     }
-    let models = says.into_iter().map(|says| says.worth((sold, &terms), by.affiliate)).collect();
-    let shown = |(touch, number)| AttributedTouch::new(number, touch, (converted_at, by.affiliate));
+    let models = says.into_iter().map(|says| says.worth((sold, &terms), seen_by)).collect();
+    let shown = |(touch, number)| AttributedTouch::new(number, touch, (converted_at, seen_by));
     let touches = path.touches().iter().zip(1..).map(shown).collect();
-    let answer = Attribution {
-        conversion_id: *conversion_id,
+    Ok(Attribution {
+        conversion_id,
         campaign_id: campaign.id,
-        event: event.clone(),
-        amount: *amount,
+        amount,
         converted_at,
         window_days: campaign.window.days(),
         rule: campaign.attribution,
         touches,
-        incomplete_because: meant.incomplete_because.clone(),
-        recorded: meant.recorded,
+        incomplete_because,
+        recorded,
         models,
         degraded,
-    };
-    effect.answer(StatusCode::OK, &answer).await
+        event,
+    })
 }
 
 fn by_rule(rule: RuleName, campaign: &Campaign, path: &TouchPath) -> Says {

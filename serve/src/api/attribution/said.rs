@@ -49,9 +49,9 @@ pub struct Attribution {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AttributedTouch {
     /// From 1 on.
-    touch: u32,
+    pub(crate) touch: u32,
     /// Whose it was; null where it is another partner's.
-    affiliate_id: Option<AffiliateId>,
+    pub(crate) affiliate_id: Option<AffiliateId>,
     /// Through which link; null where it is another partner's.
     link_id: Option<LinkId>,
     /// The click; null for a coupon, for what was told without one, and where it is another partner's.
@@ -89,20 +89,20 @@ fn may_see(affiliate: AffiliateId, seen_by: Option<AffiliateId>) -> bool {
 pub struct ModelCredit {
     /// A rule that campaigns choose from, or `learned`.
     #[schema(example = "linear")]
-    model: String,
+    pub(crate) model: String,
     /// Which version, of a model that has learned.
     version: Option<u32>,
     /// What it does, in a sentence.
-    words: String,
+    pub(crate) words: String,
     /// Whether the campaign divides by it.
-    in_force: bool,
+    pub(crate) in_force: bool,
     /// Who gets how much, oldest first; touches without credit are left out.
-    shares: Vec<TouchCredit>,
+    pub(crate) shares: Vec<TouchCredit>,
     /// What would have happened without any touch, and is nobody's; null where a model does not say.
     nobody: Option<NobodyCredit>,
     /// What it would pay: the commission of the whole sale, divided as the touches' parts are to each other, so that what is
     /// nobody's makes it no smaller. Of an affiliate's own key, its own.
-    commissions: Vec<WouldEarn>,
+    pub(crate) commissions: Vec<WouldEarn>,
     /// Why somebody or everybody would earn nothing, if so.
     nothing_because: Option<String>,
 }
@@ -111,9 +111,9 @@ pub struct ModelCredit {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TouchCredit {
     /// Which touch.
-    touch: u32,
+    pub(crate) touch: u32,
     /// Its part.
-    share: Rate,
+    pub(crate) share: Rate,
     /// The same of the amount; with what is nobody's, parts sum to it.
     value: Money,
 }
@@ -135,7 +135,7 @@ pub struct WouldEarn {
     /// 0 for who brought the visitor, 1 for the affiliate above, and so on.
     level: u32,
     /// How much.
-    amount: Money,
+    pub(crate) amount: Money,
 }
 
 /// What a model says, before it is money.

@@ -27,6 +27,7 @@ use tracking::store::clicks;
 use crate::{
     api::testing::{Answer, Api, readable},
     host::Host,
+    pages::{role::Role, testing::Site},
 };
 
 /// A campaign that two partners and a third one's visitors see.
@@ -307,6 +308,28 @@ async fn an_affiliate_sees_its_own_part_and_nobody_elses_name() {
     let key = world.api.new_key(&["conversions:read"], Some(stranger)).await;
     let answer = world.by(&key).ask(json!({"conversion_id": conversion})).await;
     assert_eq!(answer.status, 422, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_partners_page_says_what_each_model_would_have_given_it() {
+    let world = World::new().await;
+    let (ana, ben) = (world.partners[0].0, world.partners[1].0);
+    let site = Site::over(&world.api);
+    world.click(0, 48).await;
+    world.click(1, 24).await;
+    let last = world.click(0, 1).await;
+    let page = format!("/my/conversions/{}", world.sale(last).await);
+    let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
+    let shown = hers.get(&page).await.text;
+    let row = |name: &str| {
+        let row = shown.split_once(&format!("<th scope=\"row\">{name}")).unwrap().1;
+        row.split_once("</tr>").unwrap().0.to_owned()
+    };
+    let last_click = row("last_click");
+    assert!(last_click.contains("in force") && last_click.contains("5.00\u{a0}EUR"), "{last_click}");
+    let linear = row("linear");
+    assert!(linear.contains("66.6667%") && linear.contains("3.33\u{a0}EUR"), "{linear}");
+    assert!(!linear.contains("in force") && !shown.contains(&ben.to_string()), "{shown}");
 }
 
 #[tokio::test]

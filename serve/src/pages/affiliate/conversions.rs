@@ -14,6 +14,10 @@ use sqlx::PgConnection;
 
 use super::holds::{self, Refused, Told};
 use crate::{
+    api::attribution::{
+        self,
+        said::{Attribution, ModelCredit},
+    },
     pages::{
         Pages,
         fault::Fault,
@@ -156,8 +160,19 @@ struct OnePage {
     told: Option<Told>,
     is_held: bool,
     shares: Vec<Share>,
+    models: Vec<Said>,
+    incomplete: Option<String>,
     commissions: Vec<Commission>,
     moves: Vec<Moved>,
+}
+
+/// What a model says of the conversion, as far as it is the affiliate's.
+struct Said {
+    model: String,
+    words: String,
+    in_force: bool,
+    part: String,
+    earned: String,
 }
 
 /// What was just done.
@@ -195,6 +210,7 @@ pub async fn page(
     let wanted = store::links::Wanted { affiliate: Some(affiliate), ..Default::default() };
     let links = store::links::list(&mut db, &wanted, &pages.app.tracker_url, MOST_LINES).await?;
     let computed = computed(&mut db, by, (id, affiliate)).await?;
+    let divided = attribution::of_stored(&pages.app, &mut db, id, affiliate).await?;
     let ppm = shares.iter().map(|share| share.share.ppm).sum();
     let shares = shares.into_iter().map(|share| credit(by, share, &links)).collect();
     let (status, state) = status(found.status);
@@ -225,10 +241,34 @@ pub async fn page(
         part: by.reader.rate(&domain::Rate { ppm }),
         is_held,
         shares,
+        models: said(by, &divided),
+        incomplete: divided.incomplete_because,
         commissions: computed,
         moves: moves.collect(),
     };
     Ok(rendered(&page))
+}
+
+/// What each model gives the affiliate of a conversion.
+fn said(by: &Visitor, divided: &Attribution) -> Vec<Said> {
+    let own: Vec<u32> = divided
+        .touches
+        .iter()
+        .filter(|touch| touch.affiliate_id.is_some())
+        .map(|touch| touch.touch)
+        .collect();
+    let of_model = |model: &ModelCredit| {
+        let shares = model.shares.iter().filter(|share| own.contains(&share.touch));
+        let earned: Vec<_> = model.commissions.iter().map(|line| line.amount).collect();
+        Said {
+            model: model.model.clone(),
+            words: model.words.clone(),
+            in_force: model.in_force,
+            part: by.reader.rate(&domain::Rate { ppm: shares.map(|share| share.share.ppm).sum() }),
+            earned: amounts(&by.reader, &earned, "–"),
+        }
+    };
+    divided.models.iter().map(of_model).collect()
 }
 
 /// Each commission for a conversion, and how it came about.
