@@ -64,6 +64,8 @@ pub struct FeatureState {
 pub struct Told {
     /// Everything that was known by then counts, and what is judged.
     pub as_of: DateTime<Utc>,
+    /// From when windows reach back: when it was asked for, or later where somebody had asked for a later instant before.
+    pub counted_at: DateTime<Utc>,
     /// The values of each set that was asked for, in its order.
     pub values: Vec<Vec<Value>>,
 }
@@ -179,19 +181,20 @@ impl FeatureState {
     ) -> Result<Told, NotFilled> {
         let mut inner = self.inner();
         let as_of = inner.as_of_us.and_then(DateTime::from_timestamp_micros).ok_or(NotFilled)?;
+        let mut counted_us = at.timestamp_micros();
         let values = asked.iter().map(|(place, keys)| {
             let mut values = Vec::new();
-            let (prepared, at_us) = (&self.sets[*place].1, at.timestamp_micros());
-            let state = &mut inner.state;
-            if is_stored {
-                state.vector(prepared, keys, Some(request), at_us, &mut values);
+            let (prepared, state) = (&self.sets[*place].1, &mut inner.state);
+            counted_us = if is_stored {
+                state.vector(prepared, keys, Some(request), counted_us, &mut values)
             } else {
-                state.vector_if_told(prepared, keys, request, at_us, &mut values);
-            }
+                state.vector_if_told(prepared, keys, request, counted_us, &mut values)
+            };
             values
         });
         let values = values.collect();
-        Ok(Told { as_of, values })
+        let counted_at = DateTime::from_timestamp_micros(counted_us).unwrap_or(at);
+        Ok(Told { as_of, counted_at, values })
     }
 
     /// What is found of the source of a conversion, a partner of this kind; `is_stored` says whether it was told already.

@@ -122,6 +122,9 @@ pub struct Record {
     pub at: DateTime<Utc>,
     /// As of when features count; none where they were not known.
     pub features_as_of: Option<DateTime<Utc>>,
+    /// From when their windows reach back, where that is later than when it was decided: others decided meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_at: Option<DateTime<Utc>>,
     /// What was known.
     #[schema(value_type = Object)]
     pub evidence: Evidence,
@@ -342,24 +345,9 @@ impl Scorer {
     pub async fn decide(&self, looked: &Looked, in_force: &InForce) -> Record {
         let event = Event::Conversion(looked.conversion.clone());
         let request = Request { event: &event, click: looked.click.as_ref() };
-        let asked = [(0, evidence::keys(&request)), (1, Keys::of(&event))];
-        let told = self.state.ask(&asked, &request, (looked.at, looked.is_stored));
-        let (mut degraded, mut findings) = (Vec::new(), Findings::default());
-        let (features_as_of, [rules, vector]) = match told {
-            Ok(told) => {
-                findings =
-                    self.state.findings(&looked.conversion, &looked.kind, (looked.at, looked.is_stored));
-                if STALE < looked.at - told.as_of {
-                    degraded.push(format!("what happened after {} is not counted yet", told.as_of));
-                }
-                let mut values = told.values.into_iter();
-                (Some(told.as_of), std::array::from_fn(|_| values.next().unwrap_or_default()))
-            }
-            Err(error) => {
-                degraded.push(error.to_string());
-                (None, [unknown(&request), Vec::new()])
-            }
-        };
+        let mut degraded = Vec::new();
+        let Past { features_as_of, counted_at, rules, vector, findings } =
+            self.past(looked, &request, &mut degraded);
         let gathered = evidence::gather(&rules, &request, &looked.records, &findings, &self.networks);
         let evidence = as_kept(gathered.unwrap_or_default());
         let Conversion { campaign, affiliate, .. } = looked.conversion;
@@ -382,6 +370,7 @@ impl Scorer {
             segment,
             at,
             features_as_of,
+            counted_at,
             evidence,
             model,
             definitions: Some(definitions()),
@@ -396,6 +385,31 @@ impl Scorer {
             score,
             decision,
             degraded,
+        }
+    }
+
+    /// What features say of a conversion, as far as they are known.
+    fn past(&self, looked: &Looked, request: &Request<'_>, degraded: &mut Vec<String>) -> Past {
+        let asked = [(0, evidence::keys(request)), (1, Keys::of(request.event))];
+        let when = (looked.at, looked.is_stored);
+        let told = match self.state.ask(&asked, request, when) {
+            Ok(told) => told,
+            Err(error) => {
+                degraded.push(error.to_string());
+                return Past { rules: unknown(request), ..Past::default() };
+            }
+        };
+        if STALE < looked.at - told.as_of {
+            degraded.push(format!("what happened after {} is not counted yet", told.as_of));
+        }
+        let mut values = told.values.into_iter();
+        let [rules, vector] = std::array::from_fn(|_| values.next().unwrap_or_default());
+        Past {
+            features_as_of: Some(told.as_of),
+            counted_at: Some(told.counted_at).filter(|counted| looked.at < *counted),
+            rules,
+            vector,
+            findings: self.state.findings(&looked.conversion, &looked.kind, when),
         }
     }
 
@@ -428,6 +442,16 @@ impl Scorer {
         });
         Opinions { counts, is_canary: false, shadow }
     }
+}
+
+/// What features say: those of rules, those of the model, and what is found of the source.
+#[derive(Default)]
+struct Past {
+    features_as_of: Option<DateTime<Utc>>,
+    counted_at: Option<DateTime<Utc>>,
+    rules: Vec<Value>,
+    vector: Vec<Value>,
+    findings: Findings,
 }
 
 /// What models say: the one that counts, and the other.

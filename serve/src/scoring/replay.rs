@@ -74,7 +74,6 @@ impl fmt::Display for Replayed {
 
 /// A decision that waits until everything that was known before it is told.
 struct Judged {
-    at_us: i64,
     as_of_us: i64,
     conversion: ConversionId,
     is_stored: bool,
@@ -92,7 +91,8 @@ struct Walk {
     held: VecDeque<Known<Event>>,
     /// The newest that was told.
     told_us: i64,
-    waiting: VecDeque<Judged>,
+    /// By when their features were counted, and one after the other.
+    waiting: BTreeMap<(i64, u64), Judged>,
     wanted: (HashSet<ConversionId>, HashSet<ClickId>),
     conversions: HashMap<ConversionId, Conversion>,
     clicks: HashMap<ClickId, Visit<Click>>,
@@ -149,7 +149,7 @@ impl Walk {
             model,
             held: VecDeque::new(),
             told_us: i64::MIN,
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
             wanted,
             conversions: HashMap::new(),
             clicks: HashMap::new(),
@@ -205,14 +205,17 @@ impl Walk {
         }
         let is_as_defined = record.definitions == Some(definitions());
         match (decision.conversion, record.features_as_of.filter(|_| is_as_defined)) {
-            (Some(conversion), Some(as_of)) => self.waiting.push_back(Judged {
-                at_us: record.at.timestamp_micros(),
-                as_of_us: as_of.timestamp_micros(),
-                conversion,
-                is_stored: record.is_stored,
-                evidence: record.evidence,
-                model: record.model,
-            }),
+            (Some(conversion), Some(as_of)) => {
+                let at_us = record.counted_at.unwrap_or(record.at).timestamp_micros();
+                let judged = Judged {
+                    as_of_us: as_of.timestamp_micros(),
+                    conversion,
+                    is_stored: record.is_stored,
+                    evidence: record.evidence,
+                    model: record.model,
+                };
+                self.waiting.insert((at_us, self.found.decisions), judged);
+            }
             _ => self.found.not_compared += 1,
         }
         Ok(())
@@ -220,9 +223,10 @@ impl Walk {
 
     /// Compares what waits from before an instant.
     fn decide_until(&mut self, until_us: i64) {
-        while let Some(judged) = self.waiting.pop_front_if(|judged| judged.at_us < until_us) {
+        while let Some(first) = self.waiting.first_entry().filter(|first| first.key().0 < until_us) {
+            let ((at_us, _), judged) = first.remove_entry();
             self.tell_until(judged.as_of_us);
-            self.compare(&judged);
+            self.compare(&judged, at_us);
         }
     }
 
@@ -233,7 +237,7 @@ impl Walk {
         }
     }
 
-    fn compare(&mut self, judged: &Judged) {
+    fn compare(&mut self, judged: &Judged, at_us: i64) {
         let conversion = self.conversions.get(&judged.conversion).filter(|_| self.told_us <= judged.as_of_us);
         let Some(conversion) = conversion.cloned() else {
             self.found.not_compared += 1;
@@ -245,9 +249,9 @@ impl Walk {
         let mut computed = |prepared: &Prepared, keys: &Keys| {
             let mut values = Vec::new();
             if judged.is_stored {
-                self.state.vector(prepared, keys, Some(&request), judged.at_us, &mut values);
+                self.state.vector(prepared, keys, Some(&request), at_us, &mut values);
             } else {
-                self.state.vector_if_told(prepared, keys, &request, judged.at_us, &mut values);
+                self.state.vector_if_told(prepared, keys, &request, at_us, &mut values);
             }
             values
         };

@@ -65,6 +65,21 @@ async fn what_is_known_counts_when_nothing_from_before_can_come_any_more() {
     assert_eq!(state.standing().late, 1);
 }
 
+#[tokio::test]
+async fn who_asks_for_an_instant_that_is_past_is_told_from_when_it_counts() {
+    let state = FeatureState::of(vec![FeatureSet { name: "none".to_owned(), version: 1, features: vec![] }]);
+    state.inner().begin_to_fill(as_of_us(Settled { before: at(10) + SLACK, next: 1 }));
+    state.settle(Settled { before: at(10) + SLACK, next: 1 }, 1).await;
+    let probe = rate(1_000_000, 1, (&Clock::standing_at(at(0)), &Chance::seeded(9)));
+    let request = Request { event: &probe.event, click: None };
+    let counted = |second| {
+        state.ask(&[(0, Keys::of(&probe.event))], &request, (at(second), true)).map(|told| told.counted_at)
+    };
+    assert_eq!(counted(20), Ok(at(20)));
+    assert_eq!(counted(15), Ok(at(20)));
+    assert_eq!(counted(21), Ok(at(21)));
+}
+
 /// A click of a partner, and what came of it where it sold something.
 fn traffic(of: AffiliateId, at_us: i64, is_sold: bool, chance: &Chance) -> Vec<Known<Event>> {
     let id = ClickId::new_at(DateTime::from_timestamp_micros(at_us).unwrap(), chance);

@@ -11,7 +11,8 @@ use sqlx::PgConnection;
 use super::{Act, postback::Claim, settlement};
 use crate::store::{
     cases,
-    conversions::{self, Conversion, Move, Particulars, Share},
+    conversion_history::{self, Move},
+    conversions::{self, Conversion, Particulars, Share},
     outbox::{self, Announcement},
 };
 
@@ -153,7 +154,7 @@ pub(super) async fn begin(
     }
     conversions::insert(db, conversion, particulars).await?;
     conversions::insert_shares(db, conversion.id, shares).await?;
-    conversions::insert_moves(db, conversion.id, &moves).await?;
+    conversion_history::insert_moves(db, conversion.id, &moves).await?;
     Ok(())
 }
 
@@ -165,7 +166,7 @@ async fn append(
     from: Option<ConversionStatus>,
     note: &str,
 ) -> Result<i32, sqlx::Error> {
-    conversions::append_move(db, conversion.id, &step(act, conversion, from, note)).await
+    conversion_history::append_move(db, conversion.id, &step(act, conversion, from, note)).await
 }
 
 /// The move to the state that the conversion is in.

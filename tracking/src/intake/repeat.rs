@@ -8,7 +8,7 @@ use domain::{
 use sqlx::PgConnection;
 
 use super::{AcceptError, Accepted, Act, Outcome, Postback, life, postback::Claim};
-use crate::store::conversions::{self, Conversion};
+use crate::store::{conversion_history, conversions::Conversion};
 
 /// What a second report asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ async fn meaning(
     if from.to(to).is_ok() {
         return Ok(Meaning::Move);
     }
-    let has_passed = to == Pending || conversions::has_been(db, conversion.id, to).await?;
+    let has_passed = to == Pending || conversion_history::has_been(db, conversion.id, to).await?;
     Ok(if has_passed { Meaning::Past } else { Meaning::Move })
 }
 

@@ -5,6 +5,7 @@
 pub mod cases;
 pub mod clicks;
 pub mod confirmation;
+pub mod conversion_history;
 pub mod conversions;
 mod copy;
 pub mod customer_stays;
