@@ -85,7 +85,7 @@ macro_rules! ids {
                 self.0
             }
 
-            /// What no id that was made at or after a moment comes before.
+            /// The smallest id that something of this moment can have; the same as `uuid_v7_floor` of the database.
             #[must_use]
             pub fn floor(moment: DateTime<Utc>) -> Self {
                 let millis = u64::try_from(moment.timestamp_millis()).unwrap_or(0);
@@ -263,6 +263,15 @@ mod tests {
         assert!(first < second);
         assert!(first.to_string() < second.to_string());
         assert_eq!(first.made_at(), DateTime::from_timestamp(1_769_947_200, 0));
+    }
+
+    #[test]
+    fn nothing_of_a_moment_comes_before_its_floor() {
+        let (at, chance) = (DateTime::from_timestamp(1_769_947_200, 0).unwrap(), Chance::seeded(1));
+        let floor = ClickId::floor(at);
+        assert_eq!(floor.uuid().to_string(), "019c1912-fa00-0000-0000-000000000000");
+        assert!(floor <= ClickId::new_at(at, &chance));
+        assert!(ClickId::new_at(at - chrono::TimeDelta::milliseconds(1), &chance) < floor);
     }
 
     proptest! {

@@ -74,7 +74,6 @@ impl fmt::Display for Replayed {
 
 /// A decision that waits until everything that was known before it is told.
 struct Judged {
-    as_of_us: i64,
     conversion: ConversionId,
     is_stored: bool,
     evidence: Evidence,
@@ -91,8 +90,8 @@ struct Walk {
     held: VecDeque<Known<Event>>,
     /// The newest that was told.
     told_us: i64,
-    /// By when their features were counted, and one after the other.
-    waiting: BTreeMap<(i64, u64), Judged>,
+    /// By from when their features count, up to when, and one after the other.
+    waiting: BTreeMap<(i64, i64, u64), Judged>,
     wanted: (HashSet<ConversionId>, HashSet<ClickId>),
     conversions: HashMap<ConversionId, Conversion>,
     clicks: HashMap<ClickId, Visit<Click>>,
@@ -208,13 +207,12 @@ impl Walk {
             (Some(conversion), Some(as_of)) => {
                 let at_us = record.counted_at.unwrap_or(record.at).timestamp_micros();
                 let judged = Judged {
-                    as_of_us: as_of.timestamp_micros(),
                     conversion,
                     is_stored: record.is_stored,
                     evidence: record.evidence,
                     model: record.model,
                 };
-                self.waiting.insert((at_us, self.found.decisions), judged);
+                self.waiting.insert((at_us, as_of.timestamp_micros(), self.found.decisions), judged);
             }
             _ => self.found.not_compared += 1,
         }
@@ -224,9 +222,9 @@ impl Walk {
     /// Compares what waits from before an instant.
     fn decide_until(&mut self, until_us: i64) {
         while let Some(first) = self.waiting.first_entry().filter(|first| first.key().0 < until_us) {
-            let ((at_us, _), judged) = first.remove_entry();
-            self.tell_until(judged.as_of_us);
-            self.compare(&judged, at_us);
+            let ((at_us, as_of_us, _), judged) = first.remove_entry();
+            self.tell_until(as_of_us);
+            self.compare(&judged, (at_us, as_of_us));
         }
     }
 
@@ -237,8 +235,8 @@ impl Walk {
         }
     }
 
-    fn compare(&mut self, judged: &Judged, at_us: i64) {
-        let conversion = self.conversions.get(&judged.conversion).filter(|_| self.told_us <= judged.as_of_us);
+    fn compare(&mut self, judged: &Judged, (at_us, as_of_us): (i64, i64)) {
+        let conversion = self.conversions.get(&judged.conversion).filter(|_| self.told_us <= as_of_us);
         let Some(conversion) = conversion.cloned() else {
             self.found.not_compared += 1;
             return;

@@ -53,6 +53,10 @@ pub async fn advance(
 ) -> Result<(), MoveError> {
     let from = conversion.status;
     let to = from.to(claim.status)?;
+    // What a conversion earns is written where it begins to wait ([`begin`]), and nowhere else.
+    if (from, to) == (ConversionStatus::Received, ConversionStatus::Pending) {
+        return Err(StateError { thing: "conversion", from: from.name(), to: to.name() }.into());
+    }
     if to == ConversionStatus::Reversed {
         conversion.reversed = reversed_with(conversion, amount)?;
     }
@@ -136,23 +140,23 @@ pub async fn change_amount(
     Ok(())
 }
 
-/// Stores a conversion that was received and tells subscribers of it. Unless it is going to end, it waits from here on, and its
-/// history says in `waits` what else there is to say.
+/// Stores a conversion that was received and tells subscribers of it. With a note, it waits from here on, and its history says
+/// that besides; without one it is going to end.
 pub(super) async fn begin(
     db: &mut PgConnection,
     act: Act<'_>,
     conversion: &mut Conversion,
     (particulars, shares): (&Particulars, &[Share]),
-    waits: Option<&str>,
+    waiting_note: Option<&str>,
 ) -> Result<(), MoveError> {
     announce(db, act, conversion, Some("conversion.created")).await?;
     let mut moves = vec![step(act, conversion, None, "")];
-    if let Some(note) = waits {
+    if let Some(note) = waiting_note {
         let from = conversion.status;
         conversion.status = from.to(ConversionStatus::Pending)?;
         moves.push(step(act, conversion, Some(from), note));
     }
-    conversions::insert(db, conversion, particulars).await?;
+    conversions::insert(db, conversion, particulars, act.at).await?;
     conversions::insert_shares(db, conversion.id, shares).await?;
     conversion_history::insert_moves(db, conversion.id, &moves).await?;
     Ok(())

@@ -47,11 +47,12 @@ pub(super) async fn take_in(
     };
     let shares = share(db, origin, campaign, conversion.occurred_at).await?;
     let particulars = particulars(report, origin, &shares, duplicate_key);
-    let (lines, why_not) = match waits(report.postback.status) {
+    let waits = waits(report.postback.status);
+    let (lines, why_not) = match waits {
         true => earnings(db, &conversion, event, &shares).await?,
         false => Earnings::default(),
     };
-    let note = waits(report.postback.status).then_some(why_not.unwrap_or_default());
+    let note = waits.then_some(why_not.unwrap_or_default());
     life::begin(db, act, &mut conversion, (&particulars, &shares), note).await?;
     let reported = Reported { actor: act.actor, at: act.at, passing: &report.postback.passing };
     let verdict = match act.judge {

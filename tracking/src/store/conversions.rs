@@ -205,11 +205,12 @@ pub struct Particulars {
     pub duplicate_key: Option<String>,
 }
 
-/// Stores a new conversion.
+/// Stores a new conversion, which moved last at a moment.
 pub async fn insert(
     db: &mut PgConnection,
     conversion: &Conversion,
     particulars: &Particulars,
+    at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let customer = &particulars.customer;
     let bytes = |hash: Option<KeyedHash>| hash.map(|hash| hash.0.to_vec());
@@ -220,7 +221,7 @@ pub async fn insert(
               currency, metadata, duplicate_key, occurred_at, received_at, updated_at, address_hash, network, device,
               device_hash, email_hash, email_domain, account_hash, time_on_site_seconds, email_check, captcha_check)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                 $22, $23, $23, $24, $25::text::cidr, $26, $27, $28, $29, $30, $31, $32, $33)",
+                 $22, $23, $34, $24, $25::text::cidr, $26, $27, $28, $29, $30, $31, $32, $33)",
         conversion.id.uuid(),
         conversion.advertiser.uuid(),
         conversion.campaign.uuid(),
@@ -254,6 +255,7 @@ pub async fn insert(
         customer.time_on_site_seconds.map(u32::cast_signed),
         customer.email_check.map(CheckResult::name),
         customer.captcha_check.map(CheckResult::name),
+        at,
     )
     .execute(db)
     .await?;

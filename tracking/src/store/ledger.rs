@@ -63,9 +63,12 @@ pub async fn post(
     .execute(&mut *db)
     .await?;
     // Nearly always the accounts are there; should one not be, what stands on it is still to be written.
-    if entered.rows_affected() < movement.postings().len() as u64 {
+    let missing = (movement.postings().len() as u64).saturating_sub(entered.rows_affected());
+    if 0 < missing {
         open_accounts(db, movement, occasion.at, (clock, chance)).await?;
-        postings.complete(db, id).await?;
+        if postings.complete(db, id).await? != missing {
+            return Err(sqlx::Error::Protocol(format!("{id} has postings without an account")));
+        }
     }
     Ok(id)
 }
@@ -89,9 +92,9 @@ impl Postings {
         }
     }
 
-    /// Writes those of a transaction that are not written yet.
-    async fn complete(&self, db: &mut PgConnection, id: TransactionId) -> Result<(), sqlx::Error> {
-        sqlx::query!(
+    /// Writes those of a transaction that are not written yet; says how many.
+    async fn complete(&self, db: &mut PgConnection, id: TransactionId) -> Result<u64, sqlx::Error> {
+        let written = sqlx::query!(
             "INSERT INTO ledger_postings (transaction_id, position, account_id, amount_minor, currency)
              SELECT $1, place - 1, ledger_accounts.id, new.amount_minor, ledger_accounts.currency
              FROM unnest($2::text[], $3::uuid[], $4::text[], $5::bigint[]) WITH ORDINALITY
@@ -103,10 +106,8 @@ impl Postings {
             &self.owners,
             &self.currencies,
             &self.amounts,
-        )
-        .execute(db)
-        .await?;
-        Ok(())
+        );
+        Ok(written.execute(db).await?.rows_affected())
     }
 }
 
@@ -188,9 +189,12 @@ pub async fn insert_lines(db: &mut PgConnection, lines: &[NewLine<'_>]) -> Resul
         "INSERT INTO commissions
              (id, conversion_id, affiliate_id, campaign_id, plan_id, level, status, amount_minor, currency,
               corrects, final_at, trace, transaction_id, created_at)
-         SELECT *
+         SELECT id, conversion_id, affiliate_id, campaign_id, plan_id, level, status, amount_minor, currency,
+                corrects, final_at, trace, transaction_id, created_at
          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::text[], $8::bigint[],
-                     $9::text[], $10::uuid[], $11::timestamptz[], $12::jsonb[], $13::uuid[], $14::timestamptz[])",
+                     $9::text[], $10::uuid[], $11::timestamptz[], $12::jsonb[], $13::uuid[], $14::timestamptz[])
+              AS new (id, conversion_id, affiliate_id, campaign_id, plan_id, level, status, amount_minor, currency,
+                      corrects, final_at, trace, transaction_id, created_at)",
         &ids(|line| line.id.uuid()),
         &ids(|line| line.conversion.uuid()),
         &ids(|line| line.affiliate.uuid()),

@@ -88,7 +88,8 @@ pub async fn latest_of_session(
     Ok(row.map(SeenClick::from))
 }
 
-/// The clicks of one session on one campaign since a moment, up to and including the given one, oldest first.
+/// The clicks of one session on one campaign since a moment, up to and including the given one, oldest first. The moment's
+/// smallest id is made here: the database would plan its own function anew for each report.
 pub async fn path(
     db: &mut PgConnection,
     last: &SeenClick,

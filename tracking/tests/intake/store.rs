@@ -160,6 +160,9 @@ pub const CONVERSIONS: &str = "SELECT count(*) FROM conversions";
 pub const MESSAGES: &str = "SELECT count(*) FROM postback_messages";
 pub const WAITING: &str = "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL";
 pub const LINK_CONVERSIONS: &str = "SELECT sum(conversions)::bigint FROM links";
+/// Conversions that say another moment than their history of when they moved last.
+pub const MOVED_ELSEWHEN: &str = "SELECT count(*) FROM conversions
+    WHERE updated_at IS DISTINCT FROM (SELECT max(moved_at) FROM conversion_history WHERE conversion_id = conversions.id)";
 pub const UNBALANCED: &str = "SELECT count(*) FROM (
     SELECT FROM ledger_postings GROUP BY transaction_id, currency HAVING sum(amount_minor) <> 0) AS unbalanced";
 /// Lines of commission by state beside what the ledger owes by account: equal, always.

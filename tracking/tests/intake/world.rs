@@ -252,6 +252,7 @@ impl World {
         assert!(trial_balance.iter().all(|(_, balance)| *balance == 0), "{trial_balance:?}");
         assert_eq!(self.count(store::UNBALANCED).await, 0);
         assert_eq!(self.count(store::DISAGREEMENTS).await, 0);
+        assert_eq!(self.count(store::MOVED_ELSEWHEN).await, 0);
         assert_eq!(
             self.count(store::LINK_CONVERSIONS).await,
             self.count("SELECT count(*) FROM conversions WHERE link_id IS NOT NULL").await

@@ -116,6 +116,7 @@ def ask(page):
 def appeal(page):
     page.goto(f"{base}/my/holds")
     page.locator(f"main a[href='/my/conversions/{told['held']}']").first.click()
+    page.wait_for_url(re.compile("/my/conversions/cnv_"))
     assert "When was the cart filled?" in page.locator("main").inner_text(), "the partner reads what it is asked"
     page.locator("textarea[name=evidence]").fill("The customer had the cart open since Monday.")
     page.locator("form.stack button").click()

@@ -161,7 +161,7 @@ struct OnePage {
     is_held: bool,
     shares: Vec<Share>,
     models: Vec<Said>,
-    incomplete: Option<String>,
+    incomplete: Vec<String>,
     commissions: Vec<Commission>,
     moves: Vec<Moved>,
 }
@@ -242,7 +242,7 @@ pub async fn page(
         is_held,
         shares,
         models: said(by, &divided),
-        incomplete: divided.incomplete_because,
+        incomplete: divided.incomplete_because.into_iter().chain(divided.degraded).collect(),
         commissions: computed,
         moves: moves.collect(),
     };

@@ -9,6 +9,7 @@ mod together;
 
 use std::{path::Path, time::Duration};
 
+use chrono::TimeDelta;
 use domain::{
     AffiliateId, Chance, ClickId,
     click::{Asked, Click, Device, Tags},
@@ -31,7 +32,7 @@ use crate::{
     api::testing::{Api, NETWORKS, readable},
     host::Host,
     jobs::{Choices, Workbench, lake::Export, once},
-    scoring::Scorer,
+    scoring::{Scorer, clicked},
     store::lake::moment,
 };
 
@@ -118,6 +119,15 @@ impl World {
         let made = self.api.made("/api/v1/conversions", sale).await;
         let id = made["conversion_id"].as_str().unwrap().to_owned();
         self.api.get(&format!("/api/v1/conversions/{id}")).await.body
+    }
+
+    /// Asks what rules say of a click two seconds from now, as others may do whose clocks go before.
+    pub async fn ask_for_later(&self, click: ClickId) {
+        let app = &self.api.app;
+        let mut db = app.db.acquire().await.unwrap();
+        let visit = clicked(&mut db, click).await.unwrap().unwrap();
+        let (scorer, later) = (self.scorer(), app.clock.now() + TimeDelta::seconds(2));
+        scorer.judge_click(&mut db, &visit, (later, &scorer.in_force())).await.unwrap();
     }
 
     /// What is registered of the partner.

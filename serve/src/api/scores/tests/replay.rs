@@ -52,6 +52,9 @@ async fn every_decision_is_in_the_lake_and_is_made_again_from_it() {
         }
         let click = world.click("192.0.2.0", BROWSER, seconds).await;
         world.catch_up().await;
+        if order == 3 {
+            world.ask_for_later(click).await;
+        }
         world.sale(click, &format!("A{order}")).await;
     }
     let click = world.click("192.0.2.0", BROWSER, 60).await;
@@ -79,6 +82,14 @@ async fn every_decision_is_in_the_lake_and_is_made_again_from_it() {
     assert_eq!((replayed.decisions, replayed.different), (5, 0), "{:?}", replayed.findings);
     assert_eq!((replayed.compared, replayed.mismatches, replayed.not_compared), (4, 0, 1), "{replayed}");
     assert!(4 * 80 < replayed.values, "rules and the model each have their features: {replayed}");
+    let counted: Vec<_> = of(Decided::Score).filter(|one| one.record.contains("\"counted_at\"")).collect();
+    assert_eq!(counted.len(), 1, "somebody had asked for a later instant");
+    let elsewhen = altered(&lake, folder.path(), "elsewhen", |decision| {
+        if decision.decided == Decided::Score {
+            changed(decision, |record| _ = record.as_object_mut().unwrap().remove("counted_at"));
+        }
+    });
+    assert!(0 < elsewhen.mismatches, "{elsewhen}");
 
     let otherwise = altered(&lake, folder.path(), "otherwise", |decision| {
         if decision.decided == Decided::Score && decision.mode == "live" {
