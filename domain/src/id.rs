@@ -219,6 +219,10 @@ ids! {
     RecommendationId = "rec", "recommendation";
     /// What somebody said of a pair that was recommended.
     RecommendationFeedbackId = "rfb", "feedback";
+    /// An address of a partner's that is told of its conversions.
+    PartnerPostbackId = "ppb", "partner postback";
+    /// Something that such an address is told once.
+    DeliveryId = "dlv", "delivery";
     /// A person who signs in.
     UserId = "usr", "user";
     /// One event announced to the outside.

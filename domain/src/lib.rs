@@ -13,6 +13,7 @@ pub mod hierarchy;
 pub mod id;
 pub mod ledger;
 pub mod money;
+pub mod postback;
 pub mod signature;
 pub mod state;
 

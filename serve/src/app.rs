@@ -13,6 +13,7 @@ use crate::{
     attribution::Learned,
     host::Host,
     matching::Matching,
+    postbacks::courier::Courier,
     scoring::Scorer,
 };
 
@@ -45,6 +46,8 @@ pub struct App {
     pub matching: Arc<Matching>,
     /// Who decides about fraud.
     pub scorer: Arc<Scorer>,
+    /// Who tells partners' own systems what happened.
+    pub courier: Courier,
     /// Where files wait to be read into the event lake, if there is one.
     pub uploads: Option<Arc<Path>>,
 }

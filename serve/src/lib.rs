@@ -13,6 +13,7 @@ pub mod key;
 pub mod matching;
 pub mod meters;
 pub mod pages;
+mod postbacks;
 mod rings;
 pub mod scope;
 pub mod scoring;

@@ -48,6 +48,8 @@ pub const NAMES: &[&str] = &[
     "models:infer",
     "models:read",
     "models:write",
+    "postbacks:read",
+    "postbacks:write",
     "rates:read",
     "rates:write",
 ];
@@ -66,6 +68,8 @@ const OPEN_TO_AFFILIATES: &[&str] = &[
     "links:write",
     "matches:read",
     "matches:write",
+    "postbacks:read",
+    "postbacks:write",
     "rates:read",
 ];
 
@@ -93,6 +97,17 @@ impl Scope {
     #[must_use]
     pub fn is_open_to_affiliates(self) -> bool {
         OPEN_TO_AFFILIATES.contains(&self.0)
+    }
+
+    /// Those that an affiliate's own key may hold.
+    pub fn of_affiliates() -> impl Iterator<Item = Self> {
+        OPEN_TO_AFFILIATES.iter().map(|name| Self(name))
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_reading(self) -> bool {
+        self.0.ends_with(":read")
     }
 
     /// Whether a key that was looked up a moment ago is believed.

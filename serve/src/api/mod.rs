@@ -4,7 +4,7 @@
 
 mod advertisers;
 mod affiliates;
-mod api_keys;
+pub(crate) mod api_keys;
 pub(crate) mod appeals;
 pub(crate) mod attribution;
 mod body;
@@ -29,6 +29,7 @@ pub(crate) mod models;
 pub(crate) mod observe;
 mod once;
 mod open_inference;
+pub(crate) mod partner_postbacks;
 mod partner_values;
 mod plans;
 #[cfg(test)]
@@ -83,6 +84,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     affiliates::routes,
     hierarchy::routes,
     partner_values::routes,
+    partner_postbacks::routes,
     campaigns::routes,
     plans::routes,
     rate_contracts::routes,

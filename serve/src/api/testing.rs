@@ -37,6 +37,7 @@ use crate::{
     jobs::{Choices, Workbench},
     key::{Key, Mode},
     matching::Matching,
+    postbacks::courier::{Courier, Reach},
     scope::Scope,
     scoring::Scorer,
     store::{self, api_keys::ApiKey},
@@ -99,6 +100,7 @@ impl Api {
             scorer: Arc::new(scorer(Arc::new(Host::nowhere()))),
             learned: Arc::default(),
             matching: Arc::new(Matching::new(0.0)),
+            courier: Courier::new(&secret(), Reach::Anywhere),
             uploads: None,
         };
         let mut api = Self::over(database, app, String::new());
@@ -146,12 +148,18 @@ impl Api {
 
     /// What the worker's jobs work with, over the same database and clock.
     pub fn workbench(&self) -> Workbench {
-        let App { db, clock, chance, sealer, scorer, .. } = self.app.clone();
+        let App { db, clock, chance, sealer, scorer, courier, .. } = self.app.clone();
         let intake = Intake { pool: db, clock, chance, sealer, judge: Some(scorer.clone()) };
         let uploads = self.app.uploads.as_deref().map(Path::to_owned);
         let lake = uploads.as_deref().and_then(Path::parent).map(Path::to_owned);
-        let choices = Choices { click_retention_days: 400, impression_retention_days: 90, lake, uploads };
-        Workbench { intake, secret: secret(), scorer: Some(scorer), choices }
+        let choices = Choices {
+            click_retention_days: 400,
+            impression_retention_days: 90,
+            lake,
+            uploads,
+            postbacks_anywhere: true,
+        };
+        Workbench { intake, secret: secret(), scorer: Some(scorer), courier, choices }
     }
 
     /// Makes a key with these scopes and shows it.

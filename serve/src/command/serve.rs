@@ -43,6 +43,7 @@ use crate::{
     matching::Matching,
     meters,
     pages::{self, Pages},
+    postbacks::courier::Courier,
     scoring::{
         self, Scorer,
         external::{External, settings::Settings},
@@ -207,6 +208,7 @@ impl Serve {
             scorer: Arc::new(scorer),
             learned: Arc::default(),
             matching: Arc::new(Matching::new(self.exploring)),
+            courier: Courier::new(&self.tracking.secret, self.choices.reach()),
             uploads: self.choices.uploads().map(Arc::from),
         })
     }
@@ -272,6 +274,7 @@ impl Serve {
                 intake: waiting,
                 secret: self.tracking.secret.clone(),
                 scorer: Some(app.scorer.clone()),
+                courier: app.courier.clone(),
                 choices: self.choices.clone(),
             };
             async move { jobs::work(&bench, &ending).await }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     jobs::{self, Choices, Workbench},
     meters,
+    postbacks::courier::Courier,
 };
 
 /// Which jobs' database, and with which secret.
@@ -60,7 +61,8 @@ impl Worker {
             tokio::spawn(axum::serve(listener, told(intake.clock.clone())).into_future());
         }
         tracing::info!(jobs = jobs::JOBS.len(), "working at {} jobs", jobs::JOBS.len());
-        let bench = Workbench { intake, secret: self.secret, scorer: None, choices: self.choices };
+        let courier = Courier::new(&self.secret, self.choices.reach());
+        let bench = Workbench { intake, secret: self.secret, scorer: None, courier, choices: self.choices };
         jobs::work(&bench, &ending).await;
         ended(ending).await;
         bench.intake.pool.close().await;

@@ -12,6 +12,7 @@ mod idempotency_keys;
 pub mod imports;
 mod impression_retention;
 pub mod lake;
+pub mod partner_postbacks;
 mod postback_messages;
 mod quarantine;
 pub mod rings;
@@ -30,6 +31,7 @@ use tokio::{
 use tracking::{intake::Intake, secret::Secret, store::begin};
 
 use crate::{
+    postbacks::courier::{Courier, Reach},
     scoring::Scorer,
     store::jobs::{Turn, take_turn},
 };
@@ -43,6 +45,8 @@ pub struct Workbench {
     pub secret: Secret,
     /// Who decides about fraud, if anybody does here.
     pub scorer: Option<Arc<Scorer>>,
+    /// Who tells partners' own systems what happened.
+    pub courier: Courier,
     /// What was chosen.
     pub choices: Choices,
 }
@@ -69,9 +73,19 @@ pub struct Choices {
     /// lake's own where that is a folder.
     #[arg(long, env = "TRIBUTARY_UPLOADS", value_name = "FOLDER")]
     pub uploads: Option<PathBuf>,
+
+    /// Let partners' postbacks reach this machine and private networks, too: for trying things out, as partners choose the
+    /// addresses.
+    #[arg(long, env = "TRIBUTARY_POSTBACKS_ANYWHERE")]
+    pub postbacks_anywhere: bool,
 }
 
 impl Choices {
+    /// Whom partners' postbacks may reach.
+    pub fn reach(&self) -> Reach {
+        if self.postbacks_anywhere { Reach::Anywhere } else { Reach::Public }
+    }
+
     /// Where files that were sent wait, if there is a lake to read them into.
     pub fn uploads(&self) -> Option<PathBuf> {
         let lake = self.lake.as_ref()?;
@@ -98,6 +112,7 @@ pub trait Job: Sync {
 /// Every job.
 pub static JOBS: &[&dyn Job] = &[
     &quarantine::Sweep,
+    &partner_postbacks::Tell,
     &customer_stays::Verify,
     &cases::TakeUp,
     &rings::Find,
@@ -109,6 +124,7 @@ pub static JOBS: &[&dyn Job] = &[
     &postback_messages::Purge,
     &idempotency_keys::Purge,
     &sign_in::Forget,
+    &partner_postbacks::Forget,
     &lake::Export,
     &lake::Forget,
     &imports::Read,

@@ -76,6 +76,8 @@ pub enum Place {
     Links,
     /// Campaigns to join.
     Campaigns,
+    /// Keys and postbacks of one's own.
+    Connections,
     /// The program, for the team.
     Program,
     /// Partners.
@@ -96,7 +98,7 @@ pub enum Place {
     Settings,
 }
 
-const OF_AFFILIATES: [(Place, &str, &str); 8] = [
+const OF_AFFILIATES: [(Place, &str, &str); 9] = [
     (Place::Overview, "/my", "nav-overview"),
     (Place::Traffic, "/my/traffic", "nav-traffic"),
     (Place::Conversions, "/my/conversions", "nav-conversions"),
@@ -105,6 +107,7 @@ const OF_AFFILIATES: [(Place, &str, &str); 8] = [
     (Place::Balance, "/my/balance", "nav-balance"),
     (Place::Links, "/my/links", "nav-links"),
     (Place::Campaigns, "/my/campaigns", "nav-campaigns"),
+    (Place::Connections, "/my/connections", "nav-connections"),
 ];
 
 const OF_TEAM: [(Place, &str, &str); 8] = [

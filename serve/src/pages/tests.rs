@@ -2,6 +2,7 @@
 
 mod affiliates;
 mod appeals;
+mod connections;
 mod fraud;
 mod sessions;
 mod team;
@@ -16,7 +17,7 @@ use super::{
 };
 
 /// Every page that is read without an id.
-const OF_AFFILIATES: [&str; 11] = [
+const OF_AFFILIATES: [&str; 12] = [
     "/my",
     "/my/traffic",
     "/my/traffic.csv",
@@ -26,6 +27,7 @@ const OF_AFFILIATES: [&str; 11] = [
     "/my/balance",
     "/my/links",
     "/my/campaigns",
+    "/my/connections",
     "/settings",
     "/nowhere",
 ];
@@ -51,7 +53,7 @@ async fn every_page_has_the_headers_that_keep_others_out() {
     let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
     let mut ours = site.signed_in("tom@team.example", Role::Admin, None).await;
     for (browser, paths) in
-        [(&mut hers, [&OF_AFFILIATES[..10], &OF_ALL].concat()), (&mut ours, OF_TEAM.to_vec())]
+        [(&mut hers, [&OF_AFFILIATES[..11], &OF_ALL].concat()), (&mut ours, OF_TEAM.to_vec())]
     {
         for path in paths {
             let shown = browser.get(path).await;
@@ -81,7 +83,7 @@ async fn what_is_the_teams_is_nobody_elses_and_nobody_comes_in_unasked() {
     for path in &OF_TEAM[..10] {
         assert_eq!(hers.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
-    for path in OF_AFFILIATES[..9].iter().chain(&["/my/live"]) {
+    for path in OF_AFFILIATES[..10].iter().chain(&["/my/live"]) {
         assert_eq!(ours.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
         let nobody = site.browser().get(path).await;
         assert_eq!(nobody.status, StatusCode::SEE_OTHER, "{path}");

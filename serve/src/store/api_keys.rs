@@ -168,6 +168,24 @@ pub async fn list(db: &mut PgConnection, after: Option<ApiKeyId>, limit: i64) ->
     .await
 }
 
+/// The keys of an affiliate that are not revoked, newest first.
+pub async fn of_affiliate(db: &mut PgConnection, affiliate: AffiliateId) -> sqlx::Result<Vec<ApiKey>> {
+    sqlx::query_as!(
+        ApiKey,
+        r#"
+        SELECT id, name, live, scopes AS "scopes: Column<Vec<Scope>>",
+               affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", created_at, expires_at, revoked_at, last_used_at,
+               requests_per_minute
+        FROM api_keys
+        WHERE affiliate_id = $1 AND revoked_at IS NULL
+        ORDER BY id DESC
+        "#,
+        affiliate.uuid()
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Revokes a key from `now` on and returns it; an earlier revocation stands.
 pub async fn revoke(db: &mut PgConnection, id: ApiKeyId, now: DateTime<Utc>) -> sqlx::Result<Option<ApiKey>> {
     sqlx::query_as!(

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, Currency,
-    EventId, LinkId, Money, PlanId, Rate, RateContractId, RateDecisionId, RecommendationId, RingId, ScoreId,
-    SessionId, UserId,
+    DeliveryId, EventId, LinkId, Money, PartnerPostbackId, PlanId, Rate, RateContractId, RateDecisionId,
+    RecommendationId, RingId, ScoreId, SessionId, UserId,
     affiliate::{AffiliateStatus, PayoutMethod, Tier},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
@@ -25,6 +25,7 @@ use domain::{
         graph::Kind,
     },
     ledger::AccountKind,
+    postback::Occasion,
     signature::Profile,
 };
 use sqlx::{
@@ -88,7 +89,8 @@ macro_rules! columns {
 
 columns! {
     Uuid, |id| Ok(id.into()) => [
-        AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, EventId, LinkId, PlanId,
+        AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, DeliveryId, EventId, LinkId,
+        PartnerPostbackId, PlanId,
         RateContractId, RateDecisionId, RecommendationId, RingId, ScoreId, SessionId, UserId,
     ];
     &str, |name| Ok(name.parse()?) => [
@@ -101,8 +103,8 @@ columns! {
     i32, |ppm| Ok(Rate { ppm: ppm.try_into()? }) => [Rate];
     // The amount in minor units and the currency, selected as one row.
     (i64, String), |(minor, currency)| Ok(Money::new(minor, currency.parse()?)) => [Money];
-    // A later release may know scopes that this one does not; they allow nothing here.
-    Vec<String>, |names| Ok(names.iter().filter_map(|name| name.parse().ok()).collect()) => [Vec<Scope>];
+    // A later release may know scopes and events that this one does not; they mean nothing here.
+    Vec<String>, |names| Ok(names.iter().filter_map(|name| name.parse().ok()).collect()) => [Vec<Occasion>, Vec<Scope>];
     Json<BTreeMap<String, String>>, |json| Ok(json.0) => [BTreeMap<String, String>];
     Json<Vec<QualifyingEvent>>, |json| Ok(json.0) => [Vec<QualifyingEvent>];
     Json<Vec<Rule>>, |json| Ok(json.0) => [Vec<Rule>];

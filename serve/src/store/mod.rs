@@ -27,6 +27,7 @@ pub mod lake;
 pub mod ledger;
 pub mod links;
 pub mod outbox;
+pub mod partner_postbacks;
 pub mod partner_values;
 pub mod program;
 pub mod rate_contracts;

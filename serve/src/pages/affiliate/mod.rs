@@ -2,11 +2,13 @@
 
 mod balance;
 pub mod campaigns;
+mod connections;
 pub mod conversions;
 mod days;
 mod holds;
 mod links;
 mod overview;
+mod postbacks;
 mod rates;
 mod traffic;
 
@@ -36,6 +38,13 @@ pub fn routes() -> Router<Pages> {
         .route("/my/links", get(links::list).post(links::make))
         .route("/my/links/{id}", get(links::one))
         .route("/my/links/{id}/qr.svg", get(links::qr))
+        .route("/my/connections", get(connections::show))
+        .route("/my/connections/keys", post(connections::make_key))
+        .route("/my/connections/keys/{id}/revoke", post(connections::revoke_key))
+        .route("/my/connections/postbacks", post(connections::make_postback))
+        .route("/my/postbacks/{id}", get(postbacks::show))
+        .route("/my/postbacks/{id}/test", post(postbacks::test))
+        .route("/my/postbacks/{id}/remove", post(postbacks::remove))
         .route("/my/campaigns", get(campaigns::show))
         .route("/my/campaigns/{id}/join", post(campaigns::join))
         .route("/my/campaigns/{id}/dismiss", post(campaigns::dismiss))

@@ -80,7 +80,12 @@ async fn every_decision_is_in_the_lake_and_is_made_again_from_it() {
 
     let replayed = replay(&lake, |_| {}).unwrap();
     assert_eq!((replayed.decisions, replayed.different), (5, 0), "{:?}", replayed.findings);
-    assert_eq!((replayed.compared, replayed.mismatches, replayed.not_compared), (4, 0, 1), "{replayed}");
+    assert_eq!(
+        (replayed.compared, replayed.mismatches, replayed.not_compared),
+        (4, 0, 1),
+        "{replayed}: {:?}",
+        replayed.findings
+    );
     assert!(4 * 80 < replayed.values, "rules and the model each have their features: {replayed}");
     let counted: Vec<_> = of(Decided::Score).filter(|one| one.record.contains("\"counted_at\"")).collect();
     assert_eq!(counted.len(), 1, "somebody had asked for a later instant");

@@ -1,0 +1,140 @@
+use domain::{
+    AffiliateId,
+    signature::{
+        LiveKey, SigningKey,
+        canonical::{Query, verify},
+    },
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::*;
+use crate::{api::testing::Api, jobs::once, postbacks::testing::PartnerTracker};
+
+const ALL: [&str; 4] =
+    ["conversion.created", "conversion.approved", "conversion.rejected", "conversion.reversed"];
+
+async fn enter(api: &Api, affiliate: AffiliateId, url: &str, events: &[&str]) -> Value {
+    let new = json!({"url": url, "events": events, "signed": true});
+    api.made(&format!("/api/v1/affiliates/{affiliate}/postbacks"), new).await
+}
+
+async fn round(api: &Api) -> u64 {
+    once(&Tell, &api.workbench()).await.unwrap()
+}
+
+async fn deliveries(api: &Api, postback: &Value) -> Vec<Value> {
+    let id = postback["id"].as_str().unwrap();
+    let listed = api.get(&format!("/api/v1/postbacks/{id}/deliveries")).await;
+    listed.body["data"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn each_thing_that_happens_to_ones_conversions_is_told_once() {
+    let (api, tracker) = (Api::start().await, PartnerTracker::start([]).await);
+    let (ana, ben) = (api.affiliate("Ana").await, api.affiliate("Ben").await);
+    let campaign = api.campaign().await;
+    let before = api.sale(ana, &campaign, "A0").await;
+    let address = tracker.address(
+        "is={type}&of={conversion_id}&p={payout}&w={attribution_weight}&n={sub1|default:none}&st={status}",
+    );
+    let entered = enter(&api, ana, &address, &ALL).await;
+    let sale = api.sale(ana, &campaign, "A1").await;
+    api.sale(ben, &campaign, "B1").await;
+    while round(&api).await != 0 {}
+    assert_eq!(tracker.heard("is"), ["conversion.created"]);
+    assert_eq!(tracker.heard("of"), [sale.clone()]);
+    assert_eq!((tracker.heard("p"), tracker.heard("w")), (vec!["5.00".to_owned()], vec!["1".to_owned()]));
+    assert_eq!(tracker.heard("n"), ["none"]);
+    api.made(&format!("/api/v1/conversions/{sale}/approve"), json!({})).await;
+    api.made(&format!("/api/v1/conversions/{before}/reject"), json!({"reason": "terms"})).await;
+    while round(&api).await != 0 {}
+    assert_eq!(tracker.heard("is")[1..], ["conversion.approved", "conversion.rejected"]);
+    assert_eq!(tracker.heard("st")[1..], ["approved", "rejected"]);
+    let told = deliveries(&api, &entered).await;
+    assert!(told.iter().all(|one| one["state"] == "delivered" && one["attempts"] == 1), "{told:?}");
+    let key: SigningKey = SigningKey::parse(entered["secret"].as_str().unwrap()).unwrap();
+    let key = LiveKey { kid: String::new(), key: key.verifying_key() };
+    for asked in tracker.asked() {
+        let url = Url::parse(&format!("http://127.0.0.1{asked}")).unwrap();
+        let query = Query::parse(url.query().unwrap()).unwrap();
+        verify(std::slice::from_ref(&key), url.path(), &query, api.app.clock.now()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_answered_is_told_again_until_it_is() {
+    let (api, tracker) = (Api::start().await, PartnerTracker::start([500, 302, 429]).await);
+    let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
+    let entered = enter(&api, ana, &tracker.address("of={event_id}"), &["conversion.created"]).await;
+    api.sale(ana, &campaign, "A1").await;
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        round(&api).await;
+        assert_eq!(round(&api).await, 0, "nothing is told before its time");
+        let told = deliveries(&api, &entered).await.remove(0);
+        waits.push((told["status"].as_i64(), told["state"].as_str().unwrap().to_owned()));
+        api.app.clock.advance(match waits.len() {
+            1 => TimeDelta::seconds(6),
+            2 => TimeDelta::minutes(6),
+            _ => TimeDelta::hours(2),
+        });
+    }
+    let waiting = "waiting".to_owned();
+    let expected = [
+        (Some(500), waiting.clone()),
+        (Some(302), waiting.clone()),
+        (Some(429), waiting),
+        (Some(200), "delivered".to_owned()),
+    ];
+    assert_eq!(waits, expected);
+    assert_eq!(tracker.asked().len(), 4, "a redirect is followed nowhere");
+    assert!(
+        tracker.heard("of").windows(2).all(|two| two[0] == two[1])
+            && tracker.heard("wid").windows(2).all(|two| two[0] == two[1])
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_answers_410_is_told_nothing_more() {
+    let (api, tracker) = (Api::start().await, PartnerTracker::start([410]).await);
+    let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
+    let entered = enter(&api, ana, &tracker.address("of={event_id}"), &ALL).await;
+    let sale = api.sale(ana, &campaign, "A1").await;
+    while round(&api).await != 0 {}
+    api.made(&format!("/api/v1/conversions/{sale}/approve"), json!({})).await;
+    while round(&api).await != 0 {}
+    assert_eq!(tracker.asked().len(), 1);
+    let listed = api.get(&format!("/api/v1/affiliates/{ana}/postbacks")).await;
+    assert!(listed.body["data"][0]["stopped_at"].is_string(), "{listed}");
+    assert_eq!(deliveries(&api, &entered).await[0]["state"], "failed");
+}
+
+#[tokio::test]
+async fn what_a_worker_took_and_did_not_finish_is_told_by_another() {
+    let (api, tracker) = (Api::start().await, PartnerTracker::start([]).await);
+    let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
+    enter(&api, ana, &tracker.address("of={event_id}"), &ALL).await;
+    api.sale(ana, &campaign, "A1").await;
+    let (db, now) = (&api.app.db, api.app.clock.now());
+    pass_on(db, now, &api.app.chance).await.unwrap();
+    let taken =
+        store::take_due(&mut db.acquire().await.unwrap(), (now, now + LEASE), (OF_ONE, ROUND)).await.unwrap();
+    assert_eq!((taken.len(), round(&api).await), (1, 0));
+    api.app.clock.advance(LEASE);
+    assert_eq!(round(&api).await, 1);
+    assert_eq!(tracker.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn deliveries_are_forgotten_after_thirty_days() {
+    let (api, tracker) = (Api::start().await, PartnerTracker::start([]).await);
+    let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
+    let entered = enter(&api, ana, &tracker.address("of={event_id}"), &ALL).await;
+    api.sale(ana, &campaign, "A1").await;
+    while round(&api).await != 0 {}
+    assert_eq!(once(&Forget, &api.workbench()).await.unwrap(), 0);
+    api.app.clock.advance(SHOWN + TimeDelta::seconds(1));
+    assert_eq!(once(&Forget, &api.workbench()).await.unwrap(), 1);
+    assert_eq!(deliveries(&api, &entered).await, Vec::<Value>::new());
+}

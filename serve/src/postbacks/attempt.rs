@@ -1,0 +1,59 @@
+//! One attempt to tell an address something, and what is noted of how it went.
+
+use chrono::{DateTime, Utc};
+use domain::{Chance, Clock};
+use http::StatusCode;
+use sqlx::PgPool;
+use tracking::store::begin;
+use url::Url;
+
+use super::{
+    courier::{Answer, Courier, Silence},
+    schedule::wait,
+};
+use crate::store::partner_postbacks::{self as store, Attempt, Due};
+
+/// Tells an address what is due, and notes how that went; an address that wants no more is told nothing any more.
+///
+/// # Errors
+/// When the database fails: it is tried again then.
+pub async fn tell(
+    db: &PgPool,
+    courier: &Courier,
+    due: &Due,
+    (clock, chance): (&Clock, &Chance),
+) -> sqlx::Result<Attempt> {
+    let answer = ask(courier, due, clock.now()).await;
+    let now = clock.now();
+    let attempt = attempt(&answer, due, (now, chance));
+    let mut tx = begin(db).await?;
+    store::note(&mut tx, due.id, &attempt).await?;
+    if !due.is_trial && answer.is_ok_and(|answer| answer.status == StatusCode::GONE) {
+        store::stop(&mut tx, due.postback_id, now).await?;
+    }
+    tx.commit().await?;
+    Ok(attempt)
+}
+
+async fn ask(courier: &Courier, due: &Due, at: DateTime<Utc>) -> Result<Answer, Silence> {
+    let url: Url = due.url.parse().map_err(|_| Silence::Malformed)?;
+    let url = if due.signed { courier.signed(&url, (due.postback_id, due.id), at)? } else { url };
+    courier.ask(&url).await
+}
+
+fn attempt(answer: &Result<Answer, Silence>, due: &Due, (at, chance): (DateTime<Utc>, &Chance)) -> Attempt {
+    let (status, asked, failure) = match answer {
+        Ok(answer) if answer.status.is_success() => {
+            let status = Some(answer.status.as_u16().into());
+            return Attempt { delivered: true, status, failure: None, again_at: None, at };
+        }
+        Ok(answer) => {
+            let status = answer.status.as_u16();
+            (Some(status.into()), answer.again_after, format!("it answered with the status {status}"))
+        }
+        Err(silence) => (None, None, silence.to_string()),
+    };
+    let is_over = due.is_trial || status == Some(StatusCode::GONE.as_u16().into());
+    let again_at = wait(due.attempts, asked, chance).filter(|_| !is_over).map(|wait| at + wait);
+    Attempt { delivered: false, status, failure: Some(failure), again_at, at }
+}
