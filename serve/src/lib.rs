@@ -10,6 +10,7 @@ mod hiding;
 pub mod host;
 pub mod jobs;
 pub mod key;
+pub mod mail;
 pub mod matching;
 pub mod meters;
 pub mod pages;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     api::{INFERENCES, limits::room::METERS as REQUESTS},
+    mail::METERS as LETTERS,
     matching::METERS,
     scoring::external::METERS as ASKED,
     store::case_numbers::Numbers,
@@ -151,7 +152,7 @@ fn age_s(then_us: i64, now: DateTime<Utc>) -> f64 {
     if then_us == NEVER { f64::INFINITY } else { (now.timestamp_micros() - then_us) as f64 / 1e6 }
 }
 
-/// A number that this process counts, of lists that it has served, requests and what it has asked outside: its name, its kind, what it says, and where it is counted.
+/// A number that this process counts, of lists that it has served, requests, what it has asked outside and letters: its name, its kind, what it says, and where it is counted.
 type OfLists = (&'static str, &'static str, &'static str, fn() -> &'static AtomicU64);
 
 const OF_LISTS: [OfLists; 5] = [
@@ -250,6 +251,27 @@ const OF_EXTERNAL: [OfLists; 7] = [
     ),
 ];
 
+const OF_LETTERS: [OfLists; 3] = [
+    (
+        "tributary_letters_sent_total",
+        "counter",
+        "Letters with sign-in links asked for on the pages that the SMTP server took from this process.",
+        || &LETTERS.sent,
+    ),
+    (
+        "tributary_letters_failed_total",
+        "counter",
+        "Those that were given up: refused, or tried in vain three times; the log says why.",
+        || &LETTERS.failed,
+    ),
+    (
+        "tributary_letters_refused_total",
+        "counter",
+        "Links asked for on the pages that nothing was done about, because 32 were on their way.",
+        || &LETTERS.refused,
+    ),
+];
+
 /// How cases stood when this process last looked, if it does.
 pub static CASES: ArcSwapOption<Numbers> = ArcSwapOption::const_empty();
 
@@ -314,7 +336,7 @@ impl Metric {
 
 fn of_lists() -> String {
     let one = |(name, kind, doc, count): &OfLists| told(name, kind, doc, &count().load(Relaxed).to_string());
-    OF_LISTS.iter().chain(&OF_REQUESTS).chain(&OF_EXTERNAL).map(one).collect()
+    OF_LISTS.iter().chain(&OF_REQUESTS).chain(&OF_EXTERNAL).chain(&OF_LETTERS).map(one).collect()
 }
 
 /// Nothing where no worker of this process has looked.
@@ -346,6 +368,7 @@ mod tests {
             .iter()
             .chain(&OF_REQUESTS)
             .chain(&OF_EXTERNAL)
+            .chain(&OF_LETTERS)
             .map(|(name, kind, doc, _)| (name, kind, doc));
         let of_cases = OF_CASES.iter().map(|(name, doc, _)| (name, &"gauge", doc));
         for (name, kind, doc) in of_lake.chain(of_lists).chain(of_cases) {

@@ -22,7 +22,8 @@ use crate::{
     app::App,
     store::{
         self,
-        partner_postbacks::{Delivery, NewDelivery, PartnerPostback, Wanted},
+        partner_deliveries::{Delivery, NewDelivery},
+        partner_postbacks::{PartnerPostback, Wanted},
     },
 };
 
@@ -188,8 +189,7 @@ async fn test(
     let Once { by, mut effect, .. } = once;
     let postback = find(&mut effect, id, by.affiliate).await?;
     let trial = trial(&app, &mut effect, &postback).await?;
-    store::partner_postbacks::insert_deliveries(&mut effect, std::slice::from_ref(&trial), app.clock.now())
-        .await?;
+    store::partner_deliveries::insert(&mut effect, std::slice::from_ref(&trial), app.clock.now()).await?;
     let begun = TrialBegun { delivery_id: trial.id, url: trial.url };
     effect.answer(StatusCode::ACCEPTED, &begun).await
 }
@@ -210,7 +210,7 @@ pub(crate) async fn trial(
     postback: &PartnerPostback,
 ) -> Result<NewDelivery, Failure> {
     let since = app.clock.now() - TRIALS_WITHIN;
-    if TRIALS_MAX <= store::partner_postbacks::trials(tx, postback.id, since).await? {
+    if TRIALS_MAX <= store::partner_deliveries::trials(tx, postback.id, since).await? {
         let detail = format!("{} was tried {TRIALS_MAX} times in ten minutes; wait a little", postback.id);
         return Err(Failure::conflict("too_many_tests", detail));
     }
@@ -245,7 +245,7 @@ async fn deliveries(
 ) -> Result<Json<Page<Delivery>>, Failure> {
     let mut db = app.db.acquire().await?;
     find(&mut db, id, by.affiliate).await?;
-    let found = store::partner_postbacks::deliveries(&mut db, id, listing.after, listing.reach()).await?;
+    let found = store::partner_deliveries::list(&mut db, id, listing.after, listing.reach()).await?;
     Ok(Json(listing.page(found, |one| one.id)))
 }
 

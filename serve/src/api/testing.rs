@@ -146,6 +146,11 @@ impl Api {
         Self { database, app, key, router, requests: Arc::default() }
     }
 
+    /// Where another process finds the database.
+    pub fn database_url(&self) -> String {
+        self.database.url()
+    }
+
     /// What the worker's jobs work with, over the same database and clock.
     pub fn workbench(&self) -> Workbench {
         let App { db, clock, chance, sealer, scorer, courier, .. } = self.app.clone();

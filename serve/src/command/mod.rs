@@ -5,6 +5,7 @@ mod ending;
 mod import;
 mod keys;
 mod lake;
+mod mail;
 mod serve;
 mod users;
 mod watch;

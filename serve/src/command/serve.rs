@@ -29,6 +29,7 @@ use url::Url;
 use super::{
     database::Database,
     ending::{ended, ending},
+    mail::Mail,
 };
 use crate::{
     api::{
@@ -137,6 +138,9 @@ pub struct Serve {
     worker_connections: u32,
 
     #[command(flatten)]
+    mail: Mail,
+
+    #[command(flatten)]
     choices: Choices,
 
     #[command(flatten)]
@@ -219,7 +223,8 @@ impl Serve {
         let here =
             || format!("{scheme}://{address}/").parse().context("the address cannot be written as a URL");
         let url = self.pages_url.clone().map_or_else(here, Ok)?;
-        let pages = Pages::new(app.clone(), &url);
+        let post = self.mail.post((&app.clock, &app.chance))?;
+        let pages = Pages::new(app.clone(), url).mailing(post);
         tokio::spawn(pages::follow(pages.clone()));
         Ok(pages::router(pages))
     }

@@ -9,9 +9,10 @@ use domain::{AffiliateId, Chance, Clock, UserId};
 use sqlx::{Connection, PgConnection};
 use url::Url;
 
-use super::{database::Database, print};
+use super::{database::Database, mail::Delivery, print};
 use crate::{
-    pages::{password, role::Role, token::Token},
+    mail::Post,
+    pages::{letter, password, role::Role, token::Token},
     store::{
         self,
         audit::Deed,
@@ -25,10 +26,10 @@ const LINK_LIFE: TimeDelta = TimeDelta::hours(24);
 /// What to do with people who sign in.
 #[derive(Debug, Subcommand)]
 pub enum Users {
-    /// Add a person, and print a link that signs in once unless a password comes by the standard input.
+    /// Add a person, and print or mail a link that signs in once unless a password comes by the standard input.
     Add(Add),
-    /// Print a link that signs a person in once, within a day.
-    Link(Whom),
+    /// Print or mail a link that signs a person in once, within a day; the password counts no more.
+    Link(Link),
     /// List the people.
     List(List),
     /// Let a person in no more, and end its sessions.
@@ -53,9 +54,22 @@ pub struct Add {
     #[arg(long, env = "TRIBUTARY_USER_AFFILIATE", value_name = "ID")]
     affiliate: Option<AffiliateId>,
 
-    /// Read a password from the first line of the standard input instead of printing a link.
-    #[arg(long, env = "TRIBUTARY_USER_PASSWORD_STDIN")]
+    /// Read a password from the first line of the standard input instead of making a link.
+    #[arg(long, env = "TRIBUTARY_USER_PASSWORD_STDIN", conflicts_with = "mail")]
     password_stdin: bool,
+
+    #[command(flatten)]
+    delivery: Delivery,
+}
+
+/// Whom to make a link for.
+#[derive(Debug, Args)]
+pub struct Link {
+    #[command(flatten)]
+    whom: Whom,
+
+    #[command(flatten)]
+    delivery: Delivery,
 }
 
 /// Which person.
@@ -86,7 +100,7 @@ impl Users {
         let (clock, chance) = (Clock::system(), Chance::system());
         match self {
             Self::Add(add) => add.run(&clock, &chance).await,
-            Self::Link(whom) => whom.link(clock.now(), &chance).await,
+            Self::Link(link) => link.run(&clock, &chance).await,
             Self::List(list) => list.run().await,
             Self::Disable(whom) => whom.disable(clock.now()).await,
         }
@@ -95,12 +109,13 @@ impl Users {
 
 impl Add {
     async fn run(self, clock: &Clock, chance: &Chance) -> anyhow::Result<()> {
-        let Self { whom, name, role, affiliate, password_stdin } = self;
+        let Self { whom, name, role, affiliate, password_stdin, delivery } = self;
         anyhow::ensure!(
             (role == Role::Affiliate) == affiliate.is_some(),
             "give --affiliate with the role affiliate, and with no other"
         );
         let email = whom.address()?;
+        let post = delivery.post((clock, chance))?;
         let password_hash = match password_stdin {
             true => Some(password::hashed(password()?, chance).await),
             false => None,
@@ -127,12 +142,34 @@ impl Add {
         let added = users::insert(&mut tx, &user).await.context("the person cannot be added")?;
         anyhow::ensure!(added, "somebody with the e-mail address {} is there already", user.email);
         note(&mut tx, "user.added", (user.id, role.name()), user.created_at).await?;
-        let link = match user.password_hash {
-            Some(_) => None,
-            None => Some(new_link(&mut tx, user.id, (user.created_at, chance), &whom.pages_url).await?),
+        let told = match user.password_hash {
+            Some(_) => line(&user),
+            None => {
+                let link = new_link(&mut tx, user.id, (user.created_at, chance), &whom.pages_url).await?;
+                brought(link, &user, post).await?
+            }
         };
         tx.commit().await.context("the person cannot be added")?;
-        print(&link.unwrap_or_else(|| line(&user)))
+        print(&told)
+    }
+}
+
+impl Link {
+    async fn run(self, clock: &Clock, chance: &Chance) -> anyhow::Result<()> {
+        let (Self { whom, delivery }, now) = (self, clock.now());
+        let post = delivery.post((clock, chance))?;
+        let mut db = whom.database.connect().await?;
+        let user = whom.find(&mut db).await?;
+        anyhow::ensure!(user.disabled_at.is_none(), "{} is disabled", user.email);
+        let mut tx = db.begin().await.context("the database cannot be written")?;
+        // Whoever needs a link of an operator's has forgotten the password, and could set no other while it counts.
+        users::set_password(&mut tx, user.id, None, now)
+            .await
+            .context("the password cannot be taken away")?;
+        let link = new_link(&mut tx, user.id, (now, chance), &whom.pages_url).await?;
+        let told = brought(link, &user, post).await?;
+        tx.commit().await.context("the link cannot be kept")?;
+        print(&told)
     }
 }
 
@@ -160,20 +197,6 @@ impl Whom {
         found.with_context(|| format!("nobody has the e-mail address {}", self.email))
     }
 
-    async fn link(self, now: DateTime<Utc>, chance: &Chance) -> anyhow::Result<()> {
-        let mut db = self.database.connect().await?;
-        let user = self.find(&mut db).await?;
-        anyhow::ensure!(user.disabled_at.is_none(), "{} is disabled", user.email);
-        let mut tx = db.begin().await.context("the database cannot be written")?;
-        // Whoever needs a link has forgotten the password, and could set no other while it counts.
-        users::set_password(&mut tx, user.id, None, now)
-            .await
-            .context("the password cannot be taken away")?;
-        let link = new_link(&mut tx, user.id, (now, chance), &self.pages_url).await?;
-        tx.commit().await.context("the link cannot be kept")?;
-        print(&link)
-    }
-
     async fn disable(self, now: DateTime<Utc>) -> anyhow::Result<()> {
         let mut db = self.database.connect().await?;
         let user = self.find(&mut db).await?;
@@ -198,7 +221,16 @@ async fn new_link(
         .await
         .context("the link cannot be kept")?;
     note(tx, "link.made", (user, ""), now).await?;
-    Ok(format!("{}/sign-in/link/{}", pages.as_str().trim_end_matches('/'), token.reveal()))
+    Ok(letter::link(pages, &token))
+}
+
+/// Mails a link where it is to be mailed; says what is to be printed. It is sent before it is kept, so that nothing has
+/// changed where it cannot be sent.
+async fn brought(link: String, user: &User, post: Option<Post>) -> anyhow::Result<String> {
+    let Some(post) = post else { return Ok(link) };
+    let letter = letter::with_link(&user.email, &link, LINK_LIFE);
+    post.send(&letter).await.context("nothing was changed, as the link cannot be mailed")?;
+    Ok(format!("a link was mailed to {}", user.email))
 }
 
 async fn note(
@@ -224,4 +256,71 @@ fn line(user: &User) -> String {
     let state = if user.disabled_at.is_some() { "disabled" } else { "valid" };
     let whose = user.affiliate_id.map_or_else(|| "team".to_owned(), |affiliate| affiliate.to_string());
     format!("{}  {state:<9}{:<20}{whose:<31}{}  {}", user.id, user.role, user.email, user.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        mail::testing::MailServer,
+        pages::testing::{PASSWORD, Site},
+    };
+
+    const TOM: &str = "tom@team.example";
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(subcommand)]
+        users: Users,
+    }
+
+    /// Runs a command about Tom that sends mail by this server.
+    async fn run(site: &Site, server: &MailServer, words: &[&str]) -> Result<(), String> {
+        let (database, url) = (site.api.database_url(), server.url());
+        let common = [
+            "--email",
+            TOM,
+            "--database-url",
+            database.as_str(),
+            "--pages-url",
+            "https://partners.example/",
+            "--mail",
+            "--smtp-url",
+            url.as_str(),
+            "--mail-from",
+            "Tributary <no-reply@shop.example>",
+        ];
+        let command = Command::try_parse_from([&["users"][..], words, &common[..]].concat());
+        command.unwrap().users.run().await.map_err(|error| format!("{error:#}"))
+    }
+
+    #[tokio::test]
+    async fn who_is_added_is_mailed_a_link_that_signs_in() {
+        let (server, site) = (MailServer::start().await, Site::start().await);
+        run(&site, &server, &["add", "--role", "admin"]).await.unwrap();
+        let letter = server.only();
+        assert_eq!(letter.to, TOM);
+        assert!(letter.read().contains("It works within 24 hours."), "{}", letter.read());
+        assert_eq!(site.browser().follow(&letter.link()).await.status, StatusCode::SEE_OTHER);
+    }
+
+    #[tokio::test]
+    async fn a_password_counts_until_the_link_in_its_place_has_left() {
+        let (server, site) = (MailServer::start().await, Site::start().await);
+        site.user(TOM, Role::Admin, None).await;
+        server.refuse_next("550 never");
+        let refused = run(&site, &server, &["link"]).await.unwrap_err();
+        assert_eq!(
+            refused,
+            "nothing was changed, as the link cannot be mailed: the SMTP server refuses it with 550"
+        );
+        assert_eq!(site.browser().sign_in(TOM, PASSWORD).await.status, StatusCode::SEE_OTHER);
+        run(&site, &server, &["link"]).await.unwrap();
+        assert_eq!(site.browser().sign_in(TOM, PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+        let link = server.only().link();
+        assert_eq!(site.browser().follow(&link).await.status, StatusCode::SEE_OTHER);
+    }
 }

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use super::{Job, Workbench};
 use crate::{
     postbacks::{attempt::tell, telling::pass_on},
-    store::partner_postbacks::{self as store, Due},
+    store::partner_deliveries::{self as store, Due},
 };
 
 /// So many are told in one round, and of one address no more than that, so that a slow one does not keep the others waiting.

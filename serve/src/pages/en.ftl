@@ -47,9 +47,21 @@ sign-in-email = E-mail address
 sign-in-password = Password
 sign-in-button = Sign in
 sign-in-hint = Forgot the password? Ask the people who run the program for a sign-in link.
+sign-in-ask = Forgot the password, or have none? Get a sign-in link by e-mail.
 sign-in-refused = The e-mail address or the password is wrong. Try again, or ask for a sign-in link.
 sign-in-link-what = This link signs you in once.
 sign-in-link-refused = This link was used already, or is too old. Ask for another one.
+ask-link-title = Get a sign-in link
+ask-link-what = We send you a link that signs you in once, within { $span }. Your password stays as it is.
+ask-link-button = Send the link
+ask-link-back = Sign in with a password
+ask-link-done = We have sent a link if we know that address. It works once, within { $span }; a link that you asked for before does not work any more.
+
+## The letter with a sign-in link
+letter-subject = Your sign-in link for Tributary
+letter-what = This link signs { $email } in to Tributary, once:
+letter-until = It works within { $span }. Open it and press the button there.
+letter-unexpected = If you did not expect this message, ignore it: only who has the link can use it, so pass it on to nobody.
 
 ## Words that several pages use
 day = Day

@@ -4,10 +4,12 @@
 //! To add a page: a handler in the file of its theme, a template in `templates`, its SQL in `store`, its texts in `en.ftl`.
 
 mod affiliate;
+mod ask_link;
 mod chart;
 mod fault;
 mod frame;
 mod guard;
+pub(crate) mod letter;
 mod live;
 pub(crate) mod password;
 mod reader;
@@ -15,6 +17,7 @@ pub mod role;
 mod session;
 mod settings;
 pub(crate) mod sign_in;
+mod stranger;
 mod team;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -31,15 +34,19 @@ use axum::{
     middleware::from_fn_with_state,
     routing::get,
 };
+use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use url::{Host, Url};
 
-use self::token::Token;
+use self::{
+    ask_link::{AT_ONCE, Delivery},
+    token::Token,
+};
 pub use self::{
     live::{Live, follow},
     sign_in::WINDOW as TRIES_COUNTED,
 };
-use crate::{api::observe, app::App};
+use crate::{api::observe, app::App, mail::Post};
 
 /// After this long a page is given up.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,21 +58,43 @@ pub struct Pages {
     pub app: App,
     /// What open pages are told.
     pub live: Arc<Live>,
+    /// Where browsers reach them.
+    address: Arc<Url>,
     /// Whether browsers come over TLS.
     secure: bool,
+    /// How links reach those who ask for them, if they can be asked for.
+    delivery: Option<Delivery>,
+    /// Places for links that are on their way.
+    bringing: Arc<Semaphore>,
 }
 
 impl Pages {
     /// Pages that browsers reach at this address; cookies need TLS unless that is plain HTTP on this machine.
     #[must_use]
-    pub fn new(app: App, address: &Url) -> Self {
+    pub fn new(app: App, address: Url) -> Self {
         let is_here = match address.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        Self { app, live: Arc::default(), secure: !(is_here && address.scheme() == "http") }
+        let secure = !(is_here && address.scheme() == "http");
+        Self {
+            app,
+            live: Arc::default(),
+            address: Arc::new(address),
+            secure,
+            delivery: (!secure).then_some(Delivery::Log),
+            bringing: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Links are sent by mail, if there is what sends it. Where there is not, they are written to the log of a process that
+    /// only its own machine reaches, and elsewhere nobody can ask for one: a log is no place for secrets.
+    #[must_use]
+    pub fn mailing(mut self, post: Option<Post>) -> Self {
+        self.delivery = post.map(Delivery::Mail).or(self.delivery);
+        self
     }
 
     fn is_secure(&self) -> bool {
@@ -100,6 +129,7 @@ impl Pages {
 pub fn router(pages: Pages) -> Router {
     let routes = Router::new()
         .merge(sign_in::routes())
+        .merge(ask_link::routes())
         .merge(settings::routes())
         .merge(affiliate::routes())
         .merge(team::routes())

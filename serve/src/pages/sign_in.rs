@@ -21,8 +21,8 @@ use super::{
     fault::Fault,
     frame::{Frame, rendered},
     password,
-    reader::Reader,
-    session::{Posted, Visitor, accepted, cookie, filled_in, local, network},
+    session::{Posted, Visitor, cookie, filled_in, local, network},
+    stranger::Stranger,
     token::Token,
     words::say,
 };
@@ -40,8 +40,7 @@ pub fn routes() -> Router<Pages> {
     Router::new()
         .route("/", get(home))
         .route("/sign-in", get(show).post(sign_in))
-        .route("/sign-in/link/{token}", get(show_link))
-        .route("/sign-in/link", post(use_link))
+        .route("/sign-in/link/{token}", get(show_link).post(use_link))
         .route("/sign-out", post(sign_out))
 }
 
@@ -52,13 +51,26 @@ struct SignInPage {
     email: String,
     next: String,
     refused: Option<String>,
+    offers_links: bool,
+}
+
+impl SignInPage {
+    fn new(pages: &Pages, stranger: &Stranger) -> Self {
+        let offers_links = pages.delivery.is_some();
+        Self {
+            frame: stranger.frame(),
+            email: String::new(),
+            next: String::new(),
+            refused: None,
+            offers_links,
+        }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "sign_in_link.html")]
 struct LinkPage {
     frame: Frame,
-    token: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,49 +89,14 @@ struct SignIn {
     next: String,
 }
 
-#[derive(Deserialize)]
-struct UseLink {
-    token: String,
-}
-
 /// Where somebody begins.
 async fn home(by: Visitor) -> Redirect {
     Redirect::to(if by.user.affiliate_id.is_some() { "/my" } else { "/team" })
 }
 
-/// A browser that nobody signed in with yet: its forms carry what only it knows.
-struct Stranger {
-    token: Token,
-    is_new: bool,
-    reader: Reader,
-}
-
-impl Stranger {
-    fn of(pages: &Pages, headers: &HeaderMap) -> Self {
-        let known = cookie(headers, pages.stranger_cookie());
-        let reader = Reader::new(None, "UTC", accepted(headers));
-        Self {
-            is_new: known.is_none(),
-            token: known.unwrap_or_else(|| Token::new(&pages.app.chance)),
-            reader,
-        }
-    }
-
-    fn frame(&self) -> Frame {
-        Frame { reader: self.reader, csrf: self.token.form_token(), ..Frame::bare() }
-    }
-
-    fn answer(&self, pages: &Pages, page: Response) -> Response {
-        if !self.is_new {
-            return page;
-        }
-        ([(header::SET_COOKIE, pages.cookie(pages.stranger_cookie(), &self.token))], page).into_response()
-    }
-}
-
 async fn show(State(pages): State<Pages>, Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
     let stranger = Stranger::of(&pages, &headers);
-    let page = SignInPage { frame: stranger.frame(), email: String::new(), next: wanted.next, refused: None };
+    let page = SignInPage { next: wanted.next, ..SignInPage::new(&pages, &stranger) };
     stranger.answer(&pages, rendered(&page))
 }
 
@@ -147,8 +124,8 @@ async fn sign_in(State(pages): State<Pages>, request: Request) -> Result<Respons
         };
         store::audit::note(&mut *pages.app.db.acquire().await?, &deed).await?;
         let refused = Some(say("sign-in-refused"));
-        let page = rendered(&SignInPage { frame: stranger.frame(), email, next, refused });
-        return Ok((StatusCode::UNAUTHORIZED, page).into_response());
+        let page = SignInPage { email, next, refused, ..SignInPage::new(&pages, &stranger) };
+        return Ok((StatusCode::UNAUTHORIZED, rendered(&page)).into_response());
     };
     let mut tx = pages.app.begin().await?;
     store::sessions::forget_tries(&mut tx, subject("account", &email)).await?;
@@ -197,15 +174,19 @@ pub async fn begin(
 }
 
 /// Shows a button: a link that signs in by being looked at would be used up by whatever looks at mail.
-async fn show_link(State(pages): State<Pages>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+async fn show_link(State(pages): State<Pages>, headers: HeaderMap) -> Response {
     let stranger = Stranger::of(&pages, &headers);
-    stranger.answer(&pages, rendered(&LinkPage { frame: stranger.frame(), token }))
+    stranger.answer(&pages, rendered(&LinkPage { frame: stranger.frame() }))
 }
 
-async fn use_link(State(pages): State<Pages>, request: Request) -> Result<Response, Fault> {
+async fn use_link(
+    State(pages): State<Pages>,
+    Path(token): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
     let stranger = Stranger::of(&pages, &parts.headers);
-    let UseLink { token } = filled_in(body, &stranger.token).await?;
+    let Nothing {} = filled_in(body, &stranger.token).await?;
     let mut tx = pages.app.begin().await?;
     let used = match Token::read(&token) {
         Some(token) => store::sessions::use_link(&mut tx, token.hash(), pages.app.clock.now()).await?,
@@ -213,7 +194,7 @@ async fn use_link(State(pages): State<Pages>, request: Request) -> Result<Respon
     };
     let Some(user) = used else {
         let refused = Some(say("sign-in-link-refused"));
-        let page = SignInPage { frame: stranger.frame(), email: String::new(), next: String::new(), refused };
+        let page = SignInPage { refused, ..SignInPage::new(&pages, &stranger) };
         return Ok((StatusCode::UNAUTHORIZED, rendered(&page)).into_response());
     };
     let begun = begin(&pages, &mut tx, user, (&parts, "link")).await?;

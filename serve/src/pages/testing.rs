@@ -1,6 +1,6 @@
 //! The pages over a database of a test's own, as a browser sees them: it keeps cookies and sends forms that it was given.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -11,11 +11,13 @@ use axum::{
 use chrono::TimeDelta;
 use domain::{AffiliateId, UserId};
 use http_body_util::BodyExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tower::ServiceExt;
 
-use super::{Pages, password, role::Role, router};
+use super::{Pages, ask_link::AT_ONCE, password, role::Role, router};
 use crate::{
     api::testing::Api,
+    mail::{Post, testing::MailServer},
     store::{self, users::User},
 };
 
@@ -55,9 +57,26 @@ impl Site {
         Self::of(api.again(api.app.clone()), "https://partners.example/")
     }
 
+    /// Served over TLS, with letters that this server takes.
+    pub async fn mailing(server: &MailServer) -> Self {
+        let api = Api::start().await;
+        let post = server.post(&api.app.clock, &api.app.chance);
+        Self::with(api, "https://partners.example/", Some(post))
+    }
+
     fn of(api: Api, address: &str) -> Self {
-        let pages = Pages::new(api.app.clone(), &address.parse().unwrap());
+        Self::with(api, address, None)
+    }
+
+    fn with(api: Api, address: &str, post: Option<Post>) -> Self {
+        let pages = Pages::new(api.app.clone(), address.parse().unwrap()).mailing(post);
         Self { router: router(pages.clone()), api, pages }
+    }
+
+    /// Waits until every link that was asked for is brought, and every place is free again; gives them to whoever keeps them.
+    pub async fn links_brought(&self) -> OwnedSemaphorePermit {
+        let all = u32::try_from(AT_ONCE).unwrap();
+        Arc::clone(&self.pages.bringing).acquire_many_owned(all).await.unwrap()
     }
 
     /// Served over TLS, as in production.
@@ -131,6 +150,18 @@ impl Browser<'_> {
 
     pub async fn sign_in(&mut self, email: &str, password: &str) -> Shown {
         self.fill("/sign-in", "/sign-in", &[("email", email), ("password", password)]).await
+    }
+
+    /// Asks for a link, and waits until it is brought.
+    pub async fn ask_for_link(&mut self, email: &str) -> Shown {
+        let answer = self.fill("/sign-in/link", "/sign-in/link", &[("email", email)]).await;
+        drop(self.site.links_brought().await);
+        answer
+    }
+
+    /// Opens a link and presses its button.
+    pub async fn follow(&mut self, link: &str) -> Shown {
+        self.fill(link, link, &[]).await
     }
 
     /// The cookies, as they are sent.

@@ -4,6 +4,7 @@ mod affiliates;
 mod appeals;
 mod connections;
 mod fraud;
+mod links_by_mail;
 mod sessions;
 mod team;
 

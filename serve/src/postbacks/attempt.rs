@@ -11,7 +11,10 @@ use super::{
     courier::{Answer, Courier, Silence},
     schedule::wait,
 };
-use crate::store::partner_postbacks::{self as store, Attempt, Due};
+use crate::store::{
+    partner_deliveries::{self, Attempt, Due},
+    partner_postbacks,
+};
 
 /// Tells an address what is due, and notes how that went; an address that wants no more is told nothing any more.
 ///
@@ -27,9 +30,9 @@ pub async fn tell(
     let now = clock.now();
     let attempt = attempt(&answer, due, (now, chance));
     let mut tx = begin(db).await?;
-    store::note(&mut tx, due.id, &attempt).await?;
+    partner_deliveries::note(&mut tx, due.id, &attempt).await?;
     if !due.is_trial && answer.is_ok_and(|answer| answer.status == StatusCode::GONE) {
-        store::stop(&mut tx, due.postback_id, now).await?;
+        partner_postbacks::stop(&mut tx, due.postback_id, now).await?;
     }
     tx.commit().await?;
     Ok(attempt)

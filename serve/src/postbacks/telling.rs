@@ -22,16 +22,16 @@ pub async fn pass_on(db: &PgPool, at: DateTime<Utc>, chance: &Chance) -> sqlx::R
     let mut made = 0;
     loop {
         let mut tx = begin(db).await?;
-        let announced = store::announced(&mut tx, BATCH).await?;
+        let announced = partner_news::announced(&mut tx, BATCH).await?;
         if announced.is_empty() {
             return Ok(made);
         }
-        if store::are_any(&mut tx).await? {
+        if are_any(&mut tx).await? {
             let new = deliveries(&mut tx, &announced, (at, chance)).await?;
-            made += store::insert_deliveries(&mut tx, &new, at).await?;
+            made += partner_deliveries::insert(&mut tx, &new, at).await?;
         }
         let positions: Vec<_> = announced.iter().map(|one| one.position).collect();
-        store::told(&mut tx, &positions, at).await?;
+        partner_news::told(&mut tx, &positions, at).await?;
         tx.commit().await?;
     }
 }
@@ -41,17 +41,18 @@ async fn deliveries(
     announced: &[Announced],
     (at, chance): (DateTime<Utc>, &Chance),
 ) -> sqlx::Result<Vec<NewDelivery>> {
-    let of_interest = announced.iter().filter(|one| one.kind.parse::<Occasion>().is_ok());
-    let of_conversions: Vec<_> =
-        of_interest.filter_map(|one| Some((one, one.subject.parse::<ConversionId>().ok()?.uuid()))).collect();
-    if of_conversions.is_empty() {
+    let mut events = Events::default();
+    for one in announced.iter().filter(|one| one.kind.parse::<Occasion>().is_ok()) {
+        let Ok(conversion) = one.subject.parse::<ConversionId>() else { continue };
+        events.ids.push(one.id.uuid());
+        events.kinds.push(&one.kind);
+        events.conversions.push(conversion.uuid());
+        events.moments.push(one.created_at);
+    }
+    if events.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let events: Vec<_> = of_conversions.iter().map(|(one, _)| one.id.uuid()).collect();
-    let kinds: Vec<_> = of_conversions.iter().map(|(one, _)| one.kind.as_str()).collect();
-    let conversions: Vec<_> = of_conversions.iter().map(|(_, conversion)| *conversion).collect();
-    let moments: Vec<_> = of_conversions.iter().map(|(one, _)| one.created_at).collect();
-    let news = store::news(db, (&events, &kinds, &conversions, &moments)).await?;
+    let news = partner_news::news(db, &events).await?;
     Ok(news.into_iter().filter_map(|one| delivery(one, at, chance)).collect())
 }
 

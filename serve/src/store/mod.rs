@@ -27,6 +27,8 @@ pub mod lake;
 pub mod ledger;
 pub mod links;
 pub mod outbox;
+pub mod partner_deliveries;
+pub mod partner_news;
 pub mod partner_postbacks;
 pub mod partner_values;
 pub mod program;

@@ -140,6 +140,8 @@ async fn what_cannot_be_done_is_told_in_one_sentence() {
     insta::assert_snapshot!(told(&["migrate", "--database-url", "nonsense"]), @"1 error: the database URL cannot be understood: error with configuration: relative URL without a base");
     insta::assert_snapshot!(told(&["keys", "revoke", "key_01JH0000000000000000000000"]), @"1 error: there is no key key_01JH0000000000000000000000");
     insta::assert_snapshot!(told(&["serve", "--listen", "192.0.2.1:80"]), @"1 error: cannot listen on 192.0.2.1:80: Cannot assign requested address (os error 99)");
+    insta::assert_snapshot!(told(&["serve", "--listen", "127.0.0.1:0", "--smtp-url", "smtp://127.0.0.1:25"]), @"1 error: --smtp-url needs --mail-from (TRIBUTARY_MAIL_FROM): whom mail is from");
+    insta::assert_snapshot!(told(&["users", "add", "--email", "tom@team.example", "--role", "admin", "--mail"]), @"1 error: --mail needs --smtp-url (TRIBUTARY_SMTP_URL) and --mail-from (TRIBUTARY_MAIL_FROM)");
 }
 
 /// Requests are sent while the process is killed again and again, and repeated until each has its answer: then each

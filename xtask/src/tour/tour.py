@@ -27,7 +27,7 @@ PAGES = {
         ("/team/partners", "/team/partners/"), ("/team/campaigns", "/team/campaigns/"),
     ],
     "analyst@demo.example": [
-        "/team/cases", "/team/cases?state=decided", "/team/rings", "/team/rules", "/team/lists", ("/team/rules", "/team/rules/"),
+        "/team/cases", "/team/cases?state=decided", "/team/rings", "/team/rules", "/team/lists", ("/team/rules", "/team/rules/"), "/sign-in/link",
     ],
 }
 

@@ -1,3 +1,5 @@
+//! Addresses that are entered by the API, by whom, and what is refused.
+
 use serde_json::{Value, json};
 
 use crate::{

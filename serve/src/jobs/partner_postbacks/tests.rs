@@ -1,3 +1,5 @@
+//! Addresses are told each thing that happens, at least once, and again where they do not answer.
+
 use domain::{
     AffiliateId,
     signature::{
@@ -43,7 +45,7 @@ async fn each_thing_that_happens_to_ones_conversions_is_told_once() {
     api.sale(ben, &campaign, "B1").await;
     while round(&api).await != 0 {}
     assert_eq!(tracker.heard("is"), ["conversion.created"]);
-    assert_eq!(tracker.heard("of"), [sale.clone()]);
+    assert_eq!(tracker.heard("of"), [sale.as_str()]);
     assert_eq!((tracker.heard("p"), tracker.heard("w")), (vec!["5.00".to_owned()], vec!["1".to_owned()]));
     assert_eq!(tracker.heard("n"), ["none"]);
     api.made(&format!("/api/v1/conversions/{sale}/approve"), json!({})).await;

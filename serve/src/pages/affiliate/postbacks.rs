@@ -23,7 +23,7 @@ use crate::{
     store::{
         self,
         audit::note,
-        partner_postbacks::{Delivery, Due},
+        partner_deliveries::{Delivery, Due},
     },
 };
 
@@ -82,7 +82,7 @@ pub async fn show(
     let affiliate = by.affiliate()?;
     let mut db = pages.app.db.acquire().await?;
     let postback = find(&mut db, id, Some(affiliate)).await?;
-    let mut found = store::partner_postbacks::deliveries(&mut db, id, after, SHOWN + 1).await?;
+    let mut found = store::partner_deliveries::list(&mut db, id, after, SHOWN + 1).await?;
     let shown = usize::try_from(SHOWN).unwrap_or_default();
     let has_more = shown < found.len();
     found.truncate(shown);
@@ -141,7 +141,7 @@ pub async fn test(
     let postback = find(&mut tx, id, Some(by.affiliate()?)).await?;
     let mut new = trial(app, &mut tx, &postback).await?;
     new.due_at += TRYING;
-    store::partner_postbacks::insert_deliveries(&mut tx, std::slice::from_ref(&new), app.clock.now()).await?;
+    store::partner_deliveries::insert(&mut tx, std::slice::from_ref(&new), app.clock.now()).await?;
     note(&mut tx, &by.deed(&pages, "postback.tried", (&id.to_string(), ""))).await?;
     tx.commit().await?;
     let due = Due {
