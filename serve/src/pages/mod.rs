@@ -16,7 +16,9 @@ mod reader;
 pub mod role;
 mod session;
 mod settings;
+mod sheet;
 pub(crate) mod sign_in;
+mod span;
 mod stranger;
 mod team;
 #[cfg(test)]

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::{
     extract::{Query, State},
-    http::header,
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use domain::Money;
 use serde::Deserialize;
 
@@ -19,13 +18,13 @@ use crate::{
         frame::{Frame, Place, rendered},
         live::amounts,
         session::Visitor,
+        sheet::{harmless, saved},
+        span::Span,
         words::{say, tell},
     },
     store::{self, traffic::By},
 };
 
-/// Nobody reads more days at once.
-const MOST_DAYS: i64 = 400;
 /// So many lines stand on a page; the file has all of them.
 const MOST_LINES: usize = 200;
 
@@ -41,9 +40,7 @@ pub struct Asked {
 struct Wanted {
     by: By,
     by_name: String,
-    from: NaiveDate,
-    to: NaiveDate,
-    fault: Option<String>,
+    span: Span,
 }
 
 /// What came from one place.
@@ -84,20 +81,7 @@ struct Page {
 
 impl Asked {
     fn read(&self, visitor: &Visitor, now: DateTime<Utc>) -> Wanted {
-        let today = visitor.reader.day(now);
-        let month = today.checked_sub_days(Days::new(29)).unwrap_or(today);
-        let day = |text: &Option<String>, otherwise| match text.as_deref().filter(|text| !text.is_empty()) {
-            Some(text) => text.parse().map_err(|_| tell("traffic-no-day", &[("text", text)])),
-            None => Ok(otherwise),
-        };
-        let span = day(&self.from, month).and_then(|from| Ok((from, day(&self.to, today)?)));
-        let span = span.and_then(|(from, to): (NaiveDate, NaiveDate)| match (to - from).num_days() {
-            days if days < 0 => Err(say("traffic-backwards")),
-            days if MOST_DAYS <= days => Err(say("traffic-too-long")),
-            _ => Ok((from, to)),
-        });
-        let ((from, to), fault) =
-            span.map_or_else(|fault| ((month, today), Some(fault)), |span| (span, None));
+        let span = Span::read((self.from.as_deref(), self.to.as_deref()), &visitor.reader, now);
         let name = self.by.as_deref().unwrap_or("campaign");
         let by = match name {
             "page" => By::Page,
@@ -111,7 +95,7 @@ impl Asked {
             By::Page => "page".to_owned(),
             By::Sub(number) => format!("sub{number}"),
         };
-        Wanted { by, by_name, from, to, fault }
+        Wanted { by, by_name, span }
     }
 }
 
@@ -125,7 +109,7 @@ fn name_of(by: By) -> String {
 
 async fn rows(pages: &Pages, visitor: &Visitor, wanted: &Wanted) -> Result<Vec<(String, Row)>, Fault> {
     let affiliate = visitor.affiliate()?;
-    let span = (visitor.reader.start_of(wanted.from), visitor.reader.end_of(wanted.to));
+    let span = wanted.span.moments(&visitor.reader);
     let mut db = pages.app.db.acquire().await?;
     let mut rows = BTreeMap::<String, Row>::new();
     for found in store::traffic::from_places(&mut db, affiliate, wanted.by, span).await? {
@@ -168,19 +152,16 @@ pub async fn show(
         name: name_of(one),
         is_chosen: one == wanted.by,
     });
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("by", &wanted.by_name);
-    query.append_pair("from", &wanted.from.to_string()).append_pair("to", &wanted.to.to_string());
     let page = Page {
         frame: by.frame(Place::Traffic),
         choices: choices.collect(),
-        from: wanted.from.to_string(),
-        to: wanted.to.to_string(),
-        fault: wanted.fault,
+        from: wanted.span.from.to_string(),
+        to: wanted.span.to.to_string(),
         by: name_of(wanted.by),
         lines,
         more: (left != 0).then(|| tell("traffic-more", &[("count", &left.to_string())])),
-        export: format!("/my/traffic.csv?{}", query.finish()),
+        export: format!("/my/traffic.csv?by={}&{}", wanted.by_name, wanted.span.query()),
+        fault: wanted.span.fault,
     };
     Ok(rendered(&page))
 }
@@ -202,35 +183,20 @@ pub async fn export(
 ) -> Result<Response, Fault> {
     let wanted = asked.read(&by, pages.app.clock.now());
     let rows = rows(&pages, &by, &wanted).await?;
-    let broken = |error: csv::Error| Fault::Failed(crate::api::failure::Failure::Broken(error.into()));
-    let mut file = csv::Writer::from_writer(Vec::new());
-    file.write_record([wanted.by_name.as_str(), "clicks", "conversions", "commission", "currency"])
-        .map_err(broken)?;
+    let head = [wanted.by_name.as_str(), "clicks", "conversions", "commission", "currency"];
+    let mut lines = vec![head.map(str::to_owned).to_vec()];
     for (place, row) in rows {
-        let counted = (row.clicks.to_string(), row.conversions.to_string());
-        let mut write = |clicks: &str, conversions: &str, value: &str, currency: &str| {
-            file.write_record([&harmless(&place), clicks, conversions, value, currency]).map_err(broken)
+        let line = |(clicks, conversions): (i64, i64), (value, currency): (String, &str)| {
+            vec![harmless(&place), clicks.to_string(), conversions.to_string(), value, currency.to_owned()]
         };
-        let mut amounts = row.earned.iter();
-        let value = |amount: &Money| domain::money::decimal(amount.minor.into(), amount.currency);
-        match amounts.next() {
-            Some(amount) => write(&counted.0, &counted.1, &value(amount), amount.currency.code())?,
-            None => write(&counted.0, &counted.1, "", "")?,
-        }
+        let mut amounts = row.earned.iter().map(|amount| {
+            (domain::money::decimal(amount.minor.into(), amount.currency), amount.currency.code())
+        });
+        lines.push(line((row.clicks, row.conversions), amounts.next().unwrap_or_default()));
         // Clicks stand in one line of a place only, so that they sum to what there were.
-        amounts.try_for_each(|amount| write("0", "0", &value(amount), amount.currency.code()))?;
+        lines.extend(amounts.map(|amount| line((0, 0), amount)));
     }
-    let file = file.into_inner().map_err(|error| broken(error.into_error().into()))?;
-    let name = format!("attachment; filename=\"traffic-{}-{}.csv\"", wanted.from, wanted.to);
-    let headers =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, file).into_response())
-}
-
-/// A sub-id is whatever a visitor's URL said: spreadsheets must not take it for a formula.
-fn harmless(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if is_formula { format!("'{text}") } else { text.to_owned() }
+    saved(&format!("traffic-{}-{}", wanted.span.from, wanted.span.to), &lines)
 }
 
 #[cfg(test)]
