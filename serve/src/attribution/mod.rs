@@ -10,7 +10,7 @@ use domain::{AffiliateId, CampaignId, click::Device};
 
 pub use self::learned::Learned;
 
-/// So long a model may take that is asked for one journey.
+/// So long a model may take for journeys that it is asked about together.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a model that learns looks at, beside when it was.

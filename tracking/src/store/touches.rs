@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// More clicks than one person makes on one campaign; what came before them is left out of the path.
-const PATH_LIMIT: i64 = 200;
+pub const PATH_LIMIT: i64 = 200;
 /// No campaign looks further back, so older partitions need not be searched.
 const LONGEST_WINDOW: TimeDelta = TimeDelta::days(91);
 

@@ -138,6 +138,16 @@ pub struct WouldEarn {
     pub(crate) amount: Money,
 }
 
+/// An amount, divided as the credit is: a part for each share, and one more where some is nobody's. They sum to it.
+pub(super) fn parted<'a>(
+    amount: Money,
+    shares: impl Iterator<Item = &'a Share>,
+    nobody: Option<u32>,
+) -> Vec<Money> {
+    let parts: Vec<u64> = shares.map(|share| share.ppm).chain(nobody).map(u64::from).collect();
+    amount.split(&parts)
+}
+
 /// What a model says, before it is money.
 #[derive(Debug)]
 pub(super) struct Says {
@@ -164,9 +174,7 @@ impl Says {
     ) -> ModelCredit {
         let Self { model, version, words, in_force, shares, nobody } = self;
         let rate = |ppm: u32| Rate { ppm };
-        let parts: Vec<u64> =
-            shares.iter().map(|(_, share)| share.ppm).chain(nobody).map(u64::from).collect();
-        let mut values = sold.amount.split(&parts).into_iter();
+        let mut values = parted(sold.amount, shares.iter().map(|(_, share)| share), nobody).into_iter();
         let credited = shares.iter().zip(values.by_ref());
         let touches = credited
             .map(|((touch, share), value)| TouchCredit { touch: *touch, share: rate(share.ppm), value })
