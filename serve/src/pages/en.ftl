@@ -386,6 +386,35 @@ gaps-campaigns = Campaigns that ask for it
 gaps-partners = Partners who serve it
 gaps-missing = Missing
 gaps-recruit = Best with
+compare-link = Whom other models of attribution would credit
+compare-title = Models of attribution compared
+compare-what = How each model would have divided the credit for the campaign’s conversions between its partners, in conversions and in what is left of their amounts. The one in force divides; the others change nothing. Counted are conversions that are pending, approved or on hold.
+compare-caption = Conversions, what they are worth, and the difference to the model in force
+compare-last = Last { $count } days
+compare-counted = { $count ->
+    [one] 1 conversion was divided.
+   *[other] { $count } conversions were divided.
+}
+compare-cut = There are more: only the { $most } that were taken in last are divided. Choose a shorter time for the others.
+compare-untouched = { $count ->
+    [one] 1 more is left out: nobody touched its customer within the campaign’s window.
+   *[other] { $count } more are left out: nobody touched their customers within the campaign’s window.
+}
+compare-incomplete = { $count ->
+    [one] The clicks of 1 are not kept any more: only the touches that were credited are known of it.
+   *[other] The clicks of { $count } are not kept any more: only the touches that were credited are known of them.
+}
+compare-degraded = The model that has learned is missing: { $why }.
+compare-nobody = Nobody: would have happened anyway
+compare-total = In all
+compare-lines = { $count ->
+    [one] One more partner is
+   *[other] { $count } more partners are
+} in the CSV file.
+compare-models = What each model does
+compare-empty = Nothing to divide in this time
+compare-empty-what = When somebody who clicked partners’ links converts, each model’s division of the credit stands here beside the others. Choose another time, or see which partners suit the campaign.
+compare-empty-do = Partners who suit it
 decisions-title = Decisions about rates
 decisions-what = Live decisions take effect after the notice that was agreed; shadows are recorded and change nothing.
 decisions-none = No decisions yet

@@ -9,7 +9,11 @@ use domain::{
 use sqlx::{PgConnection, PgPool};
 use tracking::store::begin;
 
-use crate::store::partner_postbacks::{self as store, Announced, NewDelivery, News};
+use crate::store::{
+    partner_deliveries::{self, NewDelivery},
+    partner_news::{self, Announced, Events, News},
+    partner_postbacks::are_any,
+};
 
 /// So many announcements are looked at in one transaction.
 const BATCH: i64 = 1_000;

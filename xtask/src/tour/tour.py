@@ -25,6 +25,7 @@ PAGES = {
     "team@demo.example": [
         "/team", "/team/partners", "/team/campaigns", "/team/rates", "/team/models",
         ("/team/partners", "/team/partners/"), ("/team/campaigns", "/team/campaigns/"),
+        (("/team/campaigns", "/team/campaigns/"), "/team/campaigns/"),
     ],
     "analyst@demo.example": [
         "/team/cases", "/team/cases?state=decided", "/team/rings", "/team/rules", "/team/lists", ("/team/rules", "/team/rules/"), "/sign-in/link",
@@ -186,10 +187,10 @@ def judge(page, path, name):
 
 
 def found(page, path):
-    """The address itself, or the first link of such a page on another."""
+    """The address itself, or the first link of such a page on another, which may be found so itself."""
     if isinstance(path, str):
         return path
-    page.goto(f"{base}{path[0]}")
+    page.goto(f"{base}{found(page, path[0])}")
     return page.locator(f"main a[href^='{path[1]}']").first.get_attribute("href")
 
 

@@ -1,6 +1,7 @@
 //! How the credit for a conversion is divided: under the campaign's rule, to the cent, and by each other model there is.
 
 mod asked;
+pub(crate) mod compared;
 pub(crate) mod said;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use self::{
 use super::{failure::Failure, once::Once};
 use crate::{
     app::App,
-    attribution::{Journey, Travelled},
+    attribution::{Divided, Journey, Travelled},
     store::{self, attribution::Clicked},
 };
 
@@ -34,7 +35,7 @@ const NAME: &str = "learned";
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(attribute))
+    OpenApiRouter::new().routes(routes!(attribute)).merge(compared::routes())
 }
 
 /// Divide the credit for a conversion: the touches before it, each one's share and money under the campaign's rule, and what
@@ -74,7 +75,8 @@ async fn divided(
     let sold = Sold { campaign: campaign.id, event: &event, kind, amount, at: converted_at };
     let touchers = path.touches().iter().map(|touch| touch.affiliate);
     let terms = Terms::read(db, sold, touchers, &[]).await?;
-    let mut says: Vec<Says> = RuleName::ALL.iter().map(|rule| by_rule(*rule, &campaign, &path)).collect();
+    let mut says: Vec<Says> =
+        RuleName::ALL.iter().map(|rule| by_rule(*rule, campaign.attribution, &path)).collect();
     let mut degraded = Vec::new();
     match by_learned(app, db, &campaign, &path).await? {
         Ok(learned) => says.extend(learned),
@@ -99,13 +101,13 @@ async fn divided(
     })
 }
 
-fn by_rule(rule: RuleName, campaign: &Campaign, path: &TouchPath) -> Says {
+fn by_rule(rule: RuleName, in_force: RuleName, path: &TouchPath) -> Says {
     let shares = credit::divide(rule.rule(), path).into_iter();
     Says {
         model: rule.name().to_owned(),
         version: None,
         words: rule.rule().doc().to_owned(),
-        in_force: rule == campaign.attribution,
+        in_force: rule == in_force,
         shares: shares.map(|share| (number(path, &share), share)).collect(),
         nobody: None,
     }
@@ -137,8 +139,6 @@ async fn by_learned(
         Ok(None) => return Ok(Ok(None)),
         Err(why) => return Ok(Err(why)),
     };
-    let parts = path.touches().iter().zip(&divided.touches).zip(1..).filter(|((_, ppm), _)| 0 < **ppm);
-    let shares = parts.map(|((touch, ppm), number)| (number, credit::share_of(NAME, touch, *ppm)));
     let words = if divided.is_by_rule {
         "It has never seen one of these partners, and gives everything to the last click."
     } else {
@@ -149,9 +149,15 @@ async fn by_learned(
         version: Some(divided.version),
         words: words.to_owned(),
         in_force: false,
-        shares: shares.collect(),
+        shares: shares_of(&divided, path),
         nobody: Some(divided.nobody),
     })))
+}
+
+/// Who gets how much as the model that has learned divides a journey, with the numbers of touches.
+fn shares_of(divided: &Divided, path: &TouchPath) -> Vec<(u32, Share)> {
+    let parts = path.touches().iter().zip(&divided.touches).zip(1..).filter(|((_, ppm), _)| 0 < **ppm);
+    parts.map(|((touch, ppm), number)| (number, credit::share_of(NAME, touch, *ppm))).collect()
 }
 
 fn travelled(touch: &Touch, seen: &[Clicked]) -> Travelled {

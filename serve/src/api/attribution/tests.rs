@@ -1,5 +1,7 @@
 //! What is said of the credit for a conversion, under each model, and to whom.
 
+mod compared;
+
 use std::{collections::BTreeMap, path::Path};
 
 use chrono::{DateTime, TimeDelta};

@@ -10,6 +10,7 @@ use super::super::{failure::Failure, open_inference};
 /// What may take long, and from how many bytes of its body on: lists out of everybody, and many things asked at once.
 const HEAVY: &[(&str, u64)] = &[
     ("/api/v1/attribute", 16 * 1024),
+    ("/api/v1/campaigns/{id}/attribution-comparison", 0),
     ("/api/v1/campaigns/{id}/lookalikes", 0),
     ("/api/v1/campaigns/{id}/recommendations", 0),
     ("/api/v1/coverage-gaps", 0),

@@ -1,5 +1,7 @@
-//! The team's pages: the program, its partners, who suits which campaign, rates, what may be fraud, and models.
+//! The team's pages: the program, its partners, who suits which campaign and who is credited there, rates, what may be fraud,
+//! and models.
 
+mod attribution;
 mod campaigns;
 mod fraud;
 mod models;
@@ -24,6 +26,8 @@ pub fn routes() -> Router<Pages> {
         .route("/team/campaigns", get(campaigns::list))
         .route("/team/campaigns/{id}", get(campaigns::one))
         .route("/team/campaigns/{id}/say", post(campaigns::say_of_pair))
+        .route("/team/campaigns/{id}/attribution", get(attribution::show))
+        .route("/team/campaigns/{id}/attribution.csv", get(attribution::export))
         .route("/team/rates", get(rates::list))
         .route("/team/models", get(models::list))
         .route("/team/models/{name}", get(models::one))
