@@ -1,7 +1,7 @@
 //! Decisions that are not taken up, each with its reason: one line of data each.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::commission::dynamic::{Pending, RateChoice, RateDecision, RateMode, Standing};
+use domain::commission::dynamic::{Direction, Pending, RateChoice, RateDecision, RateMode, Standing};
 
 use crate::{
     decisions::{evidence, policy, rate, standing},
@@ -102,8 +102,7 @@ fn notice_and_period_are_kept() {
     check(
         AT_ONCE,
         |standing, decision| {
-            standing.changed =
-                Some((noon() - TimeDelta::days(10), domain::commission::dynamic::Direction::Up));
+            standing.changed = Some((noon() - TimeDelta::days(10), Direction::Up));
             decision.effective_at = Some(moment("2026-02-16T12:00:00Z"));
         },
         "effective_at: it would hold from 2026-02-16 12:00:00 UTC; notice and period of the contract admit 2026-02-21 12:00:00 UTC or up to a year later",
@@ -183,4 +182,60 @@ fn what_does_not_add_up_is_refused() {
     check(AT_ONCE, |_, decision| decision.choices.clear(), choices);
     check(AT_ONCE, |_, decision| decision.choices[0].propensity_ppm -= 1, choices);
     check(AT_ONCE, |_, decision| decision.choices[0].rate = rate("12"), choices);
+}
+
+/// What becomes of the same decision when a shadow made it and somebody approves it so much later.
+#[track_caller]
+fn check_approved(later: TimeDelta, changed: impl Fn(&mut Standing, &mut RateDecision), expected: &str) {
+    let (mut standing, mut shadow) = decided();
+    shadow.mode = RateMode::Shadow;
+    changed(&mut standing, &mut shadow);
+    let now = noon() + later;
+    let told = match standing.taken_up(&shadow, now) {
+        Ok(live) => {
+            let same = RateDecision { effective_at: live.effective_at, decided_at: now, ..shadow };
+            assert_eq!(live, RateDecision { mode: RateMode::Live, ..same });
+            live.effective_at.map_or_else(|| "never".to_owned(), |at| at.to_string())
+        }
+        Err(refusal) => refusal.to_string(),
+    };
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_a_shadow_decided_holds_when_it_said_or_after_the_notice_from_its_approval_on() {
+    check_approved(AT_ONCE, |_, _| {}, "2026-02-15 12:00:00 UTC");
+    check_approved(TimeDelta::days(100), |_, _| {}, "2026-05-26 12:00:00 UTC");
+    check_approved(
+        TimeDelta::days(9),
+        |_, shadow| shadow.effective_at = Some(moment("2026-03-15T12:00:00Z")),
+        "2026-03-15 12:00:00 UTC",
+    );
+    check_approved(
+        TimeDelta::days(9),
+        |standing, _| standing.changed = Some((noon(), Direction::Up)),
+        "2026-03-03 12:00:00 UTC",
+    );
+}
+
+#[test]
+fn what_a_shadow_decided_is_refused_when_the_rate_or_the_contract_has_moved_since() {
+    check_approved(
+        TimeDelta::days(9),
+        |standing, _| standing.rate = rate("11"),
+        "it was decided for a rate of 10%, and the rate is 11%; decide again",
+    );
+    check_approved(
+        TimeDelta::days(9),
+        |standing, _| standing.contract.cap = rate("11"),
+        "a rate of 11.9% is above the contract's cap of 11%",
+    );
+    check_approved(
+        TimeDelta::days(9),
+        |standing, _| {
+            let effective_at = moment("2026-02-20T00:00:00Z");
+            standing.pending = Some(Pending { rate: rate("10"), final_after_days: None, effective_at });
+        },
+        "a change is announced for 2026-02-20 00:00:00 UTC already; decide again after that",
+    );
 }

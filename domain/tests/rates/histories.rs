@@ -152,6 +152,7 @@ impl Moment<'_> {
         holds("the same arguments decide the same", self.decide(self.evidence)? == *decision)?;
         self.standing.admit(decision, self.now).map_err(|refusal| refusal.to_string())?;
         self.check_time(decision)?;
+        self.check_approval(decision)?;
         if self.standing.pending.is_none() {
             self.check_bounds(decision)?;
             self.check_bands(decision)?;
@@ -177,6 +178,23 @@ impl Moment<'_> {
         let apart = self.standing.changed.is_none_or(|(changed, _)| changed + period <= effective_at);
         holds("a change is announced", noticed)?;
         holds("changes are a period apart", apart)
+    }
+
+    /// The same decision in the shadow may be approved up to weeks later while nothing else has changed, and keeps notice and
+    /// period of then.
+    fn check_approval(&self, decision: &RateDecision) -> Checked {
+        if self.standing.pending.is_some() {
+            return Ok(());
+        }
+        let later = self.now + TimeDelta::hours((self.draw % 1_000).into());
+        let shadow = RateDecision { mode: RateMode::Shadow, ..decision.clone() };
+        let live = self.standing.taken_up(&shadow, later).map_err(|refusal| refusal.to_string())?;
+        let approved = Moment { now: later, ..*self };
+        approved.check_time(&live)?;
+        let is_earlier = live.effective_at < shadow.effective_at;
+        let (decided_at, effective_at) = (shadow.decided_at, shadow.effective_at);
+        let same = RateDecision { mode: RateMode::Shadow, decided_at, effective_at, ..live } == shadow;
+        holds("an approval changes nothing but the date, and that to no earlier one", same && !is_earlier)
     }
 
     fn check_bounds(&self, decision: &RateDecision) -> Checked {

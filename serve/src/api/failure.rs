@@ -67,6 +67,7 @@ const CONSTRAINTS: &[Broken] = &[
     taken("links_code_once", "/code", "another link has this code"),
     taken("coupons_pkey", "/code", "this advertiser has the coupon already"),
     taken("rate_contracts_version_once", "", "another version of this contract was made at the same time"),
+    taken("rate_approvals_once", "/ids", "one of the decisions was approved at the same time"),
     taken("commission_plans_version_once", "", "another version of this plan was made at the same time"),
     unknown("affiliates_parent_id_fkey", "/parent_id", "no such affiliate"),
     unknown("api_keys_affiliate_id_fkey", "/affiliate_id", "no such affiliate"),

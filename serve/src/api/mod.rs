@@ -37,7 +37,7 @@ mod promises;
 mod query;
 mod quotes;
 mod rate_contracts;
-mod rate_decisions;
+pub(crate) mod rate_decisions;
 pub(crate) mod rates;
 pub(crate) mod recommendations;
 mod reports;

@@ -84,7 +84,7 @@ pub enum Place {
     Partners,
     /// Campaigns and who suits them.
     Matches,
-    /// Decisions about rates.
+    /// The policy of rates and its decisions.
     Decisions,
     /// What is held, for people to decide.
     Cases,

@@ -309,6 +309,41 @@ pub async fn plans_for(
     .await
 }
 
+/// The versions of plans that hold at a moment or later, of campaigns in which somebody agreed that a rate moves: the
+/// campaigns' own, and those of whoever agreed.
+pub async fn plans_from(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<Plan>> {
+    sqlx::query_as!(
+        Plan,
+        r#"
+        SELECT counted.id AS "id!", counted.campaign_id AS "campaign_id!",
+               counted.affiliate_id AS "affiliate_id!: Nullable<AffiliateId>", counted.version AS "version!",
+               counted.rules AS "rules!: Column<Vec<Rule>>", counted.effective_from AS "effective_from!",
+               counted.created_at AS "created_at!"
+        FROM (
+            SELECT id, campaign_id, affiliate_id, version, rules, effective_from, created_at,
+                   max(version) FILTER (WHERE effective_from <= $1)
+                       OVER (PARTITION BY campaign_id, affiliate_id) AS holds
+            FROM commission_plans
+            WHERE campaign_id IN (SELECT rate_contracts.campaign_id FROM rate_contracts)
+              AND (
+                  affiliate_id IS NULL
+                  OR EXISTS (
+                      SELECT
+                      FROM rate_contracts
+                      WHERE rate_contracts.affiliate_id = commission_plans.affiliate_id
+                        AND rate_contracts.campaign_id = commission_plans.campaign_id
+                  )
+              )
+        ) AS counted
+        WHERE counted.holds IS NULL OR counted.holds <= counted.version
+        ORDER BY counted.id
+        "#,
+        now
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Lets an affiliate take part in a campaign unless it does or was turned away, and says where it stands there.
 pub async fn join(
     tx: &mut PgConnection,

@@ -144,3 +144,21 @@ pub async fn in_force(
     .fetch_all(db)
     .await
 }
+
+/// The contracts that hold between any affiliates and campaigns.
+pub async fn all_in_force(db: &mut PgConnection) -> sqlx::Result<Vec<RateContract>> {
+    sqlx::query_as!(
+        RateContract,
+        r#"
+        SELECT DISTINCT ON (affiliate_id, campaign_id)
+               id, affiliate_id, campaign_id, version, floor_ppm AS "floor: Column<Rate>",
+               cap_ppm AS "cap: Column<Rate>", step_ppm AS "step: Column<Rate>",
+               period_days AS "period_days: Column<u16>", notice_days AS "notice_days: Column<u16>",
+               exploring_ppm AS "exploring: Column<Rate>", note, actor, created_at
+        FROM rate_contracts
+        ORDER BY affiliate_id, campaign_id, version DESC
+        "#
+    )
+    .fetch_all(db)
+    .await
+}

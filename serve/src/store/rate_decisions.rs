@@ -1,5 +1,7 @@
 //! Every decision about an affiliate's rate, kept for ever; nothing here is ever edited.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::{
     AffiliateId, CampaignId, PlanId, Rate, RateContractId, RateDecisionId,
@@ -122,6 +124,45 @@ pub async fn list(
     )
     .fetch_all(db)
     .await
+}
+
+/// Those of these decisions that there are.
+pub async fn some(db: &mut PgConnection, ids: &[RateDecisionId]) -> sqlx::Result<Vec<RecordedRateDecision>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query_as!(
+        RecordedRateDecision,
+        r#"
+        SELECT id, affiliate_id, campaign_id, contract_id, notice_days AS "notice_days: Column<u16>",
+               propensity_ppm AS "propensity: Column<Rate>", plan_id AS "plan_id!: Nullable<PlanId>", actor,
+               recorded_at, decision AS "decision: Column<RateDecision>"
+        FROM rate_decisions
+        WHERE id = ANY ($1)
+        ORDER BY id
+        "#,
+        &ids
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// By which policy each campaign's partners were decided about last, live.
+pub async fn last_policies(db: &mut PgConnection) -> sqlx::Result<BTreeMap<CampaignId, String>> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT campaign.id AS "id!", newest.policy_version AS "policy_version!"
+        FROM (SELECT DISTINCT campaign_id AS id FROM rate_contracts) AS campaign
+        CROSS JOIN LATERAL (
+            SELECT rate_decisions.policy_version
+            FROM rate_decisions
+            WHERE rate_decisions.campaign_id = campaign.id AND rate_decisions.mode = 'live'
+            ORDER BY rate_decisions.id DESC
+            LIMIT 1
+        ) AS newest
+        "#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.policy_version)).collect())
 }
 
 /// Which of these were recorded before.

@@ -23,7 +23,7 @@ PAGES = {
         ("/my/conversions", "/my/conversions/"), ("/my/rates", "/my/rates/"), ("/my/links", "/my/links/"),
     ],
     "team@demo.example": [
-        "/team", "/team/partners", "/team/campaigns", "/team/rates", "/team/models",
+        "/team", "/team/partners", "/team/campaigns", "/team/rates", "/team/rates/decisions", "/team/models",
         ("/team/partners", "/team/partners/"), ("/team/campaigns", "/team/campaigns/"),
         (("/team/campaigns", "/team/campaigns/"), "/team/campaigns/"),
     ],

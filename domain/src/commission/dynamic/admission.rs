@@ -172,6 +172,19 @@ impl Standing {
         }
     }
 
+    /// What was decided in a shadow, as a live decision of `now`: the same change for the same reasons, from when the shadow said
+    /// or, where notice and period admit that no more, from the earliest moment that they do.
+    ///
+    /// # Errors
+    /// With what is wrong about it by now, as [`Standing::admit`] says it.
+    pub fn taken_up(&self, shadow: &RateDecision, now: DateTime<Utc>) -> Result<RateDecision, Refusal> {
+        let least = self.clone().at(now).effective_at(now);
+        let effective_at = shadow.effective_at.map(|said| DateTime::max(said, least));
+        let live = RateDecision { decided_at: now, effective_at, mode: RateMode::Live, ..shadow.clone() };
+        self.admit(&live, now)?;
+        Ok(live)
+    }
+
     fn keeps_bounds(&self, decision: &RateDecision) -> Result<(), Refusal> {
         let super::Contract { floor, cap, step, exploring, .. } = self.contract;
         let RateDecision { previous, next, ref choices, .. } = *decision;

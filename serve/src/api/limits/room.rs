@@ -16,6 +16,7 @@ const HEAVY: &[(&str, u64)] = &[
     ("/api/v1/coverage-gaps", 0),
     ("/api/v1/fraud/settings/preview", 0),
     ("/api/v1/rate-decisions", 16 * 1024),
+    ("/api/v1/rate-decisions/approve", 4 * 1024),
     ("/api/v1/score/clicks", 4 * 1024),
     ("/api/v1/score/conversions", 16 * 1024),
 ];

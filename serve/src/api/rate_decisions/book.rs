@@ -21,7 +21,7 @@ use crate::store::{
 };
 
 /// Whose rate, and in which campaign.
-type Place = (AffiliateId, CampaignId);
+pub(super) type Place = (AffiliateId, CampaignId);
 
 /// Why one decision of a batch is not taken up.
 #[derive(Debug, thiserror::Error)]
@@ -86,13 +86,17 @@ pub(super) struct Book {
 impl Book {
     /// Locks the campaigns of a batch and reads what concerns it.
     pub(super) async fn open(tx: &mut PgConnection, batch: &[NewRateDecision]) -> sqlx::Result<Self> {
-        let campaigns: BTreeSet<_> = batch.iter().map(|new| new.campaign_id).collect();
+        store::campaigns::lock_all(tx, &campaigns(batch)).await?;
+        Self::read(tx, batch).await
+    }
+
+    /// Reads what concerns a batch, to see what would become of it.
+    pub(super) async fn read(db: &mut PgConnection, batch: &[NewRateDecision]) -> sqlx::Result<Self> {
+        let campaigns = campaigns(batch);
         let affiliates: BTreeSet<_> = batch.iter().map(|new| new.affiliate_id).collect();
         let affiliates: Vec<_> = affiliates.into_iter().collect();
-        let campaigns: Vec<_> = campaigns.into_iter().collect();
-        let campaigns = store::campaigns::lock_all(tx, &campaigns).await?;
-        let contracts = store::rate_contracts::in_force(tx, &affiliates, &campaigns).await?;
-        let plans = store::campaigns::plans_for(tx, &campaigns, &affiliates).await?;
+        let contracts = store::rate_contracts::in_force(db, &affiliates, &campaigns).await?;
+        let plans = store::campaigns::plans_for(db, &campaigns, &affiliates).await?;
         // The database cannot look up moments that its calendar does not have; those are refused anyway.
         let has_moment = |new: &&NewRateDecision| 0 <= new.decision.decided_at.timestamp();
         let occasions: Vec<_> = batch.iter().filter(has_moment).map(NewRateDecision::occasion).collect();
@@ -101,20 +105,17 @@ impl Book {
             timelines: timelines(places, plans),
             contracts: contracts.into_iter().map(|one| ((one.affiliate_id, one.campaign_id), one)).collect(),
             standings: BTreeMap::new(),
-            recorded: known(tx, &occasions).await?.into_iter().collect(),
+            recorded: known(db, &occasions).await?.into_iter().collect(),
         })
     }
 
     /// Takes a decision up: what follows in the batch is held against the standing after it.
     pub(super) fn take_up(&mut self, new: &NewRateDecision, now: DateTime<Utc>) -> Result<TakenUp, Misfit> {
         let place = (new.affiliate_id, new.campaign_id);
-        let contract = self.contracts.get(&place).ok_or(Misfit::NoContract(place.0, place.1))?;
-        let timeline = self.timelines.get(&place).ok_or(Misfit::NoRate)?;
-        let standing = match self.standings.remove(&place) {
-            Some(standing) => standing,
-            None => timeline.standing(contract.terms(), now).ok_or(Misfit::NoRate)?,
-        };
-        let admitted = if self.recorded.insert(new.occasion()) {
+        let is_new = self.recorded.insert(new.occasion());
+        let (contract, timeline, standing) = self.stands(place, now)?;
+        let (contract, notice_days) = (contract.id, contract.notice_days);
+        let admitted = if is_new {
             standing.admit(&new.decision, now).map_err(Misfit::Refused)
         } else {
             Err(Misfit::Twice)
@@ -122,8 +123,45 @@ impl Book {
         let next = admitted.and_then(|()| next(timeline, &new.decision));
         let standing = if next.is_ok() { standing.after(&new.decision) } else { standing };
         self.standings.insert(place, standing);
-        Ok(TakenUp { contract: contract.id, notice_days: contract.notice_days, next: next? })
+        Ok(TakenUp { contract, notice_days, next: next? })
     }
+
+    /// Makes of what a shadow decided a live decision of now, and takes that up.
+    pub(super) fn take_over(
+        &mut self,
+        shadow: &mut NewRateDecision,
+        now: DateTime<Utc>,
+    ) -> Result<TakenUp, Misfit> {
+        let (_, _, standing) = self.stands((shadow.affiliate_id, shadow.campaign_id), now)?;
+        shadow.decision = standing.taken_up(&shadow.decision, now)?;
+        self.take_up(shadow, now)
+    }
+
+    /// The contract that a decision has to keep.
+    pub(super) fn contract(&self, new: &NewRateDecision) -> Option<&RateContract> {
+        self.contracts.get(&(new.affiliate_id, new.campaign_id))
+    }
+
+    /// What an affiliate agreed to, its terms, and where it stands after what was taken up so far.
+    fn stands(
+        &self,
+        place: Place,
+        now: DateTime<Utc>,
+    ) -> Result<(&RateContract, &Timeline, Standing), Misfit> {
+        let contract = self.contracts.get(&place).ok_or(Misfit::NoContract(place.0, place.1))?;
+        let timeline = self.timelines.get(&place).ok_or(Misfit::NoRate)?;
+        let standing = match self.standings.get(&place) {
+            Some(standing) => standing.clone(),
+            None => timeline.standing(contract.terms(), now).ok_or(Misfit::NoRate)?,
+        };
+        Ok((contract, timeline, standing))
+    }
+}
+
+/// The campaigns of a batch, each once.
+fn campaigns(batch: &[NewRateDecision]) -> Vec<CampaignId> {
+    let campaigns: BTreeSet<_> = batch.iter().map(|new| new.campaign_id).collect();
+    campaigns.into_iter().collect()
 }
 
 /// The version that a decision makes of the terms that would hold from its date on; none if it makes none. It would beat the
@@ -146,7 +184,7 @@ fn next(timeline: &Timeline, decision: &RateDecision) -> Result<Option<Next>, Mi
 }
 
 /// The terms of each place: the campaign's and the affiliate's own.
-fn timelines(places: impl Iterator<Item = Place>, plans: Vec<Plan>) -> BTreeMap<Place, Timeline> {
+pub(super) fn timelines(places: impl Iterator<Item = Place>, plans: Vec<Plan>) -> BTreeMap<Place, Timeline> {
     let mut versions = BTreeMap::<_, Vec<_>>::new();
     for plan in plans {
         versions.entry((plan.affiliate_id, plan.campaign_id)).or_default().push(plan.into_version());

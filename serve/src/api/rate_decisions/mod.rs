@@ -1,8 +1,11 @@
 //! Decisions about affiliates' rates: held against their contracts, recorded for ever, and paid by when they are live.
 
+mod approving;
 mod book;
+mod current;
+mod proposals;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use axum::{
     Json,
@@ -23,6 +26,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::book::{Book, Next, TakenUp};
+pub(crate) use self::{
+    approving::approved,
+    current::{CampaignRates, current},
+    proposals::{Proposal, proposals},
+};
 use super::{
     failure::Failure,
     gate::Caller,
@@ -50,7 +58,10 @@ const POINTED_AT: usize = 20;
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create, list)).layer(DefaultBodyLimit::max(BATCH_LIMIT))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .merge(approving::routes())
+        .layer(DefaultBodyLimit::max(BATCH_LIMIT))
 }
 
 /// A decision about an affiliate's rate, as the policy wrote it.
@@ -65,6 +76,13 @@ pub struct NewRateDecision {
 }
 
 impl NewRateDecision {
+    /// What was recorded, as if it was decided again at a moment.
+    fn again(recorded: &RecordedRateDecision, decided_at: DateTime<Utc>) -> Self {
+        let RecordedRateDecision { affiliate_id, campaign_id, .. } = *recorded;
+        let decision = RateDecision { decided_at, ..recorded.decision.clone() };
+        Self { affiliate_id, campaign_id, decision }
+    }
+
     fn occasion(&self) -> Occasion {
         let RateDecision { decided_at, policy_version, .. } = &self.decision;
         (self.affiliate_id, self.campaign_id, *decided_at, policy_version.clone())
@@ -167,18 +185,21 @@ fn hold(book: &mut Book, decisions: &[NewRateDecision], now: DateTime<Utc>) -> R
     for (position, new) in decisions.iter().enumerate() {
         match book.take_up(new, now) {
             Ok(one) => taken_up.push(one),
-            Err(misfit) => misfits.push((format!("/decisions/{position}/{}", misfit.field()), misfit)),
+            Err(misfit) => {
+                misfits.push((format!("/decisions/{position}/{}", misfit.field()), misfit.to_string()));
+            }
         }
     }
-    if misfits.is_empty() {
-        return Ok(taken_up);
-    }
-    let detail =
-        format!("{} of {} decisions do not fit, so none is taken up", misfits.len(), decisions.len());
+    if misfits.is_empty() { Ok(taken_up) } else { Err(refused(misfits, decisions.len())) }
+}
+
+/// What is answered where some of so many decisions do not fit.
+fn refused(misfits: Vec<(String, String)>, all: usize) -> Failure {
+    let detail = format!("{} of {all} decisions do not fit, so none is taken up", misfits.len());
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     let problem = Problem::new(status, "rate_decisions_refused", "Decisions do not fit").detail(detail);
     let pointed_at = misfits.into_iter().take(POINTED_AT);
-    Err(pointed_at.fold(problem, |problem, (at, misfit)| problem.error(at, misfit.to_string())).into())
+    pointed_at.fold(problem, |problem, (at, misfit)| problem.error(at, misfit)).into()
 }
 
 /// Records one decision, with the version of the plan that it makes and what the affiliate is told.

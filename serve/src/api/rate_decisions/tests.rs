@@ -1,5 +1,6 @@
 //! Rates on a real Postgres: what is paid before and after a decision, who is told what, and who sees it.
 
+mod approved;
 mod final_later;
 mod quoted;
 mod refused;
@@ -29,14 +30,14 @@ fn eur(value: &str) -> Money {
 }
 
 /// Ana, who is paid the campaign's 5 % between 3 % and 15 %, at most 5 points a month with 14 days of notice.
-struct Program {
-    api: Api,
-    ana: AffiliateId,
-    campaign: String,
+pub struct Program {
+    pub api: Api,
+    pub ana: AffiliateId,
+    pub campaign: String,
 }
 
 impl Program {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let api = Api::start().await;
         let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
         let program = Self { api, ana, campaign };
@@ -44,7 +45,7 @@ impl Program {
         program
     }
 
-    async fn agree(&self, affiliate: AffiliateId) {
+    pub async fn agree(&self, affiliate: AffiliateId) {
         let contract = json!({"affiliate_id": affiliate, "floor": "3%", "cap": "15%", "step": "5%", "period_days": 30,
                               "notice_days": 14, "exploring": "1%"});
         self.api.made(&format!("/api/v1/campaigns/{}/rate-contracts", self.campaign), contract).await;
@@ -54,7 +55,7 @@ impl Program {
         self.api.app.clock.now()
     }
 
-    fn later(&self, days: i64) {
+    pub fn later(&self, days: i64) {
         self.api.app.clock.advance(TimeDelta::days(days));
     }
 
@@ -115,6 +116,21 @@ impl Program {
         answer.body
     }
 
+    /// What a shadow decides now about somebody who is paid so much, recorded; its id.
+    pub async fn in_shadow(&self, affiliate: AffiliateId, (rate, worth): (&str, &str)) -> String {
+        let shadow = self.decide(rate, worth, |policy, _| policy.mode = RateMode::Shadow);
+        let answer = self.send(&[self.row(affiliate, &shadow)]).await;
+        assert_eq!(answer.status, 201, "{answer}");
+        answer.body["ids"][0].as_str().unwrap().to_owned()
+    }
+
+    /// The same affiliate with terms of its own, which pay so much from now on.
+    pub async fn pay(&self, affiliate: AffiliateId, rate: &str) {
+        let rules = json!([{"terms": {"model": "percentage", "rate": rate}}]);
+        let plan = json!({"rules": rules, "affiliate_id": affiliate});
+        self.api.made(&format!("/api/v1/campaigns/{}/plans", self.campaign), plan).await;
+    }
+
     async fn rates(&self) -> Answer {
         self.rates_of(self.ana).await
     }
@@ -143,7 +159,7 @@ impl Program {
         once(&customer_stays::Verify, &self.api.workbench()).await.unwrap()
     }
 
-    async fn announced(&self, kind: &str) -> usize {
+    pub async fn announced(&self, kind: &str) -> usize {
         self.api.announced().await.iter().filter(|announced| *announced == kind).count()
     }
 
@@ -456,7 +472,7 @@ async fn nobody_sees_anothers_rates() {
 async fn what_was_decided_or_agreed_is_never_edited() {
     let program = Program::new().await;
     program.take_up(&program.decide("5%", "30", |_, _| {})).await;
-    for table in ["rate_contracts", "rate_decisions"] {
+    for table in ["rate_approvals", "rate_contracts", "rate_decisions"] {
         for edit in ["UPDATE {} SET actor = 'nobody'", "DELETE FROM {}", "TRUNCATE {} CASCADE"] {
             let edit = sqlx::AssertSqlSafe(edit.replace("{}", table));
             let refused = sqlx::raw_sql(edit).execute(&program.api.app.db).await.unwrap_err();

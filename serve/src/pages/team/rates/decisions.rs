@@ -1,4 +1,4 @@
-//! Decisions about rates, newest first: what was decided live, and what shadows would have decided.
+//! Every decision about a rate, newest first: what was decided live, and what shadows would have decided.
 
 use askama::Template;
 use axum::{
@@ -8,6 +8,7 @@ use axum::{
 use domain::commission::dynamic::RateMode;
 use serde::Deserialize;
 
+use super::{Names, called, place};
 use crate::{
     pages::{
         Pages,
@@ -36,7 +37,7 @@ struct Line {
     from: String,
     to: String,
     why: String,
-    flags: Vec<&'static str>,
+    flags: Vec<String>,
     mode: String,
     is_shadow: bool,
     effective: Option<String>,
@@ -65,24 +66,21 @@ pub async fn list(
     let shown = usize::try_from(SHOWN).unwrap_or_default();
     let has_more = shown < found.len();
     found.truncate(shown);
-    let older = found.last().filter(|_| has_more).map(|last| format!("/team/rates?after={}", last.id));
-    let affiliates: Vec<_> = found.iter().map(|one| one.affiliate_id.uuid()).collect();
-    let campaigns: Vec<_> = found.iter().map(|one| one.campaign_id.uuid()).collect();
-    let affiliates = store::recommendations::affiliates(&mut db, Some(&affiliates)).await?;
-    let campaigns = store::recommendations::campaigns(&mut db, Some(&campaigns)).await?;
+    let older =
+        found.last().filter(|_| has_more).map(|last| format!("/team/rates/decisions?after={}", last.id));
+    let places: Vec<_> = found.iter().map(place).collect();
+    let names = Names::of(&mut db, &places).await?;
     let lines = found.into_iter().map(|one| {
-        let affiliate = affiliates.iter().find(|card| card.id == one.affiliate_id);
-        let campaign = campaigns.iter().find(|card| card.id == one.campaign_id);
         let is_shadow = one.decision.mode == RateMode::Shadow;
         Line {
             at: by.reader.time(&one.decision.decided_at),
             affiliate: one.affiliate_id.to_string(),
-            affiliate_name: affiliate.map(|card| card.name.clone()).unwrap_or_default(),
-            campaign_name: campaign.map(|card| card.name.clone()).unwrap_or_default(),
+            affiliate_name: names.partner(one.affiliate_id),
+            campaign_name: names.campaign(one.campaign_id),
             from: by.reader.rate(&one.decision.previous),
             to: by.reader.rate(&one.decision.next),
             why: one.decision.words(),
-            flags: one.decision.flags.iter().map(|flag| flag.name()).collect(),
+            flags: one.decision.flags.iter().map(|flag| called(*flag)).collect(),
             mode: if is_shadow { say("decision-shadow") } else { say("decision-live") },
             is_shadow,
             effective: one.decision.effective_at.map(|at| by.reader.time(&at)),
