@@ -43,5 +43,13 @@ CREATE TABLE partner_deliveries (
     CONSTRAINT partner_deliveries_wait CHECK ((state = 'waiting') = (due_at IS NOT NULL))
 );
 CREATE INDEX partner_deliveries_due ON partner_deliveries (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX partner_deliveries_due_by_postback ON partner_deliveries (postback_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX partner_deliveries_by_postback ON partner_deliveries (postback_id, id);
 CREATE INDEX partner_deliveries_by_age ON partner_deliveries (ended_at) WHERE ended_at IS NOT NULL;
+
+-- When partners' addresses that want to be told of an event were found. What was announced before there were any is told to none.
+ALTER TABLE outbox ADD COLUMN passed_on_at timestamptz DEFAULT '-infinity';
+ALTER TABLE outbox ALTER COLUMN passed_on_at DROP DEFAULT;
+CREATE INDEX outbox_for_partners ON outbox (position)
+    WHERE passed_on_at IS NULL
+      AND type IN ('conversion.created', 'conversion.approved', 'conversion.rejected', 'conversion.reversed');

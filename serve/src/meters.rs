@@ -251,17 +251,11 @@ const OF_EXTERNAL: [OfLists; 7] = [
     ),
 ];
 
-const OF_LETTERS: [OfLists; 3] = [
-    (
-        "tributary_letters_sent_total",
-        "counter",
-        "Letters with sign-in links asked for on the pages that the SMTP server took from this process.",
-        || &LETTERS.sent,
-    ),
+const OF_LETTERS: [OfLists; 2] = [
     (
         "tributary_letters_failed_total",
         "counter",
-        "Those that were given up: refused, or tried in vain three times; the log says why.",
+        "Letters with sign-in links that were given up: refused, or tried in vain three times; the log says why.",
         || &LETTERS.failed,
     ),
     (

@@ -5,22 +5,19 @@ mod reach;
 
 use std::str::FromStr;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use url::Url;
 
 pub use self::{
     macros::{Macro, Values},
     reach::is_public,
 };
-use crate::state::names;
+use crate::{signature::canonical::RESERVED, state::names};
 
 /// No address that a partner's system takes is longer, in bytes, before its macros are filled in.
 pub const LENGTH_MAX: usize = 2_000;
 /// No address is longer once they are, in bytes; what would be is not sent.
-pub const FILLED_MAX: usize = 8_000;
-
-/// What RFC 3986 leaves unreserved stays as it is.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub const FILLED_MAX: usize = 4_000;
 
 names! {
     /// What happened, of which a partner may be told.
@@ -36,6 +33,18 @@ names! {
     }
 }
 
+names! {
+    /// How far it is that an address is told something.
+    DeliveryState: "state of a delivery" {
+        /// It is told, or tried again, when it is due.
+        Waiting = "waiting",
+        /// The address took it.
+        Delivered = "delivered",
+        /// It was given up.
+        Failed = "failed",
+    }
+}
+
 /// An address with macros, such as `https://tracker.example/in?cid={sub1}&payout={payout}&x={sub2|default:none}`.
 ///
 /// A macro's value is percent-encoded; `{name|raw}` writes it as it is, and `{name|default:text}` says what stands where there is
@@ -44,7 +53,7 @@ names! {
 pub struct Template {
     text: String,
     parts: Vec<Part>,
-    host: String,
+    beginning: Url,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +71,9 @@ pub enum TemplateError {
     /// It has another scheme, no host, or a name and password.
     #[error("it must begin with https:// or http:// and a host, both without macros, and hold no user name")]
     Address,
+    /// Something that parsers of addresses skip or turn around.
+    #[error("it must hold no spaces, line breaks or backslashes")]
+    Letters,
     /// A port that other protocols own.
     #[error("port {0} is none of a web server's: use 80, 443, or one above 1023")]
     Port(u16),
@@ -86,7 +98,7 @@ impl Template {
     /// Whom it tells.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        self.beginning.host_str().unwrap_or_default()
     }
 
     /// The address with its macros filled in; none when values make it too long or lead it elsewhere.
@@ -97,7 +109,9 @@ impl Template {
             match part {
                 Part::Text(text) => address.push_str(text),
                 Part::Macro { name, is_raw, default } => {
-                    let value = values.get(*name).filter(|value| !value.is_empty()).unwrap_or(default);
+                    // Dots by themselves would be steps within a path, encoded or not.
+                    let says = |value: &&String| !matches!(value.as_str(), "" | "." | "..");
+                    let value = values.get(*name).filter(says).unwrap_or(default);
                     match is_raw {
                         true => address.push_str(value),
                         false => address.extend(utf8_percent_encode(value, RESERVED)),
@@ -105,8 +119,8 @@ impl Template {
                 }
             }
         }
-        let url = Url::parse(&address).ok().filter(|_| address.len() <= FILLED_MAX)?;
-        (url.host_str() == Some(self.host.as_str())).then_some(url)
+        let url = Url::parse(&address).ok().filter(|url| url.as_str().len() <= FILLED_MAX)?;
+        (authority(&url) == authority(&self.beginning)).then_some(url)
     }
 }
 
@@ -117,12 +131,16 @@ impl FromStr for Template {
         if LENGTH_MAX < text.len() {
             return Err(TemplateError::Long);
         }
+        // What parsers of addresses skip or turn around, so that others would read them otherwise.
+        if text.contains(|letter: char| letter == '\\' || letter.is_control() || letter.is_whitespace()) {
+            return Err(TemplateError::Letters);
+        }
         let parts = parts(text)?;
-        let host = match parts.first() {
-            Some(Part::Text(beginning)) => host(beginning)?,
+        let beginning = match parts.first() {
+            Some(Part::Text(text)) => beginning(text)?,
             _ => return Err(TemplateError::Address),
         };
-        Ok(Self { text: text.to_owned(), parts, host })
+        Ok(Self { text: text.to_owned(), parts, beginning })
     }
 }
 
@@ -157,18 +175,23 @@ fn one(inside: &str) -> Result<Part, TemplateError> {
     Ok(Part::Macro { name, is_raw, default })
 }
 
-/// The host that an address is written out with: a slash, question mark or the end must follow before any macro.
-fn host(beginning: &str) -> Result<String, TemplateError> {
-    let (_, authority) = beginning.split_once("://").ok_or(TemplateError::Address)?;
+/// What an address is written out with: a slash or a question mark must follow the host before any macro.
+fn beginning(text: &str) -> Result<Url, TemplateError> {
+    let (_, authority) = text.split_once("://").ok_or(TemplateError::Address)?;
     let is_whole = authority.find(['/', '?']).is_some_and(|end| 0 < end);
-    let url = Url::parse(beginning).map_err(|_| TemplateError::Address)?;
-    let is_plain =
-        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    let url = Url::parse(text).map_err(|_| TemplateError::Address)?;
     if let Some(port) = url.port().filter(|port| *port <= 1_023 && *port != 80 && *port != 443) {
         return Err(TemplateError::Port(port));
     }
-    let host = url.host_str().filter(|host| is_whole && is_plain && !host.is_empty());
-    host.map(ToOwned::to_owned).ok_or(TemplateError::Address)
+    let is_plain =
+        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+    if is_whole && is_plain && has_host { Ok(url) } else { Err(TemplateError::Address) }
+}
+
+/// Whom an address tells, and how it is reached.
+fn authority(url: &Url) -> (&str, &str, Option<&str>, Option<&str>, Option<u16>) {
+    (url.scheme(), url.username(), url.password(), url.host_str(), url.port_or_known_default())
 }
 
 #[cfg(test)]
@@ -208,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_default_stands_where_there_is_nothing() {
-        check("https://t.example/?s={sub2|default:no ne}&t={sub3}", "https://t.example/?s=no%20ne&t=");
+        check("https://t.example/?s={sub2|default:no,ne}&t={sub3}", "https://t.example/?s=no%2Cne&t=");
     }
 
     #[test]
@@ -229,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn no_value_is_a_step_within_a_path() {
+        let template: Template = "https://t.example/in/{sub1|default:none}/x".parse().unwrap();
+        let filled = template.fill(&Values::of([(Macro::Sub1, "..".to_owned())])).unwrap();
+        assert_eq!(filled.as_str(), "https://t.example/in/none/x");
+    }
+
+    #[test]
+    fn no_two_parsers_read_an_address_otherwise() {
+        for wrong in
+            [r"http://\/t.example{reason|raw|default::25/}", "http://\t/t.example/", "https://t.example/ x"]
+        {
+            refused(wrong, "it must hold no spaces");
+        }
+        let led_astray = r"http://t.example/{sub1|raw}";
+        let values = Values::of([(Macro::Sub1, "@t.example:22/".to_owned())]);
+        let filled = led_astray.parse::<Template>().unwrap().fill(&values).unwrap();
+        assert_eq!((filled.port(), filled.username()), (None, ""));
+    }
+
+    #[test]
     fn unknown_macros_are_told_when_they_are_written() {
         refused("https://t.example/?a={sub11}", "{sub11} is no macro: expected one of event_id, ");
         refused("https://t.example/?a={sub1|upper}", "{sub1|upper} goes on with neither");
@@ -241,7 +284,8 @@ mod tests {
             let values = Values::of([(Macro::Sub1, value)]);
             for template in ["https://t.example/{sub1|raw}", "https://t.example?{sub1|raw}", "https://t.example/?a={sub1}"] {
                 let filled = template.parse::<Template>().unwrap().fill(&values);
-                prop_assert!(filled.is_none_or(|url| url.host_str() == Some("t.example")));
+                let is_same = |url: Url| (url.scheme(), url.host_str(), url.port(), url.username()) == ("https", Some("t.example"), None, "");
+                prop_assert!(filled.is_none_or(is_same));
             }
         }
     }

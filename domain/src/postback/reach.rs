@@ -17,6 +17,8 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
+    // A cloud's own services, though the number is of the public internet.
+    const AZURE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
     let [first, second, third, _] = address.octets();
     let is_special = match (first, second, third) {
         (0 | 10 | 127 | 224..=255, ..) | (169, 254, _) | (192, 168, _) => true,
@@ -25,7 +27,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         (192, 0, 0 | 2) | (192, 88, 99) | (198, 51, 100) | (203, 0, 113) => true,
         _ => false,
     };
-    !is_special
+    !is_special && address != AZURE
 }
 
 /// Global unicast is 2000::/3; tunnels in it that end at addresses of IPv4 are left out, too.

@@ -30,7 +30,12 @@ pub const SIGNATURE_PARAMETER: &str = "wsig";
 /// Parameter that may name the one key to check with; without it all live keys are tried.
 pub const KEY_ID_PARAMETER: &str = "wkid";
 
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// All but what RFC 3986 leaves unreserved.
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The parameters that a signature adds, or is asked for by.
+pub const OWN_PARAMETERS: [&str; 4] =
+    [ID_PARAMETER, TIMESTAMP_PARAMETER, SIGNATURE_PARAMETER, KEY_ID_PARAMETER];
 
 /// The decoded parameters of a query or a form, each name once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

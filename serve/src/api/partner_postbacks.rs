@@ -1,7 +1,7 @@
 //! Addresses of affiliates' own systems that are told what happens to their conversions.
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     AffiliateId, CampaignId, DeliveryId, PartnerPostbackId,
     postback::{Occasion, Template, Values},
@@ -29,7 +29,7 @@ use crate::{
 
 /// So many addresses of one affiliate are told things.
 const ADDRESSES_MAX: usize = 20;
-/// So often an address may be tried within that time.
+/// So often an affiliate may try its addresses within that time.
 const TRIALS_MAX: i64 = 10;
 const TRIALS_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// What happened when a partner tries its address.
@@ -98,13 +98,15 @@ pub(crate) async fn make(
     affiliate: AffiliateId,
     new: NewPartnerPostback,
 ) -> Result<PartnerPostback, Failure> {
+    // One at a time, so that nobody has more than there may be.
+    store::affiliates::lock(tx, affiliate).await?;
     let template: Template = new.url.parse().map_err(|error| Failure::unprocessable("/url", error))?;
     if !app.courier.admits(template.host()) {
         let detail = "its host is of no server on the public internet";
         return Err(Failure::unprocessable("/url", detail));
     }
-    if new.events.is_empty() {
-        return Err(Failure::unprocessable("/events", "it must name what the address is told of"));
+    if !(1..=Occasion::ALL.len()).contains(&new.events.len()) {
+        return Err(Failure::unprocessable("/events", "it must name what the address is told of, each once"));
     }
     if let Some(campaign) = new.campaign_id {
         let found = store::campaigns::find(tx, campaign, Some(affiliate)).await?;
@@ -129,6 +131,13 @@ pub(crate) async fn make(
         created_at: app.clock.now(),
         stopped_at: None,
     };
+    if postback.signed
+        && let Some(url) = template.fill(&Values::sample())
+    {
+        let delivery = DeliveryId::new(&app.clock, &app.chance);
+        let signed = app.courier.signed(&url, (postback.id, delivery), app.clock.now());
+        signed.map_err(|error| Failure::unprocessable("/url", error))?;
+    }
     store::partner_postbacks::insert(tx, &postback).await?;
     Ok(postback)
 }
@@ -172,9 +181,19 @@ async fn remove(
 ) -> Result<Json<PartnerPostback>, Failure> {
     let mut tx = app.begin().await?;
     let postback = find(&mut tx, id, by.affiliate).await?;
-    store::partner_postbacks::remove(&mut tx, id, app.clock.now()).await?;
+    no_more(&mut tx, id, app.clock.now()).await?;
     tx.commit().await?;
     Ok(Json(postback))
+}
+
+/// Tells an address nothing more from a moment on.
+pub(crate) async fn no_more(
+    tx: &mut PgConnection,
+    id: PartnerPostbackId,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    store::partner_postbacks::remove(tx, id, at).await?;
+    store::partner_deliveries::give_up(tx, id, "The address was removed.", at).await
 }
 
 /// Tell an address something made up, to try it: a worker does within seconds, once. What comes of it is among its deliveries.
@@ -203,15 +222,17 @@ pub struct TrialBegun {
     url: String,
 }
 
-/// What an address is told to try it, unless it was tried too often lately.
+/// What an address is told to try it, unless its affiliate tried too often lately.
 pub(crate) async fn trial(
     app: &App,
     tx: &mut PgConnection,
     postback: &PartnerPostback,
 ) -> Result<NewDelivery, Failure> {
-    let since = app.clock.now() - TRIALS_WITHIN;
-    if TRIALS_MAX <= store::partner_deliveries::trials(tx, postback.id, since).await? {
-        let detail = format!("{} was tried {TRIALS_MAX} times in ten minutes; wait a little", postback.id);
+    let (affiliate, since) = (postback.affiliate_id, app.clock.now() - TRIALS_WITHIN);
+    store::affiliates::lock(tx, affiliate).await?;
+    if TRIALS_MAX <= store::partner_deliveries::trials(tx, affiliate, since).await? {
+        let detail =
+            format!("{affiliate} tried its addresses {TRIALS_MAX} times in ten minutes; wait a little");
         return Err(Failure::conflict("too_many_tests", detail));
     }
     let filled = postback.url.parse::<Template>().ok().and_then(|template| template.fill(&Values::sample()));
@@ -228,7 +249,7 @@ pub(crate) async fn trial(
         kind: TRIAL.to_owned(),
         conversion: None,
         url: filled.ok_or_else(broken)?.into(),
-        due_at: app.clock.now(),
+        due_at: Ok(app.clock.now()),
     })
 }
 

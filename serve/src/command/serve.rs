@@ -43,7 +43,7 @@ use crate::{
     jobs::{self, Choices, Workbench},
     matching::Matching,
     meters,
-    pages::{self, Pages},
+    pages::{self, Delivery, Pages},
     postbacks::courier::Courier,
     scoring::{
         self, Scorer,
@@ -137,6 +137,11 @@ pub struct Serve {
           value_parser = clap::value_parser!(u32).range(4..=100))]
     worker_connections: u32,
 
+    /// Write sign-in links that are asked for in the browser to the log, where no mail leaves: for trying out, as whoever reads
+    /// the log can sign in as anybody.
+    #[arg(long, env = "TRIBUTARY_LINKS_TO_LOG", conflicts_with = "smtp_url")]
+    links_to_log: bool,
+
     #[command(flatten)]
     mail: Mail,
 
@@ -223,8 +228,11 @@ impl Serve {
         let here =
             || format!("{scheme}://{address}/").parse().context("the address cannot be written as a URL");
         let url = self.pages_url.clone().map_or_else(here, Ok)?;
-        let post = self.mail.post((&app.clock, &app.chance))?;
-        let pages = Pages::new(app.clone(), url).mailing(post);
+        let delivery = match self.mail.post((&app.clock, &app.chance))? {
+            Some(post) => Some(Delivery::Mail(post)),
+            None => self.links_to_log.then_some(Delivery::Log),
+        };
+        let pages = Pages::new(app.clone(), url).bringing_links(delivery);
         tokio::spawn(pages::follow(pages.clone()));
         Ok(pages::router(pages))
     }

@@ -217,7 +217,7 @@ async fn new_link(
     pages: &Url,
 ) -> anyhow::Result<String> {
     let token = Token::new(chance);
-    store::sessions::insert_link(tx, token.hash(), user, (now, now + LINK_LIFE))
+    store::sessions::replace_links(tx, token.hash(), user, (now, now + LINK_LIFE))
         .await
         .context("the link cannot be kept")?;
     note(tx, "link.made", (user, ""), now).await?;

@@ -112,6 +112,7 @@ pub trait Job: Sync {
 /// Every job.
 pub static JOBS: &[&dyn Job] = &[
     &quarantine::Sweep,
+    &partner_postbacks::PassOn,
     &partner_postbacks::Tell,
     &customer_stays::Verify,
     &cases::TakeUp,

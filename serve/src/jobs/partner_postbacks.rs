@@ -1,25 +1,70 @@
 //! Partners' own systems are told what happens to their conversions.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
+use domain::AffiliateId;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::timeout;
 
 use super::{Job, Workbench};
 use crate::{
-    postbacks::{attempt::tell, telling::pass_on},
-    store::partner_deliveries::{self as store, Due},
+    postbacks::{
+        attempt::tell,
+        telling::{BATCH, pass_on},
+    },
+    store::partner_deliveries::{self as store, Due, Taking},
 };
 
-/// So many are told in one round, and of one address no more than that, so that a slow one does not keep the others waiting.
-const ROUND: i64 = 256;
+/// So many requests are open at once, and of one affiliate no more than that, so that its slow addresses keep few others waiting.
+const AT_ONCE: usize = 64;
 const OF_ONE: i64 = 8;
-/// So many requests are open at once.
-const AT_ONCE: usize = 32;
+/// A round begins nothing new after this long.
+const ROUND: Duration = Duration::from_secs(5);
+/// How often a round looks for what is due by then.
+const LOOKING: Duration = Duration::from_secs(1);
 /// What was taken by a worker that died comes again after this long.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// Deliveries that ended are shown for so long.
 const SHOWN: TimeDelta = TimeDelta::days(30);
+/// So many batches of announcements are passed on in one turn.
+const BATCHES: usize = 50;
+
+/// Finds out which addresses are to be told of what was announced.
+pub struct PassOn;
+
+impl Job for PassOn {
+    fn name(&self) -> &'static str {
+        "partner_news"
+    }
+
+    fn doc(&self) -> &'static str {
+        "Finds out which of partners' own systems are to be told of what happened."
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
+        let intake = &bench.intake;
+        async move {
+            let mut deliveries = 0;
+            for _ in 0..BATCHES {
+                let passed_on = pass_on(&intake.pool, intake.clock.now(), &intake.chance).await?;
+                deliveries += passed_on.deliveries;
+                if passed_on.announced < BATCH.unsigned_abs() {
+                    break;
+                }
+            }
+            Ok(deliveries)
+        }
+        .boxed()
+    }
+}
 
 /// Tells addresses what happened.
 pub struct Tell;
@@ -38,24 +83,48 @@ impl Job for Tell {
     }
 
     fn run<'a>(&'a self, bench: &'a Workbench) -> BoxFuture<'a, anyhow::Result<u64>> {
-        let intake = &bench.intake;
-        async move {
-            let now = intake.clock.now();
-            let made = pass_on(&intake.pool, now, &intake.chance).await?;
-            let mut db = intake.pool.acquire().await?;
-            let due = store::take_due(&mut db, (now, now + LEASE), (OF_ONE, ROUND)).await?;
-            drop(db);
-            let told = due.len() as u64;
-            let with = (&intake.clock, &intake.chance);
-            let one = async |due: Due| tell(&intake.pool, &bench.courier, &due, with).await;
-            let mut attempts = stream::iter(due).map(one).buffer_unordered(AT_ONCE);
-            while let Some(attempt) = attempts.next().await {
-                attempt?;
-            }
-            Ok(made.max(told))
-        }
-        .boxed()
+        round(bench).boxed()
     }
+}
+
+/// Tells whatever is due. Places that become free are filled again, while slow addresses are still waited for; what fails in the
+/// database is tried again later, and told when the round is over.
+async fn round(bench: &Workbench) -> anyhow::Result<u64> {
+    let intake = &bench.intake;
+    let (begin, mut open, mut busy) = (Instant::now(), FuturesUnordered::new(), BTreeMap::new());
+    let (mut told, mut fault) = (0, None);
+    loop {
+        let is_half_free = open.len() <= AT_ONCE / 2;
+        if is_half_free && begin.elapsed() < ROUND && fault.is_none() {
+            for due in take(bench, &busy, AT_ONCE - open.len()).await? {
+                told += 1;
+                *busy.entry(due.affiliate_id).or_insert(0) += 1;
+                open.push(async move {
+                    let with = (&intake.clock, &intake.chance);
+                    (due.affiliate_id, tell(&intake.pool, &bench.courier, &due, with).await)
+                });
+            }
+        }
+        match timeout(LOOKING, open.next()).await {
+            Ok(None) => break,
+            Ok(Some((affiliate, noted))) => {
+                busy.entry(affiliate).and_modify(|count: &mut u32| *count -= 1);
+                busy.retain(|_, count| 0 < *count);
+                fault = fault.or(noted.err());
+            }
+            Err(_) => {}
+        }
+    }
+    fault.map_or(Ok(told), |error| Err(error.into()))
+}
+
+async fn take(bench: &Workbench, busy: &BTreeMap<AffiliateId, u32>, free: usize) -> sqlx::Result<Vec<Due>> {
+    let but: Vec<_> = busy.keys().map(|affiliate| affiliate.uuid()).collect();
+    let now = bench.intake.clock.now();
+    let limit = i64::try_from(free).unwrap_or(i64::MAX);
+    let taking = Taking { now, until: now + LEASE, but: &but, each: OF_ONE, limit };
+    let mut db = bench.intake.pool.acquire().await?;
+    store::take_due(&mut db, taking).await
 }
 
 /// Forgets what was told long ago.

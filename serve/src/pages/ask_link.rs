@@ -23,7 +23,7 @@ use super::{
     frame::{Frame, rendered},
     letter,
     session::{filled_in, network},
-    sign_in::count_tries,
+    sign_in::count_asking,
     stranger::Stranger,
     token::Token,
     words::tell,
@@ -43,7 +43,7 @@ pub const AT_ONCE: usize = 32;
 pub enum Delivery {
     /// By mail.
     Mail(Post),
-    /// By the log of a process that only its own machine reaches: for trying out.
+    /// By the log, where the operator wants that: for trying out.
     Log,
 }
 
@@ -92,7 +92,7 @@ async fn ask(State(pages): State<Pages>, request: Request) -> Result<Response, F
     let Ask { email } = filled_in(body, &stranger.token).await?;
     let email = email.trim().to_lowercase();
     let from = network(&pages, &parts);
-    count_tries(&pages, &email, from).await?;
+    count_asking(&pages, &email, from).await?;
     match Arc::clone(&pages.bringing).try_acquire_owned() {
         Ok(place) => {
             tokio::spawn(bring(pages, delivery, (email, from), place));
@@ -140,20 +140,18 @@ async fn bring(
 async fn make(pages: &Pages, email: &str, from: IpAddr) -> sqlx::Result<Option<(User, Token)>> {
     let (token, now) = (Token::new(&pages.app.chance), pages.app.clock.now());
     let mut tx = pages.app.begin().await?;
-    let user = store::users::find(&mut tx, email).await?.filter(|user| user.disabled_at.is_none());
-    let subject = user.as_ref().map(|user| user.id.to_string()).unwrap_or_default();
+    let found = store::users::find(&mut tx, email).await?.filter(|user| user.disabled_at.is_none());
+    let Some(user) = found else { return Ok(None) };
     let deed = Deed {
         user: None,
         action: "link.asked",
-        subject: &subject,
+        subject: &user.id.to_string(),
         detail: "",
         network: Some(from),
         at: now,
     };
     store::audit::note(&mut tx, &deed).await?;
-    if let Some(user) = &user {
-        store::sessions::insert_link(&mut tx, token.hash(), user.id, (now, now + LIFE)).await?;
-    }
+    store::sessions::insert_link(&mut tx, token.hash(), user.id, (now, now + LIFE)).await?;
     tx.commit().await?;
-    Ok(user.map(|user| (user, token)))
+    Ok(Some((user, token)))
 }

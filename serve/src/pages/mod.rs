@@ -40,15 +40,13 @@ use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use url::{Host, Url};
 
-use self::{
-    ask_link::{AT_ONCE, Delivery},
-    token::Token,
-};
+use self::{ask_link::AT_ONCE, token::Token};
 pub use self::{
+    ask_link::Delivery,
     live::{Live, follow},
     sign_in::WINDOW as TRIES_COUNTED,
 };
-use crate::{api::observe, app::App, mail::Post};
+use crate::{api::observe, app::App};
 
 /// After this long a page is given up.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -86,16 +84,15 @@ impl Pages {
             live: Arc::default(),
             address: Arc::new(address),
             secure,
-            delivery: (!secure).then_some(Delivery::Log),
+            delivery: None,
             bringing: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
-    /// Links are sent by mail, if there is what sends it. Where there is not, they are written to the log of a process that
-    /// only its own machine reaches, and elsewhere nobody can ask for one: a log is no place for secrets.
+    /// Links that are asked for reach people this way; nobody can ask for any without one.
     #[must_use]
-    pub fn mailing(mut self, post: Option<Post>) -> Self {
-        self.delivery = post.map(Delivery::Mail).or(self.delivery);
+    pub fn bringing_links(mut self, delivery: Option<Delivery>) -> Self {
+        self.delivery = delivery;
         self
     }
 

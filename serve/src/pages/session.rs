@@ -10,7 +10,7 @@ use axum::{
 use chrono::TimeDelta;
 use cookie::Cookie;
 use domain::{AffiliateId, UserId, click::network_of};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use tracking::redirect::visitor::client_address;
 
 use super::{
@@ -145,6 +145,10 @@ pub fn local(next: &str) -> Option<&str> {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     Some(next).filter(|next| is_path && is_plain && next.len() <= NEXT_LIMIT)
 }
+
+/// What a form without fields holds.
+#[derive(Debug, Default, Deserialize)]
+pub struct Nothing {}
 
 /// A form that somebody who signed in sent from a page of ours.
 pub struct Posted<T> {

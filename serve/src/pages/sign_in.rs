@@ -21,7 +21,7 @@ use super::{
     fault::Fault,
     frame::{Frame, rendered},
     password,
-    session::{Posted, Visitor, cookie, filled_in, local, network},
+    session::{Nothing, Posted, Visitor, cookie, filled_in, local, network},
     stranger::Stranger,
     token::Token,
     words::say,
@@ -30,6 +30,8 @@ use crate::store::{self, audit::Deed};
 
 /// So many tries an account has in a window, and then has to wait for its end.
 const TRIES_OF_ACCOUNT: i32 = 10;
+/// So many links may be asked for one account in a window.
+const LINKS_OF_ACCOUNT: i32 = 5;
 /// So many tries a network has: there may be a whole office behind it.
 const TRIES_OF_NETWORK: i32 = 50;
 /// For so long tries are counted.
@@ -71,6 +73,7 @@ impl SignInPage {
 #[template(path = "sign_in_link.html")]
 struct LinkPage {
     frame: Frame,
+    whose: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,11 +143,17 @@ fn subject(kind: &str, whose: &str) -> [u8; 32] {
 
 /// Counts a try before it is looked at, so that many at once are counted too.
 pub async fn count_tries(pages: &Pages, email: &str, from: IpAddr) -> Result<(), Fault> {
+    count(pages, (subject("account", email), TRIES_OF_ACCOUNT), from).await
+}
+
+/// Counts that somebody asks for a link; by itself, so that a stranger who asks keeps nobody from signing in.
+pub async fn count_asking(pages: &Pages, email: &str, from: IpAddr) -> Result<(), Fault> {
+    count(pages, (subject("link", email), LINKS_OF_ACCOUNT), from).await
+}
+
+async fn count(pages: &Pages, whose: ([u8; 32], i32), from: IpAddr) -> Result<(), Fault> {
     let now = pages.app.clock.now();
-    let subjects = [
-        (subject("network", &from.to_string()), TRIES_OF_NETWORK),
-        (subject("account", email), TRIES_OF_ACCOUNT),
-    ];
+    let subjects = [(subject("network", &from.to_string()), TRIES_OF_NETWORK), whose];
     let mut db = pages.app.db.acquire().await?;
     for (subject, most) in subjects {
         let (tries, began_at) = store::sessions::count_try(&mut db, subject, (now, now - WINDOW)).await?;
@@ -173,10 +182,19 @@ pub async fn begin(
     Ok([(header::SET_COOKIE, pages.cookie(pages.session_cookie(), &token))])
 }
 
-/// Shows a button: a link that signs in by being looked at would be used up by whatever looks at mail.
-async fn show_link(State(pages): State<Pages>, headers: HeaderMap) -> Response {
+/// Shows a button, and whom it signs in: a link that signs in by being looked at would be used up by whatever looks at mail.
+async fn show_link(
+    State(pages): State<Pages>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
     let stranger = Stranger::of(&pages, &headers);
-    stranger.answer(&pages, rendered(&LinkPage { frame: stranger.frame() }))
+    let mut db = pages.app.db.acquire().await?;
+    let whose = match Token::read(&token) {
+        Some(token) => store::sessions::whose_link(&mut db, token.hash(), pages.app.clock.now()).await?,
+        None => None,
+    };
+    Ok(stranger.answer(&pages, rendered(&LinkPage { frame: stranger.frame(), whose })))
 }
 
 async fn use_link(
@@ -201,9 +219,6 @@ async fn use_link(
     tx.commit().await?;
     Ok((begun, Redirect::to("/")).into_response())
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 async fn sign_out(State(pages): State<Pages>, posted: Posted<Nothing>) -> Result<Response, Fault> {
     let Posted { by, form: Nothing {} } = posted;

@@ -14,10 +14,10 @@ use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tower::ServiceExt;
 
-use super::{Pages, ask_link::AT_ONCE, password, role::Role, router};
+use super::{Delivery, Pages, ask_link::AT_ONCE, password, role::Role, router};
 use crate::{
     api::testing::Api,
-    mail::{Post, testing::MailServer},
+    mail::testing::MailServer,
     store::{self, users::User},
 };
 
@@ -61,15 +61,20 @@ impl Site {
     pub async fn mailing(server: &MailServer) -> Self {
         let api = Api::start().await;
         let post = server.post(&api.app.clock, &api.app.chance);
-        Self::with(api, "https://partners.example/", Some(post))
+        Self::with(api, "https://partners.example/", Some(Delivery::Mail(post)))
+    }
+
+    /// Served at this address, with links in the log.
+    pub async fn logging(address: &str) -> Self {
+        Self::with(Api::start().await, address, Some(Delivery::Log))
     }
 
     fn of(api: Api, address: &str) -> Self {
         Self::with(api, address, None)
     }
 
-    fn with(api: Api, address: &str, post: Option<Post>) -> Self {
-        let pages = Pages::new(api.app.clone(), address.parse().unwrap()).mailing(post);
+    fn with(api: Api, address: &str, delivery: Option<Delivery>) -> Self {
+        let pages = Pages::new(api.app.clone(), address.parse().unwrap()).bringing_links(delivery);
         Self { router: router(pages.clone()), api, pages }
     }
 

@@ -33,12 +33,13 @@ const OF_AFFILIATES: [&str; 12] = [
     "/settings",
     "/nowhere",
 ];
-const OF_TEAM: [&str; 12] = [
+const OF_TEAM: [&str; 13] = [
     "/team",
     "/team/partners",
     "/team/campaigns",
     "/team/rates",
     "/team/rates/decisions",
+    "/team/rates/shadows",
     "/team/cases",
     "/team/rings",
     "/team/rules",
@@ -83,7 +84,7 @@ async fn what_is_the_teams_is_nobody_elses_and_nobody_comes_in_unasked() {
     let ana = site.api.affiliate("Ana").await;
     let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
     let mut ours = site.signed_in("tom@team.example", Role::FraudAnalyst, None).await;
-    for path in &OF_TEAM[..11] {
+    for path in &OF_TEAM[..12] {
         assert_eq!(hers.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
     for path in OF_AFFILIATES[..10].iter().chain(&["/my/live"]) {

@@ -12,7 +12,7 @@ use super::{
     schedule::wait,
 };
 use crate::store::{
-    partner_deliveries::{self, Attempt, Due},
+    partner_deliveries::{self, Attempt, Due, Outcome},
     partner_postbacks,
 };
 
@@ -29,10 +29,21 @@ pub async fn tell(
     let answer = ask(courier, due, clock.now()).await;
     let now = clock.now();
     let attempt = attempt(&answer, due, (now, chance));
+    let wants_no_more = !due.is_trial && answer.is_ok_and(|answer| answer.status == StatusCode::GONE);
     let mut tx = begin(db).await?;
-    partner_deliveries::note(&mut tx, due.id, &attempt).await?;
-    if !due.is_trial && answer.is_ok_and(|answer| answer.status == StatusCode::GONE) {
+    // As whoever removes it: the address first, and then what it is told.
+    if wants_no_more {
         partner_postbacks::stop(&mut tx, due.postback_id, now).await?;
+    }
+    partner_deliveries::note(&mut tx, due, &attempt).await?;
+    if wants_no_more {
+        partner_deliveries::give_up(
+            &mut tx,
+            due.postback_id,
+            "It answered that it wants no more (410).",
+            now,
+        )
+        .await?;
     }
     tx.commit().await?;
     Ok(attempt)
@@ -45,18 +56,16 @@ async fn ask(courier: &Courier, due: &Due, at: DateTime<Utc>) -> Result<Answer, 
 }
 
 fn attempt(answer: &Result<Answer, Silence>, due: &Due, (at, chance): (DateTime<Utc>, &Chance)) -> Attempt {
-    let (status, asked, failure) = match answer {
+    let status = answer.as_ref().ok().map(|answer| answer.status);
+    let (asked, failure) = match answer {
         Ok(answer) if answer.status.is_success() => {
-            let status = Some(answer.status.as_u16().into());
-            return Attempt { delivered: true, status, failure: None, again_at: None, at };
+            return Attempt { outcome: Outcome::Delivered, status, failure: None, at };
         }
-        Ok(answer) => {
-            let status = answer.status.as_u16();
-            (Some(status.into()), answer.again_after, format!("it answered with the status {status}"))
-        }
-        Err(silence) => (None, None, silence.to_string()),
+        Ok(answer) => (answer.again_after, format!("it answered with the status {}", answer.status.as_u16())),
+        Err(silence) => (None, silence.to_string()),
     };
-    let is_over = due.is_trial || status == Some(StatusCode::GONE.as_u16().into());
-    let again_at = wait(due.attempts, asked, chance).filter(|_| !is_over).map(|wait| at + wait);
-    Attempt { delivered: false, status, failure: Some(failure), again_at, at }
+    let is_over = due.is_trial || status == Some(StatusCode::GONE) || *answer == Err(Silence::Malformed);
+    let again = wait(due.attempts, asked, chance).filter(|_| !is_over);
+    let outcome = again.map_or(Outcome::GivenUp, |wait| Outcome::Again(at + wait));
+    Attempt { outcome, status, failure: Some(failure), at }
 }

@@ -18,7 +18,7 @@ use domain::{
     postback::is_public,
     signature::{
         SigningKey,
-        canonical::{Query, sign},
+        canonical::{OWN_PARAMETERS, Query, sign},
     },
 };
 use http::{HeaderMap, Request, StatusCode, Uri, header};
@@ -34,15 +34,18 @@ use hyper_util::{
     },
     rt::TokioExecutor,
 };
-use tokio::time::timeout;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use tower::Service;
 use tracking::secret::{Key, Secret};
 use url::Url;
 
 /// An address has so long to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Connections that nobody uses are kept so long.
-const IDLE: Duration = Duration::from_secs(30);
+/// So many wait for trials at once.
+const TRIALS: usize = 8;
 
 /// Whom a partner's address may be of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +63,16 @@ pub enum Silence {
     #[error("it did not answer within {} seconds", PATIENCE.as_secs())]
     Late,
     /// Nobody is there.
-    #[error("it could not be reached")]
+    #[error("it could not be reached on the public internet")]
     Unreachable,
-    /// It is of a network of ours, or none of the public internet.
-    #[error("its name is of no server on the public internet")]
+    /// It is of a network of ours: told no otherwise, or names in our network could be found out.
+    #[error("it could not be reached on the public internet")]
     Inside,
     /// The connection ended early.
     #[error("it broke the connection off")]
     Broken,
     /// It is no address that a request can be sent to, or cannot be signed.
-    #[error("the address cannot be asked: a parameter may be in it twice")]
+    #[error("it cannot be signed: a parameter is in it twice, or is one of wid, wts, wsig and wkid")]
     Malformed,
     /// We know nobody's certificates.
     #[error("no certificates are installed here that it could be known by")]
@@ -87,19 +90,31 @@ pub struct Answer {
 
 type Sender = Client<HttpsConnector<HttpConnector<Guarded>>, Empty<Bytes>>;
 
-/// Sends postbacks; connections stay open between them for a while. Cheap to clone.
+/// Sends postbacks, each over a connection of its own. Cheap to clone.
 #[derive(Clone)]
 pub struct Courier {
     reach: Reach,
     key: Key,
     sender: Arc<OnceLock<Option<Sender>>>,
+    trials: Arc<Semaphore>,
 }
 
 impl Courier {
     /// Signs with keys that the installation's secret gives.
     #[must_use]
     pub fn new(secret: &Secret, reach: Reach) -> Self {
-        Self { reach, key: secret.key("partner-postbacks/1"), sender: Arc::default() }
+        Self {
+            reach,
+            key: secret.key("partner-postbacks/1"),
+            sender: Arc::default(),
+            trials: Arc::new(Semaphore::new(TRIALS)),
+        }
+    }
+
+    /// A place for somebody who waits for a trial, if there is one.
+    #[must_use]
+    pub fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.trials.try_acquire().ok()
     }
 
     /// What an address is signed with; the same whenever it is asked for.
@@ -111,7 +126,7 @@ impl Courier {
     /// The address with a signature, made now: its id is the same in each attempt.
     ///
     /// # Errors
-    /// When a parameter is in it twice, so that nobody could say which was signed.
+    /// When a parameter is in it twice, so that nobody could say which was signed, or one of a signature's own.
     pub fn signed(
         &self,
         url: &Url,
@@ -119,6 +134,9 @@ impl Courier {
         at: DateTime<Utc>,
     ) -> Result<Url, Silence> {
         let query = Query::parse(url.query().unwrap_or_default()).map_err(|_| Silence::Malformed)?;
+        if OWN_PARAMETERS.iter().any(|name| query.get(name).is_some()) {
+            return Err(Silence::Malformed);
+        }
         let signed = sign(&self.signing_key(postback), url.path(), &query, &delivery.to_string(), at);
         let mut url = url.clone();
         url.set_query(Some(&signed.map_err(|_| Silence::Malformed)?));
@@ -170,7 +188,8 @@ fn sender(reach: Reach) -> io::Result<Sender> {
     tcp.set_connect_timeout(Some(PATIENCE));
     let tls = HttpsConnectorBuilder::new().with_native_roots()?;
     let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
-    Ok(Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector))
+    // A partner could keep every connection open that is not closed here.
+    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
 }
 
 /// Seconds alone: dates are of clocks that may differ.
@@ -252,5 +271,6 @@ mod tests {
         assert!(check(&forged).is_err());
         let twice: Url = "https://t.example/in?a=1&a=2".parse().unwrap();
         assert_eq!(courier.signed(&twice, (postback, delivery), at), Err(Silence::Malformed));
+        assert_eq!(courier.signed(&signed, (postback, delivery), at), Err(Silence::Malformed));
     }
 }

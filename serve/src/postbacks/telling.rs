@@ -4,40 +4,52 @@ use chrono::{DateTime, Utc};
 use domain::{
     Chance, ConversionId, DeliveryId,
     money::decimal,
-    postback::{Macro, Occasion, Template, Values},
+    postback::{Macro, Template, Values},
 };
 use sqlx::{PgConnection, PgPool};
 use tracking::store::begin;
 
 use crate::store::{
     partner_deliveries::{self, NewDelivery},
-    partner_news::{self, Announced, Events, News},
+    partner_news::{self, Announced, Clicked, Events, News},
     partner_postbacks::are_any,
 };
 
 /// So many announcements are looked at in one transaction.
-const BATCH: i64 = 1_000;
+pub const BATCH: i64 = 200;
+/// So many deliveries are kept by one statement.
+const KEPT_AT_ONCE: usize = 500;
 
-/// Passes on what was announced since the last time; says how many deliveries that makes.
+/// What was passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassedOn {
+    /// So many announcements.
+    pub announced: u64,
+    /// So many deliveries came of them.
+    pub deliveries: u64,
+}
+
+/// Passes on what was announced since the last time, up to a number.
 ///
 /// # Errors
 /// When the database fails: what was not passed on is passed on the next time.
-pub async fn pass_on(db: &PgPool, at: DateTime<Utc>, chance: &Chance) -> sqlx::Result<u64> {
-    let mut made = 0;
-    loop {
-        let mut tx = begin(db).await?;
-        let announced = partner_news::announced(&mut tx, BATCH).await?;
-        if announced.is_empty() {
-            return Ok(made);
-        }
-        if are_any(&mut tx).await? {
-            let new = deliveries(&mut tx, &announced, (at, chance)).await?;
-            made += partner_deliveries::insert(&mut tx, &new, at).await?;
-        }
-        let positions: Vec<_> = announced.iter().map(|one| one.position).collect();
-        partner_news::told(&mut tx, &positions, at).await?;
-        tx.commit().await?;
+pub async fn pass_on(db: &PgPool, at: DateTime<Utc>, chance: &Chance) -> sqlx::Result<PassedOn> {
+    let mut tx = begin(db).await?;
+    let announced = partner_news::announced(&mut tx, BATCH).await?;
+    let mut passed_on = PassedOn { announced: announced.len() as u64, deliveries: 0 };
+    if announced.is_empty() {
+        return Ok(passed_on);
     }
+    if are_any(&mut tx).await? {
+        let new = deliveries(&mut tx, &announced, (at, chance)).await?;
+        for some in new.chunks(KEPT_AT_ONCE) {
+            passed_on.deliveries += partner_deliveries::insert(&mut tx, some, at).await?;
+        }
+    }
+    let positions: Vec<_> = announced.iter().map(|one| one.position).collect();
+    partner_news::passed_on(&mut tx, &positions, at).await?;
+    tx.commit().await?;
+    Ok(passed_on)
 }
 
 async fn deliveries(
@@ -46,49 +58,51 @@ async fn deliveries(
     (at, chance): (DateTime<Utc>, &Chance),
 ) -> sqlx::Result<Vec<NewDelivery>> {
     let mut events = Events::default();
-    for one in announced.iter().filter(|one| one.kind.parse::<Occasion>().is_ok()) {
+    for one in announced {
         let Ok(conversion) = one.subject.parse::<ConversionId>() else { continue };
         events.ids.push(one.id.uuid());
         events.kinds.push(&one.kind);
         events.conversions.push(conversion.uuid());
         events.moments.push(one.created_at);
     }
-    if events.ids.is_empty() {
-        return Ok(Vec::new());
-    }
     let news = partner_news::news(db, &events).await?;
-    Ok(news.into_iter().filter_map(|one| delivery(one, at, chance)).collect())
+    let clicks = partner_news::clicks(db, news.iter().filter_map(|one| one.click_id).collect()).await?;
+    let delivery = |one: News| {
+        let click = one.click_id.and_then(|id| clicks.get(&id));
+        delivery(one, click, (at, chance))
+    };
+    Ok(news.into_iter().map(delivery).collect())
 }
 
-/// None where a partner's address is none with what it is to be told.
-fn delivery(news: News, at: DateTime<Utc>, chance: &Chance) -> Option<NewDelivery> {
-    let filled = news.url.parse::<Template>().ok().and_then(|template| template.fill(&values(&news)));
-    if filled.is_none() {
-        let (postback, event) = (news.postback_id, news.event_id);
-        tracing::warn!(%postback, %event, "the address of {postback} is none when it is filled in for {event}");
-    }
-    Some(NewDelivery {
+fn delivery(news: News, click: Option<&Clicked>, (at, chance): (DateTime<Utc>, &Chance)) -> NewDelivery {
+    let template = news.url.parse::<Template>();
+    let filled = template.ok().and_then(|template| template.fill(&values(&news, click)));
+    let due_at = match filled {
+        Some(_) => Ok(at),
+        None => Err("What it is to be told makes the address too long, or none."),
+    };
+    NewDelivery {
         id: DeliveryId::new_at(at, chance),
         postback: news.postback_id,
         event: Some(news.event_id),
         conversion: Some(news.conversion_id),
-        url: filled?.into(),
+        url: filled.map_or(news.url, String::from),
         kind: news.kind,
-        due_at: at,
-    })
+        due_at,
+    }
 }
 
-fn values(news: &News) -> Values {
+fn values(news: &News, click: Option<&Clicked>) -> Values {
     let seconds = |moment: DateTime<Utc>| moment.timestamp().to_string();
     let amount = |minor: i64| decimal(minor.into(), news.currency);
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let of_click = |read: fn(&Clicked) -> String| click.map(read).unwrap_or_default();
     let payout = news.payout_minor.zip(news.payout_currency);
     let mut values = vec![
         (Macro::EventId, news.event_id.to_string()),
         (Macro::Type, news.kind.clone()),
         (Macro::ConversionId, news.conversion_id.to_string()),
         (Macro::ClickId, news.click_id.map(|id| id.to_string()).unwrap_or_default()),
-        (Macro::ExternalClickId, text(&news.external_click_id)),
+        (Macro::ExternalClickId, of_click(|click| click.external_click_id.clone())),
         (Macro::Event, news.event.clone()),
         (Macro::EventKind, news.event_kind.name().to_owned()),
         (Macro::Status, news.status.name().to_owned()),
@@ -108,17 +122,17 @@ fn values(news: &News) -> Values {
         (Macro::CampaignName, news.campaign_name.clone()),
         (Macro::LinkId, news.link_id.to_string()),
         (Macro::LinkCode, news.link_code.clone()),
-        (Macro::Source, text(&news.source)),
-        (Macro::Uid, text(&news.uid)),
-        (Macro::Coupon, text(&news.coupon)),
-        (Macro::Country, text(&news.country)),
-        (Macro::Device, news.device.map(|device| device.name().to_owned()).unwrap_or_default()),
-        (Macro::ClickTs, news.clicked_at.map(seconds).unwrap_or_default()),
+        (Macro::Source, of_click(|click| click.source.clone())),
+        (Macro::Uid, of_click(|click| click.uid.clone())),
+        (Macro::Coupon, news.coupon.clone().unwrap_or_default()),
+        (Macro::Country, of_click(|click| click.country.clone())),
+        (Macro::Device, of_click(|click| click.device.name().to_owned())),
+        (Macro::ClickTs, of_click(|click| click.occurred_at.timestamp().to_string())),
         (Macro::ConversionTs, seconds(news.occurred_at)),
         (Macro::Ts, seconds(news.happened_at)),
     ];
-    values.extend(Macro::SUBS.into_iter().zip(news.subs.iter().flatten().cloned()));
-    values.extend(Macro::UTM.into_iter().zip(news.utm.iter().flatten().cloned()));
+    values.extend(Macro::SUBS.into_iter().zip(click.iter().flat_map(|click| click.subs.iter().cloned())));
+    values.extend(Macro::UTM.into_iter().zip(click.iter().flat_map(|click| click.utm.iter().cloned())));
     Values::of(values)
 }
 

@@ -25,7 +25,7 @@ use domain::{
         graph::Kind,
     },
     ledger::AccountKind,
-    postback::Occasion,
+    postback::{DeliveryState, Occasion},
     signature::Profile,
 };
 use sqlx::{
@@ -94,7 +94,7 @@ columns! {
         RateContractId, RateDecisionId, RecommendationId, RingId, ScoreId, SessionId, UserId,
     ];
     &str, |name| Ok(name.parse()?) => [
-        AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CheckResult, CommissionStatus, CommissionWait, ConversionStatus, Currency, Device,
+        AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CheckResult, CommissionStatus, CommissionWait, ConversionStatus, Currency, DeliveryState, Device,
         EventKind, FetchDestination, ImportStatus, IpAddr, Kind, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName, Tier, Verdict,
     ];
     &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];

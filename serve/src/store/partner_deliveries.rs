@@ -1,7 +1,8 @@
 //! Each time an address of a partner's is told something: when it is due, and how it went.
 
 use chrono::{DateTime, Utc};
-use domain::{ConversionId, DeliveryId, EventId, PartnerPostbackId};
+use domain::{AffiliateId, ConversionId, DeliveryId, EventId, PartnerPostbackId, postback::DeliveryState};
+use http::StatusCode;
 use serde::Serialize;
 use sqlx::{PgConnection, types::Uuid};
 use utoipa::ToSchema;
@@ -23,8 +24,8 @@ pub struct NewDelivery {
     pub conversion: Option<ConversionId>,
     /// The address with its macros filled in.
     pub url: String,
-    /// When it is tried first.
-    pub due_at: DateTime<Utc>,
+    /// When it is tried first; or why it never is, as a sentence.
+    pub due_at: Result<DateTime<Utc>, &'static str>,
 }
 
 /// Keeps what is to be told, once for each address and event.
@@ -35,13 +36,17 @@ pub async fn insert(tx: &mut PgConnection, new: &[NewDelivery], at: DateTime<Utc
     let kinds: Vec<_> = new.iter().map(|one| one.kind.as_str()).collect();
     let subjects: Vec<_> = new.iter().map(|one| one.conversion.map(ConversionId::uuid)).collect();
     let urls: Vec<_> = new.iter().map(|one| one.url.as_str()).collect();
-    let due: Vec<_> = new.iter().map(|one| one.due_at).collect();
+    let due: Vec<_> = new.iter().map(|one| one.due_at.ok()).collect();
+    let failures: Vec<_> = new.iter().map(|one| one.due_at.err()).collect();
     let inserted = sqlx::query!(
         "
-        INSERT INTO partner_deliveries (id, postback_id, event_id, type, subject, url, state, due_at, created_at)
-        SELECT new.id, postback_id, event_id, type, subject, url, 'waiting', due_at, $8
-        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::timestamptz[])
-             AS new (id, postback_id, event_id, type, subject, url, due_at)
+        INSERT INTO partner_deliveries
+            (id, postback_id, event_id, type, subject, url, state, due_at, failure, created_at, ended_at)
+        SELECT new.id, postback_id, event_id, type, subject, url,
+               CASE WHEN failure IS NULL THEN 'waiting' ELSE 'failed' END, due_at, failure, $9,
+               CASE WHEN failure IS NOT NULL THEN $9::timestamptz END
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[])
+             AS new (id, postback_id, event_id, type, subject, url, due_at, failure)
         ON CONFLICT ON CONSTRAINT partner_deliveries_once DO NOTHING
         ",
         &ids,
@@ -50,7 +55,8 @@ pub async fn insert(tx: &mut PgConnection, new: &[NewDelivery], at: DateTime<Utc
         &kinds as &[&str],
         &subjects as &[Option<Uuid>],
         &urls as &[&str],
-        &due,
+        &due as &[Option<DateTime<Utc>>],
+        &failures as &[Option<&str>],
         at
     );
     Ok(inserted.execute(tx).await?.rows_affected())
@@ -63,6 +69,8 @@ pub struct Due {
     pub id: DeliveryId,
     /// Which address.
     pub postback_id: PartnerPostbackId,
+    /// Whose address it is.
+    pub affiliate_id: AffiliateId,
     /// The address with its macros filled in.
     pub url: String,
     /// Whether it is signed.
@@ -73,81 +81,134 @@ pub struct Due {
     pub attempts: i32,
 }
 
-/// Takes what is due, no more than `each` of one address, and lets it come again at `until` unless somebody says how it went.
-pub async fn take_due(
-    db: &mut PgConnection,
-    (now, until): (DateTime<Utc>, DateTime<Utc>),
-    (each, limit): (i64, i64),
-) -> sqlx::Result<Vec<Due>> {
+/// How much is taken at once, and of whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking<'a> {
+    /// What is due by now.
+    pub now: DateTime<Utc>,
+    /// What is taken comes again at this moment unless somebody says how it went.
+    pub until: DateTime<Utc>,
+    /// Nothing of these affiliates.
+    pub but: &'a [Uuid],
+    /// So much of one affiliate.
+    pub each: i64,
+    /// So much in all.
+    pub limit: i64,
+}
+
+/// Takes what is due.
+pub async fn take_due(db: &mut PgConnection, taking: Taking<'_>) -> sqlx::Result<Vec<Due>> {
     sqlx::query_as!(
         Due,
         r#"
         WITH due AS (
-            SELECT id, postback_id, due_at, row_number() OVER (PARTITION BY postback_id ORDER BY due_at, id) AS place
-            FROM (
-                SELECT id, postback_id, due_at
+            SELECT oldest.id, oldest.due_at,
+                   row_number() OVER (PARTITION BY one.affiliate_id ORDER BY oldest.due_at, oldest.id) AS place
+            FROM partner_postbacks AS one
+            CROSS JOIN LATERAL (
+                SELECT id, due_at
                 FROM partner_deliveries
-                WHERE due_at <= $1
+                WHERE postback_id = one.id AND due_at <= $1
                 ORDER BY due_at
-                LIMIT 10000
+                LIMIT $4
             ) AS oldest
+            WHERE one.removed_at IS NULL
+              AND one.affiliate_id <> ALL ($3)
+              AND EXISTS (SELECT FROM partner_deliveries WHERE due_at <= $1)
         ),
         taken AS (
-            SELECT id FROM due WHERE place <= $3 ORDER BY due_at, id LIMIT $4
+            SELECT id FROM due WHERE place <= $4 ORDER BY due_at, id LIMIT $5
         )
         UPDATE partner_deliveries
         SET due_at = $2, attempts = attempts + 1
         FROM taken, partner_postbacks
-        WHERE partner_deliveries.id = taken.id AND partner_postbacks.id = partner_deliveries.postback_id
+        WHERE partner_deliveries.id = taken.id
+          AND partner_deliveries.state = 'waiting'
+          AND partner_postbacks.id = partner_deliveries.postback_id
         RETURNING partner_deliveries.id AS "id: Column<DeliveryId>",
-                  partner_deliveries.postback_id AS "postback_id: Column<PartnerPostbackId>", partner_deliveries.url,
+                  partner_deliveries.postback_id AS "postback_id: Column<PartnerPostbackId>",
+                  partner_postbacks.affiliate_id AS "affiliate_id: Column<AffiliateId>", partner_deliveries.url,
                   partner_postbacks.signed, partner_deliveries.event_id IS NULL AS "is_trial!", partner_deliveries.attempts
         "#,
-        now,
-        until,
-        each,
-        limit
+        taking.now,
+        taking.until,
+        taking.but,
+        taking.each,
+        taking.limit
     )
     .fetch_all(db)
     .await
 }
 
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The address took it.
+    Delivered,
+    /// It is tried again then.
+    Again(DateTime<Utc>),
+    /// That was the last attempt.
+    GivenUp,
+}
+
 /// How an attempt went.
 #[derive(Debug)]
 pub struct Attempt {
-    /// Whether the address took it.
-    pub delivered: bool,
-    /// What it answered.
-    pub status: Option<i32>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What the address answered.
+    pub status: Option<StatusCode>,
     /// Why it was not delivered.
     pub failure: Option<String>,
-    /// When it is tried again; none when that was the last attempt.
-    pub again_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub at: DateTime<Utc>,
 }
 
 /// Notes how an attempt went.
-pub async fn note(db: &mut PgConnection, id: DeliveryId, attempt: &Attempt) -> sqlx::Result<()> {
-    let state = match (attempt.delivered, attempt.again_at) {
-        (true, _) => "delivered",
-        (false, Some(_)) => "waiting",
-        (false, None) => "failed",
+pub async fn note(db: &mut PgConnection, due: &Due, attempt: &Attempt) -> sqlx::Result<()> {
+    let (state, again_at) = match attempt.outcome {
+        Outcome::Delivered => (DeliveryState::Delivered, None),
+        Outcome::Again(at) => (DeliveryState::Waiting, Some(at)),
+        Outcome::GivenUp => (DeliveryState::Failed, None),
     };
     sqlx::query!(
         "
         UPDATE partner_deliveries
-        SET state = $2, due_at = $3, status = $4, failure = $5, ended_at = CASE WHEN $3::timestamptz IS NULL THEN $6::timestamptz END
+        SET state = $2, due_at = $3, status = $4, failure = $5, attempts = greatest(attempts, $7),
+            ended_at = CASE WHEN $3::timestamptz IS NULL THEN $6::timestamptz END
         WHERE id = $1 AND state = 'waiting'
         ",
-        id.uuid(),
-        state,
-        attempt.again_at,
-        attempt.status,
+        due.id.uuid(),
+        state.name(),
+        again_at,
+        attempt.status.map(|status| i32::from(status.as_u16())),
         attempt.failure,
-        attempt.at
+        attempt.at,
+        due.attempts
     )
     .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Gives up whatever an address is still to be told.
+pub async fn give_up(
+    tx: &mut PgConnection,
+    postback: PartnerPostbackId,
+    why: &str,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "
+        UPDATE partner_deliveries
+        SET state = 'failed', due_at = NULL, ended_at = $3, failure = $2
+        WHERE postback_id = $1 AND state = 'waiting'
+        ",
+        postback.uuid(),
+        why,
+        at
+    )
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -166,8 +227,8 @@ pub struct Delivery {
     pub conversion_id: Option<ConversionId>,
     /// The address with its macros filled in, without the signature.
     pub url: String,
-    /// `waiting`, `delivered` or `failed`.
-    pub state: String,
+    /// How far it is.
+    pub state: DeliveryState,
     /// How often it was tried.
     pub attempts: i32,
     /// When it is tried next.
@@ -193,8 +254,8 @@ pub async fn list(
         Delivery,
         r#"
         SELECT id AS "id: Column<DeliveryId>", postback_id AS "postback_id: Column<PartnerPostbackId>", type AS kind,
-               subject AS "conversion_id!: Nullable<ConversionId>", url, state, attempts, due_at, status, failure, created_at,
-               ended_at
+               subject AS "conversion_id!: Nullable<ConversionId>", url,
+               state AS "state: Column<DeliveryState>", attempts, due_at, status, failure, created_at, ended_at
         FROM partner_deliveries
         WHERE postback_id = $1 AND ($2::uuid IS NULL OR id < $2)
         ORDER BY id DESC
@@ -215,19 +276,20 @@ pub async fn forget(db: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Resul
     Ok(forgotten.rows_affected())
 }
 
-/// How often an address was tried since a moment.
+/// How often an affiliate tried its addresses since a moment, those among them that it removed.
 pub async fn trials(
     db: &mut PgConnection,
-    postback: PartnerPostbackId,
+    affiliate: AffiliateId,
     since: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
         SELECT count(*) AS "count!"
         FROM partner_deliveries
-        WHERE postback_id = $1 AND event_id IS NULL AND $2 <= created_at
+        JOIN partner_postbacks ON partner_postbacks.id = partner_deliveries.postback_id
+        WHERE affiliate_id = $1 AND event_id IS NULL AND $2 <= partner_deliveries.created_at
         "#,
-        postback.uuid(),
+        affiliate.uuid(),
         since
     )
     .fetch_one(db)

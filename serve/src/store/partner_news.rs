@@ -1,5 +1,7 @@
 //! What was announced, and who of the partners wants to be told of it, with all that there is to say.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::{
     AffiliateId, CampaignId, ClickId, ConversionId, Currency, EventId, LinkId, PartnerPostbackId,
@@ -26,14 +28,15 @@ pub struct Announced {
     pub created_at: DateTime<Utc>,
 }
 
-/// What was announced and not told yet, oldest first.
+/// What was announced of conversions and not passed on yet, oldest first.
 pub async fn announced(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Announced>> {
     sqlx::query_as!(
         Announced,
         r#"
         SELECT position, id AS "id: Column<EventId>", type AS kind, subject, created_at
         FROM outbox
-        WHERE delivered_at IS NULL
+        WHERE passed_on_at IS NULL
+          AND type IN ('conversion.created', 'conversion.approved', 'conversion.rejected', 'conversion.reversed')
         ORDER BY position
         LIMIT $1
         "#,
@@ -43,9 +46,9 @@ pub async fn announced(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<An
     .await
 }
 
-/// Notes that whoever wants to know of these is going to be told.
-pub async fn told(tx: &mut PgConnection, positions: &[i64], at: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE outbox SET delivered_at = $2 WHERE position = ANY ($1)", positions, at)
+/// Notes that it is kept who is going to be told of these.
+pub async fn passed_on(tx: &mut PgConnection, positions: &[i64], at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE outbox SET passed_on_at = $2 WHERE position = ANY ($1)", positions, at)
         .execute(tx)
         .await?;
     Ok(())
@@ -104,22 +107,6 @@ pub struct News {
     pub link_id: LinkId,
     /// The link's code.
     pub link_code: String,
-    /// When it was clicked; none for a coupon, or where the click is no more.
-    pub clicked_at: Option<DateTime<Utc>>,
-    /// The click's id in the partner's own system.
-    pub external_click_id: Option<String>,
-    /// The click's sub-ids, by position.
-    pub subs: Option<Vec<String>>,
-    /// The click's campaign tags, by position.
-    pub utm: Option<Vec<String>>,
-    /// The click's source.
-    pub source: Option<String>,
-    /// The click's user id.
-    pub uid: Option<String>,
-    /// The click's country.
-    pub country: Option<String>,
-    /// The click's device.
-    pub device: Option<Device>,
 }
 
 /// Events of conversions, column by column.
@@ -135,7 +122,7 @@ pub struct Events<'a> {
     pub moments: Vec<DateTime<Utc>>,
 }
 
-/// Who wants to be told of these events, with what there is to say.
+/// Who wants to be told of these events, with what there is to say; nobody removes an address of them meanwhile.
 pub async fn news(db: &mut PgConnection, events: &Events<'_>) -> sqlx::Result<Vec<News>> {
     sqlx::query_as!(
         News,
@@ -152,10 +139,7 @@ pub async fn news(db: &mut PgConnection, events: &Events<'_>) -> sqlx::Result<Ve
                credit.share_ppm AS "share_ppm!", credit.model AS "model!",
                earned.amount_minor AS "payout_minor?", earned.currency AS "payout_currency!: Nullable<Currency>",
                credit.click_id AS "click_id!: Nullable<ClickId>", credit.link_id AS "link_id!: Column<LinkId>",
-               links.code AS link_code,
-               clicks.occurred_at AS "clicked_at?", clicks.external_click_id AS "external_click_id?", clicks.subs AS "subs?",
-               clicks.utm AS "utm?", clicks.source AS "source?", clicks.uid AS "uid?", clicks.country AS "country?",
-               clicks.device AS "device!: Nullable<Device>"
+               links.code AS link_code
         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[]) AS event (id, kind, conversion_id, happened_at)
         JOIN conversions ON conversions.id = event.conversion_id
         JOIN campaigns ON campaigns.id = conversions.campaign_id
@@ -174,13 +158,13 @@ pub async fn news(db: &mut PgConnection, events: &Events<'_>) -> sqlx::Result<Ve
             AND event.kind = ANY (partner_postbacks.events)
             AND (partner_postbacks.campaign_id IS NULL OR partner_postbacks.campaign_id = conversions.campaign_id)
         JOIN links ON links.id = credit.link_id
-        LEFT JOIN clicks ON clicks.id = credit.click_id
         LEFT JOIN LATERAL (
             SELECT sum(commissions.amount_minor)::bigint AS amount_minor, min(commissions.currency) AS currency
             FROM commissions
             WHERE commissions.conversion_id = conversions.id AND commissions.affiliate_id = credit.affiliate_id
         ) AS earned ON true
         ORDER BY event.happened_at, event.id
+        FOR SHARE OF partner_postbacks
         "#,
         &events.ids,
         &events.kinds as &[&str],
@@ -189,4 +173,51 @@ pub async fn news(db: &mut PgConnection, events: &Events<'_>) -> sqlx::Result<Ve
     )
     .fetch_all(db)
     .await
+}
+
+/// A click, as far as partners are told of it.
+#[derive(Debug)]
+pub struct Clicked {
+    /// Which.
+    pub id: ClickId,
+    /// When it was clicked.
+    pub occurred_at: DateTime<Utc>,
+    /// The click's id in the partner's own system.
+    pub external_click_id: String,
+    /// Its sub-ids, by position.
+    pub subs: Vec<String>,
+    /// Its campaign tags, by position.
+    pub utm: Vec<String>,
+    /// Its source.
+    pub source: String,
+    /// Its user id.
+    pub uid: String,
+    /// Its country.
+    pub country: String,
+    /// Its device.
+    pub device: Device,
+}
+
+/// Those of these clicks that are kept.
+pub async fn clicks(db: &mut PgConnection, ids: Vec<ClickId>) -> sqlx::Result<BTreeMap<ClickId, Clicked>> {
+    let ids: Vec<Uuid> = ids.into_iter().map(ClickId::uuid).collect();
+    // The bounds say which days are looked at, before any of them is.
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+        return Ok(BTreeMap::new());
+    };
+    let clicks = sqlx::query_as!(
+        Clicked,
+        r#"
+        SELECT id AS "id: Column<ClickId>", occurred_at, external_click_id, subs, utm, source, uid, country,
+               device AS "device: Column<Device>"
+        FROM clicks
+        WHERE id = ANY ($1) AND $2 <= id AND id <= $3
+        "#,
+        &ids,
+        *first,
+        *last
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(clicks.into_iter().map(|click| (click.id, click)).collect())
 }

@@ -87,40 +87,19 @@ pub async fn insert(tx: &mut PgConnection, new: &PartnerPostback) -> sqlx::Resul
     Ok(())
 }
 
-/// Tells an address nothing more: it was removed.
+/// Tells an address nothing of what happens from now on: it was removed.
 pub async fn remove(tx: &mut PgConnection, id: PartnerPostbackId, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE partner_postbacks SET removed_at = $2 WHERE id = $1", id.uuid(), at)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-    give_up(tx, id, "The address was removed.", at).await
+    Ok(())
 }
 
-/// Tells an address nothing more: it wants nothing.
+/// Tells an address nothing of what happens from now on: it wants no more.
 pub async fn stop(tx: &mut PgConnection, id: PartnerPostbackId, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE partner_postbacks SET stopped_at = $2 WHERE id = $1", id.uuid(), at)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-    give_up(tx, id, "The address answered that it wants no more (410).", at).await
-}
-
-async fn give_up(
-    tx: &mut PgConnection,
-    id: PartnerPostbackId,
-    why: &str,
-    at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "
-        UPDATE partner_deliveries
-        SET state = 'failed', due_at = NULL, ended_at = $3, failure = $2
-        WHERE postback_id = $1 AND state = 'waiting'
-        ",
-        id.uuid(),
-        why,
-        at
-    )
-    .execute(tx)
-    .await?;
     Ok(())
 }
 

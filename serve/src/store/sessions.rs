@@ -102,13 +102,23 @@ async fn void_links(tx: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
 }
 
 /// Keeps a link that signs a person in once; those before it do so no more.
+pub async fn replace_links(
+    tx: &mut PgConnection,
+    token_hash: [u8; 32],
+    user: UserId,
+    life: (DateTime<Utc>, DateTime<Utc>),
+) -> sqlx::Result<()> {
+    void_links(&mut *tx, user).await?;
+    insert_link(tx, token_hash, user, life).await
+}
+
+/// Keeps a link that signs a person in once, beside others: anybody may ask for one, and ends none of those by that.
 pub async fn insert_link(
     tx: &mut PgConnection,
     token_hash: [u8; 32],
     user: UserId,
     (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<()> {
-    void_links(&mut *tx, user).await?;
     sqlx::query!(
         "INSERT INTO sign_in_links (token_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
         &token_hash[..],
@@ -121,7 +131,27 @@ pub async fn insert_link(
     Ok(())
 }
 
-/// Uses a link up; says who signs in by it, once and before it expires.
+/// Whom a link would sign in, by the e-mail address.
+pub async fn whose_link(
+    db: &mut PgConnection,
+    token_hash: [u8; 32],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "
+        SELECT users.email
+        FROM sign_in_links
+        JOIN users ON users.id = sign_in_links.user_id
+        WHERE token_hash = $1 AND used_at IS NULL AND $2 < expires_at AND users.disabled_at IS NULL
+        ",
+        &token_hash[..],
+        now
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Uses a link up, and with it all others of the person; says who signs in by it, once and before it expires.
 pub async fn use_link(
     tx: &mut PgConnection,
     token_hash: [u8; 32],
@@ -142,9 +172,13 @@ pub async fn use_link(
         &token_hash[..],
         now
     )
-    .fetch_optional(tx)
+    .fetch_optional(&mut *tx)
     .await?;
-    Ok(user.map(Into::into))
+    let user: Option<UserId> = user.map(Into::into);
+    if let Some(user) = user {
+        void_links(tx, user).await?;
+    }
+    Ok(user)
 }
 
 /// Counts a try to sign in: how many there were since this many began, and when that was.

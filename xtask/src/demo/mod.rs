@@ -72,7 +72,9 @@ async fn show(options: &Options) -> Result<()> {
     // The visitors come from many addresses, told by a proxy in front, which is the demo itself.
     models::forget(&folder)?;
     let registry = models::registry(&folder).display().to_string();
-    let flags = ["--trusted-proxy", "127.0.0.1/32", "--registry", &registry].map(str::to_owned).to_vec();
+    let flags = ["--trusted-proxy", "127.0.0.1/32", "--links-to-log", "--registry", &registry]
+        .map(str::to_owned)
+        .to_vec();
     println!("building       `tributary`: minutes the first time, seconds later");
     let plan = Plan {
         folder: folder.clone(),

@@ -19,11 +19,11 @@ REACHABLE = """() => [...document.querySelectorAll('a[href], button, input:not([
   .filter((it) => !it.disabled && it.checkVisibility({visibilityProperty: true}))"""
 PAGES = {
     "affiliate@demo.example": [
-        "/my", "/my/traffic", "/my/conversions", "/my/holds", "/my/rates", "/my/balance", "/my/links", "/my/campaigns", "/settings",
-        ("/my/conversions", "/my/conversions/"), ("/my/rates", "/my/rates/"), ("/my/links", "/my/links/"),
+        "/my", "/my/traffic", "/my/conversions", "/my/holds", "/my/rates", "/my/balance", "/my/links", "/my/campaigns", "/my/connections", "/settings",
+        ("/my/conversions", "/my/conversions/"), ("/my/rates", "/my/rates/"), ("/my/links", "/my/links/"), ("/my/connections", "/my/postbacks/"),
     ],
     "team@demo.example": [
-        "/team", "/team/partners", "/team/campaigns", "/team/rates", "/team/rates/decisions", "/team/models",
+        "/team", "/team/partners", "/team/campaigns", "/team/rates", "/team/rates/decisions", "/team/rates/shadows", "/team/models",
         ("/team/partners", "/team/partners/"), ("/team/campaigns", "/team/campaigns/"),
         (("/team/campaigns", "/team/campaigns/"), "/team/campaigns/"),
     ],
@@ -101,6 +101,27 @@ def read_a_rate(page):
     words = page.locator("main").inner_text()
     assert page.locator("ul.reasons li").count(), f"a rate has reasons: {words}"
     say("a rate says why")
+
+
+def connect(page):
+    page.goto(f"{base}/my/connections")
+    page.locator("input[name=url]").fill("https://tracker.example/in?cid={sub1}&payout={payout}")
+    page.locator("form[action='/my/connections/postbacks'] button").click()
+    page.wait_for_url(re.compile("/my/postbacks/ppb_"))
+    page.locator("form[action$='/test'] button").click()
+    told_of(page)
+    tried = page.locator("tbody tr").first.inner_text()
+    assert "payout=10.00" in tried and "could not be reached" in tried, f"nobody has a tracker under that name: {tried}"
+    page.goto(f"{base}/my/connections")
+    page.locator("input[name=name]").fill("Tracker")
+    page.locator("form[action='/my/connections/keys'] button").click()
+    key = page.locator("[role=status] code").inner_text()
+    links = lambda: page.request.get(f"{base}/api/v1/links", headers={"Authorization": f"Bearer {key}"}).status
+    assert links() == 200, "a key that was just made is let in"
+    page.locator("form[action$='/revoke'] button").first.click()
+    told_of(page)
+    assert links() == 401, "a key that was revoked is not"
+    say("a postback is entered and tried, and a key is made, used and revoked")
 
 
 def ask(page):
@@ -221,6 +242,7 @@ def tour(browser, partner, team, analyst):
     watch(partner)
     build_a_link(partner)
     read_a_rate(partner)
+    connect(partner)
     ask(analyst)
     appeal(partner)
     invite(team)

@@ -53,7 +53,8 @@ async fn what_cannot_be_told_is_refused_where_it_is_written() {
     insta::assert_snapshot!(check(json!({"url": "https://{sub1}.example/"})).await, @"422 unprocessable:  [/url: it must begin with https:// or http:// and a host, both without macros, and hold no user name]");
     insta::assert_snapshot!(check(json!({"url": "http://169.254.169.254/"})).await, @"422 unprocessable:  [/url: its host is of no server on the public internet]");
     insta::assert_snapshot!(check(json!({"url": "https://t.example/{sub1|upper}"})).await, @"422 unprocessable:  [/url: {sub1|upper} goes on with neither |raw nor |default:…]");
-    insta::assert_snapshot!(check(json!({"events": []})).await, @"422 unprocessable:  [/events: it must name what the address is told of]");
+    insta::assert_snapshot!(check(json!({"url": "https://t.example/?a=1&a=2", "signed": true})).await, @"422 unprocessable:  [/url: it cannot be signed: a parameter is in it twice, or is one of wid, wts, wsig and wkid]");
+    insta::assert_snapshot!(check(json!({"events": []})).await, @"422 unprocessable:  [/events: it must name what the address is told of, each once]");
     insta::assert_snapshot!(check(json!({"campaign_id": "cmp_01JH0000000000000000000000"})).await, @"422 unprocessable:  [/campaign_id: no such campaign]");
 }
 
@@ -87,5 +88,5 @@ async fn a_test_is_tried_soon_and_not_too_often() {
     for _ in 0..9 {
         assert_eq!(api.post(&path, json!({})).await.status, 202);
     }
-    insta::assert_snapshot!(api.post(&path, json!({})).await.problem(), @"409 too_many_tests: ppb_1 was tried 10 times in ten minutes; wait a little");
+    insta::assert_snapshot!(api.post(&path, json!({})).await.problem(), @"409 too_many_tests: aff_1 tried its addresses 10 times in ten minutes; wait a little");
 }

@@ -21,8 +21,11 @@ async fn enter(api: &Api, affiliate: AffiliateId, url: &str, events: &[&str]) ->
     api.made(&format!("/api/v1/affiliates/{affiliate}/postbacks"), new).await
 }
 
-async fn round(api: &Api) -> u64 {
-    once(&Tell, &api.workbench()).await.unwrap()
+/// What was announced is passed on, and what is due is told.
+async fn tell_what_is_due(api: &Api) -> u64 {
+    let bench = api.workbench();
+    once(&PassOn, &bench).await.unwrap();
+    once(&Tell, &bench).await.unwrap()
 }
 
 async fn deliveries(api: &Api, postback: &Value) -> Vec<Value> {
@@ -43,14 +46,14 @@ async fn each_thing_that_happens_to_ones_conversions_is_told_once() {
     let entered = enter(&api, ana, &address, &ALL).await;
     let sale = api.sale(ana, &campaign, "A1").await;
     api.sale(ben, &campaign, "B1").await;
-    while round(&api).await != 0 {}
+    while tell_what_is_due(&api).await != 0 {}
     assert_eq!(tracker.heard("is"), ["conversion.created"]);
     assert_eq!(tracker.heard("of"), [sale.as_str()]);
     assert_eq!((tracker.heard("p"), tracker.heard("w")), (vec!["5.00".to_owned()], vec!["1".to_owned()]));
     assert_eq!(tracker.heard("n"), ["none"]);
     api.made(&format!("/api/v1/conversions/{sale}/approve"), json!({})).await;
     api.made(&format!("/api/v1/conversions/{before}/reject"), json!({"reason": "terms"})).await;
-    while round(&api).await != 0 {}
+    while tell_what_is_due(&api).await != 0 {}
     assert_eq!(tracker.heard("is")[1..], ["conversion.approved", "conversion.rejected"]);
     assert_eq!(tracker.heard("st")[1..], ["approved", "rejected"]);
     let told = deliveries(&api, &entered).await;
@@ -70,31 +73,49 @@ async fn what_is_not_answered_is_told_again_until_it_is() {
     let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
     let entered = enter(&api, ana, &tracker.address("of={event_id}"), &["conversion.created"]).await;
     api.sale(ana, &campaign, "A1").await;
-    let mut waits = Vec::new();
-    for _ in 0..4 {
-        round(&api).await;
-        assert_eq!(round(&api).await, 0, "nothing is told before its time");
-        let told = deliveries(&api, &entered).await.remove(0);
-        waits.push((told["status"].as_i64(), told["state"].as_str().unwrap().to_owned()));
-        api.app.clock.advance(match waits.len() {
-            1 => TimeDelta::seconds(6),
-            2 => TimeDelta::minutes(6),
-            _ => TimeDelta::hours(2),
-        });
-    }
+    let told_after = async |wait: TimeDelta| {
+        api.app.clock.advance(wait);
+        let told = tell_what_is_due(&api).await;
+        let delivery = deliveries(&api, &entered).await.remove(0);
+        (told, delivery["status"].as_i64(), delivery["state"].as_str().unwrap().to_owned())
+    };
     let waiting = "waiting".to_owned();
-    let expected = [
-        (Some(500), waiting.clone()),
-        (Some(302), waiting.clone()),
-        (Some(429), waiting),
-        (Some(200), "delivered".to_owned()),
-    ];
-    assert_eq!(waits, expected);
+    assert_eq!(told_after(TimeDelta::zero()).await, (1, Some(500), waiting.clone()));
+    assert_eq!(told_after(TimeDelta::seconds(4)).await, (0, Some(500), waiting.clone()));
+    assert_eq!(told_after(TimeDelta::seconds(2)).await, (1, Some(302), waiting.clone()));
+    assert_eq!(told_after(TimeDelta::minutes(6)).await, (1, Some(429), waiting.clone()));
+    assert_eq!(told_after(TimeDelta::minutes(50)).await, (0, Some(429), waiting), "it asked for an hour");
+    assert_eq!(told_after(TimeDelta::minutes(11)).await, (1, Some(200), "delivered".to_owned()));
     assert_eq!(tracker.asked().len(), 4, "a redirect is followed nowhere");
-    assert!(
-        tracker.heard("of").windows(2).all(|two| two[0] == two[1])
-            && tracker.heard("wid").windows(2).all(|two| two[0] == two[1])
-    );
+    for same in ["of", "wid"] {
+        let told = tracker.heard(same);
+        assert!(told.iter().all(|id| !id.is_empty() && *id == told[0]), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_hangs_keeps_no_other_waiting() {
+    let (api, quick) = (Api::start().await, PartnerTracker::start([]).await);
+    let hanging = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let slow = format!("http://{}/in?of={{event_id}}", hanging.local_addr().unwrap());
+    let (ana, ben, campaign) = (api.affiliate("Ana").await, api.affiliate("Ben").await, api.campaign().await);
+    enter(&api, ana, &slow, &ALL).await;
+    enter(&api, ben, &quick.address("of={event_id}"), &ALL).await;
+    for order in 0..12 {
+        api.sale(ana, &campaign, &format!("A{order}")).await;
+        api.sale(ben, &campaign, &format!("B{order}")).await;
+    }
+    let bench = api.workbench();
+    once(&PassOn, &bench).await.unwrap();
+    let telling = async { once(&Tell, &bench).await.unwrap() };
+    let hanging_up = async {
+        while quick.asked().len() < 12 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(hanging);
+    };
+    let (told, ()) = tokio::join!(telling, hanging_up);
+    assert_eq!(told, 24, "the slow one goes on when it has hung up");
 }
 
 #[tokio::test]
@@ -103,9 +124,9 @@ async fn an_address_that_answers_410_is_told_nothing_more() {
     let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
     let entered = enter(&api, ana, &tracker.address("of={event_id}"), &ALL).await;
     let sale = api.sale(ana, &campaign, "A1").await;
-    while round(&api).await != 0 {}
+    while tell_what_is_due(&api).await != 0 {}
     api.made(&format!("/api/v1/conversions/{sale}/approve"), json!({})).await;
-    while round(&api).await != 0 {}
+    while tell_what_is_due(&api).await != 0 {}
     assert_eq!(tracker.asked().len(), 1);
     let listed = api.get(&format!("/api/v1/affiliates/{ana}/postbacks")).await;
     assert!(listed.body["data"][0]["stopped_at"].is_string(), "{listed}");
@@ -120,11 +141,10 @@ async fn what_a_worker_took_and_did_not_finish_is_told_by_another() {
     api.sale(ana, &campaign, "A1").await;
     let (db, now) = (&api.app.db, api.app.clock.now());
     pass_on(db, now, &api.app.chance).await.unwrap();
-    let taken =
-        store::take_due(&mut db.acquire().await.unwrap(), (now, now + LEASE), (OF_ONE, ROUND)).await.unwrap();
-    assert_eq!((taken.len(), round(&api).await), (1, 0));
+    let taken = take(&api.workbench(), &BTreeMap::new(), AT_ONCE).await.unwrap();
+    assert_eq!((taken.len(), tell_what_is_due(&api).await), (1, 0));
     api.app.clock.advance(LEASE);
-    assert_eq!(round(&api).await, 1);
+    assert_eq!(tell_what_is_due(&api).await, 1);
     assert_eq!(tracker.asked().len(), 1);
 }
 
@@ -134,7 +154,7 @@ async fn deliveries_are_forgotten_after_thirty_days() {
     let (ana, campaign) = (api.affiliate("Ana").await, api.campaign().await);
     let entered = enter(&api, ana, &tracker.address("of={event_id}"), &ALL).await;
     api.sale(ana, &campaign, "A1").await;
-    while round(&api).await != 0 {}
+    while tell_what_is_due(&api).await != 0 {}
     assert_eq!(once(&Forget, &api.workbench()).await.unwrap(), 0);
     api.app.clock.advance(SHOWN + TimeDelta::seconds(1));
     assert_eq!(once(&Forget, &api.workbench()).await.unwrap(), 1);

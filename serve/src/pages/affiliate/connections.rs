@@ -76,13 +76,12 @@ struct Page {
     keys: Vec<KeyLine>,
     fresh: Option<String>,
     scopes: Vec<Choice>,
-    key_faults: Vec<String>,
+    key: Refused,
     postbacks: Vec<PostbackLine>,
     events: Vec<Choice>,
     campaigns: Vec<Choice>,
     macros: Vec<&'static str>,
-    postback_faults: Vec<String>,
-    filled: Filled,
+    postback: Refused,
 }
 
 /// What was just done.
@@ -91,19 +90,31 @@ pub struct Asked {
     done: Option<String>,
 }
 
+/// A form that was not taken: what was filled in, and what does not fit.
+#[derive(Default)]
+struct Refused {
+    filled: Filled,
+    faults: Vec<String>,
+}
+
+impl Refused {
+    /// Whether a box is ticked: as it was, or else as it is at first.
+    fn is_ticked(&self, name: &str, at_first: bool) -> bool {
+        if self.faults.is_empty() { at_first } else { self.filled.contains_key(name) }
+    }
+
+    /// What was filled in.
+    fn said(&self, name: &str) -> &str {
+        self.filled.get(name).map_or("", String::as_str)
+    }
+}
+
 /// What goes with a page besides what is stored.
 #[derive(Default)]
 struct Beside {
     fresh: Option<String>,
-    key_faults: Vec<String>,
-    postback_faults: Vec<String>,
-    filled: Filled,
-}
-
-impl Page {
-    fn filled(&self, name: &str) -> &str {
-        self.filled.get(name).map_or("", String::as_str)
-    }
+    key: Refused,
+    postback: Refused,
 }
 
 /// The keys and the addresses.
@@ -130,38 +141,30 @@ async fn page(pages: &Pages, by: &Visitor, beside: Beside) -> Result<Page, Fault
     let postbacks = store::partner_postbacks::list(&mut db, &wanted, i64::MAX).await?;
     let joined = store::dashboard::joined(&mut db, affiliate).await?;
     let name_of = |id: CampaignId| joined.iter().find(|one| one.id == id).map(|one| one.name.clone());
-    let is_new = beside.filled.is_empty();
-    let scopes = Scope::of_affiliates().map(|scope| Choice {
-        name: format!("{SCOPE}{scope}"),
-        label: scope.to_string(),
-        is_chosen: if is_new {
-            scope.is_reading()
-        } else {
-            beside.filled.contains_key(&format!("{SCOPE}{scope}"))
-        },
-    });
-    let events = Occasion::ALL.iter().map(|event| Choice {
-        name: format!("{EVENT}{event}"),
-        label: words(*event),
-        is_chosen: is_new || beside.filled.contains_key(&format!("{EVENT}{event}")),
-    });
+    let scope = |scope: Scope| {
+        let name = format!("{SCOPE}{scope}");
+        Choice { is_chosen: beside.key.is_ticked(&name, scope.is_reading()), name, label: scope.to_string() }
+    };
+    let event = |event: &Occasion| {
+        let name = format!("{EVENT}{event}");
+        Choice { is_chosen: beside.postback.is_ticked(&name, true), name, label: words(*event) }
+    };
     let campaigns = joined.iter().map(|campaign| Choice {
         name: campaign.id.to_string(),
         label: campaign.name.clone(),
-        is_chosen: beside.filled.get("campaign").is_some_and(|chosen| *chosen == campaign.id.to_string()),
+        is_chosen: beside.postback.said("campaign") == campaign.id.to_string(),
     });
     Ok(Page {
         frame: by.frame(Place::Connections),
         keys: keys.into_iter().map(|key| key_line(by, key)).collect(),
-        scopes: scopes.collect(),
-        events: events.collect(),
+        scopes: Scope::of_affiliates().map(scope).collect(),
+        events: Occasion::ALL.iter().map(event).collect(),
         campaigns: campaigns.collect(),
         macros: Macro::ALL.iter().map(|one| one.name()).collect(),
         postbacks: postbacks.into_iter().map(|one| line(one, name_of)).collect(),
         fresh: beside.fresh,
-        key_faults: beside.key_faults,
-        postback_faults: beside.postback_faults,
-        filled: beside.filled,
+        key: beside.key,
+        postback: beside.postback,
     })
 }
 
@@ -202,26 +205,31 @@ pub fn words(event: Occasion) -> String {
 pub async fn make_key(State(pages): State<Pages>, posted: Posted<Filled>) -> Result<Response, Fault> {
     let Posted { by, form: filled } = posted;
     let affiliate = by.affiliate()?;
-    let app = &pages.app;
-    let mut tx = app.begin().await?;
+    let (key, api_key) = match new_key(&pages, affiliate, &filled) {
+        Ok(new) => new,
+        Err(faults) => return key_refused(&pages, &by, Refused { filled, faults }).await,
+    };
+    let mut tx = pages.app.begin().await?;
+    // One at a time, so that nobody has more than there may be.
+    store::affiliates::lock(&mut tx, affiliate).await?;
     let others = store::api_keys::of_affiliate(&mut tx, affiliate).await?;
-    let (new, key_faults) = match new_key(&pages, affiliate, &filled) {
-        Ok(_) if KEYS_MAX <= others.len() => {
-            (None, vec![tell("key-too-many", &[("count", &KEYS_MAX.to_string())])])
-        }
-        Ok(new) => (Some(new), Vec::new()),
-        Err(faults) => (None, faults),
-    };
-    let Some((key, api_key)) = new else {
-        let page = page(&pages, &by, Beside { key_faults, filled, ..Beside::default() }).await?;
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, rendered(&page)).into_response());
-    };
+    let is_in_use = |key: &&ApiKey| key.expires_at.is_none_or(|end| api_key.created_at < end);
+    if KEYS_MAX <= others.iter().filter(is_in_use).count() {
+        tx.rollback().await?;
+        let faults = vec![tell("key-too-many", &[("count", &KEYS_MAX.to_string())])];
+        return key_refused(&pages, &by, Refused { filled, faults }).await;
+    }
     store::api_keys::insert(&mut tx, &api_key, key.hash()).await?;
     let id = api_key.id.to_string();
     store::audit::note(&mut tx, &by.deed(&pages, "key.created", (&id, &api_key.name))).await?;
     tx.commit().await?;
     let beside = Beside { fresh: Some(key.reveal()), ..Beside::default() };
     Ok((StatusCode::CREATED, rendered(&page(&pages, &by, beside).await?)).into_response())
+}
+
+async fn key_refused(pages: &Pages, by: &Visitor, key: Refused) -> Result<Response, Fault> {
+    let page = page(pages, by, Beside { key, ..Beside::default() }).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, rendered(&page)).into_response())
 }
 
 /// A key as it was filled in, or what does not fit.
@@ -292,17 +300,23 @@ pub async fn make_postback(State(pages): State<Pages>, posted: Posted<Filled>) -
     let failure = match partner_postbacks::make(&pages.app, &mut tx, affiliate, new).await {
         Ok(made) => {
             let id = made.id.to_string();
-            store::audit::note(&mut tx, &by.deed(&pages, "postback.created", (&id, &made.url))).await?;
+            store::audit::note(&mut tx, &by.deed(&pages, "postback.created", (&id, host(&made.url)))).await?;
             tx.commit().await?;
             return Ok(Redirect::to(&format!("/my/postbacks/{id}?done=made")).into_response());
         }
         Err(failure) => failure,
     };
-    drop(tx);
+    tx.rollback().await?;
     let Some(told) = sentences(&failure) else { return Err(failure.into()) };
-    let postback_faults = told.iter().map(|(field, detail)| postback_fault(field, detail)).collect();
-    let page = page(&pages, &by, Beside { postback_faults, filled, ..Beside::default() }).await?;
+    let faults = told.iter().map(|(field, detail)| postback_fault(field, detail)).collect();
+    let beside = Beside { postback: Refused { filled, faults }, ..Beside::default() };
+    let page = page(&pages, &by, beside).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, rendered(&page)).into_response())
+}
+
+/// Whom an address tells: the rest of it may hold a tracker's own secret.
+pub fn host(url: &str) -> &str {
+    url.split(['/', '?']).nth(2).unwrap_or_default()
 }
 
 fn postback_fault(field: &str, detail: &str) -> String {

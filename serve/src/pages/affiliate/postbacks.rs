@@ -6,17 +6,20 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::TimeDelta;
-use domain::{DeliveryId, PartnerPostbackId};
+use domain::{DeliveryId, PartnerPostbackId, postback::DeliveryState};
 use serde::Deserialize;
 
-use super::connections::words;
+use super::connections::{host, words};
 use crate::{
-    api::partner_postbacks::{find, trial},
+    api::{
+        failure::Failure,
+        partner_postbacks::{find, no_more, trial},
+    },
     pages::{
         Pages,
         fault::Fault,
         frame::{Frame, Place, rendered},
-        session::{Posted, Visitor},
+        session::{Nothing, Posted, Visitor},
         words::{say, tell},
     },
     postbacks::attempt::tell as tell_address,
@@ -38,10 +41,6 @@ pub struct Asked {
     after: Option<String>,
     done: Option<String>,
 }
-
-/// A form without anything in it.
-#[derive(Debug, Default, Deserialize)]
-pub struct Nothing {}
 
 struct Line {
     at: String,
@@ -111,18 +110,19 @@ pub async fn show(
 }
 
 fn line(by: &Visitor, delivery: Delivery) -> Line {
-    let state = match (delivery.state.as_str(), delivery.due_at) {
-        ("delivered", _) => say("delivery-delivered"),
-        (_, Some(due)) => tell("delivery-waiting", &[("at", &by.reader.time(&due))]),
-        _ => say("delivery-failed"),
+    let due = delivery.due_at.map(|due| by.reader.time(&due)).unwrap_or_default();
+    let state = match delivery.state {
+        DeliveryState::Delivered => say("delivery-delivered"),
+        DeliveryState::Waiting => tell("delivery-waiting", &[("at", &due)]),
+        DeliveryState::Failed => say("delivery-failed"),
     };
     Line {
         at: by.reader.exact(&delivery.created_at),
         what: delivery.kind,
         conversion: delivery.conversion_id.map(|id| id.to_string()),
         url: delivery.url,
-        is_good: delivery.state == "delivered",
-        is_bad: delivery.state == "failed",
+        is_good: delivery.state == DeliveryState::Delivered,
+        is_bad: delivery.state == DeliveryState::Failed,
         state,
         why: delivery.failure.or_else(|| delivery.status.map(|status| status.to_string())),
         attempts: by.reader.number(delivery.attempts.into()),
@@ -137,16 +137,20 @@ pub async fn test(
 ) -> Result<Response, Fault> {
     let (by, app) = (posted.by, &pages.app);
     let id: PartnerPostbackId = id.parse().map_err(|_| Fault::NotFound)?;
+    // Whoever waits for an address that does not answer keeps a request open.
+    let busy = || Failure::unavailable("too many addresses are being tried; try again in a moment");
+    let _place = app.courier.place().ok_or_else(busy)?;
     let mut tx = app.begin().await?;
     let postback = find(&mut tx, id, Some(by.affiliate()?)).await?;
     let mut new = trial(app, &mut tx, &postback).await?;
-    new.due_at += TRYING;
+    new.due_at = Ok(app.clock.now() + TRYING);
     store::partner_deliveries::insert(&mut tx, std::slice::from_ref(&new), app.clock.now()).await?;
     note(&mut tx, &by.deed(&pages, "postback.tried", (&id.to_string(), ""))).await?;
     tx.commit().await?;
     let due = Due {
         id: new.id,
         postback_id: id,
+        affiliate_id: postback.affiliate_id,
         url: new.url,
         signed: postback.signed,
         is_trial: true,
@@ -166,8 +170,8 @@ pub async fn remove(
     let id: PartnerPostbackId = id.parse().map_err(|_| Fault::NotFound)?;
     let mut tx = pages.app.begin().await?;
     let postback = find(&mut tx, id, Some(by.affiliate()?)).await?;
-    store::partner_postbacks::remove(&mut tx, id, pages.app.clock.now()).await?;
-    note(&mut tx, &by.deed(&pages, "postback.removed", (&id.to_string(), &postback.url))).await?;
+    no_more(&mut tx, id, pages.app.clock.now()).await?;
+    note(&mut tx, &by.deed(&pages, "postback.removed", (&id.to_string(), host(&postback.url)))).await?;
     tx.commit().await?;
     Ok(Redirect::to("/my/connections?done=removed").into_response())
 }

@@ -30,6 +30,7 @@ pub fn routes() -> Router<Pages> {
         .route("/team/campaigns/{id}/attribution.csv", get(attribution::export))
         .route("/team/rates", get(rates::show))
         .route("/team/rates/decisions", get(rates::decisions::list))
+        .route("/team/rates/shadows", get(rates::shadows::show))
         .route("/team/rates/approve", post(rates::approve))
         .route("/team/models", get(models::list))
         .route("/team/models/{name}", get(models::one))

@@ -10,6 +10,7 @@ use crate::{
 };
 
 const PAGE: &str = "/team/rates";
+const SHADOWS: &str = "/team/rates/shadows";
 const APPROVE: &str = "/team/rates/approve";
 
 async fn world() -> (Program, Site) {
@@ -154,14 +155,14 @@ async fn a_shadow_is_shown_beside_what_conversions_earned_while_its_rate_would_h
     program.api.made(&format!("/api/v1/conversions/{refused}/reject"), json!({"reason": "terms"})).await;
     program.api.sale(bo, &program.campaign, "B1").await;
     let mut tom = site.signed_in("tom@team.example", Role::Finance, None).await;
-    let shown = tom.get(PAGE).await.text;
+    let shown = tom.get(SHADOWS).await.text;
     let counted =
         ["2", "2", "1", "0", "1", "+2.45\u{a0}pp", "0", "0", "2", "10.00\u{a0}EUR", "19.80\u{a0}EUR"];
     let cells: String = counted.iter().map(|cell| format!("<td class=\"num\">{cell}</td>")).collect();
     assert!(shown.contains(&format!("third-1</th>{cells}</tr>")), "{cells}: {shown}");
     program.later(30);
     tom.sign_in("tom@team.example", crate::pages::testing::PASSWORD).await;
-    let later = tom.get(PAGE).await.text;
+    let later = tom.get(SHADOWS).await.text;
     assert!(later.contains("No shadow has decided anything in the last 30 days."), "{later}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
 use domain::event::{Decided, Decision, Event, Kind, Known};
 use features::lake::Lake;
 use serde_json::{Value, json};
@@ -57,6 +58,8 @@ async fn every_decision_is_in_the_lake_and_is_made_again_from_it() {
         }
         world.sale(click, &format!("A{order}")).await;
     }
+    // The database's clock, by which it is said up to when features count, goes before that of a test.
+    world.api.app.clock.advance(TimeDelta::seconds(3));
     let click = world.click("192.0.2.0", BROWSER, 60).await;
     let asked = json!({"conversions": [{"report": {"click_id": click}}]});
     assert_eq!(world.api.post("/api/v1/score/conversions", asked).await.status, 200);

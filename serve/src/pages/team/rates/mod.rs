@@ -1,7 +1,8 @@
-//! The policy of rates: what shadows propose, for people to approve; what that would have come to; and what is paid now.
+//! The policy of rates: what shadows propose, for people to approve, and what is paid now.
 
 pub(super) mod decisions;
 mod lines;
+pub(super) mod shadows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +12,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::TimeDelta;
 use domain::{AffiliateId, CampaignId, RateDecisionId, commission::dynamic::RateFlag};
 use serde::Deserialize;
 use sqlx::{PgConnection, types::Uuid};
 
-use self::lines::{Current, Proposed, Shadow};
+use self::lines::{Current, Proposed};
 use crate::{
     api::{failure::Failure, rate_decisions},
     pages::{
@@ -32,8 +32,8 @@ use crate::{
 
 /// So many proposals stand on the page, and can be approved at once.
 const SHOWN: usize = 200;
-/// Over so many days shadows are looked at.
-const DAYS: i64 = 30;
+/// So many are looked at for those that can be.
+const LOOKED_AT: i64 = 1_000;
 
 #[derive(Template)]
 #[template(path = "rate_policy.html")]
@@ -42,7 +42,6 @@ struct Page {
     faults: Vec<String>,
     proposed: Vec<Proposed>,
     is_cut: bool,
-    shadows: Vec<Shadow>,
     current: Vec<Current>,
     /// Whether something can be approved, by who looks at it.
     has_form: bool,
@@ -80,8 +79,9 @@ async fn page(
     refused: Refused,
 ) -> Result<Response, Fault> {
     let (mut db, now) = (pages.app.db.acquire().await?, pages.app.clock.now());
-    let reach = i64::try_from(SHOWN + 1).unwrap_or(i64::MAX);
-    let mut proposals = rate_decisions::proposals(&mut db, now, reach).await?;
+    let mut proposals = rate_decisions::proposals(&mut db, now, LOOKED_AT).await?;
+    // What cannot be approved keeps nothing from the page that can be.
+    proposals.sort_by_key(|one| one.live.is_err());
     let is_cut = SHOWN < proposals.len();
     proposals.truncate(SHOWN);
     let places: Vec<_> = proposals.iter().map(|one| place(&one.shadow)).collect();
@@ -91,9 +91,6 @@ async fn page(
         Proposed { is_ticked, ..Proposed::of(one, &by.reader, &names) }
     });
     let proposed: Vec<Proposed> = proposed.collect();
-    let since = now - TimeDelta::days(DAYS);
-    let results = store::rate_shadows::results(&mut db, since).await?;
-    let compared = store::rate_shadows::compared(&mut db, since).await?;
     let rates = rate_decisions::current(&mut db, now).await?;
     let campaigns: Vec<_> = rates.iter().map(|one| one.campaign).collect();
     let names = Names::of_campaigns(&mut db, &campaigns).await?;
@@ -104,7 +101,6 @@ async fn page(
         faults: refused.faults,
         proposed,
         is_cut,
-        shadows: results.into_iter().map(|one| Shadow::of(one, &compared, &by.reader)).collect(),
         current: rates.into_iter().map(|one| Current::of(one, &by.reader, &names)).collect(),
         has_form: by.user.role.leads_partners() && is_possible,
     };
