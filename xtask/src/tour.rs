@@ -53,7 +53,7 @@ async fn show(server: &Server) -> Result<()> {
         database_url,
         port: embedded::free_port()?,
         profile: Profile::Dev,
-        flags: ["--trusted-proxy", "127.0.0.1/32", "--requests-per-minute", "100000"]
+        flags: ["--trusted-proxy", "127.0.0.1/32", "--links-to-log", "--requests-per-minute", "100000"]
             .map(str::to_owned)
             .to_vec(),
     };

@@ -7,8 +7,8 @@ use std::{
 
 use chrono::TimeDelta;
 use domain::AffiliateId;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::timeout;
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{Job, Workbench};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         attempt::tell,
         telling::{BATCH, pass_on},
     },
-    store::partner_deliveries::{self as store, Due, Taking},
+    store::partner_deliveries::{self as store, Attempt, Due, Taking},
 };
 
 /// So many requests are open at once, and of one affiliate no more than that, so that its slow addresses keep few others waiting.
@@ -90,8 +90,7 @@ impl Job for Tell {
 /// Tells whatever is due. Places that become free are filled again, while slow addresses are still waited for; what fails in the
 /// database is tried again later, and told when the round is over.
 async fn round(bench: &Workbench) -> anyhow::Result<u64> {
-    let intake = &bench.intake;
-    let (begin, mut open, mut busy) = (Instant::now(), FuturesUnordered::new(), BTreeMap::new());
+    let (begin, mut open, mut busy) = (Instant::now(), JoinSet::new(), BTreeMap::new());
     let (mut told, mut fault) = (0, None);
     loop {
         let is_half_free = open.len() <= AT_ONCE / 2;
@@ -99,15 +98,13 @@ async fn round(bench: &Workbench) -> anyhow::Result<u64> {
             for due in take(bench, &busy, AT_ONCE - open.len()).await? {
                 told += 1;
                 *busy.entry(due.affiliate_id).or_insert(0) += 1;
-                open.push(async move {
-                    let with = (&intake.clock, &intake.chance);
-                    (due.affiliate_id, tell(&intake.pool, &bench.courier, &due, with).await)
-                });
+                open.spawn(tell_one(bench.clone(), due));
             }
         }
-        match timeout(LOOKING, open.next()).await {
+        match timeout(LOOKING, open.join_next()).await {
             Ok(None) => break,
-            Ok(Some((affiliate, noted))) => {
+            Ok(Some(noted)) => {
+                let (affiliate, noted) = noted?;
                 busy.entry(affiliate).and_modify(|count: &mut u32| *count -= 1);
                 busy.retain(|_, count| 0 < *count);
                 fault = fault.or(noted.err());
@@ -116,6 +113,12 @@ async fn round(bench: &Workbench) -> anyhow::Result<u64> {
         }
     }
     fault.map_or(Ok(told), |error| Err(error.into()))
+}
+
+async fn tell_one(bench: Workbench, due: Due) -> (AffiliateId, sqlx::Result<Attempt>) {
+    let intake = &bench.intake;
+    let told = tell(&intake.pool, &bench.courier, &due, (&intake.clock, &intake.chance)).await;
+    (due.affiliate_id, told)
 }
 
 async fn take(bench: &Workbench, busy: &BTreeMap<AffiliateId, u32>, free: usize) -> sqlx::Result<Vec<Due>> {

@@ -44,7 +44,7 @@ const SEEN: usize = 20;
 const SEEN_AT_MOST_MS: f64 = 1_000.0;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What an affiliate and the team look at.
-const OF_AFFILIATE: [&str; 10] = [
+const OF_AFFILIATE: [&str; 11] = [
     "/my",
     "/my/traffic?by=campaign",
     "/my/traffic?by=page",
@@ -55,12 +55,14 @@ const OF_AFFILIATE: [&str; 10] = [
     "/my/balance",
     "/my/links",
     "/my/campaigns",
+    "/my/connections",
 ];
-const OF_TEAM: [&str; 9] = [
+const OF_TEAM: [&str; 10] = [
     "/team",
     "/team/partners",
     "/team/campaigns",
     "/team/rates",
+    "/team/rates/shadows",
     "/team/models",
     "/team/cases",
     "/team/rings",

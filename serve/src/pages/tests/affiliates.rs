@@ -29,13 +29,13 @@ async fn a_day_is_counted_and_told_by_campaign_and_as_a_file() {
     let traffic = hers.get("/my/traffic").await.text;
     assert!(traffic.contains("Spring") && traffic.contains("50%"), "{traffic}");
     let file = hers.get("/my/traffic.csv?by=page&from=2026-02-01&to=2026-02-01").await;
-    insta::assert_snapshot!(file.text, @r"
-    page,clicks,conversions,commission,currency
-    https://shop.example/,2,1,5.00,EUR
-    ");
+    insta::assert_snapshot!(file.text, @r#"
+    "page","clicks","conversions","commission","currency"
+    "https://shop.example/",2,1,5.00,"EUR"
+    "#);
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
     let before = hers.get("/my/traffic.csv?from=2026-01-01&to=2026-01-31").await;
-    insta::assert_snapshot!(before.text, @"campaign,clicks,conversions,commission,currency");
+    insta::assert_snapshot!(before.text, @r#""campaign","clicks","conversions","commission","currency""#);
     let wrong = hers.get("/my/traffic?from=yesterday").await;
     assert!(wrong.text.contains("“yesterday” is not a day"), "{}", wrong.text);
 }
@@ -198,7 +198,7 @@ async fn a_sub_id_is_text_on_a_page_and_no_formula_in_a_file() {
     let mut db = site.api.app.db.acquire().await.unwrap();
     crate::store::links::set_subs(&mut db, click, &subs).await.unwrap();
     let file = hers.get("/my/traffic.csv?by=sub1").await.text;
-    assert!(file.contains("\n'=cmd|' /C calc'!A0,1,0,,\n"), "{file}");
+    assert!(file.contains("\n\"'=cmd|' /C calc'!A0\",1,0,\"\",\"\"\n"), "{file}");
     let page = hers.get("/my/traffic?by=sub2").await.text;
     assert!(
         page.contains("&#60;script&#62;alert(1)&#60;/script&#62;") && !page.contains("<script>"),

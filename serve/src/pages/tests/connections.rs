@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 use domain::AffiliateId;
 
 use crate::{
-    jobs::{once, partner_postbacks::Tell},
+    jobs::{
+        once,
+        partner_postbacks::{PassOn, Tell},
+    },
     pages::{
         role::Role,
         testing::{Browser, Site},
@@ -83,6 +86,7 @@ async fn an_address_is_entered_tried_and_told_what_happens() {
     );
     assert!(hers.get(page).await.text.contains("delivered"));
     site.api.sale(ana, &campaign, "A1").await;
+    once(&PassOn, &site.api.workbench()).await.unwrap();
     once(&Tell, &site.api.workbench()).await.unwrap();
     let shown = hers.get(page).await.text;
     assert!(shown.contains("it answered with the status 503") && shown.contains("whsec_"), "{shown}");

@@ -199,7 +199,7 @@ async fn the_team_sees_models_side_by_side_and_keeps_them_as_a_file() {
 
     let file = ours.get(&format!("{page}.csv")).await;
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
-    let linear = format!("'=Ana,{ana},linear,false,0.500000,0.500000,50.00,50.00,EUR");
+    let linear = format!("\"'=Ana\",\"{ana}\",\"linear\",\"false\",0.500000,0.500000,50.00,50.00,\"EUR\"");
     assert!(file.text.lines().any(|line| line == linear), "{}", file.text);
     assert_eq!(file.text.lines().count(), 1 + 2 * 7, "{}", file.text);
 
