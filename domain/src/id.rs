@@ -221,6 +221,8 @@ ids! {
     RecommendationFeedbackId = "rfb", "feedback";
     /// An address of a partner's that is told of its conversions.
     PartnerPostbackId = "ppb", "partner postback";
+    /// What partners advertise a campaign with.
+    MaterialId = "mat", "material";
     /// Something that such an address is told once.
     DeliveryId = "dlv", "delivery";
     /// A person who signs in.

@@ -12,6 +12,7 @@ pub mod fraud;
 pub mod hierarchy;
 pub mod id;
 pub mod ledger;
+pub mod material;
 pub mod money;
 pub mod postback;
 pub mod signature;

@@ -24,6 +24,7 @@ mod ledger;
 pub mod limits;
 pub(crate) mod links;
 mod listing;
+pub(crate) mod materials;
 mod model_health;
 pub(crate) mod models;
 pub(crate) mod observe;
@@ -92,6 +93,7 @@ const RESOURCES: &[fn() -> OpenApiRouter<App>] = &[
     rates::routes,
     quotes::routes,
     links::routes,
+    materials::routes,
     coupons::routes,
     reports::routes,
     conversions::routes,

@@ -131,6 +131,9 @@ texts! {
     /// A text of 1 to 4,000 characters, in several lines where it has to be.
     Prose: |text| prose(text, 4_000),
         ObjectBuilder::new().min_length(Some(1)).max_length(Some(4_000)).examples(["The order is our newsletter's of May."]);
+    /// A text of 1 to 20,000 characters that others publish or send, in several lines where it has to be.
+    Wording: |text| prose(text, 20_000),
+        ObjectBuilder::new().min_length(Some(1)).max_length(Some(20_000)).examples(["Spring is here: {link}"]);
     /// An e-mail address.
     Email: email, shaped(r"^[^@\s\x00-\x1F\x7F-\x9F]{1,64}@[^@\s\x00-\x1F\x7F-\x9F]{1,255}$", "ana@bright.example");
     /// The number or name of an account: an IBAN, an e-mail address at PayPal, …; spaces and case do not matter.

@@ -122,6 +122,7 @@ traffic-title = Where your clicks come from
 traffic-by = Broken down by
 traffic-by-campaign = Campaign
 traffic-by-page = Landing page
+traffic-by-material = Material
 traffic-by-sub = sub{ $number }
 traffic-none = (none)
 traffic-more = { $count ->
@@ -301,6 +302,35 @@ campaigns-mine-none = None yet.
 campaign-active = Active
 campaign-paused = Paused
 campaign-ended = Ended
+
+## What campaigns are advertised with
+materials-title = Materials
+materials-what = Banners, texts and letters for partners. Partners copy them with their own link, and clicks tell which one brought them.
+materials-none = There is nothing yet. Add a banner, a text or a letter.
+materials-count = { $count ->
+    [one] 1 material, newest first
+   *[other] { $count } materials, newest first
+}
+materials-mine-what = Copy what you like: your link is in it already, and under Traffic you see which of them brings clicks.
+materials-mine-none = This campaign has no materials yet. Use your link as it is.
+material-no-link = Make a link into this campaign first; it is put into every material.
+material-new = New material
+material-kind = Kind
+material-kind-banner = Banner
+material-kind-text = Text
+material-kind-mail = Letter
+material-name = Name
+material-text = Text
+material-text-hint = Write {"{link}"} where the partner's link is to stand. Of a banner, write what its picture says.
+material-image = Picture
+material-image-hint = For banners: PNG, JPEG, GIF or WebP, at most 300 KiB and 4096 pixels wide and high.
+material-size = { $width } × { $height } pixels
+material-add = Add
+material-added = Added. Partners of the campaign can use it.
+material-retire = Retire
+material-retired = Retired. Partners find it no more; where it is shown already it stays.
+material-preview = Preview
+material-code = To copy
 
 ## Settings
 settings-title = Settings

@@ -11,6 +11,7 @@ mod frame;
 mod guard;
 pub(crate) mod letter;
 mod live;
+mod materials;
 pub(crate) mod password;
 mod reader;
 pub mod role;
@@ -26,6 +27,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub(crate) mod token;
+mod upload;
 mod words;
 
 use std::{sync::Arc, time::Duration};
@@ -132,6 +134,7 @@ pub fn router(pages: Pages) -> Router {
         .merge(settings::routes())
         .merge(affiliate::routes())
         .merge(team::routes())
+        .route("/materials/{id}", get(materials::image))
         .route(&frame::STYLE_PATH, get(frame::style))
         .route(&frame::SCRIPT_PATH, get(frame::script))
         .route(&frame::KEYS_PATH, get(frame::keys))

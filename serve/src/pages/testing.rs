@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
     response::Response,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use domain::{AffiliateId, UserId};
 use http_body_util::BodyExt;
@@ -23,6 +24,15 @@ use crate::{
 
 /// What everybody's password is in a test.
 pub const PASSWORD: &str = "a password for tests alone";
+/// What stands between the parts of a form with a file; no file of a test holds it.
+const BOUNDARY: &str = "----a-boundary-for-tests-alone";
+
+/// A picture of one pixel, as a PNG.
+pub fn banner() -> Vec<u8> {
+    let png =
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+    STANDARD.decode(png).unwrap()
+}
 
 /// An installation with its API and its pages.
 pub struct Site {
@@ -149,6 +159,24 @@ impl Browser<'_> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = Request::builder().method(Method::POST).uri(action);
         let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = self.send(request, form.into()).await;
+        Shown::read(answer).await
+    }
+
+    /// Fills in the form of a page that takes a picture, and sends it there with a file.
+    pub async fn upload(&mut self, page: &str, fields: &[(&str, &str)], file: &[u8]) -> Shown {
+        let token = self.get(page).await.form_token();
+        let mut form = Vec::new();
+        for (name, value) in [&[("csrf", token.as_str())], fields].concat() {
+            let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"");
+            form.extend(format!("{head}\r\n\r\n{value}\r\n").into_bytes());
+        }
+        let head = "Content-Disposition: form-data; name=\"image\"; filename=\"banner.png\"";
+        form.extend(format!("--{BOUNDARY}\r\n{head}\r\nContent-Type: image/png\r\n\r\n").into_bytes());
+        form.extend_from_slice(file);
+        form.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
+        let written_in = format!("multipart/form-data; boundary={BOUNDARY}");
+        let request = Request::post(page).header(header::CONTENT_TYPE, written_in);
         let answer = self.send(request, form.into()).await;
         Shown::read(answer).await
     }

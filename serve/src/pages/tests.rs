@@ -5,6 +5,7 @@ mod appeals;
 mod connections;
 mod fraud;
 mod links_by_mail;
+mod materials;
 mod rates;
 mod sessions;
 mod team;

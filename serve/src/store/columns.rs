@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use domain::{
     AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, Currency,
-    DeliveryId, EventId, LinkId, Money, PartnerPostbackId, PlanId, Rate, RateContractId, RateDecisionId,
-    RecommendationId, RingId, ScoreId, SessionId, UserId,
+    DeliveryId, EventId, LinkId, MaterialId, Money, PartnerPostbackId, PlanId, Rate, RateContractId,
+    RateDecisionId, RecommendationId, RingId, ScoreId, SessionId, UserId,
     affiliate::{AffiliateStatus, PayoutMethod, Tier},
     attribution::RuleName,
     campaign::{CampaignStatus, EventKind, QualifyingEvent, WindowDays},
@@ -25,6 +25,7 @@ use domain::{
         graph::Kind,
     },
     ledger::AccountKind,
+    material::{MaterialKind, PictureType},
     postback::{DeliveryState, Occasion},
     signature::Profile,
 };
@@ -90,12 +91,12 @@ macro_rules! columns {
 columns! {
     Uuid, |id| Ok(id.into()) => [
         AccountId, AdvertiserId, AffiliateId, CampaignId, CaseId, ClickId, CommissionId, ConversionId, DeliveryId, EventId, LinkId,
-        PartnerPostbackId, PlanId,
+        MaterialId, PartnerPostbackId, PlanId,
         RateContractId, RateDecisionId, RecommendationId, RingId, ScoreId, SessionId, UserId,
     ];
     &str, |name| Ok(name.parse()?) => [
         AccountKind, AffiliateStatus, AppealOutcome, CampaignStatus, CaseState, CheckResult, CommissionStatus, CommissionWait, ConversionStatus, Currency, DeliveryState, Device,
-        EventKind, FetchDestination, ImportStatus, IpAddr, Kind, Outcome, PayoutMethod, Profile, RateMode, ReversalReason, Role, RuleName, Tier, Verdict,
+        EventKind, FetchDestination, ImportStatus, IpAddr, Kind, MaterialKind, Outcome, PayoutMethod, PictureType, Profile, RateMode, ReversalReason, Role, RuleName, Tier, Verdict,
     ];
     &[u8], |bytes| Ok(KeyedHash(bytes.try_into()?)) => [KeyedHash];
     i32, |number| Ok(number.try_into()?) => [u16];

@@ -242,3 +242,11 @@ pub async fn set_subs(db: &mut PgConnection, click: domain::ClickId, subs: &[Str
     sqlx::query!("UPDATE clicks SET subs = $2 WHERE id = $1", click.uuid(), subs).execute(db).await?;
     Ok(())
 }
+
+/// Says which material a click came from.
+#[cfg(test)]
+pub async fn set_content(db: &mut PgConnection, click: domain::ClickId, content: &str) -> sqlx::Result<()> {
+    let utm = ["", "", "", "", content].map(str::to_owned);
+    sqlx::query!("UPDATE clicks SET utm = $2 WHERE id = $1", click.uuid(), &utm[..]).execute(db).await?;
+    Ok(())
+}

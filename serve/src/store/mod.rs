@@ -26,6 +26,7 @@ pub mod jobs;
 pub mod lake;
 pub mod ledger;
 pub mod links;
+pub mod materials;
 pub mod outbox;
 pub mod partner_deliveries;
 pub mod partner_news;

@@ -144,6 +144,8 @@ pub enum By {
     Page,
     /// One of the ten sub-ids, from 1 on.
     Sub(i32),
+    /// What `utm_content` says, which names the material that a click came from.
+    Material,
 }
 
 impl By {
@@ -153,6 +155,7 @@ impl By {
             Self::Campaign => ("campaign", 1),
             Self::Page => ("page", 1),
             Self::Sub(number) => ("sub", number),
+            Self::Material => ("material", 1),
         }
     }
 }
@@ -160,7 +163,7 @@ impl By {
 /// What came from one place: its clicks and conversions, or what it earned in a currency.
 #[derive(Debug)]
 pub struct FromPlace {
-    /// The campaign's name, the landing page, or the sub-id; empty where it is not known.
+    /// The campaign's name, the landing page, the sub-id, or what `utm_content` says; empty where it is not known.
     pub place: String,
     /// How many clicks.
     pub clicks: i64,
@@ -184,7 +187,8 @@ pub async fn from_places(
     Ok(found)
 }
 
-/// Clicks by where they come from: by the counters of links, and one by one for sub-ids, which those do not know.
+/// Clicks by where they come from: by the counters of links, and one by one for sub-ids and materials, which those do not
+/// know.
 async fn clicked(
     db: &mut PgConnection,
     affiliate: AffiliateId,
@@ -192,7 +196,7 @@ async fn clicked(
     (from, before): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Vec<FromPlace>> {
     let (kind, number) = by.named();
-    let is_counted = !matches!(by, By::Sub(_)) && is_whole(from) && is_whole(before);
+    let is_counted = matches!(by, By::Campaign | By::Page) && is_whole(from) && is_whole(before);
     sqlx::query_as!(
         FromPlace,
         r#"
@@ -202,7 +206,7 @@ async fn clicked(
             WHERE $6 AND affiliate_id = $1 AND $2 <= hour AND hour < $3
             GROUP BY 1
             UNION ALL
-            SELECT link_id, CASE $4 WHEN 'sub' THEN subs[$5] END, count(*)
+            SELECT link_id, CASE $4 WHEN 'sub' THEN subs[$5] WHEN 'material' THEN utm[5] END, count(*)
             FROM clicks
             WHERE NOT $6 AND affiliate_id = $1 AND uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
             GROUP BY 1, 2
@@ -251,11 +255,12 @@ async fn brought(
             SELECT credited.conversion_id,
                    CASE $4 WHEN 'campaign' THEN campaigns.name
                            WHEN 'page' THEN COALESCE(links.landing_url, campaigns.landing_url)
+                           WHEN 'material' THEN clicks.utm[5]
                            ELSE clicks.subs[$5] END AS place
             FROM credited
             JOIN links ON links.id = credited.link_id
             JOIN campaigns ON campaigns.id = links.campaign_id
-            LEFT JOIN clicks ON $4 = 'sub' AND clicks.id = credited.click_id
+            LEFT JOIN clicks ON $4 IN ('sub', 'material') AND clicks.id = credited.click_id
         )
         SELECT COALESCE(place, '') AS "place!", 0::bigint AS "clicks!", count(*) AS "conversions!",
                NULL AS currency, 0::bigint AS "minor!"

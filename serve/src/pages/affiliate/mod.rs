@@ -7,6 +7,7 @@ pub mod conversions;
 mod days;
 mod holds;
 mod links;
+mod materials;
 mod overview;
 mod postbacks;
 mod rates;
@@ -46,6 +47,7 @@ pub fn routes() -> Router<Pages> {
         .route("/my/postbacks/{id}/test", post(postbacks::test))
         .route("/my/postbacks/{id}/remove", post(postbacks::remove))
         .route("/my/campaigns", get(campaigns::show))
+        .route("/my/campaigns/{id}/materials", get(materials::show))
         .route("/my/campaigns/{id}/join", post(campaigns::join))
         .route("/my/campaigns/{id}/dismiss", post(campaigns::dismiss))
 }

@@ -1,6 +1,6 @@
 //! Where clicks come from and what they bring, on screen and as a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::{
@@ -8,8 +8,9 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use domain::Money;
+use domain::{AffiliateId, MaterialId, Money};
 use serde::Deserialize;
+use sqlx::PgConnection;
 
 use crate::{
     pages::{
@@ -22,7 +23,10 @@ use crate::{
         span::Span,
         words::{say, tell},
     },
-    store::{self, traffic::By},
+    store::{
+        self,
+        traffic::{By, FromPlace},
+    },
 };
 
 /// So many lines stand on a page; the file has all of them.
@@ -85,17 +89,23 @@ impl Asked {
         let name = self.by.as_deref().unwrap_or("campaign");
         let by = match name {
             "page" => By::Page,
+            "material" => By::Material,
             name => match name.strip_prefix("sub").and_then(|number| number.parse().ok()) {
                 Some(number @ 1..=10) => By::Sub(number),
                 _ => By::Campaign,
             },
         };
-        let by_name = match by {
-            By::Campaign => "campaign".to_owned(),
-            By::Page => "page".to_owned(),
-            By::Sub(number) => format!("sub{number}"),
-        };
-        Wanted { by, by_name, span }
+        Wanted { by, by_name: asked_as(by), span }
+    }
+}
+
+/// How the form asks for it.
+fn asked_as(by: By) -> String {
+    match by {
+        By::Campaign => "campaign".to_owned(),
+        By::Page => "page".to_owned(),
+        By::Material => "material".to_owned(),
+        By::Sub(number) => format!("sub{number}"),
     }
 }
 
@@ -103,6 +113,7 @@ fn name_of(by: By) -> String {
     match by {
         By::Campaign => say("traffic-by-campaign"),
         By::Page => say("traffic-by-page"),
+        By::Material => say("traffic-by-material"),
         By::Sub(number) => tell("traffic-by-sub", &[("number", &number.to_string())]),
     }
 }
@@ -111,8 +122,12 @@ async fn rows(pages: &Pages, visitor: &Visitor, wanted: &Wanted) -> Result<Vec<(
     let affiliate = visitor.affiliate()?;
     let span = wanted.span.moments(&visitor.reader);
     let mut db = pages.app.db.acquire().await?;
+    let mut places = store::traffic::from_places(&mut db, affiliate, wanted.by, span).await?;
+    if wanted.by == By::Material {
+        name_materials(&mut db, affiliate, &mut places).await?;
+    }
     let mut rows = BTreeMap::<String, Row>::new();
-    for found in store::traffic::from_places(&mut db, affiliate, wanted.by, span).await? {
+    for found in places {
         let row = rows.entry(found.place).or_default();
         row.clicks += found.clicks;
         row.conversions += found.conversions;
@@ -124,6 +139,24 @@ async fn rows(pages: &Pages, visitor: &Visitor, wanted: &Wanted) -> Result<Vec<(
         (other.clicks, other.conversions).cmp(&(one.clicks, one.conversions))
     });
     Ok(rows)
+}
+
+/// Says materials by their names and ids. What `utm_content` says besides is the partner's own affair.
+async fn name_materials(
+    db: &mut PgConnection,
+    affiliate: AffiliateId,
+    places: &mut [FromPlace],
+) -> Result<(), Fault> {
+    let ids: BTreeSet<MaterialId> = places.iter().filter_map(|one| one.place.parse().ok()).collect();
+    let ids: Vec<_> = ids.into_iter().collect();
+    let named = store::materials::names(db, affiliate, &ids).await?;
+    let names: BTreeMap<_, _> = named.into_iter().map(|one| (one.id, one.name)).collect();
+    for one in places {
+        let id = one.place.parse::<MaterialId>().ok();
+        let told = id.and_then(|id| names.get(&id).map(|name| format!("{name} ({id})")));
+        one.place = told.unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The table.
@@ -143,15 +176,9 @@ pub async fn show(
     };
     let lines: Vec<_> = rows.iter().take(MOST_LINES).map(line).collect();
     let left = rows.len() - lines.len();
-    let choices = [By::Campaign, By::Page].into_iter().chain((1..=10).map(By::Sub)).map(|one| Choice {
-        value: match one {
-            By::Campaign => "campaign".to_owned(),
-            By::Page => "page".to_owned(),
-            By::Sub(number) => format!("sub{number}"),
-        },
-        name: name_of(one),
-        is_chosen: one == wanted.by,
-    });
+    let all = [By::Campaign, By::Page, By::Material].into_iter().chain((1..=10).map(By::Sub));
+    let choices =
+        all.map(|one| Choice { value: asked_as(one), name: name_of(one), is_chosen: one == wanted.by });
     let page = Page {
         frame: by.frame(Place::Traffic),
         choices: choices.collect(),

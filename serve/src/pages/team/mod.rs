@@ -1,9 +1,10 @@
-//! The team's pages: the program, its partners, who suits which campaign and who is credited there, rates, what may be fraud,
-//! and models.
+//! The team's pages: the program, its partners, who suits which campaign, what it is advertised with and who is credited
+//! there, rates, what may be fraud, and models.
 
 mod attribution;
 mod campaigns;
 mod fraud;
+mod materials;
 mod models;
 mod partners;
 mod program;
@@ -28,6 +29,8 @@ pub fn routes() -> Router<Pages> {
         .route("/team/campaigns/{id}/say", post(campaigns::say_of_pair))
         .route("/team/campaigns/{id}/attribution", get(attribution::show))
         .route("/team/campaigns/{id}/attribution.csv", get(attribution::export))
+        .route("/team/campaigns/{id}/materials", get(materials::show).post(materials::add))
+        .route("/team/materials/{id}/retire", post(materials::retire))
         .route("/team/rates", get(rates::show))
         .route("/team/rates/decisions", get(rates::decisions::list))
         .route("/team/rates/shadows", get(rates::shadows::show))
