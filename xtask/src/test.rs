@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::{
     chaos, database::Server, external, fuzz, inference, native, onnx, query_data, readers, tidy, torture,
-    workspace,
+    tour, workspace,
 };
 
 /// What to run.
@@ -36,7 +36,7 @@ struct Step {
 }
 
 /// Every step, in the order of how soon it can refuse.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "format", doc: "the code is formatted by rustfmt", run: format },
     Step { name: "tidy", doc: "the habits that no compiler checks are kept", run: tidy },
     Step { name: "native", doc: "native libraries are here", run: native },
@@ -65,6 +65,11 @@ const STEPS: [Step; 13] = [
         run: chaos,
     },
     Step { name: "fuzz", doc: "the API keeps what its OpenAPI document promises", run: fuzz },
+    Step {
+        name: "tour",
+        doc: "people use the pages in a browser, and all pages can be used by anybody",
+        run: tour,
+    },
     Step { name: "demo", doc: "the demo runs and its numbers add up", run: demo },
 ];
 
@@ -201,6 +206,10 @@ fn chaos(_: &mut Run) -> Result<()> {
 
 fn fuzz(run: &mut Run) -> Result<()> {
     fuzz::attack(run.server()?, &fuzz::Options::default())
+}
+
+fn tour(_: &mut Run) -> Result<()> {
+    tour::run()
 }
 
 fn demo(_: &mut Run) -> Result<()> {

@@ -1,5 +1,6 @@
 """Three people use the pages, then every page is looked at: tour.py SETTINGS"""
 
+import html
 import json
 import os
 import re
@@ -21,11 +22,13 @@ PAGES = {
     "affiliate@demo.example": [
         "/my", "/my/traffic", "/my/conversions", "/my/holds", "/my/rates", "/my/balance", "/my/links", "/my/campaigns", "/my/connections", "/settings",
         ("/my/conversions", "/my/conversions/"), ("/my/rates", "/my/rates/"), ("/my/links", "/my/links/"), ("/my/connections", "/my/postbacks/"),
+        f"/my/campaigns/{told['campaign']}/materials",
     ],
     "team@demo.example": [
         "/team", "/team/partners", "/team/campaigns", "/team/rates", "/team/rates/decisions", "/team/rates/shadows", "/team/models",
         ("/team/partners", "/team/partners/"), ("/team/campaigns", "/team/campaigns/"),
         (("/team/campaigns", "/team/campaigns/"), "/team/campaigns/"),
+        f"/team/campaigns/{told['campaign']}/materials",
     ],
     "analyst@demo.example": [
         "/team/cases", "/team/cases?state=decided", "/team/rings", "/team/rules", "/team/lists", ("/team/rules", "/team/rules/"), "/sign-in/link",
@@ -122,6 +125,26 @@ def connect(page):
     told_of(page)
     assert links() == 401, "a key that was revoked is not"
     say("a postback is entered and tried, and a key is made, used and revoked")
+
+
+def advertise(team, partner):
+    team.goto(f"{base}/team/campaigns/{told['campaign']}/materials")
+    picture = team.screenshot(clip={"x": 0, "y": 0, "width": 300, "height": 100})
+    team.locator("select[name=kind]").select_option("banner")
+    team.locator("input[name=name]").fill("Winter banner")
+    team.locator("textarea[name=text]").fill("Tents in the <snow>")
+    team.locator("input[name=image]").set_input_files({"name": "banner.png", "mimeType": "image/png", "buffer": picture})
+    team.locator("form[enctype] button").click()
+    told_of(team)
+    partner.goto(f"{base}/my/campaigns/{told['campaign']}/materials")
+    shown = partner.locator("img.preview").first
+    until("the banner is shown", lambda: shown.evaluate("(it) => it.complete && it.naturalWidth") == 300)
+    code = partner.locator("textarea").first.input_value()
+    assert "Tents in the &lt;snow&gt;" in code, code
+    link = html.unescape(re.search('href="([^"]+)"', code).group(1))
+    followed = partner.request.get(link, max_redirects=0, headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/144.0"})
+    assert followed.status == 302 and "utm_content=mat_" in link, f"{followed.status}: {link}"
+    say("a banner is added, and copied with the partner's own link in it")
 
 
 def ask(page):
@@ -243,6 +266,7 @@ def tour(browser, partner, team, analyst):
     build_a_link(partner)
     read_a_rate(partner)
     connect(partner)
+    advertise(team, partner)
     ask(analyst)
     appeal(partner)
     invite(team)
