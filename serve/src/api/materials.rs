@@ -35,7 +35,7 @@ use crate::{
 /// So many materials of one campaign are in use at once.
 const IN_USE_MAX: i64 = 100;
 /// A picture and a text of the longest kind fit, as JSON and as a form.
-pub(crate) const TAKEN_LIMIT: usize = 512 * 1024;
+pub(crate) const TAKEN_LIMIT: usize = 768 * 1024;
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<App> {
@@ -176,7 +176,9 @@ pub(crate) async fn no_more(app: &App, tx: &mut PgConnection, id: MaterialId) ->
     let wanted = Wanted { id: Some(id), ..Wanted::default() };
     let found = store::materials::list(tx, &wanted, 1).await?.pop();
     let material = found.ok_or_else(|| Failure::not_found(id))?;
-    store::materials::retire(tx, id, app.clock.now()).await?;
+    if !store::materials::retire(tx, id, app.clock.now()).await? {
+        return Err(Failure::not_found(id));
+    }
     Ok(material)
 }
 

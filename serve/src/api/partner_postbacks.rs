@@ -235,6 +235,9 @@ pub(crate) async fn trial(
             format!("{affiliate} tried its addresses {TRIALS_MAX} times in ten minutes; wait a little");
         return Err(Failure::conflict("too_many_tests", detail));
     }
+    if !store::partner_postbacks::hold(tx, postback.id).await? {
+        return Err(Failure::not_found(postback.id));
+    }
     let filled = postback.url.parse::<Template>().ok().and_then(|template| template.fill(&Values::sample()));
     let broken = || {
         Failure::conflict(

@@ -164,7 +164,7 @@ impl Api {
             uploads,
             postbacks_anywhere: true,
         };
-        Workbench { intake, secret: secret(), scorer: Some(scorer), courier, choices }
+        Workbench { intake, secret: secret(), scorer: Some(scorer), courier, open: Arc::default(), choices }
     }
 
     /// Makes a key with these scopes and shows it.

@@ -288,6 +288,7 @@ impl Serve {
                 secret: self.tracking.secret.clone(),
                 scorer: Some(app.scorer.clone()),
                 courier: app.courier.clone(),
+                open: Arc::default(),
                 choices: self.choices.clone(),
             };
             async move { jobs::work(&bench, &ending).await }

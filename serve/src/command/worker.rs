@@ -1,6 +1,6 @@
 //! `tributary worker`: the background jobs in a process of their own.
 
-use std::{future::IntoFuture, net::SocketAddr};
+use std::{future::IntoFuture, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use axum::{Router, routing::get};
@@ -62,7 +62,14 @@ impl Worker {
         }
         tracing::info!(jobs = jobs::JOBS.len(), "working at {} jobs", jobs::JOBS.len());
         let courier = Courier::new(&self.secret, self.choices.reach());
-        let bench = Workbench { intake, secret: self.secret, scorer: None, courier, choices: self.choices };
+        let bench = Workbench {
+            intake,
+            secret: self.secret,
+            scorer: None,
+            courier,
+            open: Arc::default(),
+            choices: self.choices,
+        };
         jobs::work(&bench, &ending).await;
         ended(ending).await;
         bench.intake.pool.close().await;

@@ -25,7 +25,7 @@ use clap::Args;
 use features::lake::is_in_bucket;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Mutex, Semaphore, watch},
     time::MissedTickBehavior,
 };
 use tracking::{intake::Intake, secret::Secret, store::begin};
@@ -47,6 +47,8 @@ pub struct Workbench {
     pub scorer: Option<Arc<Scorer>>,
     /// Who tells partners' own systems what happened.
     pub courier: Courier,
+    /// What it tells just now.
+    pub open: Arc<Mutex<partner_postbacks::Open>>,
     /// What was chosen.
     pub choices: Choices,
 }

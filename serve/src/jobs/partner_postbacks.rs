@@ -8,12 +8,17 @@ use std::{
 use chrono::TimeDelta;
 use domain::AffiliateId;
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
+use tracking::intake::Intake;
 
 use super::{Job, Workbench};
 use crate::{
     postbacks::{
         attempt::tell,
+        courier::Courier,
         telling::{BATCH, pass_on},
     },
     store::partner_deliveries::{self as store, Attempt, Due, Taking},
@@ -22,7 +27,7 @@ use crate::{
 /// So many requests are open at once, and of one affiliate no more than that, so that its slow addresses keep few others waiting.
 const AT_ONCE: usize = 64;
 const OF_ONE: i64 = 8;
-/// A round begins nothing new after this long.
+/// A round ends after this long, whatever is open.
 const ROUND: Duration = Duration::from_secs(5);
 /// How often a round looks for what is due by then.
 const LOOKING: Duration = Duration::from_secs(1);
@@ -87,37 +92,69 @@ impl Job for Tell {
     }
 }
 
-/// Tells whatever is due. Places that become free are filled again, while slow addresses are still waited for; what fails in the
-/// database is tried again later, and told when the round is over.
+/// Requests that are open, and whose. They outlive the round that began them, so that slow addresses keep no round from its end.
+#[derive(Default)]
+pub struct Open {
+    requests: JoinSet<(AffiliateId, sqlx::Result<Attempt>)>,
+    busy: BTreeMap<AffiliateId, u32>,
+}
+
+impl Open {
+    fn begin(&mut self, bench: &Workbench, due: Due) {
+        *self.busy.entry(due.affiliate_id).or_insert(0) += 1;
+        self.requests.spawn(tell_one(bench.intake.clone(), bench.courier.clone(), due));
+    }
+
+    /// One has ended, whatever came of it.
+    fn ended(
+        &mut self,
+        noted: Result<(AffiliateId, sqlx::Result<Attempt>), JoinError>,
+    ) -> anyhow::Result<()> {
+        let (affiliate, noted) = match noted {
+            Ok(noted) => noted,
+            // Nobody says whose it was: all are let go, and come again when nobody else can be at them.
+            Err(error) => {
+                *self = Self::default();
+                return Err(error.into());
+            }
+        };
+        if let Some(count) = self.busy.get_mut(&affiliate) {
+            *count -= 1;
+        }
+        self.busy.retain(|_, count| 0 < *count);
+        noted?;
+        Ok(())
+    }
+}
+
+/// Tells whatever is due. Places that become free are filled again; what the database does not take is told again later.
 async fn round(bench: &Workbench) -> anyhow::Result<u64> {
-    let (begin, mut open, mut busy) = (Instant::now(), JoinSet::new(), BTreeMap::new());
-    let (mut told, mut fault) = (0, None);
-    loop {
-        let is_half_free = open.len() <= AT_ONCE / 2;
-        if is_half_free && begin.elapsed() < ROUND && fault.is_none() {
-            for due in take(bench, &busy, AT_ONCE - open.len()).await? {
-                told += 1;
-                *busy.entry(due.affiliate_id).or_insert(0) += 1;
-                open.spawn(tell_one(bench.clone(), due));
+    let mut open = bench.open.lock().await;
+    let (begin, mut looked, mut told, mut fault) = (Instant::now(), None::<Instant>, 0, None);
+    while begin.elapsed() < ROUND && fault.is_none() {
+        let free = AT_ONCE - open.requests.len();
+        let is_time = AT_ONCE / 2 <= free || looked.is_none_or(|at| LOOKING <= at.elapsed());
+        if 0 < free && is_time {
+            looked = Some(Instant::now());
+            match take(bench, &open.busy, free).await {
+                Ok(due) => {
+                    told += due.len() as u64;
+                    due.into_iter().for_each(|due| open.begin(bench, due));
+                }
+                Err(error) => fault = Some(error.into()),
             }
         }
-        match timeout(LOOKING, open.join_next()).await {
+        match timeout(LOOKING, open.requests.join_next()).await {
             Ok(None) => break,
-            Ok(Some(noted)) => {
-                let (affiliate, noted) = noted?;
-                busy.entry(affiliate).and_modify(|count: &mut u32| *count -= 1);
-                busy.retain(|_, count| 0 < *count);
-                fault = fault.or(noted.err());
-            }
+            Ok(Some(noted)) => fault = fault.or(open.ended(noted).err()),
             Err(_) => {}
         }
     }
-    fault.map_or(Ok(told), |error| Err(error.into()))
+    fault.map_or(Ok(told), Err)
 }
 
-async fn tell_one(bench: Workbench, due: Due) -> (AffiliateId, sqlx::Result<Attempt>) {
-    let intake = &bench.intake;
-    let told = tell(&intake.pool, &bench.courier, &due, (&intake.clock, &intake.chance)).await;
+async fn tell_one(intake: Intake, courier: Courier, due: Due) -> (AffiliateId, sqlx::Result<Attempt>) {
+    let told = tell(&intake.pool, &courier, &due, (&intake.clock, &intake.chance)).await;
     (due.affiliate_id, told)
 }
 

@@ -94,7 +94,12 @@ impl IntoResponse for Fault {
             Self::Failed(failure) => match sentences(&failure) {
                 Some(told) => {
                     let told: Vec<_> = told.into_iter().map(|(_, detail)| detail).collect();
-                    (StatusCode::UNPROCESSABLE_ENTITY, "fault-form", told.join("; "))
+                    let status = match failure {
+                        // Trying again helps.
+                        Failure::Refused(problem) if problem.status().is_server_error() => problem.status(),
+                        _ => StatusCode::UNPROCESSABLE_ENTITY,
+                    };
+                    (status, "fault-form", told.join("; "))
                 }
                 None => {
                     let status = failure.into_response().status();

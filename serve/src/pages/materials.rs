@@ -54,8 +54,12 @@ pub fn kind_name(kind: MaterialKind) -> String {
 /// A banner's picture, for everybody, and of a retired one too: pages that show it do not break.
 pub async fn image(State(pages): State<Pages>, Path(id): Path<String>) -> Result<Response, Fault> {
     let id: MaterialId = id.parse().map_err(|_| Fault::NotFound)?;
-    let mut db = pages.app.db.acquire().await?;
-    let image = store::materials::image(&mut db, id).await?.ok_or(Fault::NotFound)?;
+    // Strangers' pages ask for the same few again and again, and are to keep nobody else from the database.
+    let read = async {
+        let mut db = pages.app.db.acquire().await?;
+        store::materials::image(&mut db, id).await?.ok_or(Fault::NotFound)
+    };
+    let image = pages.pictures.get_or_insert_async(&id, read).await?;
     let headers = [(header::CONTENT_TYPE, image.written_in.name()), (header::CACHE_CONTROL, KEPT), ANYWHERE];
     Ok((headers, image.bytes).into_response())
 }

@@ -38,6 +38,8 @@ use axum::{
     middleware::from_fn_with_state,
     routing::get,
 };
+use domain::MaterialId;
+use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use url::{Host, Url};
@@ -48,8 +50,10 @@ pub use self::{
     live::{Live, follow},
     sign_in::WINDOW as TRIES_COUNTED,
 };
-use crate::{api::observe, app::App};
+use crate::{api::observe, app::App, store::materials::Image};
 
+/// So many pictures of banners are kept at hand, none of more than 300 KiB.
+const PICTURES: usize = 64;
 /// After this long a page is given up.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -68,6 +72,8 @@ pub struct Pages {
     delivery: Option<Delivery>,
     /// Places for links that are on their way.
     bringing: Arc<Semaphore>,
+    /// Pictures of banners that were asked for lately.
+    pictures: Arc<Cache<MaterialId, Image>>,
 }
 
 impl Pages {
@@ -88,6 +94,7 @@ impl Pages {
             secure,
             delivery: None,
             bringing: Arc::new(Semaphore::new(AT_ONCE)),
+            pictures: Arc::new(Cache::new(PICTURES)),
         }
     }
 

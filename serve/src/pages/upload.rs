@@ -66,7 +66,8 @@ async fn read(mut multipart: Multipart) -> Result<(Filled, Option<Bytes>), Fault
         let text = str::from_utf8(&bytes).ok().filter(|text| !text.contains('\0'));
         let text = text.ok_or_else(|| Fault::Form("it holds a character that is no text".to_owned()))?;
         if !text.trim().is_empty() {
-            filled.insert(name, text.to_owned());
+            // Browsers send line ends of two characters, and count one.
+            filled.insert(name, text.replace("\r\n", "\n"));
         }
     }
     Ok((filled, file))

@@ -1,12 +1,14 @@
 //! What partners advertise campaigns with: banners, texts and letters.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     AffiliateId, CampaignId, MaterialId,
     material::{MaterialKind, PictureType},
+    state::NameError,
 };
 use serde::Serialize;
-use sqlx::{PgConnection, types::Uuid};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::columns::{Column, Nullable};
@@ -49,13 +51,13 @@ pub struct Wanted {
     pub after: Option<MaterialId>,
 }
 
-/// A picture as it is sent.
-#[derive(Debug)]
+/// A picture as it is sent; cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Image {
     /// What it is written in.
     pub written_in: PictureType,
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// A material by the name that people know it by.
@@ -136,43 +138,37 @@ pub async fn insert(tx: &mut PgConnection, new: &Material, image: Option<&[u8]>)
     Ok(())
 }
 
-/// Takes a material out of all lists; its picture stays for those who show it.
-pub async fn retire(tx: &mut PgConnection, id: MaterialId, at: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE materials SET retired_at = $2 WHERE id = $1", id.uuid(), at).execute(tx).await?;
-    Ok(())
+/// Takes a material out of all lists, unless it was taken out before; its picture stays for those who show it.
+pub async fn retire(tx: &mut PgConnection, id: MaterialId, at: DateTime<Utc>) -> sqlx::Result<bool> {
+    let retired = sqlx::query!(
+        "UPDATE materials SET retired_at = $2 WHERE id = $1 AND retired_at IS NULL",
+        id.uuid(),
+        at
+    );
+    Ok(retired.execute(tx).await?.rows_affected() == 1)
 }
 
 /// A banner's picture, of a retired one too.
 pub async fn image(db: &mut PgConnection, id: MaterialId) -> sqlx::Result<Option<Image>> {
-    sqlx::query_as!(
-        Image,
-        r#"
-        SELECT image_type AS "written_in!: Column<PictureType>", image AS "bytes!"
-        FROM materials
-        WHERE id = $1 AND image IS NOT NULL
-        "#,
+    let image = sqlx::query!(
+        r#"SELECT image_type AS "written_in!", image AS "bytes!" FROM materials WHERE id = $1 AND image IS NOT NULL"#,
         id.uuid()
-    )
-    .fetch_optional(db)
-    .await
+    );
+    let Some(image) = image.fetch_optional(db).await? else { return Ok(None) };
+    let written_in =
+        image.written_in.parse().map_err(|error: NameError| sqlx::Error::Decode(error.into()))?;
+    Ok(Some(Image { written_in, bytes: image.bytes.into() }))
 }
 
-/// The names of these materials, of retired ones too, as far as the affiliate has a link into their campaigns.
-pub async fn names(
-    db: &mut PgConnection,
-    affiliate: AffiliateId,
-    ids: &[MaterialId],
-) -> sqlx::Result<Vec<Named>> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+/// The materials of campaigns that an affiliate has a link into, retired ones too.
+pub async fn of_affiliate(db: &mut PgConnection, affiliate: AffiliateId) -> sqlx::Result<Vec<Named>> {
     sqlx::query_as!(
         Named,
         r#"
         SELECT id AS "id: Column<MaterialId>", name
         FROM materials
-        WHERE id = ANY ($1)
-          AND EXISTS (SELECT FROM links WHERE links.campaign_id = materials.campaign_id AND links.affiliate_id = $2)
+        WHERE EXISTS (SELECT FROM links WHERE links.campaign_id = materials.campaign_id AND links.affiliate_id = $1)
         "#,
-        &ids,
         affiliate.uuid()
     )
     .fetch_all(db)

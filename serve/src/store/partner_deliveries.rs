@@ -117,13 +117,18 @@ pub async fn take_due(db: &mut PgConnection, taking: Taking<'_>) -> sqlx::Result
               AND EXISTS (SELECT FROM partner_deliveries WHERE due_at <= $1)
         ),
         taken AS (
-            SELECT id FROM due WHERE place <= $4 ORDER BY due_at, id LIMIT $5
+            SELECT partner_deliveries.id
+            FROM due
+            JOIN partner_deliveries ON partner_deliveries.id = due.id
+            WHERE due.place <= $4 AND partner_deliveries.state = 'waiting' AND partner_deliveries.due_at <= $1
+            ORDER BY due.due_at, due.id
+            LIMIT $5
+            FOR UPDATE OF partner_deliveries SKIP LOCKED
         )
         UPDATE partner_deliveries
         SET due_at = $2, attempts = attempts + 1
         FROM taken, partner_postbacks
         WHERE partner_deliveries.id = taken.id
-          AND partner_deliveries.state = 'waiting'
           AND partner_postbacks.id = partner_deliveries.postback_id
         RETURNING partner_deliveries.id AS "id: Column<DeliveryId>",
                   partner_deliveries.postback_id AS "postback_id: Column<PartnerPostbackId>",
@@ -287,7 +292,7 @@ pub async fn trials(
         SELECT count(*) AS "count!"
         FROM partner_deliveries
         JOIN partner_postbacks ON partner_postbacks.id = partner_deliveries.postback_id
-        WHERE affiliate_id = $1 AND event_id IS NULL AND $2 <= partner_deliveries.created_at
+        WHERE affiliate_id = $1 AND event_id IS NULL AND uuid_v7_floor($2) <= partner_deliveries.id
         "#,
         affiliate.uuid(),
         since

@@ -87,6 +87,15 @@ pub async fn insert(tx: &mut PgConnection, new: &PartnerPostback) -> sqlx::Resul
     Ok(())
 }
 
+/// Lets nobody remove an address before the transaction ends; false where it is removed already.
+pub async fn hold(tx: &mut PgConnection, id: PartnerPostbackId) -> sqlx::Result<bool> {
+    let held = sqlx::query!(
+        "SELECT id FROM partner_postbacks WHERE id = $1 AND removed_at IS NULL FOR SHARE",
+        id.uuid()
+    );
+    Ok(held.fetch_optional(tx).await?.is_some())
+}
+
 /// Tells an address nothing of what happens from now on: it was removed.
 pub async fn remove(tx: &mut PgConnection, id: PartnerPostbackId, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE partner_postbacks SET removed_at = $2 WHERE id = $1", id.uuid(), at)

@@ -1,7 +1,7 @@
 //! What shadows decided about rates: what of it waits for people, and what it would have come to.
 
 use chrono::{DateTime, Utc};
-use domain::{Money, PlanId, Rate, commission::dynamic::RateDecision};
+use domain::{Money, PlanId, Rate, RateDecisionId, commission::dynamic::RateDecision};
 use sqlx::PgConnection;
 
 use super::{
@@ -10,8 +10,12 @@ use super::{
 };
 
 /// The newest decision about each affiliate and campaign where a shadow made it, it would change something and nobody has
-/// approved it; newest first.
-pub async fn proposed(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<RecordedRateDecision>> {
+/// approved it; newest first, after one of them.
+pub async fn proposed(
+    db: &mut PgConnection,
+    after: Option<RateDecisionId>,
+    limit: i64,
+) -> sqlx::Result<Vec<RecordedRateDecision>> {
     sqlx::query_as!(
         RecordedRateDecision,
         r#"
@@ -33,10 +37,12 @@ pub async fn proposed(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Rec
         WHERE newest.mode = 'shadow'
           AND newest.effective_at IS NOT NULL
           AND NOT EXISTS (SELECT FROM rate_approvals WHERE rate_approvals.shadow_id = newest.id)
+          AND ($2::uuid IS NULL OR newest.id < $2)
         ORDER BY newest.id DESC
         LIMIT $1
         "#,
-        limit
+        limit,
+        after.map(RateDecisionId::uuid)
     )
     .fetch_all(db)
     .await

@@ -108,8 +108,17 @@ pub async fn replace_links(
     user: UserId,
     life: (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<()> {
+    lock_user(&mut *tx, user).await?;
     void_links(&mut *tx, user).await?;
     insert_link(tx, token_hash, user, life).await
+}
+
+/// One after the other, or two of a person's links would each end the other's at once.
+async fn lock_user(tx: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", user.uuid())
+        .fetch_optional(tx)
+        .await?;
+    Ok(())
 }
 
 /// Keeps a link that signs a person in once, beside others: anybody may ask for one, and ends none of those by that.
@@ -157,6 +166,13 @@ pub async fn use_link(
     token_hash: [u8; 32],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<UserId>> {
+    let whose =
+        sqlx::query_scalar!("SELECT user_id FROM sign_in_links WHERE token_hash = $1", &token_hash[..])
+            .fetch_optional(&mut *tx)
+            .await?;
+    if let Some(user) = whose {
+        lock_user(&mut *tx, user.into()).await?;
+    }
     let user = sqlx::query_scalar!(
         "
         UPDATE sign_in_links

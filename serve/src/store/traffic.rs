@@ -175,15 +175,16 @@ pub struct FromPlace {
     pub minor: i64,
 }
 
-/// An affiliate's clicks, conversions and commissions by where they come from.
+/// An affiliate's clicks, conversions and commissions by where they come from. Of `utm_content` only what names one of these
+/// materials is told: visitors may write anything.
 pub async fn from_places(
     db: &mut PgConnection,
     affiliate: AffiliateId,
-    by: By,
+    (by, materials): (By, &[String]),
     span: (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Vec<FromPlace>> {
-    let mut found = clicked(db, affiliate, by, span).await?;
-    found.extend(brought(db, affiliate, by, span).await?);
+    let mut found = clicked(db, affiliate, (by, materials), span).await?;
+    found.extend(brought(db, affiliate, (by, materials), span).await?);
     Ok(found)
 }
 
@@ -192,7 +193,7 @@ pub async fn from_places(
 async fn clicked(
     db: &mut PgConnection,
     affiliate: AffiliateId,
-    by: By,
+    (by, materials): (By, &[String]),
     (from, before): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Vec<FromPlace>> {
     let (kind, number) = by.named();
@@ -206,7 +207,7 @@ async fn clicked(
             WHERE $6 AND affiliate_id = $1 AND $2 <= hour AND hour < $3
             GROUP BY 1
             UNION ALL
-            SELECT link_id, CASE $4 WHEN 'sub' THEN subs[$5] WHEN 'material' THEN utm[5] END, count(*)
+            SELECT link_id, CASE WHEN $4 = 'sub' THEN subs[$5] WHEN $4 = 'material' AND utm[5] = ANY ($7) THEN utm[5] END, count(*)
             FROM clicks
             WHERE NOT $6 AND affiliate_id = $1 AND uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
             GROUP BY 1, 2
@@ -229,7 +230,8 @@ async fn clicked(
         before,
         kind,
         number,
-        is_counted
+        is_counted,
+        materials
     )
     .fetch_all(db)
     .await
@@ -239,7 +241,7 @@ async fn clicked(
 async fn brought(
     db: &mut PgConnection,
     affiliate: AffiliateId,
-    by: By,
+    (by, materials): (By, &[String]),
     (from, before): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Vec<FromPlace>> {
     let (kind, number) = by.named();
@@ -255,7 +257,7 @@ async fn brought(
             SELECT credited.conversion_id,
                    CASE $4 WHEN 'campaign' THEN campaigns.name
                            WHEN 'page' THEN COALESCE(links.landing_url, campaigns.landing_url)
-                           WHEN 'material' THEN clicks.utm[5]
+                           WHEN 'material' THEN CASE WHEN clicks.utm[5] = ANY ($6) THEN clicks.utm[5] END
                            ELSE clicks.subs[$5] END AS place
             FROM credited
             JOIN links ON links.id = credited.link_id
@@ -276,7 +278,8 @@ async fn brought(
         from,
         before,
         kind,
-        number
+        number,
+        materials
     )
     .fetch_all(db)
     .await

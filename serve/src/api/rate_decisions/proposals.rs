@@ -1,7 +1,7 @@
 //! What shadows propose: the newest decisions that would change a rate, each with what approving it now would make of it.
 
 use chrono::{DateTime, Utc};
-use domain::commission::dynamic::RateDecision;
+use domain::{RateDecisionId, commission::dynamic::RateDecision};
 use sqlx::PgConnection;
 
 use super::{NewRateDecision, book::Book};
@@ -17,13 +17,13 @@ pub(crate) struct Proposal {
     pub(crate) live: Result<RateDecision, String>,
 }
 
-/// What is proposed at a moment, newest first.
+/// What is proposed at a moment, newest first, after one of them.
 pub(crate) async fn proposals(
     db: &mut PgConnection,
     now: DateTime<Utc>,
-    limit: i64,
+    (after, limit): (Option<RateDecisionId>, i64),
 ) -> sqlx::Result<Vec<Proposal>> {
-    let shadows = store::rate_shadows::proposed(db, limit).await?;
+    let shadows = store::rate_shadows::proposed(db, after, limit).await?;
     let batch: Vec<_> = shadows.iter().map(|shadow| NewRateDecision::again(shadow, now)).collect();
     let mut book = Book::read(db, &batch).await?;
     let mut proposals = Vec::new();

@@ -1,6 +1,6 @@
 //! Where clicks come from and what they bring, on screen and as a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::{
@@ -8,9 +8,8 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use domain::{AffiliateId, MaterialId, Money};
+use domain::Money;
 use serde::Deserialize;
-use sqlx::PgConnection;
 
 use crate::{
     pages::{
@@ -23,10 +22,7 @@ use crate::{
         span::Span,
         words::{say, tell},
     },
-    store::{
-        self,
-        traffic::{By, FromPlace},
-    },
+    store::{self, traffic::By},
 };
 
 /// So many lines stand on a page; the file has all of them.
@@ -122,13 +118,20 @@ async fn rows(pages: &Pages, visitor: &Visitor, wanted: &Wanted) -> Result<Vec<(
     let affiliate = visitor.affiliate()?;
     let span = wanted.span.moments(&visitor.reader);
     let mut db = pages.app.db.acquire().await?;
-    let mut places = store::traffic::from_places(&mut db, affiliate, wanted.by, span).await?;
-    if wanted.by == By::Material {
-        name_materials(&mut db, affiliate, &mut places).await?;
-    }
+    let named = match wanted.by {
+        By::Material => store::materials::of_affiliate(&mut db, affiliate).await?,
+        By::Campaign | By::Page | By::Sub(_) => Vec::new(),
+    };
+    let names: BTreeMap<_, _> = named.into_iter().map(|one| (one.id.to_string(), one.name)).collect();
+    let materials: Vec<_> = names.keys().cloned().collect();
+    let places = store::traffic::from_places(&mut db, affiliate, (wanted.by, &materials), span).await?;
     let mut rows = BTreeMap::<String, Row>::new();
     for found in places {
-        let row = rows.entry(found.place).or_default();
+        let place = match names.get(&found.place) {
+            Some(name) => format!("{name} ({})", found.place),
+            None => found.place,
+        };
+        let row = rows.entry(place).or_default();
         row.clicks += found.clicks;
         row.conversions += found.conversions;
         let currency = found.currency.and_then(|currency| currency.parse().ok());
@@ -139,24 +142,6 @@ async fn rows(pages: &Pages, visitor: &Visitor, wanted: &Wanted) -> Result<Vec<(
         (other.clicks, other.conversions).cmp(&(one.clicks, one.conversions))
     });
     Ok(rows)
-}
-
-/// Says materials by their names and ids. What `utm_content` says besides is the partner's own affair.
-async fn name_materials(
-    db: &mut PgConnection,
-    affiliate: AffiliateId,
-    places: &mut [FromPlace],
-) -> Result<(), Fault> {
-    let ids: BTreeSet<MaterialId> = places.iter().filter_map(|one| one.place.parse().ok()).collect();
-    let ids: Vec<_> = ids.into_iter().collect();
-    let named = store::materials::names(db, affiliate, &ids).await?;
-    let names: BTreeMap<_, _> = named.into_iter().map(|one| (one.id, one.name)).collect();
-    for one in places {
-        let id = one.place.parse::<MaterialId>().ok();
-        let told = id.and_then(|id| names.get(&id).map(|name| format!("{name} ({id})")));
-        one.place = told.unwrap_or_default();
-    }
-    Ok(())
 }
 
 /// The table.

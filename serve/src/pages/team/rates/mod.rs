@@ -12,13 +12,17 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
+use chrono::{DateTime, Utc};
 use domain::{AffiliateId, CampaignId, RateDecisionId, commission::dynamic::RateFlag};
 use serde::Deserialize;
 use sqlx::{PgConnection, types::Uuid};
 
 use self::lines::{Current, Proposed};
 use crate::{
-    api::{failure::Failure, rate_decisions},
+    api::{
+        failure::Failure,
+        rate_decisions::{self, Proposal},
+    },
     pages::{
         Pages,
         fault::{Fault, sentences},
@@ -32,7 +36,7 @@ use crate::{
 
 /// So many proposals stand on the page, and can be approved at once.
 const SHOWN: usize = 200;
-/// So many are looked at for those that can be.
+/// So many are looked at at once for those that can be.
 const LOOKED_AT: i64 = 1_000;
 
 #[derive(Template)]
@@ -79,9 +83,7 @@ async fn page(
     refused: Refused,
 ) -> Result<Response, Fault> {
     let (mut db, now) = (pages.app.db.acquire().await?, pages.app.clock.now());
-    let mut proposals = rate_decisions::proposals(&mut db, now, LOOKED_AT).await?;
-    // What cannot be approved keeps nothing from the page that can be.
-    proposals.sort_by_key(|one| one.live.is_err());
+    let mut proposals = proposals(&mut db, now).await?;
     let is_cut = SHOWN < proposals.len();
     proposals.truncate(SHOWN);
     let places: Vec<_> = proposals.iter().map(|one| place(&one.shadow)).collect();
@@ -105,6 +107,21 @@ async fn page(
         has_form: by.user.role.leads_partners() && is_possible,
     };
     Ok((status, rendered(&page)).into_response())
+}
+
+/// What is proposed, what can be approved first: what cannot be keeps nothing else from the page.
+async fn proposals(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<Proposal>> {
+    let mut all: Vec<Proposal> = Vec::new();
+    loop {
+        let after = all.last().map(|one| one.shadow.id);
+        let some = rate_decisions::proposals(db, now, (after, LOOKED_AT)).await?;
+        let is_last = i64::try_from(some.len()).is_ok_and(|count| count < LOOKED_AT);
+        all.extend(some);
+        if is_last || SHOWN < all.iter().filter(|one| one.live.is_ok()).count() {
+            all.sort_by_key(|one| one.live.is_err());
+            return Ok(all);
+        }
+    }
 }
 
 /// The decisions that a form asks for: those that were ticked, or all that stood on the page.
