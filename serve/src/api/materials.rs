@@ -233,7 +233,7 @@ mod tests {
         insta::assert_snapshot!(check(json!({"kind": "mail"})).await, @"422 unprocessable:  [/text: it must hold {link} where the partner's link is to stand]");
         let picture = json!({"kind": "text", "text": "{link}", "image": STANDARD.encode(banner())});
         insta::assert_snapshot!(check(picture).await, @"422 unprocessable:  [/image: only a banner has a picture]");
-        insta::assert_snapshot!(check(json!({"image": "A".repeat(600 * 1024)})).await, @"413 too_large:");
+        insta::assert_snapshot!(check(json!({"image": "A".repeat(900 * 1024)})).await, @"413 too_large:");
     }
 
     #[tokio::test]

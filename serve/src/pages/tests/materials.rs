@@ -94,7 +94,7 @@ async fn a_material_that_is_none_is_refused_with_a_sentence() {
     let svg: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
     let words: &[u8] = b"a text that is called banner.png";
     let none: &[u8] = b"";
-    let long = vec![0; 600 * 1024];
+    let long = vec![0; 900 * 1024];
     for (kind, text, file, told) in [
         ("banner", "Spring", svg, no_picture),
         ("banner", "Spring", words, no_picture),
