@@ -13,6 +13,7 @@ pub mod key;
 pub mod mail;
 pub mod matching;
 pub mod meters;
+mod outward;
 pub mod pages;
 mod postbacks;
 mod rings;

@@ -1,9 +1,11 @@
 //! The server that takes mail, as an operator names it.
 
-use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use lettre::{AsyncSmtpTransport, Tokio1Executor, transport::smtp::AsyncSmtpTransportBuilder};
 use url::Url;
+
+use crate::outward::is_here;
 
 /// A server that takes mail, and how it is signed in to.
 #[derive(Clone)]
@@ -52,7 +54,7 @@ impl FromStr for SmtpServer {
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(ServerError::Unknown)?;
         match (url.scheme(), url.query(), url.fragment()) {
             ("smtps", None, None) | ("smtp", Some("tls=required"), None) => {}
-            ("smtp", None, None) if is_here(host) => {}
+            ("smtp", None, None) if is_here(&url) => {}
             ("smtp", None, None) => return Err(ServerError::Plain),
             _ => return Err(ServerError::Unknown),
         }
@@ -63,12 +65,6 @@ impl FromStr for SmtpServer {
         let builder = builder.map_err(|_| ServerError::Unfit)?;
         Ok(Self(Arc::new(Named { host: host.to_owned(), builder })))
     }
-}
-
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Without user and password.

@@ -42,7 +42,7 @@ use domain::MaterialId;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
-use url::{Host, Url};
+use url::Url;
 
 use self::{ask_link::AT_ONCE, token::Token};
 pub use self::{
@@ -50,7 +50,7 @@ pub use self::{
     live::{Live, follow},
     sign_in::WINDOW as TRIES_COUNTED,
 };
-use crate::{api::observe, app::App, store::materials::Image};
+use crate::{api::observe, app::App, outward::is_here, store::materials::Image};
 
 /// So many pictures of banners are kept at hand, none of more than 300 KiB.
 const PICTURES: usize = 64;
@@ -80,13 +80,7 @@ impl Pages {
     /// Pages that browsers reach at this address; cookies need TLS unless that is plain HTTP on this machine.
     #[must_use]
     pub fn new(app: App, address: Url) -> Self {
-        let is_here = match address.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        let secure = !(is_here && address.scheme() == "http");
+        let secure = !(is_here(&address) && address.scheme() == "http");
         Self {
             app,
             live: Arc::default(),

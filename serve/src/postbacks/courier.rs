@@ -23,7 +23,7 @@ use domain::{
 };
 use http::{HeaderMap, Request, StatusCode, Uri, header};
 use http_body_util::Empty;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{
         Client,
@@ -41,6 +41,8 @@ use tokio::{
 use tower::Service;
 use tracking::secret::{Key, Secret};
 use url::Url;
+
+use crate::outward::secured;
 
 /// An address has so long to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -183,13 +185,9 @@ impl Reach {
 /// By the certificates that the system trusts.
 fn sender(reach: Reach) -> io::Result<Sender> {
     let mut tcp = HttpConnector::new_with_resolver(Guarded { names: GaiResolver::new(), reach });
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(PATIENCE));
-    let tls = HttpsConnectorBuilder::new().with_native_roots()?;
-    let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
     // A partner could keep every connection open that is not closed here.
-    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
+    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(secured(tcp)?))
 }
 
 /// Seconds alone: dates are of clocks that may differ.

@@ -144,7 +144,81 @@ fn weight(share_ppm: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::weight;
+    use domain::{
+        AffiliateId, CampaignId, ClickId, EventId, LinkId, PartnerPostbackId, campaign::EventKind,
+        click::Device, conversion::ConversionStatus,
+    };
+
+    use super::*;
+
+    fn news(at: DateTime<Utc>, chance: &Chance) -> News {
+        let euro = "EUR".parse().unwrap();
+        News {
+            postback_id: PartnerPostbackId::new_at(at, chance),
+            url: "https://t.example/".to_owned(),
+            event_id: EventId::new_at(at, chance),
+            kind: "conversion.created".to_owned(),
+            happened_at: at,
+            conversion_id: ConversionId::new_at(at, chance),
+            affiliate_id: AffiliateId::new_at(at, chance),
+            campaign_id: CampaignId::new_at(at, chance),
+            campaign_name: "Spring".to_owned(),
+            event: "sale".to_owned(),
+            event_kind: EventKind::Sale,
+            status: ConversionStatus::Pending,
+            reason: None,
+            amount_minor: 10_000,
+            reversed_minor: 0,
+            currency: euro,
+            coupon: None,
+            occurred_at: at,
+            share_ppm: 500_000,
+            model: "linear".to_owned(),
+            payout_minor: Some(-250),
+            payout_currency: Some(euro),
+            click_id: Some(ClickId::new_at(at, chance)),
+            link_id: LinkId::new_at(at, chance),
+            link_code: "spring".to_owned(),
+        }
+    }
+
+    fn click(id: ClickId, at: DateTime<Utc>) -> Clicked {
+        let text = |text: &str| text.to_owned();
+        Clicked {
+            id,
+            occurred_at: at,
+            external_click_id: text("theirs"),
+            subs: (1..=10).map(|number| format!("sub {number}")).collect(),
+            utm: ["source", "medium", "campaign", "term", "content"].map(text).into(),
+            source: text("mail"),
+            uid: text("7"),
+            country: text("DE"),
+            device: Device::Desktop,
+        }
+    }
+
+    #[test]
+    fn every_macro_stands_for_something_and_is_in_the_manual() {
+        let (at, chance) = (DateTime::from_timestamp(1_769_947_200, 0).unwrap(), Chance::seeded(1));
+        let news = news(at, &chance);
+        let values = values(&news, Some(&click(news.click_id.unwrap(), at)));
+        let manual = include_str!("../../../docs/partner-postbacks.md");
+        for name in Macro::ALL {
+            assert!(values.get(*name).is_some(), "{name} stands for nothing");
+            let is_told = Macro::SUBS.contains(name) || manual.contains(&format!("`{name}`"));
+            assert!(is_told, "docs/partner-postbacks.md does not tell of {name}");
+        }
+        let told = [
+            Macro::Amount,
+            Macro::Payout,
+            Macro::AttributionWeight,
+            Macro::Sub10,
+            Macro::UtmContent,
+            Macro::ClickTs,
+        ];
+        let told = told.map(|name| values.get(name).unwrap().as_str());
+        assert_eq!(told, ["100.00", "-2.50", "0.5", "sub 10", "content", "1769947200"]);
+    }
 
     #[test]
     fn weights_are_decimal_numbers() {

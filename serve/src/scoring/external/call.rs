@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -15,6 +15,7 @@ use super::{
     provider::{Opinion, Question, Unread},
     settings::Settings,
 };
+use crate::outward::secured;
 
 /// Answers are a few thousand bytes.
 const ANSWER_LIMIT: usize = 256 << 10;
@@ -52,11 +53,7 @@ pub(super) struct Caller(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 impl Caller {
     /// By the certificates that the system trusts.
     pub fn new() -> io::Result<Self> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let tls = HttpsConnectorBuilder::new().with_native_roots()?;
-        let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
+        let connector = secured(HttpConnector::new())?;
         Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
     }
 

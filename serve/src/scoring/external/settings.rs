@@ -9,9 +9,10 @@ use domain::fraud::{
 };
 use http::{HeaderValue, Uri};
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 use super::provider::{Opinion, PROVIDERS, Particular, Provider};
+use crate::outward::is_here;
 
 /// How external scores are asked for, as an operator writes it.
 #[derive(Debug, Deserialize)]
@@ -216,12 +217,7 @@ fn within(what: &'static str, found: u64, (least, most): (u64, u64)) -> Result<(
 
 fn endpoint(text: &str) -> Option<Uri> {
     let url: Url = text.parse().ok()?;
-    let is_here = match url.host()? {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_here;
+    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_here(&url);
     let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     if is_safe && is_bare { url.as_str().parse().ok() } else { None }
 }
