@@ -17,7 +17,7 @@ use client::{Browser as Visitor, Client};
 use domain::AffiliateId;
 use reqwest::Method;
 
-use self::browser::Browser;
+use self::{browser::Browser, fill::Last};
 use super::{
     figure::{Bound, Figure, Promise, Report, count, readable},
     program, watch,
@@ -44,24 +44,36 @@ const SEEN: usize = 20;
 const SEEN_AT_MOST_MS: f64 = 1_000.0;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What an affiliate and the team look at.
-const OF_AFFILIATE: [&str; 11] = [
+const OF_AFFILIATE: [&str; 18] = [
     "/my",
     "/my/traffic?by=campaign",
     "/my/traffic?by=page",
     "/my/traffic?by=sub1",
+    "/my/traffic?by=material",
+    "/my/traffic.csv?by=sub1",
     "/my/conversions",
+    "/my/conversions/{conversion}",
     "/my/holds",
     "/my/rates",
+    "/my/rates/{campaign}",
     "/my/balance",
     "/my/links",
+    "/my/links/{link}",
     "/my/campaigns",
+    "/my/campaigns/{campaign}/materials",
     "/my/connections",
+    "/settings",
 ];
-const OF_TEAM: [&str; 10] = [
+const OF_TEAM: [&str; 15] = [
     "/team",
     "/team/partners",
+    "/team/partners/{affiliate}",
     "/team/campaigns",
+    "/team/campaigns/{campaign}",
+    "/team/campaigns/{campaign}/attribution",
+    "/team/campaigns/{campaign}/materials",
     "/team/rates",
+    "/team/rates/decisions",
     "/team/rates/shadows",
     "/team/models",
     "/team/cases",
@@ -96,7 +108,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     let affiliates = fill::fill(&database_url, options.clicks).await?;
     let plan = Plan {
         folder: folder.path().to_owned(),
-        database_url,
+        database_url: database_url.clone(),
         port: embedded::free_port()?,
         profile: options.profile,
         flags: ["--requests-per-minute", "1000000000", "--trusted-proxy", "127.0.0.1/32"]
@@ -105,25 +117,25 @@ pub async fn run(options: &Options) -> Result<Report> {
     };
     let cluster = Cluster::start(plan, "bench").await?;
     let mut report = Report::default();
-    let [largest, middle] = [0, 250].map(|number: usize| affiliates[number].to_string());
-    let who =
-        [("the largest partner", &largest, &OF_AFFILIATE[..]), ("one in the middle", &middle, &OF_AFFILIATE)];
-    for (number, (who, affiliate, pages)) in who.into_iter().enumerate() {
+    let [largest, middle] = [affiliates[0], affiliates[250]];
+    let largest_last = Last::of(&database_url, largest).await?;
+    let middle_last = Last::of(&database_url, middle).await?;
+    let who = [("the largest partner", largest, &largest_last), ("one in the middle", middle, &middle_last)];
+    for (number, (who, affiliate, last)) in who.into_iter().enumerate() {
         let reader = reader(&cluster, number, Some(affiliate)).await?;
-        measure(&reader, who, pages, &mut report).await?;
+        measure(&reader, who, (&OF_AFFILIATE, last), &mut report).await?;
     }
     let team = reader(&cluster, 2, None).await?;
-    measure(&team, "the team", &OF_TEAM, &mut report).await?;
-    let one = format!("/team/partners/{largest}");
-    measure(&team, "the team", &[one.as_str()], &mut report).await?;
-    seen(&cluster, &largest, &mut report).await?;
+    measure(&team, "the team", (&OF_TEAM, &largest_last), &mut report).await?;
+    seen(&cluster, largest, &mut report).await?;
     open(&cluster, &affiliates[..READERS], &mut report).await?;
     cluster.stop()?;
     server.remove_database(DATABASE).await?;
     report.notes.push(format!(
-        "The database holds {} clicks of thirty days on {} links of 500 affiliates, an eighth of them of the largest, and a \
-         conversion, a commission and a balanced transaction for every {}th. Each page is asked for {ASKED} times in a row over \
-         one connection, from its request to its last byte; server, database and browser share the machine's cores.",
+        "The database holds {} clicks of thirty days on {} links of 500 affiliates, an eighth of them of the largest, about \
+         four of a visit, and a conversion, a commission and a balanced transaction for about every {}th. Each page is asked \
+         for {ASKED} times in a row over one connection, from its request to its last byte; server, database and browser \
+         share the machine's cores.",
         readable(f64::from(options.clicks)),
         readable(f64::from(program::LINKS)),
         fill::CLICKS_A_CONVERSION
@@ -132,12 +144,14 @@ pub async fn run(options: &Options) -> Result<Report> {
 }
 
 /// Somebody who may sign in, of the team or of an affiliate, and did.
-async fn reader(cluster: &Cluster, number: usize, affiliate: Option<&str>) -> Result<Browser> {
+async fn reader(cluster: &Cluster, number: usize, affiliate: Option<AffiliateId>) -> Result<Browser> {
     let email = format!("reader{number}@bench.example");
     let mut command = cluster.command();
     let role = if affiliate.is_some() { "affiliate" } else { "admin" };
     command.args(["users", "add", "--email", &email, "--role", role, "--password-stdin"]);
-    command.args(affiliate.map(|id| ["--affiliate", id]).into_iter().flatten());
+    if let Some(affiliate) = affiliate {
+        command.args(["--affiliate", &affiliate.to_string()]);
+    }
     let mut added = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     writeln!(added.stdin.take().context("it is piped")?, "{PASSWORD}")?;
     ensure!(added.wait()?.success(), "{email} could not be added");
@@ -147,20 +161,24 @@ async fn reader(cluster: &Cluster, number: usize, affiliate: Option<&str>) -> Re
 }
 
 /// Asks for each page, and says how long the slowest one of twenty took.
-async fn measure(reader: &Browser, who: &str, pages: &[&str], report: &mut Report) -> Result<()> {
+async fn measure(
+    reader: &Browser,
+    who: &str,
+    (pages, last): (&[&str], &Last),
+    report: &mut Report,
+) -> Result<()> {
     for page in pages {
+        let path = last.path(page);
         for _ in 0..WARM_UP {
-            reader.get(page).await?;
+            reader.get(&path).await?;
         }
         let mut took = Vec::with_capacity(ASKED);
         for _ in 0..ASKED {
             let begin = Instant::now();
-            reader.get(page).await?;
+            reader.get(&path).await?;
             took.push(begin.elapsed().as_secs_f64() * 1e3);
         }
         took.sort_by(f64::total_cmp);
-        // A page about somebody is the same page about everybody.
-        let page = if page.contains("aff_") { "/team/partners/{id}" } else { page };
         let (case, p95) = (format!("{page}, {who}"), took[ASKED * 95 / 100]);
         report.figures.push(Figure::new(format!("{case}: median"), "ours", took[ASKED / 2], "ms"));
         report.figures.push(Figure::new(format!("{case}: one in twenty"), "ours", p95, "ms"));
@@ -171,7 +189,7 @@ async fn measure(reader: &Browser, who: &str, pages: &[&str], report: &mut Repor
 }
 
 /// Somebody clicks, and an open page is told.
-async fn seen(cluster: &Cluster, affiliate: &str, report: &mut Report) -> Result<()> {
+async fn seen(cluster: &Cluster, affiliate: AffiliateId, report: &mut Report) -> Result<()> {
     let reader = reader(cluster, 3, Some(affiliate)).await?;
     let mut page = Stream::open(cluster, &reader)?;
     let mut known = page.next()?;
@@ -202,7 +220,7 @@ async fn open(cluster: &Cluster, affiliates: &[AffiliateId], report: &mut Report
     let process = cluster.process().context("the server runs")?;
     let mut readers = Vec::new();
     for (number, affiliate) in affiliates.iter().enumerate() {
-        readers.push(reader(cluster, 10 + number, Some(&affiliate.to_string())).await?);
+        readers.push(reader(cluster, 10 + number, Some(*affiliate)).await?);
     }
     let before = watch::resident_mib(process)?;
     let mut pages = Vec::with_capacity(OPEN);

@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use domain::AffiliateId;
+use domain::{AffiliateId, CampaignId, ConversionId, LinkId};
 use sqlx::{Connection, Executor, PgConnection};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::workspace;
 
 /// Over so many days everything is spread.
 const DAYS: i32 = 30;
-/// One in so many clicks leads to a conversion.
+/// About one in so many clicks leads to a conversion.
 pub const CLICKS_A_CONVERSION: u32 = 100;
 
 /// Of a number who it belongs to: the first of 500 affiliates has an eighth of all. And a UUID of a moment.
@@ -23,13 +23,14 @@ const FUNCTIONS: [&str; 2] = [
      $$ SELECT overlay(uuid_v7_floor(at)::text PLACING '-7' || substr(hash, 1, 3) || '-8' || substr(hash, 4, 3) || '-'
                        || substr(hash, 7, 12) FROM 14)::uuid $$",
 ];
-/// The clicks of a day, of today only what is over.
+/// The clicks of a day, of today only what is over. Four in a row on a campaign are of one visit.
 const CLICKS: &str = "
     INSERT INTO clicks (id, occurred_at, link_id, affiliate_id, campaign_id, advertiser_id, session_id, subs,
                         address_hash, network, country, device, user_agent)
     SELECT bench_id(at, hash), date_trunc('milliseconds', at), md5('link' || link)::uuid,
            md5('affiliate' || affiliate)::uuid, md5('campaign' || link % 20)::uuid,
-           md5('advertiser' || link % 20 % 5)::uuid, md5('visit' || hash)::uuid, ARRAY['shelf' || number % 7],
+           md5('advertiser' || link % 20 % 5)::uuid,
+           md5('visit' || $1::int || ' ' || number / 80 || ' ' || link % 20)::uuid, ARRAY['shelf' || number % 7],
            decode(hash, 'hex'), '203.0.113.0/24', 'DE', 'desktop', 'Mozilla/5.0'
     FROM (
         SELECT number, affiliate, affiliate + 500 * (number % 20) AS link, md5($1::int || ' ' || number) AS hash,
@@ -37,27 +38,24 @@ const CLICKS: &str = "
         FROM (SELECT number, bench_affiliate(number) AS affiliate FROM generate_series(0, $2::int - 1) AS number) AS made,
              (SELECT date_trunc('day', now(), 'UTC') - $1::int * interval '1 day' AS day) AS begun
     ) AS placed";
+/// The clicks that lead to conversions, by their hashes, and when.
 const SOLD: &str = "
     CREATE TEMPORARY TABLE sold AS
-    SELECT number, at, md5('affiliate' || affiliate)::uuid AS affiliate_id, md5('link' || link)::uuid AS link_id,
-           md5('campaign' || link % 20)::uuid AS campaign_id, md5('advertiser' || link % 20 % 5)::uuid AS advertiser_id,
-           bench_id(at, md5('sold' || number)) AS id
+    SELECT row_number() OVER (ORDER BY click_id) AS number, *, bench_id(at, md5('sold' || click_id)) AS id
     FROM (
-        SELECT number, affiliate, affiliate + 500 * (number % 20) AS link,
-               now() - interval '30 days' * (number::float8 / many) AS at
-        FROM (
-            SELECT number, many, bench_affiliate(number) AS affiliate
-            FROM (SELECT current_setting('bench.many')::int AS many) AS asked, generate_series(0, many - 1) AS number
-        ) AS made
-    ) AS placed";
+        SELECT id AS click_id, least(occurred_at + interval '10 minutes', now()) AS at, affiliate_id, link_id, campaign_id,
+               advertiser_id, occurred_at AS clicked_at
+        FROM clicks
+        WHERE (get_byte(address_hash, 0) * 256 + get_byte(address_hash, 1)) % current_setting('bench.a_conversion')::int = 0
+    ) AS clicked";
 /// Conversions, each with its whole credit, a line of commission and a balanced transaction.
 const OF_SOLD: [(&str, &str); 8] = [
     (
         "conversions",
-        "INSERT INTO conversions (id, advertiser_id, campaign_id, event, event_kind, status, link_id, affiliate_id,
-                                  order_id, amount_minor, currency, occurred_at, received_at, updated_at)
-         SELECT id, advertiser_id, campaign_id, 'sale', 'sale', 'approved', link_id, affiliate_id, 'order-' || number,
-                5000, 'EUR', at, at, at
+        "INSERT INTO conversions (id, advertiser_id, campaign_id, event, event_kind, status, click_id, link_id,
+                                  affiliate_id, order_id, amount_minor, currency, occurred_at, received_at, updated_at)
+         SELECT id, advertiser_id, campaign_id, 'sale', 'sale', 'approved', click_id, link_id, affiliate_id,
+                'order-' || number, 5000, 'EUR', at, at, at
          FROM sold",
     ),
     (
@@ -67,8 +65,8 @@ const OF_SOLD: [(&str, &str); 8] = [
     ),
     (
         "shares",
-        "INSERT INTO conversion_shares (conversion_id, position, model, link_id, affiliate_id, share_ppm, touched_at)
-         SELECT id, 0, 'last_click', link_id, affiliate_id, 1000000, at FROM sold",
+        "INSERT INTO conversion_shares (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at)
+         SELECT id, 0, 'last_click', click_id, link_id, affiliate_id, 1000000, clicked_at FROM sold",
     ),
     (
         "accounts",
@@ -130,13 +128,42 @@ pub async fn fill(database_url: &str, clicks: u32) -> Result<Vec<AffiliateId>> {
          WHERE counted.link_id = links.id",
     )
     .await?;
-    sell(&mut db, clicks / CLICKS_A_CONVERSION).await?;
+    sell(&mut db).await?;
     db.execute("VACUUM ANALYZE").await?;
     let all =
         "SELECT md5('affiliate' || number)::uuid FROM generate_series(0, 499) AS number ORDER BY number";
     let affiliates: Vec<Uuid> = sqlx::query_scalar(all).fetch_all(&mut db).await?;
     db.close().await?;
     Ok(affiliates.into_iter().map(AffiliateId::from).collect())
+}
+
+/// The last conversion of an affiliate, and what it came through: what pages are about.
+pub struct Last {
+    conversion: ConversionId,
+    link: LinkId,
+    campaign: CampaignId,
+    affiliate: AffiliateId,
+}
+
+impl Last {
+    /// The last one of an affiliate.
+    pub async fn of(database_url: &str, affiliate: AffiliateId) -> Result<Self> {
+        let mut db = PgConnection::connect(database_url).await?;
+        let last = "SELECT id, link_id, campaign_id FROM conversions WHERE affiliate_id = $1 ORDER BY id DESC LIMIT 1";
+        let (conversion, link, campaign): (Uuid, Uuid, Uuid) =
+            sqlx::query_as(last).bind(affiliate.uuid()).fetch_one(&mut db).await?;
+        db.close().await?;
+        let (conversion, link, campaign) = (conversion.into(), link.into(), campaign.into());
+        Ok(Self { conversion, link, campaign, affiliate })
+    }
+
+    /// The path of a page about it.
+    pub fn path(&self, page: &str) -> String {
+        page.replace("{conversion}", &self.conversion.to_string())
+            .replace("{link}", &self.link.to_string())
+            .replace("{campaign}", &self.campaign.to_string())
+            .replace("{affiliate}", &self.affiliate.to_string())
+    }
 }
 
 /// Everybody takes part where it has links, at one rate.
@@ -157,9 +184,9 @@ async fn join(db: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-async fn sell(db: &mut PgConnection, many: u32) -> Result<()> {
+async fn sell(db: &mut PgConnection) -> Result<()> {
     let trace = fs::read_to_string(workspace::root().join("domain/src/commission/trace-1.json"))?;
-    for (name, value) in [("bench.many", many.to_string()), ("bench.trace", trace)] {
+    for (name, value) in [("bench.a_conversion", CLICKS_A_CONVERSION.to_string()), ("bench.trace", trace)] {
         sqlx::query("SELECT set_config($1, $2, false)").bind(name).bind(value).execute(&mut *db).await?;
     }
     db.execute(SOLD).await.context("what is sold")?;
