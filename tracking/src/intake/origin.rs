@@ -1,14 +1,14 @@
 //! Where a conversion came from: the click it names, its session's latest click, or a promo code.
 
 use chrono::{DateTime, Utc};
-use domain::{AdvertiserId, CampaignId};
+use domain::{AdvertiserId, ClickId};
 use sqlx::PgConnection;
 
 use super::{AcceptError, Postback};
 use crate::store::{
     conversions,
     plans::{self, Campaign},
-    touches::{self, Coupon, SeenClick},
+    touches::{self, Coupon, Led, SeenClick},
 };
 
 /// What a report leads back to.
@@ -31,6 +31,12 @@ pub(super) struct Source {
     pub campaign: Option<Campaign>,
 }
 
+impl From<Led> for Source {
+    fn from(led: Led) -> Self {
+        Self { origin: Origin::Click(led.click), campaign: led.campaign }
+    }
+}
+
 /// A click goes before a session, and both before a coupon: the more is known, the better.
 pub(super) async fn find(
     db: &mut PgConnection,
@@ -38,33 +44,39 @@ pub(super) async fn find(
     postback: &Postback,
     converted_at: DateTime<Utc>,
 ) -> Result<Source, AcceptError> {
-    let (origin, campaign) = if let Some(id) = postback.click_id {
-        match touches::click(db, id).await? {
-            Some(click) if click.advertiser == advertiser => (Origin::Click(click), Some(click.campaign)),
-            Some(_) => return Err(AcceptError::field("click_id", "is not a click of this advertiser")),
-            None => (Origin::Missing, conversions::campaign_of_click(db, advertiser, id).await?),
-        }
-    } else if let Some(session) = postback.session_id {
-        match touches::latest_of_session(db, advertiser, session, converted_at).await? {
-            Some(click) => (Origin::Click(click), Some(click.campaign)),
-            None => (Origin::Missing, None),
-        }
-    } else if let Some(code) = &postback.coupon {
-        let coupon = touches::coupon(db, advertiser, code).await?;
-        let coupon =
-            coupon.ok_or_else(|| AcceptError::field("coupon", "is not a promo code of this advertiser"))?;
-        (Origin::Coupon(coupon), Some(coupon.campaign))
-    } else {
-        (Origin::Unnamed, None)
-    };
-    Ok(Source { origin, campaign: load(db, campaign).await? })
+    if let Some(id) = postback.click_id {
+        return clicked(db, advertiser, id).await;
+    }
+    if let Some(session) = postback.session_id {
+        let latest = touches::latest_of_session(db, advertiser, session, converted_at).await?;
+        return Ok(latest.map_or(Source { origin: Origin::Missing, campaign: None }, Source::from));
+    }
+    if let Some(code) = &postback.coupon {
+        let (coupon, campaign) = touches::coupon(db, advertiser, code)
+            .await?
+            .ok_or_else(|| AcceptError::field("coupon", "is not a promo code of this advertiser"))?;
+        return Ok(Source { origin: Origin::Coupon(coupon), campaign: Some(campaign) });
+    }
+    Ok(Source { origin: Origin::Unnamed, campaign: None })
 }
 
-async fn load(db: &mut PgConnection, id: Option<CampaignId>) -> Result<Option<Campaign>, sqlx::Error> {
-    match id {
-        Some(id) => plans::campaign(db, id).await,
-        None => Ok(None),
+/// The click of that id; of one that we do not have, only the campaign may be known.
+async fn clicked(
+    db: &mut PgConnection,
+    advertiser: AdvertiserId,
+    id: ClickId,
+) -> Result<Source, AcceptError> {
+    if let Some(led) = touches::led(db, id).await? {
+        if led.click.advertiser != advertiser {
+            return Err(AcceptError::field("click_id", "is not a click of this advertiser"));
+        }
+        return Ok(led.into());
     }
+    let campaign = match conversions::campaign_of_click(db, advertiser, id).await? {
+        Some(campaign) => plans::campaign(db, campaign).await?,
+        None => None,
+    };
+    Ok(Source { origin: Origin::Missing, campaign })
 }
 
 /// What makes a second report a duplicate even where every report is a conversion of its own: its transaction.

@@ -10,6 +10,7 @@ use domain::{
     hierarchy::LEVELS,
 };
 use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
 
 use super::{named, whole};
 
@@ -30,10 +31,37 @@ pub struct Campaign {
     pub attribution: RuleName,
 }
 
+/// A campaign as it is read, by itself or with what leads to it.
+pub(super) struct CampaignRow {
+    pub id: Uuid,
+    pub advertiser_id: Uuid,
+    pub currency: String,
+    pub events: Json<Vec<QualifyingEvent>>,
+    pub window_days: i32,
+    pub attribution: String,
+}
+
+impl TryFrom<CampaignRow> for Campaign {
+    type Error = sqlx::Error;
+
+    fn try_from(row: CampaignRow) -> Result<Self, sqlx::Error> {
+        let window = WindowDays::try_from(i64::from(row.window_days));
+        Ok(Self {
+            id: row.id.into(),
+            advertiser: row.advertiser_id.into(),
+            currency: named(&row.currency)?,
+            events: row.events.0,
+            window: window.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            attribution: named(&row.attribution)?,
+        })
+    }
+}
+
 /// The campaign, if there is one.
 pub async fn campaign(db: &mut PgConnection, id: CampaignId) -> Result<Option<Campaign>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT advertiser_id, currency, events AS "events: Json<Vec<QualifyingEvent>>", window_days,
+    let row = sqlx::query_as!(
+        CampaignRow,
+        r#"SELECT id, advertiser_id, currency, events AS "events: Json<Vec<QualifyingEvent>>", window_days,
                   attribution
            FROM campaigns
            WHERE id = $1"#,
@@ -41,16 +69,7 @@ pub async fn campaign(db: &mut PgConnection, id: CampaignId) -> Result<Option<Ca
     )
     .fetch_optional(db)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let window = WindowDays::try_from(i64::from(row.window_days));
-    Ok(Some(Campaign {
-        id,
-        advertiser: row.advertiser_id.into(),
-        currency: named(&row.currency)?,
-        events: row.events.0,
-        window: window.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-        attribution: named(&row.attribution)?,
-    }))
+    row.map(Campaign::try_from).transpose()
 }
 
 /// The plan that holds for an affiliate at a moment: its own override before the campaign's, each in its latest

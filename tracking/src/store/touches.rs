@@ -4,10 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, SessionId,
     attribution::{CLOCK_TOLERANCE, Touch, TouchPath},
-    campaign::WindowDays,
+    campaign::{QualifyingEvent, WindowDays},
 };
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
+
+use super::plans::{Campaign, CampaignRow};
 
 /// More clicks than one person makes on one campaign; what came before them is left out of the path.
 pub const PATH_LIMIT: i64 = 200;
@@ -57,6 +59,70 @@ pub async fn click(db: &mut PgConnection, id: ClickId) -> Result<Option<SeenClic
     Ok(row.map(SeenClick::from))
 }
 
+/// A click, and the campaign that it led to.
+#[derive(Debug, Clone)]
+pub struct Led {
+    /// The click.
+    pub click: SeenClick,
+    /// None when there is no such campaign.
+    pub campaign: Option<Campaign>,
+}
+
+/// A click as it is read together with its campaign.
+struct LedRow {
+    id: Uuid,
+    advertiser_id: Uuid,
+    campaign_id: Uuid,
+    session_id: Uuid,
+    owner_id: Option<Uuid>,
+    currency: Option<String>,
+    events: Option<Json<Vec<QualifyingEvent>>>,
+    window_days: Option<i32>,
+    attribution: Option<String>,
+}
+
+impl LedRow {
+    /// Its campaign, if there is one.
+    fn campaign(self) -> Option<CampaignRow> {
+        Some(CampaignRow {
+            id: self.campaign_id,
+            advertiser_id: self.owner_id?,
+            currency: self.currency?,
+            events: self.events?,
+            window_days: self.window_days?,
+            attribution: self.attribution?,
+        })
+    }
+}
+
+impl TryFrom<LedRow> for Led {
+    type Error = sqlx::Error;
+
+    fn try_from(row: LedRow) -> Result<Self, sqlx::Error> {
+        let LedRow { id, advertiser_id, campaign_id, session_id, .. } = row;
+        let click = SeenClick::from(ClickRow { id, advertiser_id, campaign_id, session_id });
+        Ok(Self { click, campaign: row.campaign().map(Campaign::try_from).transpose()? })
+    }
+}
+
+/// The click of that id, if it has arrived, with its campaign.
+pub async fn led(db: &mut PgConnection, id: ClickId) -> Result<Option<Led>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        LedRow,
+        r#"SELECT clicks.id AS "id!", clicks.advertiser_id AS "advertiser_id!", clicks.campaign_id AS "campaign_id!",
+                  clicks.session_id AS "session_id!", campaigns.advertiser_id AS "owner_id?",
+                  campaigns.currency AS "currency?", campaigns.events AS "events?: Json<Vec<QualifyingEvent>>",
+                  campaigns.window_days AS "window_days?", campaigns.attribution AS "attribution?"
+           FROM clicks
+           LEFT JOIN campaigns ON campaigns.id = clicks.campaign_id
+           WHERE clicks.id = $1"#,
+        id.uuid(),
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Led::try_from).transpose()
+}
+
 /// The latest click of a session on any of the advertiser's campaigns, within that campaign's own window
 /// before the conversion.
 pub async fn latest_of_session(
@@ -64,19 +130,22 @@ pub async fn latest_of_session(
     advertiser: AdvertiserId,
     session: SessionId,
     converted_at: DateTime<Utc>,
-) -> Result<Option<SeenClick>, sqlx::Error> {
+) -> Result<Option<Led>, sqlx::Error> {
     let row = sqlx::query_as!(
-        ClickRow,
-        "SELECT clicks.id, clicks.advertiser_id, clicks.campaign_id, clicks.session_id
-         FROM clicks
-         JOIN campaigns ON campaigns.id = clicks.campaign_id
-         WHERE clicks.session_id = $1
-           AND clicks.advertiser_id = $2
-           AND $3 <= clicks.id
-           AND clicks.occurred_at <= $4
-           AND $5::timestamptz - make_interval(days => campaigns.window_days) <= clicks.occurred_at
-         ORDER BY clicks.id DESC
-         LIMIT 1",
+        LedRow,
+        r#"SELECT clicks.id, clicks.advertiser_id, clicks.campaign_id, clicks.session_id,
+                  campaigns.advertiser_id AS "owner_id?", campaigns.currency AS "currency?",
+                  campaigns.events AS "events?: Json<Vec<QualifyingEvent>>",
+                  campaigns.window_days AS "window_days?", campaigns.attribution AS "attribution?"
+           FROM clicks
+           JOIN campaigns ON campaigns.id = clicks.campaign_id
+           WHERE clicks.session_id = $1
+             AND clicks.advertiser_id = $2
+             AND $3 <= clicks.id
+             AND clicks.occurred_at <= $4
+             AND $5::timestamptz - make_interval(days => campaigns.window_days) <= clicks.occurred_at
+           ORDER BY clicks.id DESC
+           LIMIT 1"#,
         session.uuid(),
         advertiser.uuid(),
         ClickId::floor(converted_at - LONGEST_WINDOW).uuid(),
@@ -85,7 +154,7 @@ pub async fn latest_of_session(
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(SeenClick::from))
+    row.map(Led::try_from).transpose()
 }
 
 /// The clicks of one session on one campaign since a moment, up to and including the given one, oldest first. The moment's
@@ -141,26 +210,36 @@ impl Coupon {
     }
 }
 
-/// The promo code of an advertiser; `code` is in upper case.
+/// The promo code of an advertiser, with its campaign; `code` is in upper case.
 pub async fn coupon(
     db: &mut PgConnection,
     advertiser: AdvertiserId,
     code: &str,
-) -> Result<Option<Coupon>, sqlx::Error> {
+) -> Result<Option<(Coupon, Campaign)>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT links.id, links.affiliate_id, links.campaign_id
-         FROM coupons
-         JOIN links ON links.id = coupons.link_id
-         WHERE coupons.advertiser_id = $1
-           AND coupons.code = $2",
+        r#"SELECT links.id, links.affiliate_id, links.campaign_id, campaigns.advertiser_id AS owner_id,
+                  campaigns.currency, campaigns.events AS "events: Json<Vec<QualifyingEvent>>",
+                  campaigns.window_days, campaigns.attribution
+           FROM coupons
+           JOIN links ON links.id = coupons.link_id
+           JOIN campaigns ON campaigns.id = links.campaign_id
+           WHERE coupons.advertiser_id = $1
+             AND coupons.code = $2"#,
         advertiser.uuid(),
         code,
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Coupon {
-        link: row.id.into(),
-        affiliate: row.affiliate_id.into(),
-        campaign: row.campaign_id.into(),
-    }))
+    let Some(row) = row else { return Ok(None) };
+    let coupon =
+        Coupon { link: row.id.into(), affiliate: row.affiliate_id.into(), campaign: row.campaign_id.into() };
+    let campaign = CampaignRow {
+        id: row.campaign_id,
+        advertiser_id: row.owner_id,
+        currency: row.currency,
+        events: row.events,
+        window_days: row.window_days,
+        attribution: row.attribution,
+    };
+    Ok(Some((coupon, Campaign::try_from(campaign)?)))
 }
