@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use crate::store::{
     conversions::{Conversion, Share},
     ledger::Earned,
-    plans,
+    plans::{self, Standing},
     touches::{self, SeenClick},
 };
 
@@ -153,18 +153,15 @@ async fn paid(
     affiliate: AffiliateId,
     earned: &[Earned],
 ) -> Result<Paid, sqlx::Error> {
-    let status = plans::affiliate_status(db, affiliate).await?;
+    let Standing { status, plan, upline } = plans::standing(db, sold.campaign, affiliate, sold.at).await?;
     let is_entitled = earned.iter().any(|line| line.affiliate == affiliate);
     if status != Some(AffiliateStatus::Approved) && !is_entitled {
         return Ok(Err("the affiliate who is credited is not approved"));
     }
-    let Some(plan) = plans::plan(db, sold.campaign, affiliate, sold.at).await? else {
+    let Some(plan) = plan else {
         return Ok(Err("the campaign has no plan that would pay for it"));
     };
-    let upline = match earned {
-        [] => plans::upline(db, affiliate).await?,
-        earned => upline_of(affiliate, earned),
-    };
+    let upline = if earned.is_empty() { upline } else { upline_of(affiliate, earned) };
     Ok(Ok((plan, upline)))
 }
 

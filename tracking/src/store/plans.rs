@@ -72,60 +72,67 @@ pub async fn campaign(db: &mut PgConnection, id: CampaignId) -> Result<Option<Ca
     row.map(Campaign::try_from).transpose()
 }
 
-/// The plan that holds for an affiliate at a moment: its own override before the campaign's, each in its latest
+/// By what an affiliate is paid.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Where the affiliate stands, if it exists.
+    pub status: Option<AffiliateStatus>,
+    /// The plan that holds for it, if there is one.
+    pub plan: Option<Plan>,
+    /// Everybody above it who may share in what it earns, nearest first.
+    pub upline: Vec<Upline>,
+}
+
+/// By what an affiliate is paid for a sale of a moment. Its own plan goes before the campaign's, each in its latest
 /// version of that time. A sale before the first version has the first: it was made for such sales.
-pub async fn plan(
+pub async fn standing(
     db: &mut PgConnection,
     campaign: CampaignId,
     affiliate: AffiliateId,
     at: DateTime<Utc>,
-) -> Result<Option<Plan>, sqlx::Error> {
+) -> Result<Standing, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT id, version, rules AS "rules: Json<Vec<Rule>>"
-           FROM commission_plans
-           WHERE campaign_id = $1
-             AND (affiliate_id = $2 OR affiliate_id IS NULL)
-           ORDER BY
-               affiliate_id IS NOT NULL AND effective_from <= $3 DESC,
-               affiliate_id IS NULL DESC,
-               effective_from <= $3 DESC,
-               CASE WHEN effective_from <= $3 THEN version ELSE -version END DESC
-           LIMIT 1"#,
+        r#"SELECT affiliates.status AS "status?", plan.id AS "plan_id?", plan.version AS "version?",
+                  plan.rules AS "rules?: Json<Vec<Rule>>", above.ids AS "above!", above.earn AS "earn!"
+           FROM (VALUES ($2::uuid)) AS credited (id)
+           LEFT JOIN affiliates ON affiliates.id = credited.id
+           LEFT JOIN (
+               SELECT id, version, rules
+               FROM commission_plans
+               WHERE campaign_id = $1
+                 AND (affiliate_id = $2 OR affiliate_id IS NULL)
+               ORDER BY
+                   affiliate_id IS NOT NULL AND effective_from <= $3 DESC,
+                   affiliate_id IS NULL DESC,
+                   effective_from <= $3 DESC,
+                   CASE WHEN effective_from <= $3 THEN version ELSE -version END DESC
+               LIMIT 1
+           ) AS plan ON true
+           CROSS JOIN (
+               SELECT coalesce(array_agg(ancestors.id ORDER BY depth), '{}') AS ids,
+                      coalesce(array_agg(ancestors.status = 'approved' ORDER BY depth), '{}') AS earn
+               FROM affiliate_hierarchy
+               JOIN affiliates AS ancestors ON ancestors.id = ancestor_id
+               WHERE descendant_id = $2
+                 AND depth BETWEEN 1 AND $4
+           ) AS above"#,
         campaign.uuid(),
         affiliate.uuid(),
         at,
+        i32::try_from(LEVELS).unwrap_or(i32::MAX),
     )
-    .fetch_optional(db)
+    .fetch_one(db)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Plan { id: row.id.into(), version: whole(row.version)?, rules: row.rules.0 }))
-}
-
-/// Where the affiliate stands, if it exists.
-pub async fn affiliate_status(
-    db: &mut PgConnection,
-    affiliate: AffiliateId,
-) -> Result<Option<AffiliateStatus>, sqlx::Error> {
-    let status = sqlx::query_scalar!("SELECT status FROM affiliates WHERE id = $1", affiliate.uuid())
-        .fetch_optional(db)
-        .await?;
-    status.as_deref().map(named).transpose()
-}
-
-/// Everybody above an affiliate who may share in what it earns, nearest first.
-pub async fn upline(db: &mut PgConnection, affiliate: AffiliateId) -> Result<Vec<Upline>, sqlx::Error> {
-    let levels = i32::try_from(LEVELS).unwrap_or(i32::MAX);
-    let rows = sqlx::query!(
-        r#"SELECT affiliates.id, affiliates.status = 'approved' AS "earns!"
-           FROM affiliate_hierarchy
-           JOIN affiliates ON affiliates.id = affiliate_hierarchy.ancestor_id
-           WHERE affiliate_hierarchy.descendant_id = $1
-             AND affiliate_hierarchy.depth BETWEEN 1 AND $2
-           ORDER BY affiliate_hierarchy.depth"#,
-        affiliate.uuid(),
-        levels,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|row| Upline { affiliate: row.id.into(), earns: row.earns }).collect())
+    let plan = match (row.plan_id, row.version, row.rules) {
+        (Some(id), Some(version), Some(rules)) => {
+            Some(Plan { id: id.into(), version: whole(version)?, rules: rules.0 })
+        }
+        _ => None,
+    };
+    let above = row.above.into_iter().zip(row.earn);
+    Ok(Standing {
+        status: row.status.as_deref().map(named).transpose()?,
+        plan,
+        upline: above.map(|(id, earns)| Upline { affiliate: id.into(), earns }).collect(),
+    })
 }

@@ -358,9 +358,9 @@ async fn rates_are_told_by_the_terms_that_conversions_are_paid_by() {
         let plans = store::campaigns::plans_for(&mut db, &[campaign], &[ana]).await.unwrap();
         let timeline = Timeline::new(plans.into_iter().map(Plan::into_version).collect());
         for at in (0..12).map(|_| day() - TimeDelta::days(3)) {
-            let paid_by = tracking::store::plans::plan(&mut db, campaign, ana, at).await.unwrap().unwrap();
+            let standing = tracking::store::plans::standing(&mut db, campaign, ana, at).await.unwrap();
             let held = timeline.at(at).map(|version| version.id);
-            assert_eq!(held, Some(paid_by.id), "at {at} of {timeline:?}");
+            assert_eq!(held, Some(standing.plan.unwrap().id), "at {at} of {timeline:?}");
         }
     }
 }
