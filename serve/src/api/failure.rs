@@ -217,7 +217,7 @@ impl From<AcceptError> for Failure {
             AcceptError::Field { field, detail } => Self::unprocessable(format!("/{field}"), detail),
             AcceptError::Illegal(error) => error.into(),
             AcceptError::AmountStays(_) => Self::conflict("illegal_move", error),
-            AcceptError::Store(error) => error.into(),
+            AcceptError::Undecided(error) | AcceptError::Store(error) => error.into(),
         }
     }
 }

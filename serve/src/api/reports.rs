@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 use tracking::{
     customer,
     intake::{
-        Act, Answer, Outcome, Postback, Report, accept,
+        Act, Answer, Outcome, Postback, Report, accept_decided_or_not,
         fields::{Fields, Sent, tells_who_it_was},
     },
     problem::FieldError,
@@ -215,7 +215,7 @@ async fn create(app: State<App>, once: Once<NewConversion>) -> Result<Response, 
     let report = Report { advertiser, postback, received_at: app.clock.now() };
     let actor = by.key.to_string();
     let act = Act::now(&actor, &app.clock, &app.chance).report_before(Some(&*app.scorer));
-    let accepted = accept(&mut effect, act, &report).await?;
+    let accepted = accept_decided_or_not(&mut effect, act, &report).await?;
     let (status, outcome) = match accepted.outcome {
         Outcome::Recorded => (StatusCode::CREATED, "recorded"),
         Outcome::Changed => (StatusCode::OK, "changed"),

@@ -51,19 +51,7 @@ impl Judge for Scorer {
         conversion: &'a Conversion,
         reported: Reported<'a>,
     ) -> Judging<'a> {
-        Box::pin(async move {
-            // What fails here is taken back by itself: no conversion is refused because it could not be decided about.
-            let mut apart = db.begin().await?;
-            match self.decide_and_note(&mut apart, conversion, (reported, false)).await {
-                Ok(verdict) => apart.commit().await.map(|()| verdict),
-                Err(error) if is_passing(&error) => Err(error),
-                Err(error) => {
-                    let id = conversion.id;
-                    tracing::error!(conversion = %id, %error, "{id} passes undecided about: {error}");
-                    apart.rollback().await.map(|()| Verdict::Pass)
-                }
-            }
-        })
+        Box::pin(self.decide_and_note(db, conversion, (reported, false)))
     }
 
     fn is_held<'a>(

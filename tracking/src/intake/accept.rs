@@ -9,7 +9,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use utoipa::ToSchema;
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::store::{
     conversions::{self, Conversion},
+    is_passing,
     plans::{self, Campaign},
     quarantine::{self, Waiting},
 };
@@ -120,6 +121,9 @@ pub enum AcceptError {
     /// The amount of a conversion that was turned down or taken back stays as it is.
     #[error("the amount of a conversion that is {0} cannot change")]
     AmountStays(ConversionStatus),
+    /// Whoever looks at new conversions failed. Once everything is taken back, the report can be taken in without asking.
+    #[error("the conversion could not be decided about: {0}")]
+    Undecided(sqlx::Error),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
@@ -128,6 +132,11 @@ pub enum AcceptError {
 impl AcceptError {
     pub(super) fn field(field: &'static str, detail: impl Into<String>) -> Self {
         Self::Field { field, detail: detail.into() }
+    }
+
+    /// What it means that whoever looks at new conversions failed: what passes is waited for.
+    pub(super) fn of_judging(error: sqlx::Error) -> Self {
+        if is_passing(&error) { Self::Store(error) } else { Self::Undecided(error) }
     }
 }
 
@@ -144,10 +153,33 @@ impl From<MoveError> for AcceptError {
     }
 }
 
-/// Takes a report in, inside the caller's transaction; to be rolled back when it fails.
+/// As [`accept`], for a transaction that holds more than the report: where the conversion cannot be decided about, only
+/// what the report did is taken back, and it is taken in without asking.
 ///
 /// # Errors
 /// [`AcceptError`] says what to change about the report, or that the database failed.
+pub async fn accept_decided_or_not(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    report: &Report,
+) -> Result<Accepted, AcceptError> {
+    let mut apart = db.begin().await?;
+    let error = match accept(&mut apart, act, report).await {
+        Ok(accepted) => {
+            apart.commit().await?;
+            return Ok(accepted);
+        }
+        Err(AcceptError::Undecided(error)) => error,
+        Err(refusal) => return Err(refusal),
+    };
+    apart.rollback().await?;
+    accept(db, act.undecided(report, &error), report).await
+}
+
+/// Takes a report in, inside the caller's transaction; to be rolled back when it fails.
+///
+/// # Errors
+/// [`AcceptError`] says what to change about the report, that it could not be decided about, or that the database failed.
 pub async fn accept(db: &mut PgConnection, act: Act<'_>, report: &Report) -> Result<Accepted, AcceptError> {
     let postback = &report.postback;
     let Source { origin, campaign } =

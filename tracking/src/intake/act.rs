@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{Chance, Clock};
 
-use super::Judge;
+use super::{Judge, Report};
 
 /// What every effect of one request has in common.
 #[derive(Debug, Clone, Copy)]
@@ -43,5 +43,13 @@ impl<'a> Act<'a> {
     #[must_use]
     pub fn report_before(self, judge: Option<&'a dyn Judge>) -> Self {
         Self { is_report: true, judge, ..self }
+    }
+
+    /// The same with nobody to look at new conversions, because that failed: no report is refused for it.
+    #[must_use]
+    pub(super) fn undecided(self, report: &Report, error: &sqlx::Error) -> Self {
+        let advertiser = report.advertiser;
+        tracing::error!(%advertiser, %error, "a conversion of {advertiser} passes undecided about: {error}");
+        Self { judge: None, ..self }
     }
 }

@@ -116,7 +116,16 @@ async fn take_in(
     let message = request::read(uri.path(), uri.query().unwrap_or_default(), &headers, &body)?;
     let mut tx = store::begin(&door.intake.pool).await?;
     let checked = check(&door, &mut tx, advertiser, &message, &headers).await?;
-    let (answer, fate) = answer(&door.intake, &mut tx, checked).await?;
+    let act = act(&door.intake, &checked.report);
+    let answered = answer(act, &mut tx, &checked).await;
+    let (answer, fate) = match answered {
+        Err(PostbackError::Accept(AcceptError::Undecided(error))) => {
+            tx.rollback().await?;
+            tx = store::begin(&door.intake.pool).await?;
+            answer(act.undecided(&checked.report, &error), &mut tx, &checked).await?
+        }
+        answered => answered?,
+    };
     tx.commit().await?;
     POSTBACKS.count(fate);
     Ok(answer)
@@ -167,11 +176,24 @@ async fn check(
     })
 }
 
+/// What the intake does for a report.
+fn act<'a>(intake: &'a Intake, report: &Report) -> Act<'a> {
+    Act {
+        actor: Act::POSTBACK,
+        at: report.received_at,
+        clock: &intake.clock,
+        chance: &intake.chance,
+        is_report: true,
+        note: "",
+        judge: intake.judge.as_deref(),
+    }
+}
+
 /// Answers a checked message once; the same message again gets the same answer.
 async fn answer(
-    intake: &Intake,
+    act: Act<'_>,
     db: &mut PgConnection,
-    checked: Checked,
+    checked: &Checked,
 ) -> Result<(Response, Fate), PostbackError> {
     let Checked { report, sent_as, verified, fingerprint } = checked;
     let message_id = verified.message_id();
@@ -185,22 +207,13 @@ async fn answer(
             Err(PostbackError::MessageReused)
         };
     }
-    let act = Act {
-        actor: Act::POSTBACK,
-        at: report.received_at,
-        clock: &intake.clock,
-        chance: &intake.chance,
-        is_report: true,
-        note: "",
-        judge: intake.judge.as_deref(),
-    };
-    let accepted = accept(db, act, &report).await.map_err(|error| name(error, &sent_as))?;
+    let accepted = accept(db, act, report).await.map_err(|error| name(error, sent_as))?;
     let status = status(accepted.outcome);
     let body = serde_json::to_value(&accepted.answer).unwrap_or(Value::Null);
     let answered =
-        Answered { fingerprint: fingerprint.keyed, status: i32::from(status.as_u16()), answer: body };
+        Answered { fingerprint: fingerprint.keyed.clone(), status: i32::from(status.as_u16()), answer: body };
     postbacks::remember(db, report.advertiser, message_id, &answered, report.received_at).await?;
-    log(&report, &accepted);
+    log(report, &accepted);
     Ok((respond(&accepted, status), accepted.outcome.into()))
 }
 

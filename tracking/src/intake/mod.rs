@@ -32,7 +32,7 @@ use std::sync::Arc;
 use domain::{Chance, Clock};
 use sqlx::PgPool;
 
-pub use accept::{AcceptError, Accepted, Answer, Outcome, Report, accept};
+pub use accept::{AcceptError, Accepted, Answer, Outcome, Report, accept, accept_decided_or_not};
 pub use act::Act;
 pub use endpoint::{PostbackError, REPLAYED, router};
 pub use judge::{Judge, Judging, Noting, Reported, Verdict};

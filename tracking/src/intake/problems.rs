@@ -15,7 +15,7 @@ impl From<AcceptError> for Problem {
             AcceptError::Field { field, detail } => invalid(vec![fields::error(field, detail)]),
             AcceptError::Illegal(error) => illegal_move(&error),
             AcceptError::AmountStays(_) => illegal_move(&error),
-            AcceptError::Store(error) => from_store(&error),
+            AcceptError::Undecided(error) | AcceptError::Store(error) => from_store(&error),
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::ClickId;
 use sqlx::PgConnection;
 
-use super::{AcceptError, Accepted, Act, Answer, Intake, Postback, Report, accept};
+use super::{AcceptError, Accepted, Act, Answer, Intake, Postback, Report, accept_decided_or_not};
 use crate::store::{
     self,
     quarantine::{self, Waiting},
@@ -91,5 +91,5 @@ async fn again(intake: &Intake, db: &mut PgConnection, waiting: Waiting) -> Resu
         .map_err(|error| AcceptError::Store(sqlx::Error::Decode(Box::new(error))))?;
     let report = Report { advertiser: waiting.advertiser, postback, received_at: waiting.received_at };
     let act = Act::now(Act::POSTBACK, &intake.clock, &intake.chance).report_before(intake.judge.as_deref());
-    accept(db, act, &report).await
+    accept_decided_or_not(db, act, &report).await
 }

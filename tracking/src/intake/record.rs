@@ -56,7 +56,10 @@ pub(super) async fn take_in(
     life::begin(db, act, &mut conversion, (&particulars, &shares), note).await?;
     let reported = Reported { actor: act.actor, at: act.at, passing: &report.postback.passing };
     let verdict = match act.judge {
-        Some(judge) => judge.judge(db, &event_of(&conversion, &particulars), reported).await?,
+        Some(judge) => {
+            let judged = judge.judge(db, &event_of(&conversion, &particulars), reported).await;
+            judged.map_err(AcceptError::of_judging)?
+        }
         None => Verdict::Pass,
     };
     settlement::accrue(db, act, &conversion, &lines).await?;

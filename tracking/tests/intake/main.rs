@@ -6,6 +6,7 @@ mod cancellation;
 mod customers;
 mod forgeries;
 mod histories;
+mod judges;
 mod model;
 mod refusals;
 mod repeats;

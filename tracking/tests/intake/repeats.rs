@@ -116,10 +116,11 @@ async fn a_row_that_cannot_be_read_holds_up_nobody() {
 #[tokio::test]
 async fn an_error_that_passes_is_told_from_one_that_stays() {
     let world = World::new().await;
+    let mut connection = world.database.acquire().await.unwrap();
     for (code, passes) in
         [("55P03", true), ("40P01", true), ("57014", true), ("23505", false), ("55000", false)]
     {
-        let error = store::raise(&world.database, code).await;
+        let error = store::raise(&mut connection, code).await;
         assert_eq!(is_passing(&error), passes, "{code}");
     }
 }

@@ -6,7 +6,7 @@ use domain::{
     signature::Profile,
 };
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tracking::{customer::Customer, store::conversions};
 
 pub struct Seed<'a> {
@@ -296,9 +296,9 @@ pub async fn break_first_waiting(pool: &PgPool) {
 }
 
 /// The error that the database answers with that code.
-pub async fn raise(pool: &PgPool, code: &str) -> sqlx::Error {
+pub async fn raise(db: &mut PgConnection, code: &str) -> sqlx::Error {
     let query = format!("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(query)).execute(pool).await.unwrap_err()
+    sqlx::query(sqlx::AssertSqlSafe(query)).execute(db).await.unwrap_err()
 }
 
 /// What is kept of a conversion's customer, in one line.

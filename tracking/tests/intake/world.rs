@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracking::{
     customer::Customers,
-    intake::{self, Act, Intake, keys, seal::Sealer},
+    intake::{self, Act, Intake, Judge, keys, seal::Sealer},
     problem,
     redirect::visitor::Visitors,
     secret::Secret,
@@ -75,6 +75,10 @@ fn rules() -> Value {
     ])
 }
 
+fn router(intake: &Intake) -> Router {
+    intake::router(intake.clone(), CUSTOMERS.clone()).layer(middleware::from_fn(problem::complete))
+}
+
 impl World {
     pub async fn new() -> Self {
         Self::of(Profile::Standard, json!({})).await
@@ -117,12 +121,18 @@ impl World {
         seeds.link(ann_link, ann, campaign).await;
         seeds.link(bob_link, bob, campaign).await;
         let key = SigningKey::hmac_from(chance.bytes());
-        let router = intake::router(intake.clone(), CUSTOMERS.clone());
-        let router = router.layer(middleware::from_fn(problem::complete));
+        let router = router(&intake);
         let world =
             Self { database, intake, router, key, advertiser, campaign, boss, ann, bob, ann_link, bob_link };
         world.add_key(&world.key.verifying_key()).await;
         world
+    }
+
+    /// The same, where somebody looks at new conversions.
+    pub fn judged_by(mut self, judge: impl Judge + 'static) -> Self {
+        self.intake.judge = Some(Arc::new(judge));
+        self.router = router(&self.intake);
+        self
     }
 
     pub async fn add_key(&self, key: &VerifyingKey) {

@@ -219,6 +219,20 @@ async fn a_conversion_that_came_too_soon_from_a_server_is_held_where_decisions_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_conversion_that_cannot_be_decided_about_is_taken_in() {
+    let world = World::new().await;
+    world.go_live(0).await;
+    let click = world.click("198.51.100.0", "curl/8.5.0", 2).await;
+    let lose = sqlx::query("ALTER TABLE fraud_scores RENAME TO lost_scores");
+    lose.execute(&world.api.app.db).await.unwrap();
+    let sale = json!({"click_id": click, "amount": "100.00", "order_id": "A1"});
+    for outcome in ["recorded", "repeated"] {
+        let made = world.api.made("/api/v1/conversions", sale.clone()).await;
+        assert_eq!((&made["outcome"], &made["status"]), (&json!(outcome), &json!("pending")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_old_decision_is_made_again_to_the_bit_under_the_settings_of_its_time() {
     let world = World::new().await;
     world.catch_up().await;
