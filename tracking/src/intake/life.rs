@@ -157,8 +157,7 @@ pub(super) async fn begin(
         moves.push(step(act, conversion, Some(from), note));
     }
     conversions::insert(db, conversion, particulars, act.at).await?;
-    conversions::insert_shares(db, conversion.id, shares).await?;
-    conversion_history::insert_moves(db, conversion.id, &moves).await?;
+    conversion_history::insert_first(db, conversion.id, &moves, shares).await?;
     Ok(())
 }
 

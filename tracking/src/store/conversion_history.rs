@@ -6,6 +6,9 @@ use domain::{
     conversion::{ConversionStatus, ReversalReason},
 };
 use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::conversions::{Share, ShareColumns};
 
 /// One move of a conversion, or one change of its amount (then both states are the same).
 #[derive(Debug, Clone)]
@@ -28,12 +31,14 @@ pub struct Move<'a> {
     pub reversed: Money,
 }
 
-/// Stores the first moves of a new conversion.
-pub async fn insert_moves(
+/// Stores the first moves of a new conversion, and how the credit for it was divided.
+pub async fn insert_first(
     db: &mut PgConnection,
     conversion: ConversionId,
     steps: &[Move<'_>],
+    shares: &[Share],
 ) -> Result<(), sqlx::Error> {
+    let shares = ShareColumns::of(shares);
     let from: Vec<_> = steps.iter().map(|step| step.from.map(ConversionStatus::name)).collect();
     let to: Vec<_> = steps.iter().map(|step| step.to.name()).collect();
     let reasons: Vec<_> = steps.iter().map(|step| step.reason.map(ReversalReason::name)).collect();
@@ -43,7 +48,15 @@ pub async fn insert_moves(
     let amounts: Vec<_> = steps.iter().map(|step| step.amount.minor).collect();
     let reversed: Vec<_> = steps.iter().map(|step| step.reversed.minor).collect();
     sqlx::query!(
-        "INSERT INTO conversion_history
+        "WITH shared AS (
+             INSERT INTO conversion_shares
+                 (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at)
+             SELECT $1, place - 1, model, click_id, link_id, affiliate_id, share_ppm, touched_at
+             FROM unnest($10::text[], $11::uuid[], $12::uuid[], $13::uuid[], $14::int[], $15::timestamptz[])
+                  WITH ORDINALITY
+                  AS new (model, click_id, link_id, affiliate_id, share_ppm, touched_at, place)
+         )
+         INSERT INTO conversion_history
              (conversion_id, position, from_status, to_status, reason, note, actor, moved_at, amount_minor,
               reversed_minor)
          SELECT $1, place - 1, from_status, to_status, reason, note, actor, moved_at, amount_minor, reversed_minor
@@ -59,6 +72,12 @@ pub async fn insert_moves(
         &moved,
         &amounts,
         &reversed,
+        &shares.models as &[&str],
+        &shares.clicks as &[Option<Uuid>],
+        &shares.links,
+        &shares.affiliates,
+        &shares.ppm,
+        &shares.touched as &[Option<DateTime<Utc>>],
     )
     .execute(db)
     .await?;

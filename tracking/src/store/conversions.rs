@@ -340,38 +340,27 @@ pub struct Share {
     pub touched_at: Option<DateTime<Utc>>,
 }
 
-/// Stores how the credit was divided.
-pub async fn insert_shares(
-    db: &mut PgConnection,
-    conversion: ConversionId,
-    shares: &[Share],
-) -> Result<(), sqlx::Error> {
-    if shares.is_empty() {
-        return Ok(());
+/// How the credit was divided, by columns.
+pub(super) struct ShareColumns<'a> {
+    pub models: Vec<&'a str>,
+    pub clicks: Vec<Option<Uuid>>,
+    pub links: Vec<Uuid>,
+    pub affiliates: Vec<Uuid>,
+    pub ppm: Vec<i32>,
+    pub touched: Vec<Option<DateTime<Utc>>>,
+}
+
+impl<'a> ShareColumns<'a> {
+    pub fn of(shares: &'a [Share]) -> Self {
+        Self {
+            models: shares.iter().map(|share| share.model.as_str()).collect(),
+            clicks: shares.iter().map(|share| share.click.map(ClickId::uuid)).collect(),
+            links: shares.iter().map(|share| share.link.uuid()).collect(),
+            affiliates: shares.iter().map(|share| share.affiliate.uuid()).collect(),
+            ppm: shares.iter().map(|share| i32::try_from(share.ppm).unwrap_or(i32::MAX)).collect(),
+            touched: shares.iter().map(|share| share.touched_at).collect(),
+        }
     }
-    let models: Vec<&str> = shares.iter().map(|share| share.model.as_str()).collect();
-    let clicks: Vec<_> = shares.iter().map(|share| share.click.map(ClickId::uuid)).collect();
-    let links: Vec<_> = shares.iter().map(|share| share.link.uuid()).collect();
-    let affiliates: Vec<_> = shares.iter().map(|share| share.affiliate.uuid()).collect();
-    let ppm: Vec<_> = shares.iter().map(|share| i32::try_from(share.ppm).unwrap_or(i32::MAX)).collect();
-    let touched: Vec<_> = shares.iter().map(|share| share.touched_at).collect();
-    sqlx::query!(
-        "INSERT INTO conversion_shares
-             (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at)
-         SELECT $1, place - 1, model, click_id, link_id, affiliate_id, share_ppm, touched_at
-         FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::timestamptz[]) WITH ORDINALITY
-              AS new (model, click_id, link_id, affiliate_id, share_ppm, touched_at, place)",
-        conversion.uuid(),
-        &models as &[&str],
-        &clicks as &[Option<Uuid>],
-        &links,
-        &affiliates,
-        &ppm,
-        &touched as &[Option<DateTime<Utc>>],
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }
 
 /// How the credit was divided.
