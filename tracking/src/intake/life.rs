@@ -140,16 +140,16 @@ pub async fn change_amount(
     Ok(())
 }
 
-/// Stores a conversion that was received and tells subscribers of it. With a note, it waits from here on, and its history says
-/// that besides; without one it is going to end.
+/// Stores a conversion that was received; answers what subscribers are to be told of it. With a note, it waits from here on,
+/// and its history says that besides; without one it is going to end.
 pub(super) async fn begin(
     db: &mut PgConnection,
     act: Act<'_>,
     conversion: &mut Conversion,
     (particulars, shares): (&Particulars, &[Share]),
     waiting_note: Option<&str>,
-) -> Result<(), MoveError> {
-    announce(db, act, conversion, Some("conversion.created")).await?;
+) -> Result<(EventId, Announcement), MoveError> {
+    let created = (EventId::new(act.clock, act.chance), announcement_of(conversion, "conversion.created"));
     let mut moves = vec![step(act, conversion, None, "")];
     if let Some(note) = waiting_note {
         let from = conversion.status;
@@ -158,7 +158,7 @@ pub(super) async fn begin(
     }
     conversions::insert(db, conversion, particulars, act.at).await?;
     conversion_history::insert_first(db, conversion.id, &moves, shares).await?;
-    Ok(())
+    Ok(created)
 }
 
 /// Appends the state that the conversion is in to its history.
@@ -219,6 +219,11 @@ async fn announce(
     kind: Option<&'static str>,
 ) -> Result<(), sqlx::Error> {
     let Some(kind) = kind else { return Ok(()) };
+    let id = EventId::new(act.clock, act.chance);
+    outbox::insert(db, id, &announcement_of(conversion, kind), act.at).await
+}
+
+fn announcement_of(conversion: &Conversion, kind: &'static str) -> Announcement {
     let payload = json!({
         "id": conversion.id,
         "advertiser_id": conversion.advertiser,
@@ -230,8 +235,7 @@ async fn announce(
         "reversed": conversion.reversed,
         "occurred_at": conversion.occurred_at,
     });
-    let announcement = Announcement { kind, subject: conversion.id.to_string(), payload };
-    outbox::insert(db, EventId::new(act.clock, act.chance), &announcement, act.at).await
+    Announcement { kind, subject: conversion.id.to_string(), payload }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(super) async fn take_in(
         false => Earnings::default(),
     };
     let note = waits.then_some(why_not.unwrap_or_default());
-    life::begin(db, act, &mut conversion, (&particulars, &shares), note).await?;
+    let created = life::begin(db, act, &mut conversion, (&particulars, &shares), note).await?;
     let reported = Reported { actor: act.actor, at: act.at, passing: &report.postback.passing };
     let verdict = match act.judge {
         Some(judge) => {
@@ -62,7 +62,7 @@ pub(super) async fn take_in(
         }
         None => Verdict::Pass,
     };
-    settlement::accrue(db, act, &conversion, &lines).await?;
+    settlement::accrue(db, act, &conversion, &lines, created).await?;
     if let Some(claim) = next_move(report.postback.status, &verdict) {
         let note = match &verdict {
             Verdict::Hold { because } if claim.status == ConversionStatus::OnHold => because,

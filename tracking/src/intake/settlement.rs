@@ -23,12 +23,13 @@ use crate::store::{
     outbox::{self, Announcement},
 };
 
-/// Writes what a newly credited conversion earns.
+/// Writes what a newly credited conversion earns, and tells of that after what is said of the conversion itself.
 pub(super) async fn accrue(
     db: &mut PgConnection,
     act: Act<'_>,
     conversion: &Conversion,
     lines: &[Line],
+    (id, created): (EventId, Announcement),
 ) -> Result<(), sqlx::Error> {
     let expense = Account::expense(conversion.advertiser);
     let legs = lines.iter().map(|line| (line.amount, expense, Account::accrued(line.affiliate)));
@@ -37,13 +38,13 @@ pub(super) async fn accrue(
     let Some(transaction) =
         post(db, act, conversion, &movement, reference, "The conversion was credited.").await?
     else {
-        return Ok(());
+        return outbox::insert(db, id, &created, act.at).await;
     };
     let new = lines.iter().map(|line| {
         let new = line_of(act, conversion, line, CommissionStatus::Accrued, transaction);
         ("commission.created", new)
     });
-    write_lines(db, act, new.collect()).await
+    write_lines(db, act, vec![(id, created)], new.collect()).await
 }
 
 /// Moves what waited for approval to what is to be paid; what is final only when the customer has stayed waits on.
@@ -181,7 +182,7 @@ async fn correct(
         .iter()
         .map(|line| ("commission.created", line_of(act, conversion, line, status(line), transaction)));
     let new: Vec<_> = corrections.chain(created).collect();
-    write_lines(db, act, new).await?;
+    write_lines(db, act, Vec::new(), new).await?;
     if is_approved {
         customer_stays::note(db, conversion.id).await?;
     }
@@ -271,19 +272,19 @@ fn correction_of<'a>(
     }
 }
 
-/// Stores lines and announces each as what it is.
+/// Stores lines and announces each as what it is, after what is to be told before.
 async fn write_lines(
     db: &mut PgConnection,
     act: Act<'_>,
+    mut announcements: Vec<(EventId, Announcement)>,
     all: Vec<(&'static str, NewLine<'_>)>,
 ) -> Result<(), sqlx::Error> {
     let announcement = |(kind, line): &(&'static str, NewLine<'_>)| {
         (EventId::new(act.clock, act.chance), announcement_of(kind, line))
     };
-    let announcements: Vec<_> = all.iter().map(announcement).collect();
+    announcements.extend(all.iter().map(announcement));
     let lines: Vec<_> = all.into_iter().map(|(_, line)| line).collect();
-    ledger::insert_lines(db, &lines).await?;
-    outbox::insert_all(db, &announcements, act.at).await
+    ledger::insert_lines(db, &lines, &announcements, act.at).await
 }
 
 fn announcement_of(kind: &'static str, line: &NewLine<'_>) -> Announcement {

@@ -4,18 +4,22 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountId, AffiliateId, CampaignId, Chance, Clock, CommissionId, ConversionId, Currency, Money, PlanId,
-    TransactionId,
+    AccountId, AffiliateId, CampaignId, Chance, Clock, CommissionId, ConversionId, Currency, EventId, Money,
+    PlanId, TransactionId,
     commission::Trace,
     conversion::CommissionStatus,
     ledger::{Account, Movement},
 };
+use serde_json::Value;
 use sqlx::{
     PgConnection,
     types::{Json, Uuid},
 };
 
-use super::named;
+use super::{
+    named,
+    outbox::{self, Announcement},
+};
 
 /// What a movement is for; with its kind, the reference makes it happen once.
 #[derive(Debug, Clone)]
@@ -174,8 +178,14 @@ pub struct NewLine<'a> {
     pub at: DateTime<Utc>,
 }
 
-/// Stores lines of commission.
-pub async fn insert_lines(db: &mut PgConnection, lines: &[NewLine<'_>]) -> Result<(), sqlx::Error> {
+/// Stores lines of commission, and keeps announcements until they are delivered, in this order.
+pub async fn insert_lines(
+    db: &mut PgConnection,
+    lines: &[NewLine<'_>],
+    announcements: &[(EventId, Announcement)],
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let told = outbox::Columns::of(announcements);
     let ids = |of: fn(&NewLine<'_>) -> Uuid| lines.iter().map(of).collect::<Vec<_>>();
     let levels: Vec<_> = lines.iter().map(|line| line.level).collect();
     let statuses: Vec<_> = lines.iter().map(|line| line.status.name()).collect();
@@ -186,7 +196,14 @@ pub async fn insert_lines(db: &mut PgConnection, lines: &[NewLine<'_>]) -> Resul
     let traces: Vec<_> = lines.iter().map(|line| Json(line.trace)).collect();
     let created: Vec<_> = lines.iter().map(|line| line.at).collect();
     sqlx::query!(
-        "INSERT INTO commissions
+        "WITH told AS (
+             INSERT INTO outbox (id, type, subject, payload, created_at)
+             SELECT id, type, subject, payload, $19
+             FROM unnest($15::uuid[], $16::text[], $17::text[], $18::jsonb[]) WITH ORDINALITY
+                  AS new (id, type, subject, payload, place)
+             ORDER BY place
+         )
+         INSERT INTO commissions
              (id, conversion_id, affiliate_id, campaign_id, plan_id, level, status, amount_minor, currency,
               corrects, final_at, trace, transaction_id, created_at)
          SELECT id, conversion_id, affiliate_id, campaign_id, plan_id, level, status, amount_minor, currency,
@@ -209,6 +226,11 @@ pub async fn insert_lines(db: &mut PgConnection, lines: &[NewLine<'_>]) -> Resul
         &traces as &[Json<&Trace>],
         &ids(|line| line.transaction.uuid()),
         &created,
+        &told.ids,
+        &told.kinds as &[&str],
+        &told.subjects as &[&str],
+        &told.payloads as &[&Value],
+        at,
     )
     .execute(db)
     .await?;

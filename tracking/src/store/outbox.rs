@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::EventId;
 use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 /// Something that happened, to be told to whoever subscribes.
 #[derive(Debug, Clone)]
@@ -36,29 +37,21 @@ pub async fn insert(
     Ok(())
 }
 
-/// Keeps announcements until they are delivered, in this order.
-pub async fn insert_all(
-    db: &mut PgConnection,
-    all: &[(EventId, Announcement)],
-    at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    let ids: Vec<_> = all.iter().map(|(id, _)| id.uuid()).collect();
-    let kinds: Vec<_> = all.iter().map(|(_, it)| it.kind).collect();
-    let subjects: Vec<_> = all.iter().map(|(_, it)| it.subject.as_str()).collect();
-    let payloads: Vec<_> = all.iter().map(|(_, it)| &it.payload).collect();
-    sqlx::query!(
-        "INSERT INTO outbox (id, type, subject, payload, created_at)
-         SELECT id, type, subject, payload, $5
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) WITH ORDINALITY
-              AS new (id, type, subject, payload, place)
-         ORDER BY place",
-        &ids,
-        &kinds as &[&str],
-        &subjects as &[&str],
-        &payloads as &[&Value],
-        at,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+/// Announcements with their ids, by columns.
+pub(super) struct Columns<'a> {
+    pub ids: Vec<Uuid>,
+    pub kinds: Vec<&'static str>,
+    pub subjects: Vec<&'a str>,
+    pub payloads: Vec<&'a Value>,
+}
+
+impl<'a> Columns<'a> {
+    pub fn of(all: &'a [(EventId, Announcement)]) -> Self {
+        Self {
+            ids: all.iter().map(|(id, _)| id.uuid()).collect(),
+            kinds: all.iter().map(|(_, it)| it.kind).collect(),
+            subjects: all.iter().map(|(_, it)| it.subject.as_str()).collect(),
+            payloads: all.iter().map(|(_, it)| &it.payload).collect(),
+        }
+    }
 }
