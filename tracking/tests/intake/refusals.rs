@@ -2,11 +2,14 @@
 
 use axum::{body::Body, http::Request};
 use chrono::TimeDelta;
-use domain::signature::{
-    Profile, Secret, SigningKey, VerifyingKey,
-    canonical::Query,
-    legacy::{self, PartsA},
-    standard,
+use domain::{
+    CampaignId,
+    signature::{
+        Profile, Secret, SigningKey, VerifyingKey,
+        canonical::Query,
+        legacy::{self, PartsA},
+        standard,
+    },
 };
 use serde_json::json;
 
@@ -223,4 +226,15 @@ async fn headers_that_are_not_text_are_refused() {
     let not_text = axum::http::HeaderValue::from_bytes(b"v1,\xff").unwrap();
     request.headers_mut().insert(standard::SIGNATURE_HEADER, not_text);
     assert_eq!(world.send(request).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_click_on_a_campaign_that_there_is_not_is_no_origin() {
+    let world = World::new().await;
+    let (click, nowhere) = (world.new_click_id(), CampaignId::new(&world.intake.clock, &world.intake.chance));
+    let to = (world.ann, nowhere, world.advertiser);
+    world.seed().click(click, world.new_session(), world.ann_link, to).await;
+    let reply = world.report(&format!("click_id={click}&event=sale&amount=1")).await;
+    assert_eq!((reply.status, &reply.body["errors"][0]["pointer"]), (422, &json!("/click_id")));
+    assert_eq!((world.count(CONVERSIONS).await, world.count(MESSAGES).await), (0, 0));
 }
