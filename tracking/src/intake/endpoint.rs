@@ -156,9 +156,9 @@ async fn check(
     headers: &HeaderMap,
 ) -> Result<Checked, PostbackError> {
     let now = intake.clock.now();
-    let advertiser = postbacks::advertiser(db, id).await?.ok_or(PostbackError::UnknownAdvertiser)?;
+    let advertiser = postbacks::advertiser(db, id, now).await?.ok_or(PostbackError::UnknownAdvertiser)?;
     let profile = advertiser.profile;
-    let keys = keys::live_keys(db, &intake.sealer, id, now).await?;
+    let keys = keys::open_all(&intake.sealer, &advertiser.keys)?;
     let reserved = authenticate::reserved(profile);
     let reported = message.parameters.iter().filter(|(name, _)| !reserved.contains(&name.as_str()));
     let fields =

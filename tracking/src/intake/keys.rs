@@ -22,20 +22,14 @@ pub enum KeysError {
     /// What is stored is not a key.
     #[error("signing key {0} cannot be used: {1}")]
     Unusable(SigningKeyId, KeyError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] sqlx::Error),
 }
 
-/// The keys that the advertiser may sign with now, ready to use.
-pub(super) async fn live_keys(
-    db: &mut PgConnection,
+/// The keys that an advertiser may sign with, ready to use.
+pub(super) fn open_all(
     sealer: &Sealer,
-    advertiser: AdvertiserId,
-    now: DateTime<Utc>,
+    stored: &[(SigningKeyId, Material)],
 ) -> Result<Vec<LiveKey>, KeysError> {
-    let stored = postbacks::live_keys(db, advertiser, now).await?;
-    stored.into_iter().map(|(id, material)| open(sealer, id, &material)).collect()
+    stored.iter().map(|(id, material)| open(sealer, *id, material)).collect()
 }
 
 fn open(sealer: &Sealer, id: SigningKeyId, material: &Material) -> Result<LiveKey, KeysError> {

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use domain::signature::SignatureError;
 
-use super::{accept::AcceptError, endpoint::PostbackError, fields, keys::KeysError, request::ReadError};
+use super::{accept::AcceptError, endpoint::PostbackError, fields, request::ReadError};
 use crate::{problem::Problem, store};
 
 /// How soon it is worth trying again after the database failed for a moment.
@@ -39,7 +39,7 @@ impl From<PostbackError> for Problem {
             )
             .detail("send the same message under its id, or another message under an id of its own"),
             PostbackError::Accept(error) => error.into(),
-            PostbackError::Keys(KeysError::Store(error)) | PostbackError::Store(error) => from_store(&error),
+            PostbackError::Store(error) => from_store(&error),
             PostbackError::Keys(error) => {
                 tracing::error!(%error, "postbacks cannot be checked: {error}");
                 Self::internal()

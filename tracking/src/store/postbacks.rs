@@ -16,22 +16,42 @@ pub struct Advertiser {
     pub profile: Profile,
     /// The advertiser's own names for our fields.
     pub aliases: BTreeMap<String, String>,
+    /// With what they may be signed, the newest first.
+    pub keys: Vec<(SigningKeyId, Material)>,
 }
 
-/// The advertiser, if there is one.
-pub async fn advertiser(db: &mut PgConnection, id: AdvertiserId) -> Result<Option<Advertiser>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT postback_profile, postback_aliases AS "aliases: Json<BTreeMap<String, Value>>"
+/// The advertiser, if there is one, with the keys that it may sign with at `now`.
+pub async fn advertiser(
+    db: &mut PgConnection,
+    id: AdvertiserId,
+    now: DateTime<Utc>,
+) -> Result<Option<Advertiser>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT advertisers.postback_profile AS "profile!",
+                  advertisers.postback_aliases AS "aliases!: Json<BTreeMap<String, Value>>",
+                  signing_keys.id AS "key_id?", signing_keys.algorithm AS "algorithm?",
+                  signing_keys.material AS "material?"
            FROM advertisers
-           WHERE id = $1"#,
+           LEFT JOIN signing_keys
+               ON signing_keys.advertiser_id = advertisers.id
+               AND (signing_keys.expires_at IS NULL OR $2 < signing_keys.expires_at)
+           WHERE advertisers.id = $1
+           ORDER BY signing_keys.id DESC"#,
         id.uuid(),
+        now,
     )
-    .fetch_optional(db)
+    .fetch_all(db)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let texts =
-        row.aliases.0.into_iter().filter_map(|(theirs, ours)| Some((theirs, ours.as_str()?.to_owned())));
-    Ok(Some(Advertiser { profile: named(&row.postback_profile)?, aliases: texts.collect() }))
+    let (mut known, mut keys) = (None, Vec::new());
+    for row in rows {
+        known = Some((row.profile, row.aliases.0));
+        if let (Some(key), Some(algorithm), Some(material)) = (row.key_id, row.algorithm, row.material) {
+            keys.push((key.into(), Material::of(&algorithm, material)));
+        }
+    }
+    let Some((profile, aliases)) = known else { return Ok(None) };
+    let texts = aliases.into_iter().filter_map(|(theirs, ours)| Some((theirs, ours.as_str()?.to_owned())));
+    Ok(Some(Advertiser { profile: named(&profile)?, aliases: texts.collect(), keys }))
 }
 
 /// A key as it is kept: the sealed secret of an HMAC, or an Ed25519 public key as it is.
@@ -43,28 +63,10 @@ pub enum Material {
     Ed25519(Vec<u8>),
 }
 
-/// The keys that an advertiser may sign with at `now`.
-pub async fn live_keys(
-    db: &mut PgConnection,
-    advertiser: AdvertiserId,
-    now: DateTime<Utc>,
-) -> Result<Vec<(SigningKeyId, Material)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "SELECT id, algorithm, material
-         FROM signing_keys
-         WHERE advertiser_id = $1
-           AND (expires_at IS NULL OR $2 < expires_at)
-         ORDER BY id DESC",
-        advertiser.uuid(),
-        now,
-    )
-    .fetch_all(db)
-    .await?;
-    let keys = rows.into_iter().map(|row| {
-        let is_hmac = row.algorithm == "hmac_sha256";
-        (row.id.into(), if is_hmac { Material::Hmac(row.material) } else { Material::Ed25519(row.material) })
-    });
-    Ok(keys.collect())
+impl Material {
+    fn of(algorithm: &str, bytes: Vec<u8>) -> Self {
+        if algorithm == "hmac_sha256" { Self::Hmac(bytes) } else { Self::Ed25519(bytes) }
+    }
 }
 
 /// Stores a key.
