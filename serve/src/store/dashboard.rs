@@ -1,7 +1,7 @@
 //! What pages count: an affiliate's clicks, conversions and commissions, by day and by where they come from.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::{AffiliateId, CampaignId, ConversionId, Currency, Money, conversion::CommissionStatus};
+use domain::{AffiliateId, CampaignId, ConversionId, Currency, EventId, Money, conversion::CommissionStatus};
 use sqlx::{PgConnection, types::Uuid};
 
 use super::{columns::Column, traffic::OnDay};
@@ -57,26 +57,48 @@ pub async fn since(
     .await
 }
 
-/// Conversions by the day on which they were reported; of one affiliate's credit or of all.
+/// Days in some zone: the moments and the ids that are made in them.
+#[derive(Debug)]
+pub struct Spans {
+    days: Vec<NaiveDate>,
+    begins: Vec<Uuid>,
+    ends: Vec<Uuid>,
+    from: Vec<DateTime<Utc>>,
+    before: Vec<DateTime<Utc>>,
+}
+
+impl Spans {
+    /// Of days with when they begin and end.
+    pub fn new(days: impl Iterator<Item = (NaiveDate, DateTime<Utc>, DateTime<Utc>)>) -> Self {
+        let (mut spans, mut from, mut before) = (Vec::new(), Vec::new(), Vec::new());
+        for (day, begins, ends) in days {
+            spans.push(day);
+            from.push(begins);
+            before.push(ends);
+        }
+        let ids = |moments: &[DateTime<Utc>]| moments.iter().map(|at| EventId::floor(*at).uuid()).collect();
+        Self { begins: ids(&from), ends: ids(&before), days: spans, from, before }
+    }
+}
+
+/// Conversions by the day on which they were taken in; of one affiliate's credit or of all. Each day is a range of ids, so that
+/// indexes tell how many there are and no row is read.
 pub async fn conversions_by_day(
     db: &mut PgConnection,
     affiliate: Option<AffiliateId>,
-    (from, before): (DateTime<Utc>, DateTime<Utc>),
-    zone: &str,
+    Spans { days, begins, ends, .. }: &Spans,
 ) -> sqlx::Result<Vec<OnDay>> {
     let Some(affiliate) = affiliate else {
         return sqlx::query_as!(
             OnDay,
             r#"
-            SELECT (received_at AT TIME ZONE $3)::date AS "day!", count(*) AS "count!"
-            FROM conversions
-            WHERE uuid_v7_floor($1) <= id AND id < uuid_v7_floor($2)
-            GROUP BY 1
-            ORDER BY 1
+            SELECT asked.day AS "day!",
+                   (SELECT count(*) FROM conversions WHERE asked.begins <= id AND id < asked.ends) AS "count!"
+            FROM unnest($1::date[], $2::uuid[], $3::uuid[]) AS asked (day, begins, ends)
             "#,
-            from,
-            before,
-            zone
+            days,
+            begins,
+            ends
         )
         .fetch_all(db)
         .await;
@@ -84,21 +106,18 @@ pub async fn conversions_by_day(
     sqlx::query_as!(
         OnDay,
         r#"
-        WITH credited AS (
-            SELECT DISTINCT conversion_id
-            FROM conversion_shares
-            WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= conversion_id AND conversion_id < uuid_v7_floor($3)
-        )
-        SELECT (received_at AT TIME ZONE $4)::date AS "day!", count(*) AS "count!"
-        FROM credited
-        JOIN conversions ON conversions.id = credited.conversion_id
-        GROUP BY 1
-        ORDER BY 1
+        SELECT asked.day AS "day!",
+               (
+                   SELECT count(DISTINCT conversion_id)
+                   FROM conversion_shares
+                   WHERE affiliate_id = $1 AND asked.begins <= conversion_id AND conversion_id < asked.ends
+               ) AS "count!"
+        FROM unnest($2::date[], $3::uuid[], $4::uuid[]) AS asked (day, begins, ends)
         "#,
         affiliate.uuid(),
-        from,
-        before,
-        zone
+        days,
+        begins,
+        ends
     )
     .fetch_all(db)
     .await
@@ -117,23 +136,46 @@ pub struct EarnedOnDay {
 pub async fn earned_by_day(
     db: &mut PgConnection,
     affiliate: Option<AffiliateId>,
-    (from, before): (DateTime<Utc>, DateTime<Utc>),
-    zone: &str,
+    Spans { days, begins, ends, from, before }: &Spans,
 ) -> sqlx::Result<Vec<EarnedOnDay>> {
+    let Some(affiliate) = affiliate else {
+        return sqlx::query_as!(
+            EarnedOnDay,
+            r#"
+            SELECT asked.day AS "day!", (earned.minor, earned.currency) AS "amount!: Column<Money>"
+            FROM unnest($1::date[], $2::timestamptz[], $3::timestamptz[]) AS asked (day, begins, ends)
+            CROSS JOIN LATERAL (
+                SELECT sum(amount_minor)::bigint AS minor, currency
+                FROM commissions
+                WHERE asked.begins <= created_at AND created_at < asked.ends
+                GROUP BY currency
+            ) AS earned
+            ORDER BY asked.day, earned.currency
+            "#,
+            days,
+            from,
+            before
+        )
+        .fetch_all(db)
+        .await;
+    };
     sqlx::query_as!(
         EarnedOnDay,
         r#"
-        SELECT (created_at AT TIME ZONE $4)::date AS "day!",
-               (sum(amount_minor)::bigint, currency) AS "amount!: Column<Money>"
-        FROM commissions
-        WHERE ($1::uuid IS NULL OR affiliate_id = $1) AND uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
-        GROUP BY 1, currency
-        ORDER BY 1, currency
+        SELECT asked.day AS "day!", (earned.minor, earned.currency) AS "amount!: Column<Money>"
+        FROM unnest($2::date[], $3::uuid[], $4::uuid[]) AS asked (day, begins, ends)
+        CROSS JOIN LATERAL (
+            SELECT sum(amount_minor)::bigint AS minor, currency
+            FROM commissions
+            WHERE affiliate_id = $1 AND asked.begins <= id AND id < asked.ends
+            GROUP BY currency
+        ) AS earned
+        ORDER BY asked.day, earned.currency
         "#,
-        affiliate.map(AffiliateId::uuid),
-        from,
-        before,
-        zone
+        affiliate.uuid(),
+        days,
+        begins,
+        ends
     )
     .fetch_all(db)
     .await
@@ -152,18 +194,20 @@ pub struct InState {
     pub final_at: Option<DateTime<Utc>>,
 }
 
-/// An affiliate's commissions by state; what was rejected or taken back sums to nothing and is left out.
+/// An affiliate's commissions by state; what was rejected or taken back sums to nothing and is left out. Few conversions are
+/// held: they are found first.
 pub async fn states(db: &mut PgConnection, affiliate: AffiliateId) -> sqlx::Result<Vec<InState>> {
     sqlx::query_as!(
         InState,
         r#"
-        SELECT commissions.status AS "status: Column<CommissionStatus>", conversions.status = 'on_hold' AS "is_held!",
+        WITH held AS MATERIALIZED (SELECT id FROM conversions WHERE status = 'on_hold')
+        SELECT commissions.status AS "status: Column<CommissionStatus>", held.id IS NOT NULL AS "is_held!",
                (sum(commissions.amount_minor)::bigint, commissions.currency) AS "amount!: Column<Money>",
                max(commissions.final_at) AS final_at
         FROM commissions
-        JOIN conversions ON conversions.id = commissions.conversion_id
+        LEFT JOIN held ON held.id = commissions.conversion_id
         WHERE commissions.affiliate_id = $1
-        GROUP BY commissions.status, conversions.status = 'on_hold', commissions.currency
+        GROUP BY commissions.status, held.id IS NOT NULL, commissions.currency
         HAVING sum(commissions.amount_minor) <> 0
         ORDER BY commissions.currency, commissions.status
         "#,

@@ -250,3 +250,10 @@ pub async fn set_content(db: &mut PgConnection, click: domain::ClickId, content:
     sqlx::query!("UPDATE clicks SET utm = $2 WHERE id = $1", click.uuid(), &utm[..]).execute(db).await?;
     Ok(())
 }
+
+/// Forgets what is kept with shares of the credit of what the links of their clicks carried.
+#[cfg(test)]
+pub async fn forget_labels(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE conversion_shares SET subs = NULL, material = NULL").execute(db).await?;
+    Ok(())
+}

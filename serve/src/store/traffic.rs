@@ -4,8 +4,8 @@
 //! an hour or sub-ids are asked for.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::AffiliateId;
-use sqlx::PgConnection;
+use domain::{AffiliateId, ConversionId};
+use sqlx::{PgConnection, types::Uuid};
 
 /// Clicks of an affiliate, counted in one statement, so that none is stored in between.
 #[derive(Debug)]
@@ -244,40 +244,105 @@ async fn brought(
     (by, materials): (By, &[String]),
     (from, before): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Vec<FromPlace>> {
-    let (kind, number) = by.named();
+    let span = (ConversionId::floor(from).uuid(), ConversionId::floor(before).uuid());
+    match by {
+        By::Campaign | By::Page => brought_by_links(db, affiliate, by == By::Campaign, span).await,
+        By::Sub(number) => brought_by_labels(db, affiliate, (number, materials), span).await,
+        By::Material => brought_by_labels(db, affiliate, (0, materials), span).await,
+    }
+}
+
+/// By campaigns or by landing pages: shares and commissions are read from indexes alone, and added up before anything is
+/// named.
+async fn brought_by_links(
+    db: &mut PgConnection,
+    affiliate: AffiliateId,
+    by_campaign: bool,
+    (first, end): (Uuid, Uuid),
+) -> sqlx::Result<Vec<FromPlace>> {
     sqlx::query_as!(
         FromPlace,
         r#"
         WITH credited AS (
-            SELECT DISTINCT ON (conversion_id) conversion_id, link_id, click_id
+            SELECT DISTINCT ON (conversion_id) conversion_id, link_id
             FROM conversion_shares
-            WHERE affiliate_id = $1 AND uuid_v7_floor($2) <= conversion_id AND conversion_id < uuid_v7_floor($3)
+            WHERE affiliate_id = $1 AND $2 <= conversion_id AND conversion_id < $3
             ORDER BY conversion_id, share_ppm DESC, position
-        ), placed AS (
-            SELECT credited.conversion_id,
-                   CASE $4 WHEN 'campaign' THEN campaigns.name
-                           WHEN 'page' THEN COALESCE(links.landing_url, campaigns.landing_url)
-                           WHEN 'material' THEN CASE WHEN clicks.utm[5] = ANY ($6) THEN clicks.utm[5] END
-                           ELSE clicks.subs[$5] END AS place
+        ), counted AS (
+            SELECT link_id, count(*) AS conversions, NULL AS currency, 0 AS minor
             FROM credited
-            JOIN links ON links.id = credited.link_id
-            JOIN campaigns ON campaigns.id = links.campaign_id
-            LEFT JOIN clicks ON $4 IN ('sub', 'material') AND clicks.id = credited.click_id
+            GROUP BY link_id
+            UNION ALL
+            SELECT credited.link_id, 0, commissions.currency, sum(commissions.amount_minor)
+            FROM credited
+            JOIN commissions ON commissions.conversion_id = credited.conversion_id
+            WHERE commissions.affiliate_id = $1
+              AND $2 <= commissions.conversion_id
+              AND commissions.conversion_id < $3
+            GROUP BY credited.link_id, commissions.currency
         )
-        SELECT COALESCE(place, '') AS "place!", 0::bigint AS "clicks!", count(*) AS "conversions!",
-               NULL AS currency, 0::bigint AS "minor!"
+        SELECT CASE WHEN $4 THEN campaigns.name ELSE COALESCE(links.landing_url, campaigns.landing_url) END AS "place!",
+               0::bigint AS "clicks!", sum(counted.conversions)::bigint AS "conversions!", counted.currency,
+               sum(counted.minor)::bigint AS "minor!"
+        FROM counted
+        JOIN links ON links.id = counted.link_id
+        JOIN campaigns ON campaigns.id = links.campaign_id
+        GROUP BY 1, counted.currency
+        "#,
+        affiliate.uuid(),
+        first,
+        end,
+        by_campaign
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// By one of the sub-ids, or by materials where its number is 0: by what is kept with the shares of the credit, and by clicks
+/// where an earlier release kept none of it.
+async fn brought_by_labels(
+    db: &mut PgConnection,
+    affiliate: AffiliateId,
+    (number, materials): (i32, &[String]),
+    (first, end): (Uuid, Uuid),
+) -> sqlx::Result<Vec<FromPlace>> {
+    sqlx::query_as!(
+        FromPlace,
+        r#"
+        WITH credited AS MATERIALIZED (
+            SELECT DISTINCT ON (conversion_id) conversion_id, click_id, subs, material
+            FROM conversion_shares
+            WHERE affiliate_id = $1 AND $2 <= conversion_id AND conversion_id < $3
+            ORDER BY conversion_id, share_ppm DESC, position
+        ), labelled AS (
+            SELECT conversion_id, CASE WHEN $4::int = 0 THEN material ELSE subs ->> ($4 - 1) END AS label
+            FROM credited
+            WHERE subs IS NOT NULL
+            UNION ALL
+            SELECT credited.conversion_id, CASE WHEN $4 = 0 THEN clicks.utm[5] ELSE clicks.subs[$4] END
+            FROM credited
+            LEFT JOIN clicks ON clicks.id = credited.click_id
+            WHERE credited.subs IS NULL
+        ), placed AS (
+            SELECT conversion_id, COALESCE(CASE WHEN $4 <> 0 OR label = ANY ($5) THEN label END, '') AS place
+            FROM labelled
+        )
+        SELECT place AS "place!", 0::bigint AS "clicks!", count(*) AS "conversions!", NULL AS currency,
+               0::bigint AS "minor!"
         FROM placed
         GROUP BY place
         UNION ALL
-        SELECT COALESCE(placed.place, ''), 0, 0, commissions.currency, sum(commissions.amount_minor)::bigint
+        SELECT placed.place, 0, 0, commissions.currency, sum(commissions.amount_minor)::bigint
         FROM placed
-        JOIN commissions ON commissions.conversion_id = placed.conversion_id AND commissions.affiliate_id = $1
+        JOIN commissions ON commissions.conversion_id = placed.conversion_id
+        WHERE commissions.affiliate_id = $1
+          AND $2 <= commissions.conversion_id
+          AND commissions.conversion_id < $3
         GROUP BY placed.place, commissions.currency
         "#,
         affiliate.uuid(),
-        from,
-        before,
-        kind,
+        first,
+        end,
         number,
         materials
     )

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AffiliateId, CampaignId, Money,
+    AffiliateId, CampaignId, ClickId, Money,
     affiliate::AffiliateStatus,
     attribution::{self, Rule, Touch, TouchPath},
     campaign::{EventKind, QualifyingEvent, WindowDays},
@@ -17,7 +17,7 @@ use crate::store::{
     conversions::{Conversion, Share},
     ledger::Earned,
     plans::{self, Standing},
-    touches::{self, SeenClick},
+    touches::{self, Labels, SeenClick},
 };
 
 /// What was sold.
@@ -42,7 +42,8 @@ impl<'a> From<&'a Conversion> for Sold<'a> {
     }
 }
 
-/// The touches before a conversion that this click led to: its visit's clicks on the campaign up to it.
+/// The touches before a conversion that this click led to: its visit's clicks on the campaign up to it; and what the links of
+/// those clicks carried.
 ///
 /// # Errors
 /// When the database fails.
@@ -51,10 +52,14 @@ pub async fn path_of(
     click: &SeenClick,
     window: WindowDays,
     converted_at: DateTime<Utc>,
-) -> Result<TouchPath, sqlx::Error> {
+) -> Result<(TouchPath, BTreeMap<ClickId, Labels>), sqlx::Error> {
     let window = window.length();
-    let touches = touches::path(db, click, converted_at - window).await?;
-    Ok(TouchPath::within(window, converted_at, touches))
+    let (mut touches, mut labels) = (Vec::new(), BTreeMap::new());
+    for (touch, carried) in touches::path(db, click, converted_at - window).await? {
+        labels.extend(touch.click.map(|click| (click, carried)));
+        touches.push(touch);
+    }
+    Ok((TouchPath::within(window, converted_at, touches), labels))
 }
 
 /// How a rule divides the credit for a conversion.

@@ -157,7 +157,7 @@ pub(super) async fn begin(
         moves.push(step(act, conversion, Some(from), note));
     }
     conversions::insert(db, conversion, particulars, act.at).await?;
-    conversion_history::insert_first(db, conversion.id, &moves, shares).await?;
+    conversion_history::insert_first(db, conversion.id, &moves, (shares, &particulars.labels)).await?;
     Ok(created)
 }
 

@@ -1,8 +1,10 @@
 //! A conversion that is reported for the first time: credited, settled, and moved to where it is said to stand.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::{
-    ConversionId, Money, attribution::TouchPath, campaign::QualifyingEvent, click::Device,
+    ClickId, ConversionId, Money, attribution::TouchPath, campaign::QualifyingEvent, click::Device,
     conversion::ConversionStatus, event,
 };
 use sqlx::PgConnection;
@@ -18,6 +20,7 @@ use super::{
 use crate::store::{
     conversions::{self, Conversion, Particulars, Share},
     plans::Campaign,
+    touches::Labels,
 };
 
 /// Stores the conversion, who shares the credit, and everything that follows from it.
@@ -45,8 +48,8 @@ pub(super) async fn take_in(
         occurred_at: report.converted_at(),
         received_at: report.received_at,
     };
-    let shares = share(db, origin, campaign, conversion.occurred_at).await?;
-    let particulars = particulars(report, origin, &shares, duplicate_key);
+    let (shares, labels) = share(db, origin, campaign, conversion.occurred_at).await?;
+    let particulars = particulars(report, origin, (&shares, labels), duplicate_key);
     let waits = waits(report.postback.status);
     let (lines, why_not) = match waits {
         true => earnings(db, &conversion, event, &shares).await?,
@@ -142,26 +145,29 @@ fn event_of(conversion: &Conversion, particulars: &Particulars) -> event::Conver
     }
 }
 
-/// Who gets how much of the credit, by the clicks that the session made up to the one that was reported.
+/// Who gets how much of the credit, by the clicks that the session made up to the one that was reported; and what the links of
+/// those clicks carried.
 async fn share(
     db: &mut PgConnection,
     origin: Origin,
     campaign: &Campaign,
     converted_at: DateTime<Utc>,
-) -> Result<Vec<Share>, sqlx::Error> {
+) -> Result<(Vec<Share>, BTreeMap<ClickId, Labels>), sqlx::Error> {
     let window = campaign.window;
-    let path = match origin {
+    let (path, labels) = match origin {
         Origin::Click(click) => credit::path_of(db, &click, window, converted_at).await?,
-        Origin::Coupon(coupon) => coupon.path(window, converted_at),
-        Origin::Missing | Origin::Unnamed => TouchPath::within(window.length(), converted_at, Vec::new()),
+        Origin::Coupon(coupon) => (coupon.path(window, converted_at), BTreeMap::new()),
+        Origin::Missing | Origin::Unnamed => {
+            (TouchPath::within(window.length(), converted_at, Vec::new()), BTreeMap::new())
+        }
     };
-    Ok(credit::divide(campaign.attribution.rule(), &path))
+    Ok((credit::divide(campaign.attribution.rule(), &path), labels))
 }
 
 fn particulars(
     report: &Report,
     origin: Origin,
-    shares: &[Share],
+    (shares, labels): (&[Share], BTreeMap<ClickId, Labels>),
     duplicate_key: Option<String>,
 ) -> Particulars {
     let postback = report.postback.clone();
@@ -183,5 +189,6 @@ fn particulars(
         customer: postback.customer,
         metadata: postback.metadata,
         duplicate_key,
+        labels,
     }
 }

@@ -1,14 +1,19 @@
 //! Every move that conversions made, in order; none is ever edited.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::{
-    ConversionId, Money,
+    ClickId, ConversionId, Money,
     conversion::{ConversionStatus, ReversalReason},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::conversions::{Share, ShareColumns};
+use super::{
+    conversions::{Share, ShareColumns},
+    touches::Labels,
+};
 
 /// One move of a conversion, or one change of its amount (then both states are the same).
 #[derive(Debug, Clone)]
@@ -31,14 +36,15 @@ pub struct Move<'a> {
     pub reversed: Money,
 }
 
-/// Stores the first moves of a new conversion, and how the credit for it was divided.
+/// Stores the first moves of a new conversion, and how the credit for it was divided between clicks, with what their links
+/// carried.
 pub async fn insert_first(
     db: &mut PgConnection,
     conversion: ConversionId,
     steps: &[Move<'_>],
-    shares: &[Share],
+    (shares, labels): (&[Share], &BTreeMap<ClickId, Labels>),
 ) -> Result<(), sqlx::Error> {
-    let shares = ShareColumns::of(shares);
+    let shares = ShareColumns::of(shares, labels);
     let from: Vec<_> = steps.iter().map(|step| step.from.map(ConversionStatus::name)).collect();
     let to: Vec<_> = steps.iter().map(|step| step.to.name()).collect();
     let reasons: Vec<_> = steps.iter().map(|step| step.reason.map(ReversalReason::name)).collect();
@@ -50,11 +56,12 @@ pub async fn insert_first(
     sqlx::query!(
         "WITH shared AS (
              INSERT INTO conversion_shares
-                 (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at)
-             SELECT $1, place - 1, model, click_id, link_id, affiliate_id, share_ppm, touched_at
-             FROM unnest($10::text[], $11::uuid[], $12::uuid[], $13::uuid[], $14::int[], $15::timestamptz[])
+                 (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at, subs, material)
+             SELECT $1, place - 1, model, click_id, link_id, affiliate_id, share_ppm, touched_at, subs, material
+             FROM unnest($10::text[], $11::uuid[], $12::uuid[], $13::uuid[], $14::int[], $15::timestamptz[],
+                         $16::jsonb[], $17::text[])
                   WITH ORDINALITY
-                  AS new (model, click_id, link_id, affiliate_id, share_ppm, touched_at, place)
+                  AS new (model, click_id, link_id, affiliate_id, share_ppm, touched_at, subs, material, place)
          )
          INSERT INTO conversion_history
              (conversion_id, position, from_status, to_status, reason, note, actor, moved_at, amount_minor,
@@ -78,6 +85,8 @@ pub async fn insert_first(
         &shares.affiliates,
         &shares.ppm,
         &shares.touched as &[Option<DateTime<Utc>>],
+        &shares.subs,
+        &shares.materials as &[Option<&str>],
     )
     .execute(db)
     .await?;

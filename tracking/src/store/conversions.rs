@@ -1,6 +1,6 @@
 //! Conversions, every move they made, and who shares the credit for them.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -10,11 +10,11 @@ use domain::{
     conversion::{ConversionStatus, ReversalReason},
     fraud::evidence::{CheckResult, KeyedHash},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{named, whole};
+use super::{named, touches::Labels, whole};
 use crate::customer::Customer;
 
 /// A conversion as far as its further life is concerned.
@@ -203,6 +203,8 @@ pub struct Particulars {
     pub metadata: Map<String, Value>,
     /// What makes a second report a duplicate; none when every report is a conversion of its own.
     pub duplicate_key: Option<String>,
+    /// What the links of the clicks before it carried.
+    pub labels: BTreeMap<ClickId, Labels>,
 }
 
 /// Stores a new conversion, which moved last at a moment.
@@ -348,10 +350,14 @@ pub(super) struct ShareColumns<'a> {
     pub affiliates: Vec<Uuid>,
     pub ppm: Vec<i32>,
     pub touched: Vec<Option<DateTime<Utc>>>,
+    /// Lists of texts, which may be of different lengths.
+    pub subs: Vec<Value>,
+    pub materials: Vec<Option<&'a str>>,
 }
 
 impl<'a> ShareColumns<'a> {
-    pub fn of(shares: &'a [Share]) -> Self {
+    pub fn of(shares: &'a [Share], labels: &'a BTreeMap<ClickId, Labels>) -> Self {
+        let carried: Vec<_> = shares.iter().map(|share| labels.get(&share.click?)).collect();
         Self {
             models: shares.iter().map(|share| share.model.as_str()).collect(),
             clicks: shares.iter().map(|share| share.click.map(ClickId::uuid)).collect(),
@@ -359,6 +365,8 @@ impl<'a> ShareColumns<'a> {
             affiliates: shares.iter().map(|share| share.affiliate.uuid()).collect(),
             ppm: shares.iter().map(|share| i32::try_from(share.ppm).unwrap_or(i32::MAX)).collect(),
             touched: shares.iter().map(|share| share.touched_at).collect(),
+            subs: carried.iter().map(|it| it.map_or_else(|| json!([]), |it| json!(it.subs))).collect(),
+            materials: carried.iter().map(|it| it.and_then(|it| it.material.as_deref())).collect(),
         }
     }
 }

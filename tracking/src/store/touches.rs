@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, SessionId,
+    AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, MaterialId, SessionId,
     attribution::{CLOCK_TOLERANCE, Touch, TouchPath},
     campaign::{QualifyingEvent, WindowDays},
 };
@@ -157,15 +157,33 @@ pub async fn latest_of_session(
     row.map(Led::try_from).transpose()
 }
 
+/// What the link of a click carried: a partner's names for where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// The sub-ids, up to the last that says something.
+    pub subs: Vec<String>,
+    /// The material that `utm_content` names, if it does.
+    pub material: Option<String>,
+}
+
+impl Labels {
+    /// Visitors may write anything: only what is written as the id of a material names one.
+    fn new(subs: Vec<String>, content: Option<String>) -> Self {
+        let is_material =
+            |content: &String| content.parse().is_ok_and(|id: MaterialId| id.to_string() == *content);
+        Self { subs, material: content.filter(is_material) }
+    }
+}
+
 /// The clicks of one session on one campaign since a moment, up to and including the given one, oldest first. The moment's
 /// smallest id is made here: the database would plan its own function anew for each report.
 pub async fn path(
     db: &mut PgConnection,
     last: &SeenClick,
     since: DateTime<Utc>,
-) -> Result<Vec<Touch>, sqlx::Error> {
+) -> Result<Vec<(Touch, Labels)>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT id, link_id, affiliate_id, occurred_at
+        "SELECT id, link_id, affiliate_id, occurred_at, subs, utm[5] AS content
          FROM clicks
          WHERE session_id = $1
            AND campaign_id = $2
@@ -181,11 +199,14 @@ pub async fn path(
     )
     .fetch_all(db)
     .await?;
-    let touches = rows.into_iter().rev().map(|row| Touch {
-        click: Some(row.id.into()),
-        link: row.link_id.into(),
-        affiliate: row.affiliate_id.into(),
-        at: row.occurred_at,
+    let touches = rows.into_iter().rev().map(|row| {
+        let touch = Touch {
+            click: Some(row.id.into()),
+            link: row.link_id.into(),
+            affiliate: row.affiliate_id.into(),
+            at: row.occurred_at,
+        };
+        (touch, Labels::new(row.subs, row.content))
     });
     Ok(touches.collect())
 }

@@ -110,7 +110,7 @@ impl ToAttribute {
         };
         let is_gone = conversion.click_id.is_some() && click.is_none();
         let path = match click {
-            Some(click) => credit::path_of(db, &click, campaign.window, conversion.occurred_at).await?,
+            Some(click) => credit::path_of(db, &click, campaign.window, conversion.occurred_at).await?.0,
             None => credited(db, id, &campaign, conversion.occurred_at).await?,
         };
         Ok(Meant {

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use crate::{
     pages::{chart::Chart, live::amounts, reader::Reader, words::tell},
-    store,
+    store::{self, dashboard::Spans},
 };
 
 /// How many days are shown.
@@ -49,8 +49,10 @@ pub async fn trend(
     let first = today.checked_sub_days(Days::new(SHOWN - 1)).unwrap_or(today);
     let (span, zone) = ((reader.start_of(first), reader.end_of(today)), reader.zone());
     let clicks = store::traffic::clicks_by_day(db, affiliate, span, zone).await?;
-    let conversions = store::dashboard::conversions_by_day(db, affiliate, span, zone).await?;
-    let earned = store::dashboard::earned_by_day(db, affiliate, span, zone).await?;
+    let shown = first.iter_days().take_while(|day| *day <= today);
+    let spans = Spans::new(shown.map(|day| (day, reader.start_of(day), reader.end_of(day))));
+    let conversions = store::dashboard::conversions_by_day(db, affiliate, &spans).await?;
+    let earned = store::dashboard::earned_by_day(db, affiliate, &spans).await?;
     let count = |counted: &[store::traffic::OnDay], day| {
         counted.iter().find(|it| it.day == day).map_or(0, |it| it.count)
     };

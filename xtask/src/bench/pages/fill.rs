@@ -44,7 +44,7 @@ const SOLD: &str = "
     SELECT row_number() OVER (ORDER BY click_id) AS number, *, bench_id(at, md5('sold' || click_id)) AS id
     FROM (
         SELECT id AS click_id, least(occurred_at + interval '10 minutes', now()) AS at, affiliate_id, link_id, campaign_id,
-               advertiser_id, occurred_at AS clicked_at
+               advertiser_id, occurred_at AS clicked_at, subs
         FROM clicks
         WHERE (get_byte(address_hash, 0) * 256 + get_byte(address_hash, 1)) % current_setting('bench.a_conversion')::int = 0
     ) AS clicked";
@@ -65,8 +65,9 @@ const OF_SOLD: [(&str, &str); 8] = [
     ),
     (
         "shares",
-        "INSERT INTO conversion_shares (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at)
-         SELECT id, 0, 'last_click', click_id, link_id, affiliate_id, 1000000, clicked_at FROM sold",
+        "INSERT INTO conversion_shares (conversion_id, position, model, click_id, link_id, affiliate_id, share_ppm, touched_at,
+                                        subs)
+         SELECT id, 0, 'last_click', click_id, link_id, affiliate_id, 1000000, clicked_at, to_jsonb(subs) FROM sold",
     ),
     (
         "accounts",
