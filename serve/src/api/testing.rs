@@ -18,7 +18,7 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, TimeDelta};
-use domain::{AffiliateId, Chance, ClickId, Clock, fraud::Networks};
+use domain::{AffiliateId, Chance, ClickId, Clock, click::Tags, fraud::Networks};
 use embedded::TestDatabase;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -277,11 +277,17 @@ impl Api {
 
     /// A click on a new link of an affiliate into a campaign.
     pub async fn click(&self, affiliate: AffiliateId, campaign: &str) -> ClickId {
+        self.tagged_click(affiliate, campaign, Tags::default()).await
+    }
+
+    /// The same, with these tags.
+    pub async fn tagged_click(&self, affiliate: AffiliateId, campaign: &str, tags: Tags) -> ClickId {
         let link = self
             .made(&format!("/api/v1/affiliates/{affiliate}/links"), json!({"campaign_id": campaign}))
             .await;
         let link = link["id"].as_str().unwrap().parse().unwrap();
-        store::links::click(&mut self.app.db.acquire().await.unwrap(), link, &self.app).await.unwrap()
+        let mut db = self.app.db.acquire().await.unwrap();
+        store::links::click(&mut db, link, &self.app, tags).await.unwrap()
     }
 
     /// A sale of 100.00 EUR that an affiliate brought; its id.

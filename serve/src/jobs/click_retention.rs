@@ -159,11 +159,12 @@ mod tests {
 
         /// What the link has counted, and what of it is stored and was dropped.
         async fn audit(&self) -> (i64, i64, i64) {
-            sqlx::query_as("SELECT counted, stored, dropped FROM link_click_audit WHERE link_id = $1")
-                .bind(self.link.uuid())
-                .fetch_one(&self.api.app.db)
-                .await
-                .unwrap()
+            let audit =
+                "SELECT counted, stored, dropped, by_hour, by_day FROM link_click_audit WHERE link_id = $1";
+            let (counted, stored, dropped, by_hour, by_day): (i64, i64, i64, i64, i64) =
+                sqlx::query_as(audit).bind(self.link.uuid()).fetch_one(&self.api.app.db).await.unwrap();
+            assert_eq!((by_hour, by_day), (counted, counted));
+            (counted, stored, dropped)
         }
 
         fn pass(&self, days: i64) {

@@ -197,12 +197,13 @@ pub async fn coupons(
     .await
 }
 
-/// A visitor's click on a link, stored by the function that the tracker stores it with.
+/// A visitor's click on a link, with these tags, stored by the function that the tracker stores it with.
 #[cfg(test)]
 pub async fn click(
     db: &mut PgConnection,
     link: LinkId,
     app: &crate::app::App,
+    tags: domain::click::Tags,
 ) -> sqlx::Result<domain::ClickId> {
     let (id, now) = (domain::ClickId::new(&app.clock, &app.chance), app.clock.now());
     let of = sqlx::query!(
@@ -222,7 +223,7 @@ pub async fn click(
         campaign: of.campaign_id.into(),
         advertiser: of.advertiser_id.into(),
         session: id.uuid().into(),
-        tags: domain::click::Tags::default(),
+        tags,
         address_hash: [0; 16],
         network: std::net::Ipv4Addr::new(192, 0, 2, 0).into(),
         country: String::new(),
@@ -240,14 +241,6 @@ pub async fn click(
 #[cfg(test)]
 pub async fn set_subs(db: &mut PgConnection, click: domain::ClickId, subs: &[String]) -> sqlx::Result<()> {
     sqlx::query!("UPDATE clicks SET subs = $2 WHERE id = $1", click.uuid(), subs).execute(db).await?;
-    Ok(())
-}
-
-/// Says which material a click came from.
-#[cfg(test)]
-pub async fn set_content(db: &mut PgConnection, click: domain::ClickId, content: &str) -> sqlx::Result<()> {
-    let utm = ["", "", "", "", content].map(str::to_owned);
-    sqlx::query!("UPDATE clicks SET utm = $2 WHERE id = $1", click.uuid(), &utm[..]).execute(db).await?;
     Ok(())
 }
 

@@ -1,11 +1,17 @@
 //! What pages count of traffic: an affiliate's clicks by day, and where they and what they bring come from.
 //!
-//! Clicks are counted by the hour as they are stored, so that no page reads them one by one, but where days begin within
-//! an hour or sub-ids are asked for.
+//! Clicks are counted by hour and day as they are stored, so that no page reads them one by one, but where days begin within
+//! an hour.
+
+mod clicked;
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::{AffiliateId, ConversionId};
 use sqlx::{PgConnection, types::Uuid};
+
+use clicked::clicked;
 
 /// Clicks of an affiliate, counted in one statement, so that none is stored in between.
 #[derive(Debug)]
@@ -26,7 +32,7 @@ pub async fn clicks_since(
         return sqlx::query_as!(
             Clicks,
             r#"
-            SELECT COALESCE((SELECT sum(clicks) FROM link_hours WHERE affiliate_id = $1 AND $2 <= hour), 0)::bigint
+            SELECT COALESCE((SELECT sum(clicks) FROM affiliate_hours WHERE affiliate_id = $1 AND $2 <= hour), 0)::bigint
                        AS "since!",
                    COALESCE((SELECT sum(clicks) FROM links WHERE affiliate_id = $1), 0)::bigint AS "ever!"
             "#,
@@ -76,7 +82,7 @@ pub async fn clicks_by_day(
                 OnDay,
                 r#"
                 SELECT (hour AT TIME ZONE $4)::date AS "day!", sum(clicks)::bigint AS "count!"
-                FROM link_hours
+                FROM affiliate_hours
                 WHERE affiliate_id = $1 AND $2 <= hour AND hour < $3
                 GROUP BY 1
                 ORDER BY 1
@@ -186,55 +192,6 @@ pub async fn from_places(
     let mut found = clicked(db, affiliate, (by, materials), span).await?;
     found.extend(brought(db, affiliate, (by, materials), span).await?);
     Ok(found)
-}
-
-/// Clicks by where they come from: by the counters of links, and one by one for sub-ids and materials, which those do not
-/// know.
-async fn clicked(
-    db: &mut PgConnection,
-    affiliate: AffiliateId,
-    (by, materials): (By, &[String]),
-    (from, before): (DateTime<Utc>, DateTime<Utc>),
-) -> sqlx::Result<Vec<FromPlace>> {
-    let (kind, number) = by.named();
-    let is_counted = matches!(by, By::Campaign | By::Page) && is_whole(from) && is_whole(before);
-    sqlx::query_as!(
-        FromPlace,
-        r#"
-        WITH counted AS (
-            SELECT link_id, NULL AS sub, sum(clicks) AS clicks
-            FROM link_hours
-            WHERE $6 AND affiliate_id = $1 AND $2 <= hour AND hour < $3
-            GROUP BY 1
-            UNION ALL
-            SELECT link_id, CASE WHEN $4 = 'sub' THEN subs[$5] WHEN $4 = 'material' AND utm[5] = ANY ($7) THEN utm[5] END, count(*)
-            FROM clicks
-            WHERE NOT $6 AND affiliate_id = $1 AND uuid_v7_floor($2) <= id AND id < uuid_v7_floor($3)
-            GROUP BY 1, 2
-        ), placed AS (
-            SELECT CASE $4 WHEN 'campaign' THEN campaigns.name
-                           WHEN 'page' THEN COALESCE(links.landing_url, campaigns.landing_url)
-                           ELSE counted.sub END AS place,
-                   counted.clicks
-            FROM counted
-            JOIN links ON links.id = counted.link_id
-            JOIN campaigns ON campaigns.id = links.campaign_id
-        )
-        SELECT COALESCE(place, '') AS "place!", sum(clicks)::bigint AS "clicks!", 0::bigint AS "conversions!",
-               NULL AS currency, 0::bigint AS "minor!"
-        FROM placed
-        GROUP BY place
-        "#,
-        affiliate.uuid(),
-        from,
-        before,
-        kind,
-        number,
-        is_counted,
-        materials
-    )
-    .fetch_all(db)
-    .await
 }
 
 /// Conversions and commissions by where they come from.

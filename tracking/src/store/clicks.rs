@@ -1,7 +1,5 @@
 //! Clicks: many at once, each stored once however often it comes.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
     click::{Asked, Click},
@@ -10,13 +8,14 @@ use domain::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::copy::{self, Row, Rows};
+use super::{
+    click_counters,
+    copy::{self, Row, Rows},
+};
 
 /// The SQLSTATE of a click or an impression whose day was dropped by retention: it is in class 23, and waiting does
 /// not mend it.
 pub const DAY_DROPPED: &str = "23D01";
-/// An hour in microseconds.
-const HOUR_US: i64 = 3_600_000_000;
 
 /// Makes sure that clicks of a day have a place.
 ///
@@ -27,8 +26,8 @@ pub async fn ensure_partition(db: &mut PgConnection, day: NaiveDate) -> Result<(
     Ok(())
 }
 
-/// Stores those of the clicks that are not stored yet, raises the counters of their links and hours by exactly as many, notes
-/// where they lie for whoever asks what is new, and says how many they were.
+/// Stores those of the clicks that are not stored yet, raises the counters of their links, hours and days by exactly as many,
+/// notes where they lie for whoever asks what is new, and says how many they were.
 ///
 /// Clicks are looked up first and only new ones are copied, straight into their partitions: a COPY writes whole pages
 /// at once, which an `INSERT … ON CONFLICT` does not. Should another connection store one of them in between, the
@@ -47,7 +46,7 @@ pub async fn insert(db: &mut PgConnection, clicks: &[Click], now: DateTime<Utc>)
     }
     copy::copy(db, &new, now).await?;
     raise_counters(db, &new).await?;
-    raise_hours(db, &new).await?;
+    click_counters::raise(db, &new).await?;
     Ok(new.len() as u64)
 }
 
@@ -81,47 +80,6 @@ async fn raise_counters(db: &mut PgConnection, clicks: &[&Click]) -> Result<(), 
          WHERE links.id = counted.link_id",
         &links,
         &counts,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Raises the counters of the hours in which the clicks happened, of each link and of each campaign. Whoever does has locked
-/// the links; of campaigns there are several rows, so that few wait for each other.
-async fn raise_hours(db: &mut PgConnection, clicks: &[&Click]) -> Result<(), sqlx::Error> {
-    let (mut links, mut campaigns) = (BTreeMap::new(), BTreeMap::new());
-    for click in clicks {
-        let hour = click.occurred_at_us.div_euclid(HOUR_US) * HOUR_US;
-        *links.entry((click.affiliate.uuid(), hour, click.link.uuid())).or_insert(0) += 1;
-        *campaigns.entry((hour, click.campaign.uuid())).or_insert(0) += 1;
-    }
-    let at = |us: i64| DateTime::from_timestamp_micros(us).unwrap_or_default();
-    let affiliates: Vec<Uuid> = links.keys().map(|(affiliate, _, _)| *affiliate).collect();
-    let hours: Vec<DateTime<Utc>> = links.keys().map(|(_, hour, _)| at(*hour)).collect();
-    let ids: Vec<Uuid> = links.keys().map(|(_, _, link)| *link).collect();
-    sqlx::query!(
-        "INSERT INTO link_hours (affiliate_id, hour, link_id, clicks)
-         SELECT affiliate_id, hour, link_id, clicks
-         FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::bigint[]) AS new (affiliate_id, hour, link_id, clicks)
-         ON CONFLICT (affiliate_id, hour, link_id) DO UPDATE SET clicks = link_hours.clicks + excluded.clicks",
-        &affiliates,
-        &hours,
-        &ids,
-        &links.values().copied().collect::<Vec<i64>>()
-    )
-    .execute(&mut *db)
-    .await?;
-    let (hours, ids): (Vec<DateTime<Utc>>, Vec<Uuid>) =
-        campaigns.keys().map(|(hour, campaign)| (at(*hour), *campaign)).unzip();
-    sqlx::query!(
-        "INSERT INTO campaign_hours (hour, campaign_id, shard, clicks)
-         SELECT hour, campaign_id, pg_backend_pid() % 8, clicks
-         FROM unnest($1::timestamptz[], $2::uuid[], $3::bigint[]) AS new (hour, campaign_id, clicks)
-         ON CONFLICT (hour, campaign_id, shard) DO UPDATE SET clicks = campaign_hours.clicks + excluded.clicks",
-        &hours,
-        &ids,
-        &campaigns.values().copied().collect::<Vec<i64>>()
     )
     .execute(db)
     .await?;

@@ -3,6 +3,7 @@
 //! Every function takes a connection and leaves the transaction to its caller.
 
 pub mod cases;
+mod click_counters;
 pub mod clicks;
 pub mod confirmation;
 pub mod conversion_history;

@@ -188,19 +188,20 @@ async fn clicks_that_come_again_after_their_day_was_dropped_are_set_aside_and_no
     assert!(served.tracker.metrics().contains("tributary_events_rejected_total 20\n"));
     assert!(served.tracker.metrics().contains("tributary_events_stored_total 1\n"));
     served.stop().await;
-    let audit: (i64, i64, i64, i64) =
-        sqlx::query_as("SELECT counted, stored, dropped, by_hour FROM link_click_audit WHERE 0 < counted")
-            .fetch_one(database.pool())
-            .await
-            .unwrap();
-    assert_eq!(audit, (21, 1, 20, 21));
+    let audit: (i64, i64, i64, i64, i64) = sqlx::query_as(
+        "SELECT counted, stored, dropped, by_hour, by_day FROM link_click_audit WHERE 0 < counted",
+    )
+    .fetch_one(database.pool())
+    .await
+    .unwrap();
+    assert_eq!(audit, (21, 1, 20, 21, 21));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_click_is_stored_once_within_a_batch_across_batches_and_across_trackers() {
     let database = test_database(&tracking::MIGRATOR).await;
     seed(database.pool()).await;
-    let clicks: Vec<Click> = [0, 1, 2, 1, 0].map(|number| click(number, "")).into();
+    let clicks: Vec<Click> = [0, 1, 2, 1, 0].map(tagged).into();
     let mut one = store::begin(database.pool()).await.unwrap();
     store::clicks::ensure_partition(&mut one, clicks[0].id.made_at().unwrap().date_naive()).await.unwrap();
     one.commit().await.unwrap();
@@ -208,7 +209,7 @@ async fn a_click_is_stored_once_within_a_batch_across_batches_and_across_tracker
     assert_eq!(store::clicks::insert(&mut one, &clicks, chrono::DateTime::UNIX_EPOCH).await.unwrap(), 3);
 
     // Another tracker does not see what is not committed, waits for it, and is refused as a whole.
-    let (pool, late) = (database.pool().clone(), [0, 3].map(|number| click(number, "")));
+    let (pool, late) = (database.pool().clone(), [0, 3].map(tagged));
     let racing = tokio::spawn(async move {
         let mut other = store::begin(&pool).await.unwrap();
         store::clicks::insert(&mut other, &late, chrono::DateTime::UNIX_EPOCH).await
@@ -223,9 +224,35 @@ async fn a_click_is_stored_once_within_a_batch_across_batches_and_across_tracker
     assert!(refused.as_database_error().unwrap().is_unique_violation(), "{refused}");
 
     let mut other = store::begin(database.pool()).await.unwrap();
-    let again = [0, 3].map(|number| click(number, ""));
+    let again = [0, 3].map(tagged);
     assert_eq!(store::clicks::insert(&mut other, &again, chrono::DateTime::UNIX_EPOCH).await.unwrap(), 1);
     other.commit().await.unwrap();
     assert_eq!(count_clicks(database.pool()).await, Some(4));
     assert_eq!(counted_clicks(database.pool()).await, 4);
+    let counted: (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT sum(clicks)::bigint FROM affiliate_hours), (SELECT sum(clicks)::bigint FROM link_days)",
+    )
+    .fetch_one(database.pool())
+    .await
+    .unwrap();
+    assert_eq!(counted, (4, 4));
+    let tags: Vec<(i16, String, i64)> =
+        sqlx::query_as("SELECT tag, value, clicks FROM tag_hours ORDER BY tag, value COLLATE \"C\"")
+            .fetch_all(database.pool())
+            .await
+            .unwrap();
+    let expected = [(0, MATERIAL, 2), (1, "shelf", 4), (10, "a", 2), (10, "b", 2)];
+    assert_eq!(tags, expected.map(|(tag, value, clicks)| (tag, value.to_owned(), clicks)));
+}
+
+const MATERIAL: &str = "mat_01JH0000000000000000000000";
+
+/// A click with sub-ids, and every other one of a material; the others name one as it is never printed.
+fn tagged(number: u128) -> Click {
+    let mut click = click(number, "");
+    let is_even = number.is_multiple_of(2);
+    click.tags.subs[0] = "shelf".to_owned();
+    click.tags.subs[9] = if is_even { "a" } else { "b" }.to_owned();
+    click.tags.utm[4] = if is_even { MATERIAL.to_owned() } else { MATERIAL.to_lowercase() };
+    click
 }

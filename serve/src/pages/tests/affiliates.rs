@@ -1,7 +1,7 @@
 //! An affiliate's pages.
 
 use axum::http::StatusCode;
-use domain::AffiliateId;
+use domain::{AffiliateId, click::Tags};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -193,10 +193,10 @@ async fn a_sub_id_is_text_on_a_page_and_no_formula_in_a_file() {
     let site = Site::start().await;
     let (ana, mut hers) = of_affiliate(&site, "Ana").await;
     let campaign = site.api.campaign().await;
-    let click = site.api.click(ana, &campaign).await;
-    let subs = ["=cmd|' /C calc'!A0", "<script>alert(1)</script>"].map(ToOwned::to_owned);
-    let mut db = site.api.app.db.acquire().await.unwrap();
-    crate::store::links::set_subs(&mut db, click, &subs).await.unwrap();
+    let mut tags = Tags::default();
+    tags.subs[0] = "=cmd|' /C calc'!A0".to_owned();
+    tags.subs[1] = "<script>alert(1)</script>".to_owned();
+    site.api.tagged_click(ana, &campaign, tags).await;
     let file = hers.get("/my/traffic.csv?by=sub1").await.text;
     assert!(file.contains("\n\"'=cmd|' /C calc'!A0\",1,0,\"\",\"\"\n"), "{file}");
     let page = hers.get("/my/traffic?by=sub2").await.text;

@@ -1,15 +1,13 @@
 //! Materials: the team adds them, partners copy them, everybody sees their pictures.
 
 use axum::http::StatusCode;
+use domain::click::Tags;
 use http_body_util::BodyExt;
 use serde_json::json;
 
-use crate::{
-    pages::{
-        role::Role,
-        testing::{Shown, Site, banner},
-    },
-    store,
+use crate::pages::{
+    role::Role,
+    testing::{Shown, Site, banner},
 };
 
 /// What stands in the first text field of a page, as a browser reads it.
@@ -161,10 +159,9 @@ async fn clicks_and_what_they_bring_are_told_by_material() {
     };
     let (short, foreign) = (material(&campaign, "Short").await, material(&other, "Secret").await);
     for (content, order) in [(short.as_str(), Some("A1")), (foreign.as_str(), None), ("spring", None)] {
-        let click = site.api.click(ana, &campaign).await;
-        let mut db = site.api.app.db.acquire().await.unwrap();
-        store::links::set_content(&mut db, click, content).await.unwrap();
-        drop(db);
+        let mut tags = Tags::default();
+        content.clone_into(&mut tags.utm[4]);
+        let click = site.api.tagged_click(ana, &campaign, tags).await;
         if let Some(order) = order {
             let sale = json!({"click_id": click, "amount": "100.00", "order_id": order});
             site.api.made("/api/v1/conversions", sale).await;

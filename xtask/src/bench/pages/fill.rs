@@ -121,6 +121,11 @@ pub async fn fill(database_url: &str, clicks: u32) -> Result<Vec<AffiliateId>> {
             .execute(&mut db)
             .await?;
         sqlx::query(CLICKS).bind(days_ago).bind(a_day).execute(&mut db).await.context("clicks are stored")?;
+        sqlx::query("SELECT recount_click_hours((now() AT TIME ZONE 'UTC')::date - $1)")
+            .bind(days_ago)
+            .execute(&mut db)
+            .await
+            .context("clicks are counted")?;
     }
     db.execute(
         "UPDATE links
