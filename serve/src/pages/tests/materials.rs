@@ -173,7 +173,7 @@ async fn clicks_and_what_they_bring_are_told_by_material() {
         format!("material,clicks,conversions,commission,currency\n,2,0,,\nShort ({short}),1,1,5.00,EUR\n");
     assert_eq!(file, expected);
     // As a release stored it that did not keep what the links of clicks carried.
-    store::links::forget_labels(&mut site.api.app.db.acquire().await.unwrap()).await.unwrap();
+    crate::store::links::forget_labels(&mut site.api.app.db.acquire().await.unwrap()).await.unwrap();
     let file = hers.get("/my/traffic.csv?by=material").await.text.replace('"', "");
     assert_eq!(file, expected);
     let shown = hers.get("/my/traffic?by=material").await.text;
