@@ -28,9 +28,13 @@ use crate::store::{self, dashboard::Today, traffic::Clicks};
 
 /// Where pages listen. Nobody is at a page because it listens: it does not keep a session from being idle.
 pub const PATH: &str = "/my/live";
-/// The database is asked so often, or less: asking takes a tenth of the time at most.
+/// The database is asked so often, and less where it takes long to answer.
 const POLLING: Duration = Duration::from_millis(250);
+/// It rests for so many times as long as it took to answer, but a few seconds at most.
 const RESTS: u32 = 9;
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// While it does not answer it is asked so often.
+const UNTIL_BACK: Duration = Duration::from_secs(1);
 /// A page is told that it is still heard so often.
 const ALIVE: Duration = Duration::from_secs(20);
 /// After so long a page has to come again, so that an ended session ends here too.
@@ -131,20 +135,20 @@ pub fn sum(text: &str) -> Option<Money> {
 
 /// Keeps telling open pages for as long as the process lives.
 pub async fn follow(pages: Pages) {
-    let mut failed = false;
-    let mut rest = POLLING;
+    let (mut failed, mut rest) = (false, POLLING);
     loop {
         sleep(rest).await;
         let asked = Instant::now();
         let told = pages.live.tick(&pages.app.db).await;
-        rest = POLLING.max(RESTS * asked.elapsed());
+        rest = (RESTS * asked.elapsed()).clamp(POLLING, LONGEST_REST);
         match told {
             Ok(()) => failed = false,
-            Err(error) if !failed => {
-                failed = true;
-                tracing::warn!(%error, "open pages keep what they show until the database is back");
+            Err(error) => {
+                if !failed {
+                    tracing::warn!(%error, "open pages keep what they show until the database is back");
+                }
+                (failed, rest) = (true, UNTIL_BACK);
             }
-            Err(_) => {}
         }
     }
 }

@@ -30,8 +30,6 @@ CREATE TABLE tag_hours (
     CONSTRAINT tag_hours_are_of_tags CHECK (0 <= tag AND tag <= 10 AND value <> ''),
     CONSTRAINT tag_hours_are_counted CHECK (0 <= clicks)
 ) WITH (fillfactor = 80);
--- For the day that is dropped.
-CREATE INDEX tag_hours_by_hour ON tag_hours (hour);
 
 -- What of a click is counted as a tag: sub-ids that are not empty, and a material's id as it is printed. Visitors may write
 -- anything behind utm_content, so that nothing else of it is.
@@ -51,10 +49,11 @@ DECLARE
     begins timestamptz := day::timestamp AT TIME ZONE 'UTC';
     ends timestamptz := begins + interval '1 day';
 BEGIN
+    -- First of all, so that the day is not dropped meanwhile.
+    LOCK TABLE clicks IN SHARE ROW EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM dropped_click_days WHERE dropped_click_days.day = recount_click_hours.day) THEN
         RAISE EXCEPTION 'the clicks of % were dropped', day USING ERRCODE = '23D01';
     END IF;
-    LOCK TABLE clicks IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM link_hours WHERE begins <= hour AND hour < ends;
     DELETE FROM campaign_hours WHERE begins <= hour AND hour < ends;
     DELETE FROM affiliate_hours WHERE begins <= hour AND hour < ends;
@@ -112,6 +111,10 @@ BEGIN
     UPDATE dropped_click_days SET clicks = dropped WHERE day = old_day;
     DELETE FROM tag_hours
     WHERE old_day::timestamp AT TIME ZONE 'UTC' <= hour AND hour < (old_day + 1)::timestamp AT TIME ZONE 'UTC';
+    EXECUTE format(
+        'UPDATE conversion_shares SET subs = ''[]'', material = NULL FROM %I AS gone WHERE conversion_shares.click_id = gone.id',
+        name
+    );
     FOR attempt IN 1..20 LOOP
         BEGIN
             EXECUTE format('DROP TABLE %I', name);
@@ -144,6 +147,9 @@ SELECT clicks.affiliate_id, told.tag, date_trunc('hour', clicks.occurred_at, 'UT
 FROM clicks
 CROSS JOIN LATERAL click_tags(clicks.subs, clicks.utm) AS told
 GROUP BY 1, 2, 3, 4;
+
+-- For the day that is dropped.
+CREATE INDEX tag_hours_by_hour ON tag_hours (hour);
 
 -- A link has as many clicks by the hour, and by the day, as it counted.
 CREATE OR REPLACE VIEW link_click_audit AS

@@ -1,0 +1,1 @@
+DROP INDEX conversion_shares_by_affiliate;

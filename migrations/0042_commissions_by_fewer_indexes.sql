@@ -1,0 +1,1 @@
+DROP INDEX commissions_by_affiliate, commissions_by_date;
