@@ -61,7 +61,7 @@ impl Judge for Scorer {
         at: DateTime<Utc>,
     ) -> Noting<'a> {
         Box::pin(async move {
-            // Neither is a report refused because its case could not be opened: a worker looks for what has none.
+            // No report is refused because its case could not be opened: a worker looks for what has none.
             let mut apart = db.begin().await?;
             match cases::take_up(&mut apart, conversion, at, &self.chance).await {
                 Ok(_) => apart.commit().await,

@@ -102,9 +102,21 @@ impl Accepted {
         let answer = Answer { conversion_id: None, status, event: None, amount: None, reversed: None };
         Self { outcome: Outcome::Quarantined, answer }
     }
+
+    /// Says in the log that nobody decided about a new conversion, and why. Where another report was faster, nothing passed.
+    pub(super) fn log_undecided(&self, advertiser: AdvertiserId, error: &sqlx::Error) {
+        if let (Outcome::Recorded, Some(conversion)) = (self.outcome, self.answer.conversion_id) {
+            tracing::error!(
+                %advertiser,
+                %conversion,
+                %error,
+                "{conversion} of {advertiser} passes undecided about: {error}"
+            );
+        }
+    }
 }
 
-/// Why a report was not taken in. Nothing was written then.
+/// Why a report was not taken in. What was written of it is taken back by whoever owns the transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// One field cannot be accepted, for what we know of its click, campaign or order.
@@ -173,7 +185,9 @@ pub async fn accept_decided_or_not(
         Err(refusal) => return Err(refusal),
     };
     apart.rollback().await?;
-    accept(db, act.undecided(report, &error), report).await
+    let accepted = accept(db, act.undecided(), report).await?;
+    accepted.log_undecided(report.advertiser, &error);
+    Ok(accepted)
 }
 
 /// Takes a report in, inside the caller's transaction; to be rolled back when it fails.

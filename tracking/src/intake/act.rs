@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{Chance, Clock};
 
-use super::{Judge, Report};
+use super::Judge;
 
 /// What every effect of one request has in common.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +47,7 @@ impl<'a> Act<'a> {
 
     /// The same with nobody to look at new conversions, because that failed: no report is refused for it.
     #[must_use]
-    pub(super) fn undecided(self, report: &Report, error: &sqlx::Error) -> Self {
-        let advertiser = report.advertiser;
-        tracing::error!(%advertiser, %error, "a conversion of {advertiser} passes undecided about: {error}");
+    pub(super) fn undecided(self) -> Self {
         Self { judge: None, ..self }
     }
 }

@@ -118,17 +118,21 @@ async fn take_in(
     let checked = check(&door, &mut tx, advertiser, &message, &headers).await?;
     let act = act(&door.intake, &checked.report);
     let answered = answer(act, &mut tx, &checked).await;
-    let (answer, fate) = match answered {
+    let (response, accepted) = match answered {
         Err(PostbackError::Accept(AcceptError::Undecided(error))) => {
             tx.rollback().await?;
             tx = store::begin(&door.intake.pool).await?;
-            answer(act.undecided(&checked.report, &error), &mut tx, &checked).await?
+            let answered = answer(act.undecided(), &mut tx, &checked).await?;
+            if let (_, Some(accepted)) = &answered {
+                accepted.log_undecided(advertiser, &error);
+            }
+            answered
         }
         answered => answered?,
     };
     tx.commit().await?;
-    POSTBACKS.count(fate);
-    Ok(answer)
+    POSTBACKS.count(accepted.map_or(Fate::Replayed, |accepted| accepted.outcome.into()));
+    Ok(response)
 }
 
 /// A message that is its advertiser's and can be read.
@@ -189,23 +193,19 @@ fn act<'a>(intake: &'a Intake, report: &Report) -> Act<'a> {
     }
 }
 
-/// Answers a checked message once; the same message again gets the same answer.
+/// Answers a checked message once, and says what was taken in; the same message again gets the same answer.
 async fn answer(
     act: Act<'_>,
     db: &mut PgConnection,
     checked: &Checked,
-) -> Result<(Response, Fate), PostbackError> {
+) -> Result<(Response, Option<Accepted>), PostbackError> {
     let Checked { report, sent_as, verified, fingerprint } = checked;
     let message_id = verified.message_id();
     postbacks::lock_message(db, report.advertiser, message_id).await?;
     let since = report.received_at - MEMORY;
     if let Some(earlier) = postbacks::answered(db, report.advertiser, message_id, since).await? {
         let is_same = [&fingerprint.keyed, &fingerprint.plain].contains(&&earlier.fingerprint);
-        return if is_same {
-            Ok((replay(&earlier), Fate::Replayed))
-        } else {
-            Err(PostbackError::MessageReused)
-        };
+        return if is_same { Ok((replay(&earlier), None)) } else { Err(PostbackError::MessageReused) };
     }
     let accepted = accept(db, act, report).await.map_err(|error| name(error, sent_as))?;
     let status = status(accepted.outcome);
@@ -214,7 +214,7 @@ async fn answer(
         Answered { fingerprint: fingerprint.keyed.clone(), status: i32::from(status.as_u16()), answer: body };
     postbacks::remember(db, report.advertiser, message_id, &answered, report.received_at).await?;
     log(report, &accepted);
-    Ok((respond(&accepted, status), accepted.outcome.into()))
+    Ok((respond(&accepted, status), Some(accepted)))
 }
 
 /// Points at the field by the name under which it was sent.

@@ -40,8 +40,8 @@ pub type Noting<'a> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Sen
 /// Decides about new conversions. The intake asks in the transaction that takes the conversion in, so that what is noted of
 /// the verdict is kept if, and only if, the conversion is.
 pub trait Judge: fmt::Debug + Send + Sync {
-    /// Looks at a conversion that somebody reported. Where it fails, the transaction is taken back and the report is taken
-    /// in once more without asking, unless the database is in a state that passes.
+    /// Looks at a conversion that somebody reported. Where it fails, what the report did is taken back and the report is
+    /// taken in once more without asking, unless the database is in a state that passes.
     fn judge<'a>(
         &'a self,
         db: &'a mut PgConnection,
