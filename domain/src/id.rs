@@ -47,6 +47,12 @@ fn parse(kind: &'static str, prefix: &'static str, text: &str) -> Result<Uuid, I
     Ulid::from_string(body).map(Uuid::from).map_err(|_| wrong())
 }
 
+fn is_printed(kind: &'static str, prefix: &'static str, text: &str) -> bool {
+    // Most other texts are refused by their length, without an error being made of them.
+    text.len() == PRINTED
+        && parse(kind, prefix, text).is_ok_and(|uuid| print(prefix, uuid, &mut [0; PRINTED]) == text)
+}
+
 fn print<'a>(prefix: &str, uuid: Uuid, buffer: &'a mut [u8; PRINTED]) -> &'a str {
     let (kind, body) = buffer.split_at_mut(4);
     kind[..3].copy_from_slice(prefix.as_bytes());
@@ -77,6 +83,12 @@ macro_rules! ids {
             #[must_use]
             pub fn new_at(now: DateTime<Utc>, chance: &Chance) -> Self {
                 Self(uuid_v7(now, chance))
+            }
+
+            /// Whether a text is an id of this kind exactly as it is printed; other cases of its letters are read, too.
+            #[must_use]
+            pub fn is_printed(text: &str) -> bool {
+                is_printed($kind, $prefix, text)
             }
 
             /// The id as the database keeps it.
@@ -253,6 +265,20 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_written_as_an_id_is_printed_is_one_to_the_letter() {
+        assert!(ClickId::is_printed("clk_01JH0000000000000000000000"));
+        for other in [
+            "",
+            "clk_",
+            "clk_01jh0000000000000000000000",
+            "aff_01JH0000000000000000000000",
+            "clk_O1JH0000000000000000000000",
+        ] {
+            assert!(!ClickId::is_printed(other), "{other}");
+        }
+    }
+
+    #[test]
     fn prefixes_are_unique() {
         for (position, (prefix, _)) in KINDS.iter().enumerate() {
             assert!(KINDS[..position].iter().all(|(other, _)| other != prefix), "{prefix} is used twice");
@@ -285,6 +311,7 @@ mod tests {
         fn every_uuid_survives_print_and_parse(bits: u128) {
             let id = ConversionId::from(Uuid::from_u128(bits));
             prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert!(ConversionId::is_printed(&id.to_string()));
             prop_assert_eq!(serde_json::from_str::<ConversionId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
         }
 

@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::{
-    MaterialId,
-    click::Click,
-    id::{Id, PRINTED},
-};
+use domain::{MaterialId, click::Click};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -59,16 +55,9 @@ impl<'a> Counted<'a> {
 /// What of a click is counted as a tag, as the database's `click_tags` says it: sub-ids that are not empty, and the material.
 fn tags(click: &Click) -> impl Iterator<Item = (i16, &str)> {
     let content = click.tags.utm[4].as_str();
-    let material = is_material(content).then_some((MATERIAL, content));
+    let material = MaterialId::is_printed(content).then_some((MATERIAL, content));
     let subs = (1_i16..).zip(click.tags.subs.iter().map(String::as_str));
     material.into_iter().chain(subs.filter(|(_, sub)| !sub.is_empty()))
-}
-
-/// Whether this is a material's id as it is printed. Most of what visitors bring is refused by its length.
-fn is_material(content: &str) -> bool {
-    content.len() == PRINTED
-        && content.starts_with(MaterialId::PREFIX)
-        && content.parse::<MaterialId>().is_ok_and(|id| id.print(&mut [0; PRINTED]) == content)
 }
 
 fn moment(us: i64) -> DateTime<Utc> {

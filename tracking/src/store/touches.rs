@@ -169,9 +169,7 @@ pub struct Labels {
 impl Labels {
     /// Visitors may write anything: only what is written as the id of a material names one.
     fn new(subs: Vec<String>, content: Option<String>) -> Self {
-        let is_material =
-            |content: &String| content.parse().is_ok_and(|id: MaterialId| id.to_string() == *content);
-        Self { subs, material: content.filter(is_material) }
+        Self { subs, material: content.filter(|content| MaterialId::is_printed(content)) }
     }
 }
 
