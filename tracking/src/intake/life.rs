@@ -1,7 +1,9 @@
 //! A conversion moves through its legal states, and with each move goes what it means in money.
 
+use std::collections::BTreeMap;
+
 use domain::{
-    EventId, Money,
+    ClickId, EventId, Money,
     conversion::{ConversionStatus, ReversalReason},
     state::StateError,
 };
@@ -14,6 +16,7 @@ use crate::store::{
     conversion_history::{self, Move},
     conversions::{self, Conversion, Particulars, Share},
     outbox::{self, Announcement},
+    touches::Labels,
 };
 
 /// Why a conversion did not move.
@@ -140,13 +143,14 @@ pub async fn change_amount(
     Ok(())
 }
 
-/// Stores a conversion that was received; answers what subscribers are to be told of it. With a note, it waits from here on,
-/// and its history says that besides; without one it is going to end.
+/// Stores a conversion that was received, and who shares the credit for it by which clicks; answers what subscribers are to be
+/// told of it. With a note, it waits from here on, and its history says that besides; without one it is going to end.
 pub(super) async fn begin(
     db: &mut PgConnection,
     act: Act<'_>,
     conversion: &mut Conversion,
-    (particulars, shares): (&Particulars, &[Share]),
+    particulars: &Particulars,
+    (shares, labels): (&[Share], &BTreeMap<ClickId, Labels>),
     waiting_note: Option<&str>,
 ) -> Result<(EventId, Announcement), MoveError> {
     let created = (EventId::new(act.clock, act.chance), announcement_of(conversion, "conversion.created"));
@@ -157,7 +161,7 @@ pub(super) async fn begin(
         moves.push(step(act, conversion, Some(from), note));
     }
     conversions::insert(db, conversion, particulars, act.at).await?;
-    conversion_history::insert_first(db, conversion.id, &moves, (shares, &particulars.labels)).await?;
+    conversion_history::insert_first(db, conversion.id, &moves, (shares, labels)).await?;
     Ok(created)
 }
 

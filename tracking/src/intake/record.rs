@@ -49,14 +49,14 @@ pub(super) async fn take_in(
         received_at: report.received_at,
     };
     let (shares, labels) = share(db, origin, campaign, conversion.occurred_at).await?;
-    let particulars = particulars(report, origin, (&shares, labels), duplicate_key);
+    let particulars = particulars(report, origin, &shares, duplicate_key);
     let waits = waits(report.postback.status);
     let (lines, why_not) = match waits {
         true => earnings(db, &conversion, event, &shares).await?,
         false => Earnings::default(),
     };
     let note = waits.then_some(why_not.unwrap_or_default());
-    let created = life::begin(db, act, &mut conversion, (&particulars, &shares), note).await?;
+    let created = life::begin(db, act, &mut conversion, &particulars, (&shares, &labels), note).await?;
     let reported = Reported { actor: act.actor, at: act.at, passing: &report.postback.passing };
     let verdict = match act.judge {
         Some(judge) => {
@@ -167,7 +167,7 @@ async fn share(
 fn particulars(
     report: &Report,
     origin: Origin,
-    (shares, labels): (&[Share], BTreeMap<ClickId, Labels>),
+    shares: &[Share],
     duplicate_key: Option<String>,
 ) -> Particulars {
     let postback = report.postback.clone();
@@ -189,6 +189,5 @@ fn particulars(
         customer: postback.customer,
         metadata: postback.metadata,
         duplicate_key,
-        labels,
     }
 }

@@ -1,4 +1,4 @@
-//! Every move that conversions made, in order; none is ever edited.
+//! Every move that conversions made, in order, and with the first how the credit was divided; no move is ever edited.
 
 use std::collections::BTreeMap;
 

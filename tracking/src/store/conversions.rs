@@ -203,8 +203,6 @@ pub struct Particulars {
     pub metadata: Map<String, Value>,
     /// What makes a second report a duplicate; none when every report is a conversion of its own.
     pub duplicate_key: Option<String>,
-    /// What the links of the clicks before it carried.
-    pub labels: BTreeMap<ClickId, Labels>,
 }
 
 /// Stores a new conversion, which moved last at a moment.

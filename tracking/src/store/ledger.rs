@@ -1,4 +1,5 @@
-//! The double-entry ledger and the lines of commission that stand on it; nothing here is ever edited.
+//! The double-entry ledger, and the lines of commission that stand on it, written with what is announced of them; once written,
+//! only the state of a line moves on.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Events to announce, written in the transaction that made them true.
+//! Events to announce, written in the transaction that made them true: here, or in one statement with what they tell of.
 
 use chrono::{DateTime, Utc};
 use domain::EventId;
