@@ -1,7 +1,7 @@
 //! What pages count: an affiliate's clicks, conversions and commissions, by day and by where they come from.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::{AffiliateId, CampaignId, ConversionId, Currency, EventId, Money, conversion::CommissionStatus};
+use domain::{AffiliateId, CampaignId, ConversionId, Currency, Money, conversion::CommissionStatus};
 use sqlx::{PgConnection, types::Uuid};
 
 use super::{columns::Column, traffic::OnDay};
@@ -37,7 +37,6 @@ pub async fn since(
                (
                    SELECT count(DISTINCT conversion_shares.conversion_id)
                    FROM conversion_shares
-                   JOIN conversions ON conversions.id = conversion_shares.conversion_id
                    WHERE conversion_shares.affiliate_id = asked.affiliate
                      AND uuid_v7_floor(asked.since) <= conversion_shares.conversion_id
                ) AS "conversions!",
@@ -57,7 +56,7 @@ pub async fn since(
     .await
 }
 
-/// Days in some zone: the moments and the ids that are made in them.
+/// Days in some zone: the moments and the ids that are made in them, which are the same for whatever has ids.
 #[derive(Debug)]
 pub struct Spans {
     days: Vec<NaiveDate>,
@@ -69,20 +68,21 @@ pub struct Spans {
 
 impl Spans {
     /// Of days with when they begin and end.
-    pub fn new(days: impl Iterator<Item = (NaiveDate, DateTime<Utc>, DateTime<Utc>)>) -> Self {
-        let (mut spans, mut from, mut before) = (Vec::new(), Vec::new(), Vec::new());
-        for (day, begins, ends) in days {
-            spans.push(day);
+    pub fn new(shown: impl Iterator<Item = (NaiveDate, DateTime<Utc>, DateTime<Utc>)>) -> Self {
+        let (mut days, mut from, mut before) = (Vec::new(), Vec::new(), Vec::new());
+        for (day, begins, ends) in shown {
+            days.push(day);
             from.push(begins);
             before.push(ends);
         }
-        let ids = |moments: &[DateTime<Utc>]| moments.iter().map(|at| EventId::floor(*at).uuid()).collect();
-        Self { begins: ids(&from), ends: ids(&before), days: spans, from, before }
+        let ids =
+            |moments: &[DateTime<Utc>]| moments.iter().map(|at| ConversionId::floor(*at).uuid()).collect();
+        Self { begins: ids(&from), ends: ids(&before), days, from, before }
     }
 }
 
 /// Conversions by the day on which they were taken in; of one affiliate's credit or of all. Each day is a range of ids, so that
-/// indexes tell how many there are and no row is read.
+/// indexes tell how many there are, and rows are read only on pages that were written since the last vacuum.
 pub async fn conversions_by_day(
     db: &mut PgConnection,
     affiliate: Option<AffiliateId>,
@@ -132,7 +132,8 @@ pub struct EarnedOnDay {
     pub amount: Money,
 }
 
-/// Commissions by the day on which they were written; of one affiliate or of all.
+/// Commissions by the day on which they were written; of one affiliate or of all. An affiliate's index is ordered by ids and
+/// that of all by moments, each with the amounts in it: a day is a range of whichever is read.
 pub async fn earned_by_day(
     db: &mut PgConnection,
     affiliate: Option<AffiliateId>,

@@ -203,7 +203,7 @@ async fn brought(
 ) -> sqlx::Result<Vec<FromPlace>> {
     let span = (ConversionId::floor(from).uuid(), ConversionId::floor(before).uuid());
     match by {
-        By::Campaign | By::Page => brought_by_links(db, affiliate, by == By::Campaign, span).await,
+        By::Campaign | By::Page => brought_by_links(db, affiliate, by, span).await,
         By::Sub(number) => brought_by_labels(db, affiliate, (number, materials), span).await,
         By::Material => brought_by_labels(db, affiliate, (0, materials), span).await,
     }
@@ -214,9 +214,10 @@ async fn brought(
 async fn brought_by_links(
     db: &mut PgConnection,
     affiliate: AffiliateId,
-    by_campaign: bool,
+    by: By,
     (first, end): (Uuid, Uuid),
 ) -> sqlx::Result<Vec<FromPlace>> {
+    let (kind, _) = by.named();
     sqlx::query_as!(
         FromPlace,
         r#"
@@ -238,7 +239,8 @@ async fn brought_by_links(
               AND commissions.conversion_id < $3
             GROUP BY credited.link_id, commissions.currency
         )
-        SELECT CASE WHEN $4 THEN campaigns.name ELSE COALESCE(links.landing_url, campaigns.landing_url) END AS "place!",
+        SELECT CASE $4 WHEN 'campaign' THEN campaigns.name
+                       ELSE COALESCE(links.landing_url, campaigns.landing_url) END AS "place!",
                0::bigint AS "clicks!", sum(counted.conversions)::bigint AS "conversions!", counted.currency,
                sum(counted.minor)::bigint AS "minor!"
         FROM counted
@@ -249,7 +251,7 @@ async fn brought_by_links(
         affiliate.uuid(),
         first,
         end,
-        by_campaign
+        kind
     )
     .fetch_all(db)
     .await

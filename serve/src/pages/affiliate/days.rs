@@ -49,8 +49,8 @@ pub async fn trend(
     let first = today.checked_sub_days(Days::new(SHOWN - 1)).unwrap_or(today);
     let (span, zone) = ((reader.start_of(first), reader.end_of(today)), reader.zone());
     let clicks = store::traffic::clicks_by_day(db, affiliate, span, zone).await?;
-    let shown = first.iter_days().take_while(|day| *day <= today);
-    let spans = Spans::new(shown.map(|day| (day, reader.start_of(day), reader.end_of(day))));
+    let shown: Vec<_> = first.iter_days().take_while(|day| *day <= today).collect();
+    let spans = Spans::new(shown.iter().map(|day| (*day, reader.start_of(*day), reader.end_of(*day))));
     let conversions = store::dashboard::conversions_by_day(db, affiliate, &spans).await?;
     let earned = store::dashboard::earned_by_day(db, affiliate, &spans).await?;
     let count = |counted: &[store::traffic::OnDay], day| {
@@ -59,7 +59,7 @@ pub async fn trend(
     let amounts_of_days: Vec<Money> = earned.iter().map(|it| it.amount).collect();
     let currency = most_used(&amounts_of_days);
     let (mut days, mut names, mut clicked, mut earnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for day in first.iter_days().take_while(|day| *day <= today) {
+    for day in shown {
         let of_day: Vec<Money> = earned.iter().filter(|it| it.day == day).map(|it| it.amount).collect();
         let in_currency = of_day.iter().find(|amount| Some(amount.currency) == currency);
         names.push(day.format("%m-%d").to_string());
