@@ -3,6 +3,7 @@
 //! To add a job: a file here, and its line in [`JOBS`]. Every job is safe to run twice.
 
 pub mod cases;
+mod click_counters;
 mod click_retention;
 pub mod customer_stays;
 mod decision_health;
@@ -120,6 +121,7 @@ pub static JOBS: &[&dyn Job] = &[
     &cases::TakeUp,
     &rings::Find,
     &event_partitions::MakeAhead,
+    &click_counters::CountAgain,
     &click_retention::DropOld,
     &impression_retention::DropOld,
     &directory_changes::Forget,

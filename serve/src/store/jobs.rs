@@ -129,3 +129,66 @@ pub async fn drop_impression_day(
 ) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"SELECT drop_impression_day($1, $2) AS "dropped!""#, day, now).fetch_one(db).await
 }
+
+/// Whether the days of links lack clicks of a day (UTC), or have too many, by what its hours count; not once the day was
+/// dropped, as nobody can count it again. The span is the day's own. Affiliates are looked at one by one, so that each finds its
+/// rows by an index that begins with it.
+pub async fn is_counted_apart(
+    db: &mut PgConnection,
+    day: NaiveDate,
+    (begins, ends): (DateTime<Utc>, DateTime<Utc>),
+) -> sqlx::Result<bool> {
+    let is_apart = sqlx::query_scalar!(
+        r#"
+        SELECT NOT EXISTS (SELECT FROM dropped_click_days WHERE dropped_click_days.day = $1)
+           AND EXISTS (
+               SELECT
+               FROM affiliates
+               WHERE (
+                         SELECT sum(link_hours.clicks)
+                         FROM link_hours
+                         WHERE link_hours.affiliate_id = affiliates.id
+                           AND $2 <= link_hours.hour
+                           AND link_hours.hour < $3
+                     ) IS DISTINCT FROM (
+                         SELECT sum(link_days.clicks)
+                         FROM link_days
+                         WHERE link_days.affiliate_id = affiliates.id
+                           AND link_days.day = $1
+                     )
+           ) AS "is!"
+        "#,
+        day,
+        begins,
+        ends
+    );
+    is_apart.fetch_one(db).await
+}
+
+/// Counts the clicks of a day (UTC) again; until the transaction ends, whoever stores clicks waits.
+pub async fn count_clicks_again(db: &mut PgConnection, day: NaiveDate) -> sqlx::Result<()> {
+    sqlx::query!("SELECT recount_click_hours($1)", day).execute(db).await?;
+    Ok(())
+}
+
+/// Forgets what a tracker of an earlier release does not count: clicks by affiliate, by day and by what came with them.
+#[cfg(test)]
+pub async fn forget_page_counters(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM affiliate_hours").execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM link_days").execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM tag_hours").execute(db).await?;
+    Ok(())
+}
+
+/// How many links have other clicks by the hour, by the day or in the tables than they counted.
+#[cfg(test)]
+pub async fn unlike_links(db: &mut PgConnection) -> sqlx::Result<i64> {
+    let unlike = sqlx::query_scalar!(
+        r#"
+        SELECT count(*) AS "count!"
+        FROM link_click_audit
+        WHERE counted <> stored + dropped OR counted <> by_hour OR counted <> by_day
+        "#
+    );
+    unlike.fetch_one(db).await
+}

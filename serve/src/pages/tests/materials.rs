@@ -1,4 +1,4 @@
-//! Materials: the team adds them, partners copy them, everybody sees their pictures.
+//! Materials: the team adds them, partners copy them, everybody sees their pictures, and what they bring is told apart.
 
 use axum::http::StatusCode;
 use domain::click::Tags;
@@ -178,4 +178,36 @@ async fn clicks_and_what_they_bring_are_told_by_material() {
     assert_eq!(file, expected);
     let shown = hers.get("/my/traffic?by=material").await.text;
     assert!(shown.contains(&format!("Short ({short})")) && !shown.contains("Secret"), "{shown}");
+}
+
+#[tokio::test]
+async fn conversions_are_told_by_sub_id_and_those_of_promo_codes_by_none() {
+    let site = Site::start().await;
+    let (ana, campaign) = (site.api.affiliate("Ana").await, site.api.campaign().await);
+    let mut tags = Tags::default();
+    "shelf".clone_into(&mut tags.subs[0]);
+    "mail".clone_into(&mut tags.subs[2]);
+    let click = site.api.tagged_click(ana, &campaign, tags).await;
+    let sale = json!({"click_id": click, "amount": "100.00", "order_id": "A1"});
+    site.api.made("/api/v1/conversions", sale).await;
+    let shop = site.api.get("/api/v1/advertisers").await.column("id")[0].to_owned();
+    let link = json!({"campaign_id": campaign});
+    let link = site.api.made(&format!("/api/v1/affiliates/{ana}/links"), link).await;
+    let coupon = json!({"code": "ANA10", "link_id": link["id"]});
+    site.api.made(&format!("/api/v1/advertisers/{shop}/coupons"), coupon).await;
+    let sale = json!({"advertiser_id": shop, "coupon": "ANA10", "amount": "100.00", "order_id": "A2"});
+    site.api.made("/api/v1/conversions", sale).await;
+    let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
+    for release in ["this", "one that kept nothing of what the links of clicks carried"] {
+        for (by, lines) in [
+            ("sub1", "shelf,1,1,5.00,EUR\n,0,1,5.00,EUR\n"),
+            ("sub2", ",1,2,10.00,EUR\n"),
+            ("sub3", "mail,1,1,5.00,EUR\n,0,1,5.00,EUR\n"),
+        ] {
+            let file = hers.get(&format!("/my/traffic.csv?by={by}")).await.text.replace('"', "");
+            let expected = format!("{by},clicks,conversions,commission,currency\n{lines}");
+            assert_eq!(file, expected, "stored by {release}");
+        }
+        crate::store::links::forget_labels(&mut site.api.app.db.acquire().await.unwrap()).await.unwrap();
+    }
 }
