@@ -28,6 +28,14 @@ impl Database {
         Ok(tracking::database::pool_for_requests(self.options()?, connections))
     }
 
+    /// Connections for pages: as for requests, and each statement is planned for what it is asked. The same one asks about a
+    /// newcomer's day and about a month of the largest partner, and a plan for whatever might be asked takes the newcomer's for
+    /// both: seconds where it should be milliseconds. Planning costs less than one.
+    pub fn pool_for_pages(&self, connections: u32) -> anyhow::Result<PgPool> {
+        let options = self.options()?.options([("plan_cache_mode", "force_custom_plan")]);
+        Ok(tracking::database::pool_for_requests(options, connections))
+    }
+
     /// Connections for the background, where a batch may take its time.
     pub fn pool_for_background(&self, connections: u32) -> anyhow::Result<PgPool> {
         Ok(PgPoolOptions::new().max_connections(connections).connect_lazy_with(self.options()?))
@@ -35,5 +43,28 @@ impl Database {
 
     fn options(&self) -> anyhow::Result<PgConnectOptions> {
         PgConnectOptions::from_str(&self.database_url).context("the database URL cannot be understood")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use embedded::test_database;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_plan_for_what_they_ask_and_wait_no_longer_than_requests() {
+        let database = test_database(&tracking::MIGRATOR).await;
+        let place = Database { database_url: database.url() };
+        let (pages, requests) = (place.pool_for_pages(1).unwrap(), place.pool_for_requests(1).unwrap());
+        let says = async |pool: &PgPool, setting: &str| -> String {
+            let asked = sqlx::query_scalar("SELECT current_setting($1)").bind(setting);
+            asked.fetch_one(pool).await.unwrap()
+        };
+        assert_eq!(says(&pages, "plan_cache_mode").await, "force_custom_plan");
+        assert_eq!(says(&requests, "plan_cache_mode").await, "auto");
+        for setting in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
+            assert_eq!(says(&pages, setting).await, says(&requests, setting).await, "{setting}");
+        }
     }
 }

@@ -132,6 +132,11 @@ pub struct Serve {
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
     connections: u32,
 
+    /// How many more for pages.
+    #[arg(long, env = "TRIBUTARY_PAGE_CONNECTIONS", default_value_t = 8, value_name = "NUMBER",
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    page_connections: u32,
+
     /// How many more for shipping and background jobs, with --all.
     #[arg(long, env = "TRIBUTARY_WORKER_CONNECTIONS", default_value_t = 8, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(4..=100))]
@@ -232,7 +237,8 @@ impl Serve {
             Some(post) => Some(Delivery::Mail(post)),
             None => self.links_to_log.then_some(Delivery::Log),
         };
-        let pages = Pages::new(app.clone(), url).bringing_links(delivery);
+        let app = App { db: self.database.pool_for_pages(self.page_connections)?, ..app.clone() };
+        let pages = Pages::new(app, url).bringing_links(delivery);
         tokio::spawn(pages::follow(pages.clone()));
         Ok(pages::router(pages))
     }

@@ -44,7 +44,7 @@ use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use url::Url;
 
-use self::{ask_link::AT_ONCE, token::Token};
+use self::{affiliate::PastDays, ask_link::AT_ONCE, token::Token};
 pub use self::{
     ask_link::Delivery,
     live::{Live, follow},
@@ -74,6 +74,8 @@ pub struct Pages {
     bringing: Arc<Semaphore>,
     /// Pictures of banners that were asked for lately.
     pictures: Arc<Cache<MaterialId, Image>>,
+    /// Days of the whole program that are over.
+    past: Arc<PastDays>,
 }
 
 impl Pages {
@@ -89,6 +91,7 @@ impl Pages {
             delivery: None,
             bringing: Arc::new(Semaphore::new(AT_ONCE)),
             pictures: Arc::new(Cache::new(PICTURES)),
+            past: Arc::default(),
         }
     }
 

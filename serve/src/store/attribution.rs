@@ -8,8 +8,11 @@ use domain::{
     attribution::{CLOCK_TOLERANCE, Touch},
     click::Device,
 };
-use sqlx::{PgConnection, types::Uuid};
-use tracking::store::touches::PATH_LIMIT;
+use sqlx::{
+    PgConnection,
+    types::{Json, Uuid},
+};
+use tracking::store::{conversions::Stop, touches::PATH_LIMIT};
 
 use super::columns::{Column, Nullable};
 
@@ -78,6 +81,24 @@ pub struct Counted {
     pub value: Money,
     /// When the customer converted.
     pub occurred_at: DateTime<Utc>,
+    /// The clicks before it, as they are kept with it.
+    pub journey: Option<Json<Vec<Stop>>>,
+}
+
+impl Counted {
+    /// The clicks that are kept with it.
+    fn kept(&self, campaign_id: CampaignId) -> Option<Vec<Clicked>> {
+        let clicked = |stop: &Stop| Clicked {
+            id: stop.click.into(),
+            link_id: stop.link.into(),
+            affiliate_id: stop.affiliate.into(),
+            campaign_id,
+            occurred_at: stop.at,
+            source: stop.source.clone(),
+            device: stop.device,
+        };
+        self.journey.as_ref().map(|journey| journey.iter().map(clicked).collect())
+    }
 }
 
 /// The conversions of a campaign that count, of those who converted from a moment on and before another; those taken in
@@ -92,7 +113,8 @@ pub async fn counted(
         Counted,
         r#"
         SELECT id, click_id AS "click_id!: Nullable<ClickId>",
-               (amount_minor - reversed_minor, currency) AS "value!: Column<Money>", occurred_at
+               (amount_minor - reversed_minor, currency) AS "value!: Column<Money>", occurred_at,
+               journey AS "journey: Json<Vec<Stop>>"
         FROM conversions
         WHERE campaign_id = $1
           AND status IN ('pending', 'approved', 'on_hold')
@@ -124,14 +146,17 @@ struct Step {
     device: Device,
 }
 
-/// The clicks that led to conversions: of each, those of its click's visit on its campaign within the window before it, up to
-/// its click, as many as are looked at when it is taken in. One statement for all; nothing of those whose click is not kept.
+/// The clicks that led to conversions as they are kept with each; of conversions that none are kept with, those of its click's visit on its campaign within the window before it, up to
+/// its click, as many as are looked at when it is taken in. One statement for all of these; nothing of those whose click is not kept.
 pub async fn journeys(
     db: &mut PgConnection,
-    counted: &[Counted],
+    (campaign, counted): (CampaignId, &[Counted]),
     window: TimeDelta,
 ) -> sqlx::Result<BTreeMap<ConversionId, Vec<Clicked>>> {
-    let clicked = counted.iter().filter_map(|one| Some((one, one.click_id?.uuid())));
+    let mut journeys: BTreeMap<ConversionId, Vec<Clicked>> =
+        counted.iter().filter_map(|one| Some((one.id, one.kept(campaign)?))).collect();
+    let clicked = counted.iter().filter(|one| one.journey.is_none());
+    let clicked = clicked.filter_map(|one| Some((one, one.click_id?.uuid())));
     let since = |one: &Counted| ClickId::floor(one.occurred_at - window).uuid();
     let asked: Vec<(Uuid, Uuid, Uuid)> =
         clicked.map(|(one, click)| (one.id.uuid(), click, since(one))).collect();
@@ -140,7 +165,7 @@ pub async fn journeys(
     let floors: Vec<Uuid> = asked.iter().map(|(_, _, floor)| *floor).collect();
     // The bounds of all together say which days are looked at, before any of them is.
     let (Some(first), Some(last)) = (floors.iter().min(), clicks.iter().max()) else {
-        return Ok(BTreeMap::new());
+        return Ok(journeys);
     };
     let steps = sqlx::query_as!(
         Step,
@@ -175,7 +200,6 @@ pub async fn journeys(
     )
     .fetch_all(db)
     .await?;
-    let mut journeys = BTreeMap::<ConversionId, Vec<Clicked>>::new();
     for Step { conversion_id, id, link_id, affiliate_id, campaign_id, occurred_at, source, device } in steps {
         let clicked = Clicked { id, link_id, affiliate_id, campaign_id, occurred_at, source, device };
         journeys.entry(conversion_id).or_default().push(clicked);
@@ -213,4 +237,18 @@ pub async fn credited(
         });
     }
     Ok(touches)
+}
+
+/// Forgets which journeys are kept with conversions, as if an earlier release had taken them in.
+#[cfg(test)]
+pub async fn forget_journeys(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE conversions SET journey = NULL").execute(db).await?;
+    Ok(())
+}
+
+/// Loses all clicks.
+#[cfg(test)]
+pub async fn forget_clicks(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM clicks").execute(db).await?;
+    Ok(())
 }

@@ -89,7 +89,7 @@ pub struct Program {
     pub owed: Vec<String>,
 }
 
-/// The program in numbers.
+/// The program in numbers. Postings are read from the index of each account that counts, and not all there are.
 pub async fn program(db: &mut PgConnection) -> sqlx::Result<Program> {
     sqlx::query_as!(
         Program,
@@ -99,10 +99,15 @@ pub async fn program(db: &mut PgConnection) -> sqlx::Result<Program> {
                (SELECT count(*) FROM campaigns WHERE status = 'active') AS "campaigns!",
                (SELECT count(*) FROM conversions WHERE status = 'on_hold') AS "held!",
                ARRAY(
-                   SELECT (-sum(ledger_postings.amount_minor))::text || ' ' || ledger_accounts.currency
+                   SELECT (-sum(stands.minor))::text || ' ' || ledger_accounts.currency
                    FROM ledger_accounts
-                   JOIN ledger_postings ON ledger_postings.account_id = ledger_accounts.id
+                   CROSS JOIN LATERAL (
+                       SELECT sum(ledger_postings.amount_minor) AS minor
+                       FROM ledger_postings
+                       WHERE ledger_postings.account_id = ledger_accounts.id
+                   ) AS stands
                    WHERE ledger_accounts.kind = 'commission_payable'
+                     AND stands.minor IS NOT NULL
                    GROUP BY ledger_accounts.currency
                    ORDER BY ledger_accounts.currency
                ) AS "owed!"

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AffiliateId, CampaignId, ClickId, Money,
+    AffiliateId, CampaignId, Money,
     affiliate::AffiliateStatus,
     attribution::{self, Rule, Touch, TouchPath},
     campaign::{EventKind, QualifyingEvent, WindowDays},
@@ -17,7 +17,7 @@ use crate::store::{
     conversions::{Conversion, Share},
     ledger::Earned,
     plans::{self, Standing},
-    touches::{self, Labels, SeenClick},
+    touches::{self, SeenClick, Step},
 };
 
 /// What was sold.
@@ -42,8 +42,8 @@ impl<'a> From<&'a Conversion> for Sold<'a> {
     }
 }
 
-/// The touches before a conversion that this click led to: its visit's clicks on the campaign up to it; and what the links of
-/// those clicks carried.
+/// The touches before a conversion that this click led to: its visit's clicks on the campaign up to it; and what else is known
+/// of each of them.
 ///
 /// # Errors
 /// When the database fails.
@@ -52,14 +52,12 @@ pub async fn path_of(
     click: &SeenClick,
     window: WindowDays,
     converted_at: DateTime<Utc>,
-) -> Result<(TouchPath, BTreeMap<ClickId, Labels>), sqlx::Error> {
+) -> Result<(TouchPath, Vec<Step>), sqlx::Error> {
     let window = window.length();
-    let (mut touches, mut labels) = (Vec::new(), BTreeMap::new());
-    for (touch, carried) in touches::path(db, click, converted_at - window).await? {
-        labels.extend(touch.click.map(|click| (click, carried)));
-        touches.push(touch);
-    }
-    Ok((TouchPath::within(window, converted_at, touches), labels))
+    let mut steps = touches::path(db, click, converted_at - window).await?;
+    let path = TouchPath::within(window, converted_at, steps.iter().map(|step| step.touch.clone()).collect());
+    steps.retain(|step| path.touches().contains(&step.touch));
+    Ok((path, steps))
 }
 
 /// How a rule divides the credit for a conversion.

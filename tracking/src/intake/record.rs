@@ -18,9 +18,9 @@ use super::{
     settlement,
 };
 use crate::store::{
-    conversions::{self, Conversion, Particulars, Share},
+    conversions::{self, Conversion, Particulars, Share, Stop},
     plans::Campaign,
-    touches::Labels,
+    touches::{Labels, Step},
 };
 
 /// Stores the conversion, who shares the credit, and everything that follows from it.
@@ -48,8 +48,12 @@ pub(super) async fn take_in(
         occurred_at: report.converted_at(),
         received_at: report.received_at,
     };
-    let (shares, labels) = share(db, origin, campaign, conversion.occurred_at).await?;
-    let particulars = particulars(report, origin, &shares, duplicate_key);
+    let (shares, steps) = share(db, origin, campaign, conversion.occurred_at).await?;
+    let particulars = Particulars {
+        journey: steps.as_ref().map(|steps| steps.iter().map(Stop::from).collect()),
+        ..particulars(report, origin, &shares, duplicate_key)
+    };
+    let labels = labels(steps.unwrap_or_default());
     let waits = waits(report.postback.status);
     let (lines, why_not) = match waits {
         true => earnings(db, &conversion, event, &shares).await?,
@@ -145,23 +149,31 @@ fn event_of(conversion: &Conversion, particulars: &Particulars) -> event::Conver
     }
 }
 
-/// Who gets how much of the credit, by the clicks that the session made up to the one that was reported; and what the links of
-/// those clicks carried.
+/// Who gets how much of the credit, by the clicks that the session made up to the one that was reported; and those clicks, where
+/// one was.
 async fn share(
     db: &mut PgConnection,
     origin: Origin,
     campaign: &Campaign,
     converted_at: DateTime<Utc>,
-) -> Result<(Vec<Share>, BTreeMap<ClickId, Labels>), sqlx::Error> {
+) -> Result<(Vec<Share>, Option<Vec<Step>>), sqlx::Error> {
     let window = campaign.window;
-    let (path, labels) = match origin {
-        Origin::Click(click) => credit::path_of(db, &click, window, converted_at).await?,
-        Origin::Coupon(coupon) => (coupon.path(window, converted_at), BTreeMap::new()),
+    let (path, steps) = match origin {
+        Origin::Click(click) => {
+            let (path, steps) = credit::path_of(db, &click, window, converted_at).await?;
+            (path, Some(steps))
+        }
+        Origin::Coupon(coupon) => (coupon.path(window, converted_at), None),
         Origin::Missing | Origin::Unnamed => {
-            (TouchPath::within(window.length(), converted_at, Vec::new()), BTreeMap::new())
+            (TouchPath::within(window.length(), converted_at, Vec::new()), None)
         }
     };
-    Ok((credit::divide(campaign.attribution.rule(), &path), labels))
+    Ok((credit::divide(campaign.attribution.rule(), &path), steps))
+}
+
+/// What the links of clicks carried.
+fn labels(steps: Vec<Step>) -> BTreeMap<ClickId, Labels> {
+    steps.into_iter().filter_map(|step| Some((step.touch.click?, step.labels))).collect()
 }
 
 fn particulars(
@@ -189,5 +201,6 @@ fn particulars(
         customer: postback.customer,
         metadata: postback.metadata,
         duplicate_key,
+        journey: None,
     }
 }

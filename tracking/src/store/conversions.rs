@@ -10,11 +10,16 @@ use domain::{
     conversion::{ConversionStatus, ReversalReason},
     fraud::evidence::{CheckResult, KeyedHash},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::{named, touches::Labels, whole};
+use super::{
+    named,
+    touches::{Labels, Step},
+    whole,
+};
 use crate::customer::Customer;
 
 /// A conversion as far as its further life is concerned.
@@ -203,6 +208,41 @@ pub struct Particulars {
     pub metadata: Map<String, Value>,
     /// What makes a second report a duplicate; none when every report is a conversion of its own.
     pub duplicate_key: Option<String>,
+    /// The clicks that could be credited, oldest first; none where no click was reported.
+    pub journey: Option<Vec<Stop>>,
+}
+
+/// A click on the way to a conversion as it is kept with it, so that models are compared without a look at clicks. It goes with
+/// them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// The click.
+    pub click: Uuid,
+    /// Its link.
+    pub link: Uuid,
+    /// Whose link it is.
+    pub affiliate: Uuid,
+    /// When, in microseconds since 1970.
+    #[serde(with = "chrono::serde::ts_microseconds")]
+    pub at: DateTime<Utc>,
+    /// What the affiliate says of where it comes from.
+    pub source: String,
+    /// What the visitor clicked on.
+    pub device: Device,
+}
+
+impl From<&Step> for Stop {
+    fn from(step: &Step) -> Self {
+        let Step { touch, source, device, .. } = step;
+        Self {
+            click: touch.click.map(ClickId::uuid).unwrap_or_default(),
+            link: touch.link.uuid(),
+            affiliate: touch.affiliate.uuid(),
+            at: touch.at,
+            source: source.clone(),
+            device: *device,
+        }
+    }
 }
 
 /// Stores a new conversion, which moved last at a moment.
@@ -219,9 +259,10 @@ pub async fn insert(
              (id, advertiser_id, campaign_id, event, event_kind, status, reason, click_id, session_id, link_id,
               affiliate_id, order_id, external_id, customer_id, coupon, country, amount_minor, reversed_minor,
               currency, metadata, duplicate_key, occurred_at, received_at, updated_at, address_hash, network, device,
-              device_hash, email_hash, email_domain, account_hash, time_on_site_seconds, email_check, captcha_check)
+              device_hash, email_hash, email_domain, account_hash, time_on_site_seconds, email_check, captcha_check,
+              journey)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                 $22, $23, $34, $24, $25::text::cidr, $26, $27, $28, $29, $30, $31, $32, $33)",
+                 $22, $23, $34, $24, $25::text::cidr, $26, $27, $28, $29, $30, $31, $32, $33, $35)",
         conversion.id.uuid(),
         conversion.advertiser.uuid(),
         conversion.campaign.uuid(),
@@ -256,6 +297,7 @@ pub async fn insert(
         customer.email_check.map(CheckResult::name),
         customer.captcha_check.map(CheckResult::name),
         at,
+        particulars.journey.as_ref().map(Json) as Option<Json<&Vec<Stop>>>,
     )
     .execute(db)
     .await?;

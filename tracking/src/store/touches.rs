@@ -5,11 +5,15 @@ use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, MaterialId, SessionId,
     attribution::{CLOCK_TOLERANCE, Touch, TouchPath},
     campaign::{QualifyingEvent, WindowDays},
+    click::Device,
 };
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::plans::{Campaign, CampaignRow};
+use super::{
+    named,
+    plans::{Campaign, CampaignRow},
+};
 
 /// More clicks than one person makes on one campaign; what came before them is left out of the path.
 pub const PATH_LIMIT: i64 = 200;
@@ -173,15 +177,28 @@ impl Labels {
     }
 }
 
+/// A click on the way to a conversion.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The click as attribution looks at it.
+    pub touch: Touch,
+    /// What its link carried.
+    pub labels: Labels,
+    /// What the affiliate says of where it comes from.
+    pub source: String,
+    /// What the visitor clicked on.
+    pub device: Device,
+}
+
 /// The clicks of one session on one campaign since a moment, up to and including the given one, oldest first. The moment's
 /// smallest id is made here: the database would plan its own function anew for each report.
 pub async fn path(
     db: &mut PgConnection,
     last: &SeenClick,
     since: DateTime<Utc>,
-) -> Result<Vec<(Touch, Labels)>, sqlx::Error> {
+) -> Result<Vec<Step>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT id, link_id, affiliate_id, occurred_at, subs, utm[5] AS content
+        "SELECT id, link_id, affiliate_id, occurred_at, subs, utm[5] AS content, source, device
          FROM clicks
          WHERE session_id = $1
            AND campaign_id = $2
@@ -197,16 +214,17 @@ pub async fn path(
     )
     .fetch_all(db)
     .await?;
-    let touches = rows.into_iter().rev().map(|row| {
+    let steps = rows.into_iter().rev().map(|row| {
         let touch = Touch {
             click: Some(row.id.into()),
             link: row.link_id.into(),
             affiliate: row.affiliate_id.into(),
             at: row.occurred_at,
         };
-        (touch, Labels::new(row.subs, row.content))
+        let (labels, device) = (Labels::new(row.subs, row.content), named(&row.device)?);
+        Ok(Step { touch, labels, source: row.source, device })
     });
-    Ok(touches.collect())
+    steps.collect()
 }
 
 /// Whose promo code it is.

@@ -14,8 +14,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use client::{Browser as Visitor, Client};
-use domain::AffiliateId;
+use domain::{AffiliateId, ConversionId};
 use reqwest::Method;
+use serde_json::json;
+use tokio::time::sleep;
 
 use self::{browser::Browser, fill::Last};
 use super::{
@@ -43,6 +45,9 @@ const OPEN_AT_MOST_MIB: f64 = 200.0;
 const SEEN: usize = 20;
 const SEEN_AT_MOST_MS: f64 = 1_000.0;
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a service may take to read what it decides by, and how often it is asked whether it has.
+const CATCHING_UP: Duration = Duration::from_mins(10);
+const PAUSE: Duration = Duration::from_millis(500);
 /// What an affiliate and the team look at.
 const OF_AFFILIATE: [&str; 18] = [
     "/my",
@@ -120,6 +125,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     let [largest, middle] = [affiliates[0], affiliates[250]];
     let largest_last = Last::of(&database_url, largest).await?;
     let middle_last = Last::of(&database_url, middle).await?;
+    caught_up(&cluster, largest_last.conversion()).await?;
     let who = [("the largest partner", largest, &largest_last), ("one in the middle", middle, &middle_last)];
     for (number, (who, affiliate, last)) in who.into_iter().enumerate() {
         let reader = reader(&cluster, number, Some(affiliate)).await?;
@@ -141,6 +147,18 @@ pub async fn run(options: &Options) -> Result<Report> {
         fill::CLICKS_A_CONVERSION
     ));
     Ok(report)
+}
+
+/// A service that has just begun reads what it decides by into memory; pages are looked at once it has.
+async fn caught_up(cluster: &Cluster, conversion: ConversionId) -> Result<()> {
+    let client = Client::new(&cluster.base_url(), &cluster.base_url(), cluster.api_key.clone())?;
+    let asked = json!({"conversions": [{"conversion_id": conversion}]});
+    let deadline = Instant::now() + CATCHING_UP;
+    while client.post("/score/conversions", &asked).await?["scores"][0]["features_as_of"].is_null() {
+        ensure!(Instant::now() < deadline, "the service does not catch up with what is stored");
+        sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Somebody who may sign in, of the team or of an affiliate, and did.

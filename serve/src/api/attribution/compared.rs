@@ -163,7 +163,7 @@ async fn compare(
     of_campaign(&app, &mut db, &campaign, span).await.map(Json)
 }
 
-/// The same, of whom converted from a moment on and before another. It takes four statements, however many conversions and
+/// The same, of whom converted from a moment on and before another. It takes four statements at most, however many conversions and
 /// partners there are.
 pub(crate) async fn of_campaign(
     app: &App,
@@ -227,7 +227,7 @@ async fn travels(
     counted: Vec<Counted>,
 ) -> sqlx::Result<Vec<Travel>> {
     let window = campaign.window_days.length();
-    let mut clicked = store::attribution::journeys(db, &counted, window).await?;
+    let mut clicked = store::attribution::journeys(db, (campaign.id, &counted), window).await?;
     let without = counted.iter().map(|one| one.id).filter(|id| !clicked.contains_key(id));
     let without: Vec<ConversionId> = without.collect();
     let mut credited = store::attribution::credited(db, &without).await?;

@@ -1,7 +1,8 @@
 //! Thirty days as pictures, with the table behind them.
 
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use domain::{AffiliateId, Currency, Money};
+use quick_cache::sync::Cache;
 use sqlx::PgConnection;
 
 use crate::{
@@ -11,6 +12,12 @@ use crate::{
 
 /// How many days are shown.
 const SHOWN: u64 = 30;
+/// So many days of the whole program are kept: thirty for readers of a dozen zones.
+const PAST_DAYS: usize = 400;
+/// So long after its end every transaction of a day has ended.
+const SETTLED: TimeDelta = TimeDelta::hours(1);
+/// A day, when it begins, and when it ends.
+type DaySpan = (NaiveDate, DateTime<Utc>, DateTime<Utc>);
 
 /// What happened on a day.
 #[derive(Debug)]
@@ -38,38 +45,107 @@ pub struct Trend {
     pub currency: &'static str,
 }
 
+/// Of whom days are shown.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Of an affiliate.
+    Affiliate(AffiliateId),
+    /// Of the whole program, of which days that are over are counted once.
+    Program(&'a PastDays),
+}
+
+/// What is counted of a day.
+#[derive(Clone, Debug)]
+struct Counted {
+    conversions: i64,
+    earned: Vec<Money>,
+}
+
+/// Days of the whole program that are over, by when they begin and end. Conversions and commissions are of the day on which they
+/// are taken in, and neither is ever taken away, so that such a day stays as it was counted.
+#[derive(Debug)]
+pub struct PastDays(Cache<(DateTime<Utc>, DateTime<Utc>), Counted>);
+
+impl Default for PastDays {
+    fn default() -> Self {
+        Self(Cache::new(PAST_DAYS))
+    }
+}
+
+impl Whose<'_> {
+    fn affiliate(self) -> Option<AffiliateId> {
+        match self {
+            Self::Affiliate(affiliate) => Some(affiliate),
+            Self::Program(_) => None,
+        }
+    }
+
+    fn known(self, (_, begins, ends): DaySpan) -> Option<Counted> {
+        match self {
+            Self::Affiliate(_) => None,
+            Self::Program(PastDays(past)) => past.get(&(begins, ends)),
+        }
+    }
+
+    fn remember(self, (_, begins, ends): DaySpan, counted: &Counted, now: DateTime<Utc>) {
+        if let Self::Program(PastDays(past)) = self
+            && ends + SETTLED <= now
+        {
+            past.insert((begins, ends), counted.clone());
+        }
+    }
+
+    /// What is counted of each of these days.
+    async fn counted(
+        self,
+        db: &mut PgConnection,
+        days: &[DaySpan],
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<Vec<Counted>> {
+        let unknown = Spans::new(days.iter().copied().filter(|day| self.known(*day).is_none()));
+        let conversions = store::dashboard::conversions_by_day(db, self.affiliate(), &unknown).await?;
+        let earned = store::dashboard::earned_by_day(db, self.affiliate(), &unknown).await?;
+        let of = |day: &DaySpan| {
+            self.known(*day).unwrap_or_else(|| {
+                let conversions = conversions.iter().find(|it| it.day == day.0).map_or(0, |it| it.count);
+                let earned = earned.iter().filter(|it| it.day == day.0).map(|it| it.amount).collect();
+                let counted = Counted { conversions, earned };
+                self.remember(*day, &counted, now);
+                counted
+            })
+        };
+        Ok(days.iter().map(of).collect())
+    }
+}
+
 /// The last thirty days, today among them.
 pub async fn trend(
     db: &mut PgConnection,
-    affiliate: Option<AffiliateId>,
+    whose: Whose<'_>,
     reader: &Reader,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Trend> {
     let today = reader.day(now);
     let first = today.checked_sub_days(Days::new(SHOWN - 1)).unwrap_or(today);
     let (span, zone) = ((reader.start_of(first), reader.end_of(today)), reader.zone());
-    let clicks = store::traffic::clicks_by_day(db, affiliate, span, zone).await?;
-    let shown: Vec<_> = first.iter_days().take_while(|day| *day <= today).collect();
-    let spans = Spans::new(shown.iter().map(|day| (*day, reader.start_of(*day), reader.end_of(*day))));
-    let conversions = store::dashboard::conversions_by_day(db, affiliate, &spans).await?;
-    let earned = store::dashboard::earned_by_day(db, affiliate, &spans).await?;
-    let count = |counted: &[store::traffic::OnDay], day| {
-        counted.iter().find(|it| it.day == day).map_or(0, |it| it.count)
-    };
-    let amounts_of_days: Vec<Money> = earned.iter().map(|it| it.amount).collect();
+    let clicks = store::traffic::clicks_by_day(db, whose.affiliate(), span, zone).await?;
+    let shown = first.iter_days().take_while(|day| *day <= today);
+    let shown: Vec<DaySpan> = shown.map(|day| (day, reader.start_of(day), reader.end_of(day))).collect();
+    let counted = whose.counted(db, &shown, now).await?;
+    let clicks_of = |day| clicks.iter().find(|it| it.day == day).map_or(0, |it| it.count);
+    let amounts_of_days: Vec<Money> = counted.iter().flat_map(|it| &it.earned).copied().collect();
     let currency = most_used(&amounts_of_days);
     let (mut days, mut names, mut clicked, mut earnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for day in shown {
-        let of_day: Vec<Money> = earned.iter().filter(|it| it.day == day).map(|it| it.amount).collect();
-        let in_currency = of_day.iter().find(|amount| Some(amount.currency) == currency);
+    for ((day, ..), of_day) in shown.into_iter().zip(counted) {
+        let in_currency = of_day.earned.iter().find(|amount| Some(amount.currency) == currency);
         names.push(day.format("%m-%d").to_string());
-        clicked.push(as_float(count(&clicks, day)));
+        clicked.push(as_float(clicks_of(day)));
         earnings.push(in_currency.map_or(0.0, |amount| as_float(amount.minor).max(0.0)));
         days.push(Day {
             day: day.to_string(),
-            clicks: reader.number(count(&clicks, day)),
-            conversions: reader.number(count(&conversions, day)),
-            earned: amounts(reader, &of_day, "–"),
+            clicks: reader.number(clicks_of(day)),
+            conversions: reader.number(of_day.conversions),
+            earned: amounts(reader, &of_day.earned, "–"),
         });
     }
     days.reverse();

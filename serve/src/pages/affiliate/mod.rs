@@ -20,7 +20,7 @@ use axum::{
 
 use super::{Pages, live};
 
-pub use self::days::{Trend, trend};
+pub use self::days::{PastDays, Trend, Whose, trend};
 
 /// The pages of affiliates.
 pub fn routes() -> Router<Pages> {

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 
-use super::{Trend, trend};
+use super::{Trend, Whose, trend};
 use crate::{
     pages::{
         Pages,
@@ -33,7 +33,7 @@ pub async fn show(State(pages): State<Pages>, by: Visitor) -> Result<Response, F
     let since = by.reader.start_of(by.reader.day(now));
     let today = pages.live.listen(&pages.app.db, (affiliate, since)).await?.borrow().clone();
     let mut db = pages.app.db.acquire().await?;
-    let trend = trend(&mut db, Some(affiliate), &by.reader, now).await?;
+    let trend = trend(&mut db, Whose::Affiliate(affiliate), &by.reader, now).await?;
     let known = store::affiliates::find(&mut db, affiliate, Some(affiliate)).await?.ok_or(Fault::NotFound)?;
     let status = super::campaigns::not_earning(known.status);
     let page = Page {

@@ -17,7 +17,7 @@ use crate::{
     api::rates::Paid,
     pages::{
         Pages,
-        affiliate::{Trend, trend},
+        affiliate::{Trend, Whose, trend},
         fault::Fault,
         frame::{Frame, Place, rendered},
         live::{amounts, sum},
@@ -189,7 +189,7 @@ pub async fn one(State(pages): State<Pages>, by: Visitor, Path(id): Path<String>
     let id: AffiliateId = id.parse().map_err(|_| Fault::NotFound)?;
     let (mut db, now) = (pages.app.db.acquire().await?, pages.app.clock.now());
     let found = store::affiliates::find(&mut db, id, None).await?.ok_or(Fault::NotFound)?;
-    let trend = trend(&mut db, Some(id), &by.reader, now).await?;
+    let trend = trend(&mut db, Whose::Affiliate(id), &by.reader, now).await?;
     let mut joined = Vec::new();
     for campaign in store::dashboard::joined(&mut db, id).await? {
         let now = Paid::find(&mut db, id, campaign.id, now).await?.now;

@@ -7,7 +7,7 @@ use super::partners::{Line, lines};
 use crate::{
     pages::{
         Pages,
-        affiliate::{Trend, trend},
+        affiliate::{Trend, Whose, trend},
         fault::Fault,
         frame::{Frame, Place, rendered},
         live::{amounts, sum},
@@ -38,7 +38,7 @@ pub async fn show(State(pages): State<Pages>, by: Visitor) -> Result<Response, F
     let now = pages.app.clock.now();
     let mut db = pages.app.db.acquire().await?;
     let counted = store::program::program(&mut db).await?;
-    let trend = trend(&mut db, None, &by.reader, now).await?;
+    let trend = trend(&mut db, Whose::Program(&pages.past), &by.reader, now).await?;
     let best = lines(&mut db, &by, (None, None), (now, BEST)).await?;
     let owed: Vec<_> = counted.owed.iter().filter_map(|text| sum(text)).collect();
     let page = Page {

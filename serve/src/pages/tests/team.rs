@@ -1,6 +1,7 @@
 //! The team's pages.
 
 use axum::http::StatusCode;
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::pages::{role::Role, testing::Site};
@@ -17,6 +18,37 @@ async fn the_program_shows_who_brings_what() {
     assert!(!ours.get("/team/partners?q=bob").await.text.contains(">Ana</a>"));
     let one = ours.get(&format!("/team/partners/{ana}")).await;
     assert!(one.text.contains("People agreed on 5%"), "{}", one.text);
+}
+
+/// What the table of thirty days says of one.
+fn day_of(page: &str, day: &str) -> String {
+    let row = page.split("<tr>").find(|row| row.contains(&format!(">{day}<"))).unwrap_or_default();
+    let told = row.split('>').map(|part| part.split('<').next().unwrap_or_default().trim());
+    told.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn a_day_that_is_over_stays_as_it_was_counted_and_today_goes_on() {
+    let site = Site::start().await;
+    let (ana, campaign) = (site.api.affiliate("Ana").await, site.api.campaign().await);
+    site.api.sale(ana, &campaign, "A1").await;
+    site.api.app.clock.advance(TimeDelta::hours(25));
+    let mut ours = site.signed_in("tom@team.example", Role::Finance, None).await;
+    let mut shown = ours.get("/team").await.text;
+    for (order, of_today) in [("A2", "0 0 –"), ("A3", "1 1 5.00\u{a0}EUR"), ("A4", "2 2 10.00\u{a0}EUR")] {
+        assert_eq!(day_of(&shown, "2026-02-01"), "2026-02-01 1 1 5.00\u{a0}EUR");
+        assert_eq!(day_of(&shown, "2026-02-02"), format!("2026-02-02 {of_today}"));
+        site.api.sale(ana, &campaign, order).await;
+        shown = ours.get("/team").await.text;
+    }
+    site.api.app.clock.advance(TimeDelta::hours(11) + TimeDelta::minutes(30));
+    shown = ours.get("/team").await.text;
+    assert_eq!(
+        day_of(&shown, "2026-02-02"),
+        "2026-02-02 3 3 15.00\u{a0}EUR",
+        "it is over since half an hour"
+    );
+    assert_eq!(day_of(&shown, "2026-02-01"), "2026-02-01 1 1 5.00\u{a0}EUR");
 }
 
 #[tokio::test]

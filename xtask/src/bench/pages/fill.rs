@@ -44,7 +44,8 @@ const SOLD: &str = "
     SELECT row_number() OVER (ORDER BY click_id) AS number, *, bench_id(at, md5('sold' || click_id)) AS id
     FROM (
         SELECT id AS click_id, least(occurred_at + interval '10 minutes', now()) AS at, affiliate_id, link_id, campaign_id,
-               advertiser_id, occurred_at AS clicked_at, subs
+               advertiser_id, occurred_at AS clicked_at, subs, session_id,
+               uuid_v7_floor(date_trunc('day', occurred_at, 'UTC')) AS day
         FROM clicks
         WHERE (get_byte(address_hash, 0) * 256 + get_byte(address_hash, 1)) % current_setting('bench.a_conversion')::int = 0
     ) AS clicked";
@@ -53,9 +54,22 @@ const OF_SOLD: [(&str, &str); 8] = [
     (
         "conversions",
         "INSERT INTO conversions (id, advertiser_id, campaign_id, event, event_kind, status, click_id, link_id,
-                                  affiliate_id, order_id, amount_minor, currency, occurred_at, received_at, updated_at)
+                                  affiliate_id, order_id, amount_minor, currency, occurred_at, received_at, updated_at,
+                                  journey)
          SELECT id, advertiser_id, campaign_id, 'sale', 'sale', 'approved', click_id, link_id, affiliate_id,
-                'order-' || number, 5000, 'EUR', at, at, at
+                'order-' || number, 5000, 'EUR', at, at, at,
+                (
+                    SELECT jsonb_agg(jsonb_build_object('click', clicks.id, 'link', clicks.link_id,
+                                                        'affiliate', clicks.affiliate_id, 'source', clicks.source,
+                                                        'at', (extract(epoch FROM clicks.occurred_at) * 1e6)::bigint,
+                                                        'device', clicks.device)
+                                     ORDER BY clicks.id)
+                    FROM clicks
+                    WHERE clicks.session_id = sold.session_id
+                      AND clicks.campaign_id = sold.campaign_id
+                      AND clicks.id <= sold.click_id
+                      AND sold.day <= clicks.id
+                )
          FROM sold",
     ),
     (
@@ -161,6 +175,11 @@ impl Last {
         db.close().await?;
         let (conversion, link, campaign) = (conversion.into(), link.into(), campaign.into());
         Ok(Self { conversion, link, campaign, affiliate })
+    }
+
+    /// Which it is.
+    pub fn conversion(&self) -> ConversionId {
+        self.conversion
     }
 
     /// The path of a page about it.
