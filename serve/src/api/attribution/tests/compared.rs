@@ -128,26 +128,27 @@ async fn many_conversions_are_divided_as_each_of_them_is() {
 
 #[tokio::test]
 async fn the_journey_kept_with_a_conversion_says_what_its_clicks_say_and_goes_with_the_first_of_them() {
+    const DAYS: &str = "?from=2026-01-15&to=2026-02-10";
     let world = World::new().await;
     let first_day = world.api.app.clock.now().date_naive();
     world.click(0, 48).await;
     let last = world.click(1, 24).await;
     world.sale(last).await;
     let mut db = world.api.app.db.acquire().await.unwrap();
-    let kept = world.compared("").await;
+    let kept = world.compared(DAYS).await;
     store::attribution::forget_journeys(&mut db).await.unwrap();
-    assert_eq!(world.compared("").await, kept, "an earlier release kept none");
+    assert_eq!(world.compared(DAYS).await, kept, "an earlier release kept none");
 
     let another = World::new().await;
     another.click(0, 48).await;
     let last = another.click(1, 24).await;
     another.sale(last).await;
     let mut db = another.api.app.db.acquire().await.unwrap();
-    let kept = another.compared("").await;
+    let kept = another.compared(DAYS).await;
     store::attribution::forget_clicks(&mut db).await.unwrap();
-    assert_eq!(another.compared("").await, kept, "no click is looked at");
+    assert_eq!(another.compared(DAYS).await, kept, "no click is looked at");
     store::jobs::drop_click_day(&mut db, first_day, another.api.app.clock.now()).await.unwrap();
-    let told = another.compared("").await;
+    let told = another.compared(DAYS).await;
     assert_eq!(told["incomplete"], 1, "{told}");
     assert_eq!(
         given(&told, "linear"),
