@@ -74,7 +74,7 @@ pub struct Wanted {
 }
 
 /// Conversions that were held before a moment or asked about since, and are held or were rejected, or were answered, the
-/// newest first.
+/// newest first. Few of a partner's were ever in a case: which, is known before each is looked at.
 pub async fn list(
     db: &mut PgConnection,
     wanted: &Wanted,
@@ -117,6 +117,7 @@ pub async fn list(
           AND ($2::uuid IS NULL OR conversions.affiliate_id = $2)
           AND ($3::uuid IS NULL OR conversions.id < $3)
           AND conversions.affiliate_id IS NOT NULL
+          AND conversions.id IN (SELECT conversion_id FROM case_conversions)
           AND (latest.joined_at < $4 OR question.note IS NOT NULL)
           AND (conversions.status IN ('on_hold', 'rejected') OR made_at IS NOT NULL)
         ORDER BY conversions.id DESC
