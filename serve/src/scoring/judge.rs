@@ -153,11 +153,13 @@ impl Scorer {
             Some(id) => clicked(db, id).await?,
             None => None,
         };
+        // What a new one is decided by may be a second old; whoever decides again does so because something has changed.
         let partner = match conversion.affiliate {
-            Some(affiliate) => fraud::partner(db, affiliate).await?,
+            Some(affiliate) if is_stored => fraud::partner(db, affiliate).await?.map(Arc::new),
+            Some(affiliate) => self.recent.partner(db, affiliate, at).await?,
             None => None,
         };
-        self.look_at(db, conversion, (click, partner.as_ref()), (at, is_stored)).await
+        self.look_at(db, conversion, (click, partner.as_deref()), (at, is_stored)).await
     }
 
     /// The same where the click and the partner were found already.

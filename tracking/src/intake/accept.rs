@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AdvertiserId, ConversionId, Money,
+    AdvertiserId, ConversionId, LinkId, Money,
     campaign::{DuplicatePolicy, QualifyingEvent},
     conversion::ConversionStatus::{self, Pending, Rejected, Reversed},
     state::StateError,
@@ -63,6 +63,8 @@ pub struct Accepted {
     pub outcome: Outcome,
     /// What the sender is told.
     pub answer: Answer,
+    /// The link whose conversions are still to be counted up. That counter is everybody's: it is locked as late as can be.
+    pub(super) to_count: Option<LinkId>,
 }
 
 /// What the sender of a report is told.
@@ -94,13 +96,13 @@ impl Accepted {
             amount: Some(conversion.amount),
             reversed: Some(conversion.reversed).filter(|reversed| reversed.minor != 0),
         };
-        Self { outcome, answer }
+        Self { outcome, answer, to_count: None }
     }
 
     fn quarantined() -> Self {
         let status = "quarantined".to_owned();
         let answer = Answer { conversion_id: None, status, event: None, amount: None, reversed: None };
-        Self { outcome: Outcome::Quarantined, answer }
+        Self { outcome: Outcome::Quarantined, answer, to_count: None }
     }
 
     /// Says in the log that nobody decided about a new conversion, and why. Where another report was faster, nothing passed.
@@ -179,7 +181,7 @@ pub async fn accept_decided_or_not(
     let error = match accept(&mut apart, act, report).await {
         Ok(accepted) => {
             apart.commit().await?;
-            return Ok(accepted);
+            return counted(db, accepted).await;
         }
         Err(AcceptError::Undecided(error)) => error,
         Err(refusal) => return Err(refusal),
@@ -187,14 +189,27 @@ pub async fn accept_decided_or_not(
     apart.rollback().await?;
     let accepted = accept(db, act.undecided(), report).await?;
     accepted.log_undecided(report.advertiser, &error);
+    counted(db, accepted).await
+}
+
+/// What was accepted, with nothing left to be counted.
+async fn counted(db: &mut PgConnection, mut accepted: Accepted) -> Result<Accepted, AcceptError> {
+    if let Some(link) = accepted.to_count.take() {
+        conversions::count_for_link(db, link).await?;
+    }
     Ok(accepted)
 }
 
-/// Takes a report in, inside the caller's transaction; to be rolled back when it fails.
+/// Takes a report in, inside the caller's transaction; to be rolled back when it fails. Its link is left to the
+/// caller to count.
 ///
 /// # Errors
 /// [`AcceptError`] says what to change about the report, that it could not be decided about, or that the database failed.
-pub async fn accept(db: &mut PgConnection, act: Act<'_>, report: &Report) -> Result<Accepted, AcceptError> {
+pub(super) async fn accept(
+    db: &mut PgConnection,
+    act: Act<'_>,
+    report: &Report,
+) -> Result<Accepted, AcceptError> {
     let postback = &report.postback;
     let Source { origin, campaign } =
         origin::find(db, report.advertiser, postback, report.converted_at()).await?;
@@ -252,7 +267,6 @@ async fn reported(
     let Some(event) = event else { return Ok(None) };
     let transaction = origin::transaction_key(postback, event).filter(|_| is_always_new.is_none());
     for key in key.into_iter().chain(transaction.as_deref()) {
-        conversions::lock_key(db, advertiser, key).await?;
         if let Some(conversion) = conversions::lock_by_key(db, advertiser, key).await? {
             return Ok(Some(conversion));
         }

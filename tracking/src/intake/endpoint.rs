@@ -201,7 +201,6 @@ async fn answer(
 ) -> Result<(Response, Option<Accepted>), PostbackError> {
     let Checked { report, sent_as, verified, fingerprint } = checked;
     let message_id = verified.message_id();
-    postbacks::lock_message(db, report.advertiser, message_id).await?;
     let since = report.received_at - MEMORY;
     if let Some(earlier) = postbacks::answered(db, report.advertiser, message_id, since).await? {
         let is_same = [&fingerprint.keyed, &fingerprint.plain].contains(&&earlier.fingerprint);
@@ -212,7 +211,8 @@ async fn answer(
     let body = serde_json::to_value(&accepted.answer).unwrap_or(Value::Null);
     let answered =
         Answered { fingerprint: fingerprint.keyed.clone(), status: i32::from(status.as_u16()), answer: body };
-    postbacks::remember(db, report.advertiser, message_id, &answered, report.received_at).await?;
+    let message = (report.advertiser, message_id);
+    postbacks::remember(db, message, &answered, accepted.to_count, report.received_at).await?;
     log(report, &accepted);
     Ok((respond(&accepted, status), Some(accepted)))
 }
@@ -236,7 +236,7 @@ fn status(outcome: Outcome) -> StatusCode {
 }
 
 fn log(report: &Report, accepted: &Accepted) {
-    let Accepted { outcome, answer } = accepted;
+    let Accepted { outcome, answer, .. } = accepted;
     let advertiser = report.advertiser;
     match answer.conversion_id {
         Some(conversion) => {

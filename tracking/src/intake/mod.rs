@@ -2,9 +2,9 @@
 //!
 //! An advertiser reports a conversion to `/postback/{advertiser}` by a signed GET or POST. The message is read
 //! (`request`, `fields`, `postback`), whom it names is hidden ([`crate::customer`]), its signature is checked by the advertiser's profile (`authenticate`), and
-//! [`accept`] decides in one transaction what it is: a new conversion (`record`), a second report of one (`repeat`),
+//! `accept` decides in one transaction what it is: a new conversion (`record`), a second report of one (`repeat`),
 //! or one whose click has not arrived, which waits in [`quarantine`]. What a conversion earns and loses is written by
-//! `life` and `settlement`. The same [`accept`] serves reports that come with an API key instead of a signature.
+//! `life` and `settlement`. The same `accept` serves reports that come with an API key instead of a signature.
 
 mod accept;
 mod act;
@@ -32,7 +32,8 @@ use std::sync::Arc;
 use domain::{Chance, Clock};
 use sqlx::PgPool;
 
-pub use accept::{AcceptError, Accepted, Answer, Outcome, Report, accept, accept_decided_or_not};
+use accept::accept;
+pub use accept::{AcceptError, Accepted, Answer, Outcome, Report, accept_decided_or_not};
 pub use act::Act;
 pub use endpoint::{PostbackError, REPLAYED, router};
 pub use judge::{Judge, Judging, Noting, Reported, Verdict};

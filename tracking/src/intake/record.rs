@@ -18,7 +18,7 @@ use super::{
     settlement,
 };
 use crate::store::{
-    conversions::{self, Conversion, Particulars, Share, Stop},
+    conversions::{Conversion, Particulars, Share, Stop},
     plans::Campaign,
     touches::{Labels, Step},
 };
@@ -82,11 +82,7 @@ pub(super) async fn take_in(
     {
         judge.is_held(db, conversion.id, act.at).await?;
     }
-    // The link's counter is everybody's: it is locked as late as can be.
-    if let Some(link) = particulars.link {
-        conversions::count_for_link(db, link).await?;
-    }
-    Ok(Accepted::of(&conversion, Outcome::Recorded))
+    Ok(Accepted { to_count: particulars.link, ..Accepted::of(&conversion, Outcome::Recorded) })
 }
 
 /// Whether a conversion waits before it is approved or held; one that is turned down at once is never credited.

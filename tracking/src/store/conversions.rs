@@ -87,16 +87,19 @@ impl TryFrom<Row> for Conversion {
 
 /// Waits until no other transaction takes in a report with the same key. Held until the end of the transaction.
 pub async fn lock_key(db: &mut PgConnection, advertiser: AdvertiserId, key: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))",
-        format!("conversion {advertiser} {key}"),
-    )
-    .execute(db)
-    .await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", waited_by(advertiser, key),)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
-/// The conversion with that duplicate key, locked until the end of the transaction.
+/// What reports with the same key wait for each other by.
+fn waited_by(advertiser: AdvertiserId, key: &str) -> String {
+    format!("conversion {advertiser} {key}")
+}
+
+/// Waits until no other transaction takes in a report with that duplicate key; then the conversion that has it. Both are locked
+/// until the end of the transaction.
 pub async fn lock_by_key(
     db: &mut PgConnection,
     advertiser: AdvertiserId,
@@ -104,12 +107,12 @@ pub async fn lock_by_key(
 ) -> Result<Option<Conversion>, sqlx::Error> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT id, advertiser_id, campaign_id, event, event_kind, status, reason,
-                amount_minor, reversed_minor, currency, occurred_at, received_at
-         FROM conversions
-         WHERE advertiser_id = $1
-           AND duplicate_key = $2
-         FOR UPDATE",
+        r#"SELECT id AS "id!", advertiser_id AS "advertiser_id!", campaign_id AS "campaign_id!", event AS "event!",
+                  event_kind AS "event_kind!", status AS "status!", reason, amount_minor AS "amount_minor!",
+                  reversed_minor AS "reversed_minor!", currency AS "currency!", occurred_at AS "occurred_at!",
+                  received_at AS "received_at!"
+           FROM conversion_reported($1, $2, $3)"#,
+        waited_by(advertiser, key),
         advertiser.uuid(),
         key,
     )

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{AdvertiserId, SigningKeyId, signature::Profile};
+use domain::{AdvertiserId, LinkId, SigningKeyId, signature::Profile};
 use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 
@@ -108,22 +108,8 @@ pub struct Answered {
     pub answer: Value,
 }
 
-/// Waits until no other transaction answers the same message. Held until the end of the transaction.
-pub async fn lock_message(
-    db: &mut PgConnection,
-    advertiser: AdvertiserId,
-    message_id: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-        format!("postback message {advertiser} {message_id}"),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// The answer given to that message at or after `since`.
+/// Waits until no other transaction answers the same message, until the end of this one; then the answer given to that message
+/// at or after `since`.
 pub async fn answered(
     db: &mut PgConnection,
     advertiser: AdvertiserId,
@@ -132,11 +118,9 @@ pub async fn answered(
 ) -> Result<Option<Answered>, sqlx::Error> {
     sqlx::query_as!(
         Answered,
-        "SELECT fingerprint, answer_status AS status, answer
-         FROM postback_messages
-         WHERE advertiser_id = $1
-           AND message_id = $2
-           AND $3 <= received_at",
+        r#"SELECT fingerprint AS "fingerprint!", answer_status AS "status!", answer AS "answer!"
+           FROM postback_answered($1, $2, $3, $4)"#,
+        format!("postback message {advertiser} {message_id}"),
         advertiser.uuid(),
         message_id,
         since,
@@ -145,16 +129,20 @@ pub async fn answered(
     .await
 }
 
-/// Keeps the answer to a message; one that was kept too long ago to be found is replaced.
+/// Keeps the answer to a message, and counts one more conversion of the link that it brought one for; an answer that was kept
+/// too long ago to be found is replaced.
 pub async fn remember(
     db: &mut PgConnection,
-    advertiser: AdvertiserId,
-    message_id: &str,
+    (advertiser, message_id): (AdvertiserId, &str),
     answer: &Answered,
+    to_count: Option<LinkId>,
     received_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO postback_messages
+        "WITH counted AS (
+             UPDATE links SET conversions = conversions + 1 WHERE id = $7
+         )
+         INSERT INTO postback_messages
              (advertiser_id, message_id, fingerprint, answer_status, answer, received_at)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (advertiser_id, message_id) DO UPDATE
@@ -168,6 +156,7 @@ pub async fn remember(
         answer.status,
         answer.answer,
         received_at,
+        to_count.map(LinkId::uuid),
     )
     .execute(db)
     .await?;

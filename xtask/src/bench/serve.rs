@@ -35,8 +35,10 @@ const INFERENCES_S: u32 = 20_000;
 const SCORES_S: u32 = 5_000;
 const POSTBACKS_S: u32 = 1_000;
 const RELOADS_S: u32 = 5_000;
-/// By so many postbacks it is found out how many a second there may be.
-const POSTBACKS_TRIED: usize = 2_000;
+/// After so many postbacks every connection has the plans of its statements, and by so many more it is found out how many a
+/// second there may be.
+const POSTBACKS_WARM: usize = 2_000;
+const POSTBACKS_TRIED: usize = 4_000;
 const TRYING: Duration = Duration::from_mins(10);
 
 /// How much
@@ -201,14 +203,17 @@ fn run_scores(options: &Options, stage: &Stage) -> Result<Open> {
 
 /// No postback is sent twice, so that there are as many as are sent.
 fn run_postbacks(options: &Options, stage: &Stage) -> Result<Open> {
-    let tried = postbacks(stage, "tried", POSTBACKS_TRIED)?;
-    let all = Load {
-        at_most: Some(tried.len() as u64),
-        warm_up: Duration::ZERO,
-        ..load(stage.address, tried, OTHERS_AT_ONCE, Pace::Closed)
+    let all = |run: &str, many: usize| -> Result<Load> {
+        Ok(Load {
+            at_most: Some(many as u64),
+            warm_up: Duration::ZERO,
+            ..load(stage.address, postbacks(stage, run, many)?, OTHERS_AT_ONCE, Pace::Closed)
+        })
     };
+    answered(all("warm", POSTBACKS_WARM)?, stage, TRYING)?;
+    let tried = all("tried", POSTBACKS_TRIED)?;
     let begin = Instant::now();
-    let seen = answered(all, stage, TRYING)?;
+    let seen = answered(tried, stage, TRYING)?;
     let closed = super::figure::count(seen.answered) / begin.elapsed().as_secs_f64();
     let rate = POSTBACKS_S.min(half(closed));
     let length = options.length();
