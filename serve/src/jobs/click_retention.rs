@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tracking::store::is_passing;
 
 use super::{Job, Workbench};
-use crate::store::jobs::{click_days, drop_click_day, is_waited_for, longest_look_back};
+use crate::store::jobs::{click_days, drop_click_day, forget_journeys, is_waited_for, longest_look_back};
 
 /// A conversion may be dated into the past, and clocks differ.
 const SLACK_DAYS: u32 = 2;
@@ -42,6 +42,8 @@ impl Job for DropOld {
                     tracing::info!(%day, "the clicks of {day} stay until the postbacks that wait for them are decided");
                     continue;
                 }
+                let forgotten = forget_journeys(&mut db, day).await?;
+                tracing::debug!(%day, forgotten, "{forgotten} journeys began on {day} or before it");
                 match drop_click_day(&mut db, day, bench.intake.clock.now()).await {
                     Ok(clicks) => tracing::info!(%day, clicks, "the {clicks} clicks of {day} were dropped"),
                     Err(error) if is_passing(&error) => {

@@ -55,7 +55,7 @@ ask-link-title = Get a sign-in link
 ask-link-what = We send you a link that signs you in once, within { $span }. Your password stays as it is.
 ask-link-button = Send the link
 ask-link-back = Sign in with a password
-ask-link-done = We have sent a link if we know that address. It works once, within { $span }; a link that you asked for before does not work any more.
+ask-link-done = We have sent a link if we know that address. It works once, within { $span }.
 
 ## The letter with a sign-in link
 letter-subject = Your sign-in link for Tributary
@@ -235,6 +235,7 @@ balance-paid = Paid
 balance-paid-what = Paid out so far
 staying-title = Waits for customers to stay
 held-title = On hold
+held-below = earned by a partner below you, who sees why
 held-why = Something about it looked unusual, so that people look at it before it counts. That takes a few days at most as a rule. Why it is held, and a form to answer, appear on its page within two days.
 
 ## On hold and turned down

@@ -81,12 +81,12 @@ pub struct Counted {
     pub value: Money,
     /// When the customer converted.
     pub occurred_at: DateTime<Utc>,
-    /// The clicks before it, as they are kept with it.
+    /// The clicks before it, as they are kept with it; none of them once the first is not kept any more.
     pub journey: Option<Json<Vec<Stop>>>,
 }
 
 impl Counted {
-    /// The clicks that are kept with it.
+    /// The clicks that are kept with it, if there are any.
     fn kept(&self, campaign_id: CampaignId) -> Option<Vec<Clicked>> {
         let clicked = |stop: &Stop| Clicked {
             id: stop.click.into(),
@@ -95,9 +95,10 @@ impl Counted {
             campaign_id,
             occurred_at: stop.at,
             source: stop.source.clone(),
-            device: stop.device,
+            device: stop.device.parse().unwrap_or(Device::Unknown),
         };
-        self.journey.as_ref().map(|journey| journey.iter().map(clicked).collect())
+        let journey = self.journey.as_ref().filter(|journey| !journey.is_empty())?;
+        Some(journey.iter().map(clicked).collect())
     }
 }
 
@@ -146,8 +147,9 @@ struct Step {
     device: Device,
 }
 
-/// The clicks that led to conversions as they are kept with each; of conversions that none are kept with, those of its click's visit on its campaign within the window before it, up to
-/// its click, as many as are looked at when it is taken in. One statement for all of these; nothing of those whose click is not kept.
+/// The clicks that led to conversions as they are kept with each. An earlier release kept none: of what that took in, the clicks of
+/// its click's visit on its campaign within the window before it, up to its click, as many as are looked at when it is taken in.
+/// One statement for all of these; nothing of those whose click is not kept.
 pub async fn journeys(
     db: &mut PgConnection,
     (campaign, counted): (CampaignId, &[Counted]),

@@ -257,6 +257,8 @@ pub struct Held {
     pub since: DateTime<Utc>,
     /// How much waits.
     pub amount: Money,
+    /// Whether the affiliate has credit for it, and not only a share in what one below it earns.
+    pub is_credited: bool,
 }
 
 /// What is held of an affiliate's, newest first.
@@ -266,7 +268,12 @@ pub async fn held(db: &mut PgConnection, affiliate: AffiliateId, limit: i64) -> 
         r#"
         SELECT conversions.id AS "conversion: Column<ConversionId>", conversions.event,
                conversions.updated_at AS since,
-               (sum(commissions.amount_minor)::bigint, commissions.currency) AS "amount!: Column<Money>"
+               (sum(commissions.amount_minor)::bigint, commissions.currency) AS "amount!: Column<Money>",
+               EXISTS (
+                   SELECT
+                   FROM conversion_shares
+                   WHERE conversion_shares.conversion_id = conversions.id AND conversion_shares.affiliate_id = $1
+               ) AS "is_credited!"
         FROM commissions
         JOIN conversions ON conversions.id = commissions.conversion_id
         WHERE commissions.affiliate_id = $1 AND commissions.status = 'accrued' AND conversions.status = 'on_hold'

@@ -116,6 +116,11 @@ pub async fn is_waited_for(db: &mut PgConnection, day: NaiveDate) -> sqlx::Resul
     waited_for.fetch_one(db).await
 }
 
+/// Empties the journeys that begin on a day whose clicks are dropped next, or before it; says how many they were.
+pub async fn forget_journeys(db: &mut PgConnection, day: NaiveDate) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT forget_journeys($1) AS "forgotten!""#, day).fetch_one(db).await
+}
+
 /// Drops the clicks of one day, which stay counted; says how many they were.
 pub async fn drop_click_day(db: &mut PgConnection, day: NaiveDate, now: DateTime<Utc>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"SELECT drop_click_day($1, $2) AS "dropped!""#, day, now).fetch_one(db).await

@@ -167,7 +167,7 @@ impl From<MoveError> for AcceptError {
     }
 }
 
-/// As [`accept`], for a transaction that holds more than the report: where the conversion cannot be decided about, only
+/// As `accept`, for a transaction that holds more than the report: where the conversion cannot be decided about, only
 /// what the report did is taken back, and it is taken in without asking.
 ///
 /// # Errors

@@ -55,8 +55,8 @@ pub async fn path_of(
 ) -> Result<(TouchPath, Vec<Step>), sqlx::Error> {
     let window = window.length();
     let mut steps = touches::path(db, click, converted_at - window).await?;
-    let path = TouchPath::within(window, converted_at, steps.iter().map(|step| step.touch.clone()).collect());
-    steps.retain(|step| path.touches().contains(&step.touch));
+    let path = TouchPath::within(window, converted_at, steps.iter().map(Step::touch).collect());
+    steps.retain(|step| path.touches().contains(&step.touch()));
     Ok((path, steps))
 }
 

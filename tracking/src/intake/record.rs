@@ -49,10 +49,8 @@ pub(super) async fn take_in(
         received_at: report.received_at,
     };
     let (shares, steps) = share(db, origin, campaign, conversion.occurred_at).await?;
-    let particulars = Particulars {
-        journey: steps.as_ref().map(|steps| steps.iter().map(Stop::from).collect()),
-        ..particulars(report, origin, &shares, duplicate_key)
-    };
+    let journey = steps.as_ref().map(|steps| steps.iter().map(Stop::from).collect());
+    let particulars = particulars(report, origin, (&shares, journey), duplicate_key);
     let labels = labels(steps.unwrap_or_default());
     let waits = waits(report.postback.status);
     let (lines, why_not) = match waits {
@@ -169,13 +167,13 @@ async fn share(
 
 /// What the links of clicks carried.
 fn labels(steps: Vec<Step>) -> BTreeMap<ClickId, Labels> {
-    steps.into_iter().filter_map(|step| Some((step.touch.click?, step.labels))).collect()
+    steps.into_iter().map(|step| (step.click, step.labels)).collect()
 }
 
 fn particulars(
     report: &Report,
     origin: Origin,
-    shares: &[Share],
+    (shares, journey): (&[Share], Option<Vec<Stop>>),
     duplicate_key: Option<String>,
 ) -> Particulars {
     let postback = report.postback.clone();
@@ -197,6 +195,6 @@ fn particulars(
         customer: postback.customer,
         metadata: postback.metadata,
         duplicate_key,
-        journey: None,
+        journey,
     }
 }

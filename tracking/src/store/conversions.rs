@@ -87,7 +87,7 @@ impl TryFrom<Row> for Conversion {
 
 /// Waits until no other transaction takes in a report with the same key. Held until the end of the transaction.
 pub async fn lock_key(db: &mut PgConnection, advertiser: AdvertiserId, key: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", waited_by(advertiser, key),)
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", waited_by(advertiser, key))
         .execute(db)
         .await?;
     Ok(())
@@ -230,20 +230,19 @@ pub struct Stop {
     pub at: DateTime<Utc>,
     /// What the affiliate says of where it comes from.
     pub source: String,
-    /// What the visitor clicked on.
-    pub device: Device,
+    /// What the visitor clicked on, by its name: a later release may know others.
+    pub device: String,
 }
 
 impl From<&Step> for Stop {
     fn from(step: &Step) -> Self {
-        let Step { touch, source, device, .. } = step;
         Self {
-            click: touch.click.map(ClickId::uuid).unwrap_or_default(),
-            link: touch.link.uuid(),
-            affiliate: touch.affiliate.uuid(),
-            at: touch.at,
-            source: source.clone(),
-            device: *device,
+            click: step.click.uuid(),
+            link: step.link.uuid(),
+            affiliate: step.affiliate.uuid(),
+            at: step.at,
+            source: step.source.clone(),
+            device: step.device.clone(),
         }
     }
 }
@@ -444,4 +443,19 @@ pub async fn count_for_link(db: &mut PgConnection, link: LinkId) -> Result<(), s
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journey_is_read_as_it_was_first_kept() {
+        let kept = r#"[{"click": "019c1a3e-8c00-7000-8000-000000000001", "link": "019c1a3e-8c00-7000-8000-000000000002",
+                        "affiliate": "019c1a3e-8c00-7000-8000-000000000003", "at": 1769947200000000, "source": "shelf",
+                        "device": "mobile"}]"#;
+        let read: Vec<Stop> = serde_json::from_str(kept).unwrap();
+        assert_eq!(read[0].at, DateTime::from_timestamp(1_769_947_200, 0).unwrap());
+        assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::from_str::<Value>(kept).unwrap());
+    }
 }

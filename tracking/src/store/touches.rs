@@ -5,15 +5,11 @@ use domain::{
     AdvertiserId, AffiliateId, CampaignId, ClickId, LinkId, MaterialId, SessionId,
     attribution::{CLOCK_TOLERANCE, Touch, TouchPath},
     campaign::{QualifyingEvent, WindowDays},
-    click::Device,
 };
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::{
-    named,
-    plans::{Campaign, CampaignRow},
-};
+use super::plans::{Campaign, CampaignRow};
 
 /// More clicks than one person makes on one campaign; what came before them is left out of the path.
 pub const PATH_LIMIT: i64 = 200;
@@ -180,14 +176,28 @@ impl Labels {
 /// A click on the way to a conversion.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// The click as attribution looks at it.
-    pub touch: Touch,
+    /// Which click.
+    pub click: ClickId,
+    /// On which link.
+    pub link: LinkId,
+    /// Whose link it is.
+    pub affiliate: AffiliateId,
+    /// When.
+    pub at: DateTime<Utc>,
     /// What its link carried.
     pub labels: Labels,
     /// What the affiliate says of where it comes from.
     pub source: String,
-    /// What the visitor clicked on.
-    pub device: Device,
+    /// What the visitor clicked on, by its name: a later release may know others.
+    pub device: String,
+}
+
+impl Step {
+    /// The click as attribution looks at it.
+    #[must_use]
+    pub fn touch(&self) -> Touch {
+        Touch { click: Some(self.click), link: self.link, affiliate: self.affiliate, at: self.at }
+    }
 }
 
 /// The clicks of one session on one campaign since a moment, up to and including the given one, oldest first. The moment's
@@ -214,17 +224,16 @@ pub async fn path(
     )
     .fetch_all(db)
     .await?;
-    let steps = rows.into_iter().rev().map(|row| {
-        let touch = Touch {
-            click: Some(row.id.into()),
-            link: row.link_id.into(),
-            affiliate: row.affiliate_id.into(),
-            at: row.occurred_at,
-        };
-        let (labels, device) = (Labels::new(row.subs, row.content), named(&row.device)?);
-        Ok(Step { touch, labels, source: row.source, device })
+    let steps = rows.into_iter().rev().map(|row| Step {
+        click: row.id.into(),
+        link: row.link_id.into(),
+        affiliate: row.affiliate_id.into(),
+        at: row.occurred_at,
+        labels: Labels::new(row.subs, row.content),
+        source: row.source,
+        device: row.device,
     });
-    steps.collect()
+    Ok(steps.collect())
 }
 
 /// Whose promo code it is.

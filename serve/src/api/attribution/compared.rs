@@ -230,7 +230,10 @@ async fn travels(
     let mut clicked = store::attribution::journeys(db, (campaign.id, &counted), window).await?;
     let without = counted.iter().map(|one| one.id).filter(|id| !clicked.contains_key(id));
     let without: Vec<ConversionId> = without.collect();
-    let mut credited = store::attribution::credited(db, &without).await?;
+    let mut credited = match without.is_empty() {
+        true => BTreeMap::new(),
+        false => store::attribution::credited(db, &without).await?,
+    };
     let travel = |one: Counted| {
         let clicks = clicked.remove(&one.id).unwrap_or_default();
         let mut touches = credited.remove(&one.id).unwrap_or_default();

@@ -7,6 +7,8 @@ mod proposals;
 #[cfg(test)]
 pub mod tests;
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::{DefaultBodyLimit, State},
@@ -19,7 +21,7 @@ use domain::{
     commission::dynamic::{RateDecision, RateMode},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use tracking::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
@@ -53,6 +55,8 @@ use crate::{
 const BATCH_MAX: usize = 1_000;
 /// No batch of so many decisions comes near this many bytes.
 const BATCH_LIMIT: usize = 8 * 1024 * 1024;
+/// What the job writes beside a decision, and follows from it or from the contract.
+const TOLD_BESIDES: [&str; 5] = ["partner_id", "change_ppm", "propensity_ppm", "notice_days", "words"];
 /// How many of the decisions that are at fault are pointed at.
 const POINTED_AT: usize = 20;
 
@@ -73,6 +77,10 @@ pub struct NewRateDecision {
     campaign_id: CampaignId,
     #[serde(flatten)]
     decision: RateDecision,
+    /// Whatever else there is.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    besides: BTreeMap<String, Value>,
 }
 
 impl NewRateDecision {
@@ -80,7 +88,12 @@ impl NewRateDecision {
     fn again(recorded: &RecordedRateDecision, decided_at: DateTime<Utc>) -> Self {
         let RecordedRateDecision { affiliate_id, campaign_id, .. } = *recorded;
         let decision = RateDecision { decided_at, ..recorded.decision.clone() };
-        Self { affiliate_id, campaign_id, decision }
+        Self { affiliate_id, campaign_id, decision, besides: BTreeMap::new() }
+    }
+
+    /// What nobody writes of a decision: a slip, which could not be mended once it is recorded.
+    fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.besides.keys().map(String::as_str).filter(|field| !TOLD_BESIDES.contains(field))
     }
 
     fn occasion(&self) -> Occasion {
@@ -136,6 +149,14 @@ async fn create(app: State<App>, once: Once<NewRateDecisions>) -> Result<Respons
     if !(1..=BATCH_MAX).contains(&decisions.len()) {
         let detail = format!("there are {}; send 1 to {BATCH_MAX} at once", decisions.len());
         return Err(Failure::unprocessable("/decisions", detail));
+    }
+    let misfits = decisions.iter().enumerate().flat_map(|(place, new)| {
+        new.unknown()
+            .map(move |field| (format!("/decisions/{place}"), format!("a decision has no field {field}")))
+    });
+    let misfits: Vec<_> = misfits.collect();
+    if !misfits.is_empty() {
+        return Err(refused(misfits, decisions.len()));
     }
     decisions.iter_mut().for_each(as_kept);
     let (now, actor) = (app.clock.now(), by.key.to_string());
@@ -210,7 +231,7 @@ async fn record(
     taken_up: TakenUp,
     actor: &str,
 ) -> Result<RateDecisionId, Failure> {
-    let NewRateDecision { affiliate_id, campaign_id, decision } = new;
+    let NewRateDecision { affiliate_id, campaign_id, decision, besides: _ } = new;
     let plan = taken_up.next.map(|next| plan(app, affiliate_id, campaign_id, next));
     let recorded = RecordedRateDecision {
         id: RateDecisionId::new(&app.clock, &app.chance),

@@ -41,6 +41,7 @@ struct Held {
     event: String,
     since: String,
     amount: String,
+    is_credited: bool,
 }
 
 struct Staying {
@@ -106,6 +107,7 @@ pub async fn show(State(pages): State<Pages>, by: Visitor) -> Result<Response, F
         event: held.event,
         since: by.reader.time(&held.since),
         amount: by.reader.money(&held.amount),
+        is_credited: held.is_credited,
     });
     let (lines, held) = (sums.into_iter().map(line).collect(), held.collect());
     Ok(rendered(&Page { frame: by.frame(Place::Balance), lines, held, staying }))

@@ -12,8 +12,8 @@ use crate::{
 
 /// How many days are shown.
 const SHOWN: u64 = 30;
-/// So many days of the whole program are kept: thirty for readers of a dozen zones.
-const PAST_DAYS: usize = 400;
+/// So many days of the whole program are kept: a month for readers of each zone.
+const PAST_DAYS: usize = 2_000;
 /// So long after its end every transaction of a day has ended.
 const SETTLED: TimeDelta = TimeDelta::hours(1);
 /// A day, when it begins, and when it ends.
@@ -102,11 +102,13 @@ impl Whose<'_> {
         days: &[DaySpan],
         now: DateTime<Utc>,
     ) -> sqlx::Result<Vec<Counted>> {
-        let unknown = Spans::new(days.iter().copied().filter(|day| self.known(*day).is_none()));
+        let known: Vec<Option<Counted>> = days.iter().map(|day| self.known(*day)).collect();
+        let unknown = days.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(day, _)| *day);
+        let unknown = Spans::new(unknown);
         let conversions = store::dashboard::conversions_by_day(db, self.affiliate(), &unknown).await?;
         let earned = store::dashboard::earned_by_day(db, self.affiliate(), &unknown).await?;
-        let of = |day: &DaySpan| {
-            self.known(*day).unwrap_or_else(|| {
+        let of = |(day, known): (&DaySpan, Option<Counted>)| {
+            known.unwrap_or_else(|| {
                 let conversions = conversions.iter().find(|it| it.day == day.0).map_or(0, |it| it.count);
                 let earned = earned.iter().filter(|it| it.day == day.0).map(|it| it.amount).collect();
                 let counted = Counted { conversions, earned };
@@ -114,7 +116,7 @@ impl Whose<'_> {
                 counted
             })
         };
-        Ok(days.iter().map(of).collect())
+        Ok(days.iter().zip(known).map(of).collect())
     }
 }
 

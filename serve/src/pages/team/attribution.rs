@@ -216,6 +216,9 @@ pub async fn export(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Fault> {
     let Found { span, comparison, .. } = find(&pages, &by, &id, &asked).await?;
+    if let Some(fault) = span.fault {
+        return Err(Fault::Form(fault));
+    }
     let head = [
         "partner",
         "affiliate_id",

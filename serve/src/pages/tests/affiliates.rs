@@ -34,6 +34,8 @@ async fn a_day_is_counted_and_told_by_campaign_and_as_a_file() {
     "https://shop.example/",2,1,5.00,"EUR"
     "#);
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
+    let backwards = hers.get("/my/traffic.csv?from=2026-02-02&to=2026-02-01").await;
+    assert_eq!(backwards.status, StatusCode::UNPROCESSABLE_ENTITY, "no file of other days");
     let before = hers.get("/my/traffic.csv?from=2026-01-01&to=2026-01-31").await;
     insta::assert_snapshot!(before.text, @r#""campaign","clicks","conversions","commission","currency""#);
     let wrong = hers.get("/my/traffic?from=yesterday").await;

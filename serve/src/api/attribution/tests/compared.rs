@@ -139,6 +139,17 @@ async fn the_journey_kept_with_a_conversion_says_what_its_clicks_say_and_goes_wi
     store::attribution::forget_journeys(&mut db).await.unwrap();
     assert_eq!(world.compared(DAYS).await, kept, "an earlier release kept none");
 
+    // Of clicks that are kept still, the comparison does not make a journey that never was.
+    let half = World::new().await;
+    half.click(0, 48).await;
+    let last = half.click(1, 24).await;
+    half.sale(last).await;
+    let mut db = half.api.app.db.acquire().await.unwrap();
+    store::jobs::forget_journeys(&mut db, first_day).await.unwrap();
+    store::jobs::drop_click_day(&mut db, first_day, half.api.app.clock.now()).await.unwrap();
+    let told = half.compared(DAYS).await;
+    assert_eq!(told["incomplete"], 1, "{told}");
+
     let another = World::new().await;
     another.click(0, 48).await;
     let last = another.click(1, 24).await;
@@ -147,7 +158,7 @@ async fn the_journey_kept_with_a_conversion_says_what_its_clicks_say_and_goes_wi
     let kept = another.compared(DAYS).await;
     store::attribution::forget_clicks(&mut db).await.unwrap();
     assert_eq!(another.compared(DAYS).await, kept, "no click is looked at");
-    store::jobs::drop_click_day(&mut db, first_day, another.api.app.clock.now()).await.unwrap();
+    assert_eq!(store::jobs::forget_journeys(&mut db, first_day).await.unwrap(), 1);
     let told = another.compared(DAYS).await;
     assert_eq!(told["incomplete"], 1, "{told}");
     assert_eq!(

@@ -45,6 +45,7 @@ async fn what_cannot_be_read_is_pointed_at() {
     };
     insta::assert_snapshot!(check(&|row| row["next"] = json!("ten")).await, @r#"422 unprocessable:  [/decisions/1: "ten" is not a percentage with at most four digits after the point, such as 12.5]"#);
     insta::assert_snapshot!(check(&|row| drop(row.as_object_mut().unwrap().remove("parts"))).await, @"422 unprocessable:  [/decisions/1/parts: missing field `parts`]");
+    insta::assert_snapshot!(check(&|row| row["final_after_day"] = json!(30)).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1: a decision has no field final_after_day]");
     insta::assert_snapshot!(check(&|row| row["mode"] = json!("loud")).await, @"422 unprocessable:  [/decisions/1: unknown variant `loud`, expected `shadow` or `live`]");
     insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("+262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/decided_at: it was decided at +262142-01-01 00:00:00 UTC, and now it is 2026-02-01 12:00:00.008 UTC; decisions are taken up after they were made]");
     insta::assert_snapshot!(check(&|row| row["decided_at"] = json!("-262142-01-01T00:00:00Z")).await, @"422 rate_decisions_refused: 1 of 2 decisions do not fit, so none is taken up [/decisions/1/decided_at: it was decided at -262142-01-01 00:00:00 UTC, and now it is 2026-02-01 12:00:00.009 UTC; decisions are taken up after they were made]");
