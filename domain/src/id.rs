@@ -15,7 +15,7 @@ use crate::clock::{Chance, Clock};
 
 /// A text that is not an id of the kind that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a {kind} id: expected {prefix}_ and 26 characters of Crockford base32")]
+#[error("{text:?} is no {kind} id: expected {prefix}_ and 26 characters of Crockford base32")]
 pub struct IdError {
     /// The kind that was expected, as a person says it.
     pub kind: &'static str,
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn an_id_of_another_kind_is_refused_with_the_expected_form() {
         let error = "aff_01JH0000000000000000000000".parse::<ClickId>().unwrap_err();
-        insta::assert_snapshot!(error, @r#""aff_01JH0000000000000000000000" is not a click id: expected clk_ and 26 characters of Crockford base32"#);
+        insta::assert_snapshot!(error, @r#""aff_01JH0000000000000000000000" is no click id: expected clk_ and 26 characters of Crockford base32"#);
     }
 
     #[test]

@@ -271,7 +271,7 @@ fn what_is_wrong_with_labels_is_said_in_one_sentence() {
     );
     assert_eq!(
         refused("c.csv", "conversion_id,at\nx,2027-01-01\n"),
-        "HERE/c.csv, row 1, column conversion_id: \"x\" is not a conversion id: expected cnv_ and 26 characters of Crockford base32"
+        "HERE/c.csv, row 1, column conversion_id: \"x\" is no conversion id: expected cnv_ and 26 characters of Crockford base32"
     );
     assert_eq!(
         refused("d.csv", "affiliate_id,at\naff_00000000000000000000000001,soon\n"),

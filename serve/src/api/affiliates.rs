@@ -327,7 +327,7 @@ mod tests {
         insta::assert_snapshot!(check(json!({"name": "Bo\u{0}", "email": "bo@bright.example"})).await, @"422 unprocessable:  [/name: it holds the character NUL]");
         insta::assert_snapshot!(check(json!({"name": "Bo", "email": "bo@bright.example", "website": "javascript:alert(1)"})).await, @r#"422 unprocessable:  [/website: "javascript:alert(1)" is not an http or https address of at most 500 characters, with a host and without a password]"#);
         insta::assert_snapshot!(check(json!({"name": "Bo", "email": "bo@bright.example", "parent_id": "aff_01JH0000000000000000000000"})).await, @"422 unknown_reference: no such affiliate [/parent_id: no such affiliate]");
-        insta::assert_snapshot!(check(json!({"name": "Bo", "email": "bo@bright.example", "parent_id": "adv_01JH0000000000000000000000"})).await, @r#"422 unprocessable:  [/parent_id: "adv_1" is not a affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
+        insta::assert_snapshot!(check(json!({"name": "Bo", "email": "bo@bright.example", "parent_id": "adv_01JH0000000000000000000000"})).await, @r#"422 unprocessable:  [/parent_id: "adv_1" is no affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
         assert_eq!(api.get("/api/v1/affiliates").await.column("name"), ["Ana"]);
     }
 
@@ -416,7 +416,7 @@ mod tests {
         assert_eq!((&second.body["has_more"], &second.body["next"]), (&json!(false), &json!(null)));
         assert_eq!(api.get("/api/v1/affiliates?status=approved").await.column("name"), ["A4", "A2"]);
         insta::assert_snapshot!(api.get("/api/v1/affiliates?state=approved").await.problem(), @"400 malformed_query:  [/state: unknown field `state`, expected `status`]");
-        insta::assert_snapshot!(api.get("/api/v1/affiliates/aff_1").await.problem(), @r#"400 malformed_id:  [/id: "aff_1" is not a affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
+        insta::assert_snapshot!(api.get("/api/v1/affiliates/aff_1").await.problem(), @r#"400 malformed_id:  [/id: "aff_1" is no affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
         insta::assert_snapshot!(api.get("/api/v1/affiliates/aff_01JH0000000000000000000000").await.problem(), @"404 not_found: aff_1 does not exist, or this key may not see it");
     }
 }

@@ -129,7 +129,7 @@ mod tests {
         let mut told: Vec<_> = told.collect();
         told.sort();
         assert_eq!(told, [r#""commission_accrued" "-5.00""#, r#""commission_payable" "-5.00""#]);
-        insta::assert_snapshot!(api.get("/api/v1/ledger/accounts?owner_id=cmp_1").await.problem(), @r#"400 malformed_query:  [/owner_id: "cmp_1" is not a affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
+        insta::assert_snapshot!(api.get("/api/v1/ledger/accounts?owner_id=cmp_1").await.problem(), @r#"400 malformed_query:  [/owner_id: "cmp_1" is no affiliate id: expected aff_ and 26 characters of Crockford base32]"#);
         insta::assert_snapshot!(api.get_as(&api.new_key(&["*"], Some(ana)).await, "/api/v1/ledger/trial-balance").await.problem(), @"403 forbidden: this key shows only what is aff_1's own");
     }
 }

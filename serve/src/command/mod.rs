@@ -119,6 +119,6 @@ mod tests {
         };
         insta::assert_snapshot!(told(&["dance"]), @"error: unrecognized subcommand 'dance'");
         insta::assert_snapshot!(told(&["keys", "create", "--name", "x", "--scopes", "links:all"]), @r#"error: invalid value 'links:all' for '--scopes <SCOPES>': "links:all" is not a scope: expected `*` or one of advertisers:read, advertisers:write, affiliates:read, affiliates:write, api_keys:read, api_keys:write, appeals:read, appeals:write, campaigns:read, campaigns:write, cases:write, commissions:read, conversions:read, conversions:write, coupons:read, coupons:write, fraud:read, fraud:score, fraud:write, imports:read, imports:write, ledger:read, links:read, links:write, matches:read, matches:write, models:infer, models:read, models:write, postbacks:read, postbacks:write, rates:read, rates:write"#);
-        insta::assert_snapshot!(told(&["keys", "revoke", "x"]), @r#"error: invalid value 'x' for '<ID>': "x" is not a API key id: expected key_ and 26 characters of Crockford base32"#);
+        insta::assert_snapshot!(told(&["keys", "revoke", "x"]), @r#"error: invalid value 'x' for '<ID>': "x" is no API key id: expected key_ and 26 characters of Crockford base32"#);
     }
 }

@@ -401,7 +401,7 @@ mod tests {
             refused("clickid=abc&payout=49%2C99&currency=EURO&status=paid&ts=soon&country=Germany&event=a%20b&tid=%01"),
             @r#"
         /currency: "EURO" is not an ISO 4217 currency code such as EUR or USD
-        /clickid: "abc" is not a click id: expected clk_ and 26 characters of Crockford base32
+        /clickid: "abc" is no click id: expected clk_ and 26 characters of Crockford base32
         /event: must be at most 64 letters, digits, `_`, `.` or `-`
         /payout: "49,99" is not a decimal amount such as 49.99
         /status: "paid" is not a conversion status: expected one of received, pending, approved, rejected, on_hold, reversed
@@ -411,7 +411,7 @@ mod tests {
         "#
         );
         insta::assert_snapshot!(refused("amount=-1&status=received&ts=1769947501&reason=mood&session=x"), @r#"
-        /session: "x" is not a session id: expected ses_ and 26 characters of Crockford base32
+        /session: "x" is no session id: expected ses_ and 26 characters of Crockford base32
         /amount: must not be negative; report a reversal instead
         /reason: "mood" is not a reversal reason: expected one of refund, chargeback, duplicate, fraud, terms, tracking_error, test, other
         /status: a conversion that is reported has been received already

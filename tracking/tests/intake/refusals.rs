@@ -90,8 +90,8 @@ async fn what_cannot_be_read_is_named() {
     told.push(world.send(Request::head(world.path()).body(Body::empty()).unwrap()).await.told());
     told.push(world.send(Request::put(world.path()).body(Body::empty()).unwrap()).await.told());
     insta::assert_snapshot!(told.join("\n"), @r#"
-    422 invalid_postback (The postback has fields that cannot be accepted); /cur "EURO" is not an ISO 4217 currency code such as EUR or USD; /click_id "abc" is not a click id: expected clk_ and 26 characters of Crockford base32; /payout "1,50" is not a decimal amount such as 49.99; /ts must be seconds since 1970 or RFC 3339 such as 2026-02-01T12:00:00Z
-    422 invalid_postback (The postback has fields that cannot be accepted); /click_id "{click_id}" is not a click id: expected clk_ and 26 characters of Crockford base32
+    422 invalid_postback (The postback has fields that cannot be accepted); /cur "EURO" is not an ISO 4217 currency code such as EUR or USD; /click_id "abc" is no click id: expected clk_ and 26 characters of Crockford base32; /payout "1,50" is not a decimal amount such as 49.99; /ts must be seconds since 1970 or RFC 3339 such as 2026-02-01T12:00:00Z
+    422 invalid_postback (The postback has fields that cannot be accepted); /click_id "{click_id}" is no click id: expected clk_ and 26 characters of Crockford base32
     422 invalid_postback (The postback has fields that cannot be accepted); /click_id or session_id or coupon is needed, unless event and order_id name an order that we have
     422 invalid_postback (The postback has fields that cannot be accepted); /click_id or session_id or coupon is needed, unless event and order_id name an order that we have
     422 invalid_postback (The postback has fields that cannot be accepted); /event is not one of the campaign's: sale, lead, booking, basket, topup, deposit
@@ -99,7 +99,7 @@ async fn what_cannot_be_read_is_named() {
     422 invalid_postback (The postback has fields that cannot be accepted); /order_id must be at most 128 printable characters
     409 illegal_move (The conversion cannot move there): this conversion is received and cannot become reversed
     422 invalid_postback (The postback has fields that cannot be accepted); /x must not hold the character U+0000
-    422 invalid_postback (The postback has fields that cannot be accepted); /session_id "1" is not a session id: expected ses_ and 26 characters of Crockford base32
+    422 invalid_postback (The postback has fields that cannot be accepted); /session_id "1" is no session id: expected ses_ and 26 characters of Crockford base32
     400 malformed_postback (The postback cannot be read): the body is not a JSON object: EOF while parsing an object at line 1 column 1
     400 malformed_postback (The postback cannot be read): the body is not a JSON object: invalid type: sequence, expected an object at line 1 column 0
     400 malformed_postback (The postback cannot be read): the body is not a JSON object: `amount` is given twice at line 1 column 26
