@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::Response,
 };
@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::Chance;
 use tracing::Instrument;
 
-use crate::problem::REQUEST_ID;
+use crate::problem::{self, REQUEST_ID};
 
 /// Middleware: keeps the request's own id or gives it one, answers with it, and writes one line about the answer.
 pub async fn observe(State(chance): State<Chance>, mut request: Request, next: Next) -> Response {
@@ -32,19 +32,37 @@ pub async fn observe(State(chance): State<Chance>, mut request: Request, next: N
     response
 }
 
-/// The same for what is asked thousands of times a second: the line is written where the answer is no good one.
-pub async fn observe_failures(State(chance): State<Chance>, mut request: Request, next: Next) -> Response {
-    let (name, id) = identify(&chance, &mut request);
-    let (method, path) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
-    let mut response = next.run(request).await;
-    let status = response.status().as_u16();
-    if 400 <= status {
-        let (path, request_id) =
-            (path.as_ref().map_or("-", MatchedPath::as_str), id.to_str().unwrap_or_default());
-        tracing::info!(request_id, %method, path, status, "answered {method} {path} with {status}");
+/// A request that is being answered, where that happens thousands of times a second: without layers, and with a line only
+/// about an answer that is no good one.
+pub struct Observed {
+    name: HeaderName,
+    id: HeaderValue,
+    method: Method,
+    path: Option<MatchedPath>,
+}
+
+impl Observed {
+    /// Keeps the request's own id or gives it one.
+    pub fn begin(chance: &Chance, request: &mut Request) -> Self {
+        let (name, id) = identify(chance, request);
+        let (method, path) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
+        Self { name, id, method, path }
     }
-    response.headers_mut().insert(name, id);
-    response
+
+    /// Answers with the id, completes a problem as [`complete`](crate::problem::complete) does, and writes the line.
+    #[must_use]
+    pub fn end(self, response: Response) -> Response {
+        let Self { name, id, method, path } = self;
+        let mut response = problem::finish(response, Some(id.as_bytes()));
+        let status = response.status().as_u16();
+        if 400 <= status {
+            let (path, request_id) =
+                (path.as_ref().map_or("-", MatchedPath::as_str), id.to_str().unwrap_or_default());
+            tracing::info!(request_id, %method, path, status, "answered {method} {path} with {status}");
+        }
+        response.headers_mut().insert(name, id);
+        response
+    }
 }
 
 /// The request's own id, or a new one, which it has from now on.

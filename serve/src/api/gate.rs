@@ -21,7 +21,10 @@ use tracking::{problem::Problem, redirect::visitor::client_address};
 
 use super::{
     failure::Failure,
-    limits::{Counted, room},
+    limits::{
+        Counted, Told,
+        room::{self, InWork, Weight},
+    },
 };
 use crate::{
     app::App,
@@ -85,34 +88,53 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// A request that may pass, for as long as this is held.
+pub struct Admitted<'a> {
+    /// Who asks.
+    pub caller: Caller,
+    /// What its answer says of the caller's quota.
+    pub quota: Told,
+    _in_work: InWork<'a>,
+}
+
 /// Middleware: lets a request pass with the [`Caller`] it came from, or answers why not.
 pub async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let matched = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let Some(methods) = gate.operations.get(matched) else { return next.run(request).await };
-    // HEAD is answered by the operation for GET, so it needs the same scope.
-    let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
-    let Some(needed) = methods.get(method).copied() else { return method_not_allowed(methods) };
-    let _in_work = match gate.app.limits.room().enter(room::weight(matched, &request)) {
-        Ok(in_work) => in_work,
-        Err(failure) => return failure.into_response(),
-    };
+    let weight = room::weight(matched, &request);
     let (mut parts, body) = request.into_parts();
-    match authenticate(&gate.app, &parts, needed).await {
-        Ok((caller, headers)) => {
-            parts.extensions.insert(caller);
-            let mut response = next.run(Request::from_parts(parts, body)).await;
-            response.headers_mut().extend(headers);
-            response
-        }
-        Err(response) => response,
-    }
+    let Admitted { caller, quota, _in_work } = match admitted(&gate.app, methods, (weight, &parts)).await {
+        Ok(admitted) => admitted,
+        Err(response) => return response,
+    };
+    parts.extensions.insert(caller);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    response.headers_mut().extend(quota);
+    response
 }
 
-async fn authenticate(app: &App, request: &Parts, needed: Scope) -> Result<(Caller, HeaderMap), Response> {
+/// Lets a request pass to the path where these operations are, or answers why not.
+///
+/// # Errors
+/// Is that answer: there is no such operation, no room, no valid key, nothing left of its quota, or not the scope.
+pub async fn admitted<'a>(
+    app: &'a App,
+    methods: &BTreeMap<&'static str, Scope>,
+    (weight, request): (Weight, &Parts),
+) -> Result<Admitted<'a>, Response> {
+    // HEAD is answered by the operation for GET, so it needs the same scope.
+    let method = if request.method == Method::HEAD { "GET" } else { request.method.as_str() };
+    let needed = methods.get(method).copied().ok_or_else(|| method_not_allowed(methods))?;
+    let in_work = app.limits.room().enter(weight).map_err(IntoResponse::into_response)?;
+    let (caller, quota) = authenticate(app, request, needed).await?;
+    Ok(Admitted { caller, quota, _in_work: in_work })
+}
+
+async fn authenticate(app: &App, request: &Parts, needed: Scope) -> Result<(Caller, Told), Response> {
     let caller = match identify(app, &request.headers, needed).await {
         Ok(caller) => caller,
         Err(Refusal::Unknown(detail)) => {
-            return Err(unauthorized(app, address(app, request), detail).await);
+            return Err(Box::pin(unauthorized(app, address(app, request), detail)).await);
         }
         Err(Refusal::Store(error)) => return Err(Failure::from(error).into_response()),
     };
@@ -145,18 +167,20 @@ async fn identify(app: &App, headers: &HeaderMap, needed: Scope) -> Result<Calle
     // One answer for all keys that do not hold, so that none can be told from another.
     let invalid = Refusal::Unknown("the key is not valid here, has expired or was revoked");
     let now = app.clock.now();
-    let kept = if needed.is_asked_often() {
-        recall(app, key.id, now).await
-    } else {
-        look_up(app, key.id, now).await
+    let is_asked_often = needed.is_asked_often();
+    let fresh = is_asked_often.then(|| app.keys.fresh(key.id, now)).flatten();
+    // In boxes, like all here that asks others: what is not asked takes no room where every request is answered.
+    let kept = match fresh {
+        Some(fresh) => Ok(Some(fresh)),
+        None if is_asked_often => Box::pin(recall(app, key.id, now)).await,
+        None => Box::pin(look_up(app, key.id, now)).await,
     };
-    let kept = kept.map_err(Refusal::Store)?;
-    let valid = kept.filter(|kept| {
+    let valid = kept.map_err(Refusal::Store)?.filter(|kept| {
         key.matches(&kept.secret_hash) && kept.is_valid(now) && kept.live == key.mode.is_live()
     });
     let kept = valid.ok_or(invalid)?;
     if kept.last_used_at.is_none_or(|last| last + TimeDelta::minutes(1) <= now) {
-        note_use(app, key.id, now).await;
+        Box::pin(note_use(app, key.id, now)).await;
     }
     Ok(Caller {
         key: key.id,
@@ -179,12 +203,9 @@ async fn note_use(app: &App, id: ApiKeyId, now: DateTime<Utc>) {
     }
 }
 
-/// What is known of a key that is used thousands of times a second: what the database said a moment ago, or what it says
-/// now, or, where it says nothing in time, what it said not long ago.
+/// What is known of a key that is used thousands of times a second, and about which nothing was said a moment ago: what the
+/// database says now, or, where it says nothing in time, what it said not long ago.
 async fn recall(app: &App, id: ApiKeyId, now: DateTime<Utc>) -> sqlx::Result<Option<Arc<Kept>>> {
-    if let Some(fresh) = app.keys.fresh(id, now) {
-        return Ok(Some(fresh));
-    }
     let Some(stale) = app.keys.stale(id, now) else { return look_up(app, id, now).await };
     if app.keys.is_database_away(now) {
         return Ok(Some(stale));

@@ -27,7 +27,6 @@ mod listing;
 pub(crate) mod materials;
 mod model_health;
 pub(crate) mod models;
-pub(crate) mod observe;
 mod once;
 mod open_inference;
 pub(crate) mod partner_postbacks;
@@ -61,12 +60,18 @@ use axum::{
 };
 use domain::Chance;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
-use tracking::problem::{Problem, complete};
+use tracking::{
+    observe::observe,
+    problem::{Problem, complete},
+};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::gate::{Gate, Operations};
-pub use self::{api_keys::QUOTA_MAX, open_inference::INFERENCES};
+pub use self::{
+    api_keys::QUOTA_MAX,
+    open_inference::{INFERENCES, is_brief},
+};
 use crate::app::App;
 
 /// Where the API's document is served.
@@ -128,7 +133,7 @@ pub fn router(app: App) -> (Router, OpenApi) {
 /// reaches the client.
 fn protected<S: Clone + Send + Sync + 'static>(routes: Router<S>, (state, chance): (S, Chance)) -> Router {
     // Together, the outermost first: each layer by itself is cloned with all those within for every request.
-    let observed = from_fn_with_state(chance, observe::observe);
+    let observed = from_fn_with_state(chance, observe);
     routes.layer((observed, from_fn(complete), CatchPanicLayer::custom(panicked))).with_state(state)
 }
 

@@ -20,7 +20,9 @@ use tracking::{
     customer::Customers,
     hidden::Hidden,
     intake::{Intake, seal::Sealer},
-    late_clicks, postback_routes,
+    late_clicks,
+    observe::observe,
+    postback_routes,
     problem::complete,
     server::Server,
 };
@@ -35,7 +37,6 @@ use crate::{
     api::{
         self,
         limits::{Limits, Place, room::Room},
-        observe::observe,
     },
     app::App,
     health,
@@ -167,7 +168,7 @@ impl Serve {
         let cannot_listen = format!("cannot listen on {}", self.listen);
         if self.all {
             let server = Server::bind(self.listen, self.tracking.workers()).await.context(cannot_listen)?;
-            return self.run_all(server, ending).await;
+            return self.run_all(server.answering_here(api::is_brief), ending).await;
         }
         let listener = TcpListener::bind(self.listen).await.context(cannot_listen)?;
         let address = listener.local_addr()?;

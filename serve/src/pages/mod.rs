@@ -42,6 +42,7 @@ use domain::MaterialId;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tracking::observe::observe;
 use url::Url;
 
 use self::{affiliate::PastDays, ask_link::AT_ONCE, token::Token};
@@ -50,7 +51,7 @@ pub use self::{
     live::{Live, follow},
     sign_in::WINDOW as TRIES_COUNTED,
 };
-use crate::{api::observe, app::App, outward::is_here, store::materials::Image};
+use crate::{app::App, outward::is_here, store::materials::Image};
 
 /// So many pictures of banners are kept at hand, none of more than 300 KiB.
 const PICTURES: usize = 64;
@@ -147,6 +148,6 @@ pub fn router(pages: Pages) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(fault::panicked))
         .layer(from_fn_with_state(pages.clone(), guard::guard))
-        .layer(from_fn_with_state(pages.app.chance.clone(), observe::observe))
+        .layer(from_fn_with_state(pages.app.chance.clone(), observe))
         .with_state(pages)
 }

@@ -45,6 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     listener: std::net::TcpListener,
     workers: NonZeroUsize,
+    is_brief: fn(&str) -> bool,
 }
 
 /// Where one thread's requests go.
@@ -53,6 +54,8 @@ struct Desk {
     router: Router,
     /// Runs whatever is no click.
     beside: Handle,
+    /// Whether what is asked at a path is tried here first.
+    is_brief: fn(&str) -> bool,
 }
 
 impl Server {
@@ -62,7 +65,14 @@ impl Server {
     /// When the address cannot be had.
     pub async fn bind(address: SocketAddr, workers: NonZeroUsize) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?.into_std()?;
-        Ok(Self { listener, workers })
+        Ok(Self { listener, workers, is_brief: |_| false })
+    }
+
+    /// The same, where small requests to these paths are mostly answered in less time than another thread takes to wake:
+    /// they are begun on the thread that takes clicks, and go to the others if they have to wait for anything.
+    #[must_use]
+    pub fn answering_here(self, is_brief: fn(&str) -> bool) -> Self {
+        Self { is_brief, ..self }
     }
 
     /// The address, with the port that was found where none was asked for.
@@ -89,7 +99,8 @@ impl Server {
         let mut ends = Vec::new();
         for number in 0..self.workers.get() {
             let listener = self.listener.try_clone()?;
-            let desk = Desk { tracker: tracker.clone(), router: router.clone(), beside: beside.clone() };
+            let (tracker, router, beside) = (tracker.clone(), router.clone(), beside.clone());
+            let desk = Desk { tracker, router, beside, is_brief: self.is_brief };
             let is_stopping = is_stopping.clone();
             let runtime =
                 Builder::new_current_thread().enable_all().on_thread_park(wal::thread_parks).build()?;
@@ -265,10 +276,20 @@ impl Desk {
         }
     }
 
-    /// Has a request that is no click answered beside the clicks.
+    /// Has a request that is no click answered beside the clicks; a brief one only if it is not answered at once.
     async fn pass_on(&self, mut request: Request<Body>, peer: SocketAddr) -> Response {
+        let size = request.body().size_hint().exact();
+        let is_small = size.is_some_and(|size| size <= SMALL_BODY as u64);
+        let is_brief = is_small && (self.is_brief)(request.uri().path());
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answering = self.router.clone().oneshot(request);
+        let mut answering = Box::pin(self.router.clone().oneshot(request));
+        if is_brief {
+            // Whatever it begins to wait for is waited for where it goes.
+            let _entered = self.beside.enter();
+            if let Some(Ok(response)) = (&mut answering).now_or_never() {
+                return response;
+            }
+        }
         match self.beside.spawn(answering).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
+use axum::routing::post;
 use domain::Chance;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -294,4 +295,45 @@ async fn a_server_that_ends_answers_what_is_under_way_and_closes_what_waits() {
     }
     serving.await.unwrap().unwrap();
     assert_eq!(tracker.counts().accepted, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_brief_is_answered_where_clicks_are_and_what_has_to_wait_goes_beside_them() {
+    let world = World::new().await;
+    let tracker = &world.served.tracker;
+    async fn whole(body: String) -> String {
+        format!("{} {}", body.len(), std::thread::current().name().unwrap_or_default())
+    }
+    async fn after_a_wait(body: String) -> String {
+        // Once put off, it goes on wherever it is.
+        tokio::task::yield_now().await;
+        whole(body).await
+    }
+    let routes = axum::Router::new()
+        .route("/brief/whole", post(whole))
+        .route("/brief/waits", post(after_a_wait))
+        .route("/other", post(whole));
+    let server = Server::bind(([127, 0, 0, 1], 0).into(), NonZeroUsize::MIN).await.unwrap();
+    let server = server.answering_here(|path| path.starts_with("/brief/"));
+    let address = server.local_addr().unwrap();
+    let serving = tokio::spawn(server.serve(tracker.clone(), routes, std::future::pending()));
+    let mut connection = Connection::to(address).await;
+    let mut ask = async |path: &str, body: &str| {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+        connection.send(head + body).await;
+        connection.answer().await.unwrap().body
+    };
+    assert_eq!(ask("/brief/whole", "four").await, "4 clicks-0");
+    assert_eq!(ask("/brief/whole", "").await, "0 clicks-0");
+    assert_eq!(ask("/brief/whole", &"x".repeat(16 << 10)).await, "16384 clicks-0");
+    for (path, body, begins) in [
+        ("/brief/waits", "four".to_owned(), "4 "),
+        ("/brief/whole", "x".repeat((16 << 10) + 1), "16385 "),
+        ("/other", "four".to_owned(), "4 "),
+    ] {
+        let said = ask(path, &body).await;
+        assert!(said.starts_with(begins) && !said.ends_with("clicks-0"), "{path}: {said}");
+    }
+    serving.abort();
 }

@@ -33,7 +33,7 @@ use tracking::secret::{Key, Secret};
 
 pub use self::{
     place::{Place, PlaceError},
-    rate::{Counted, RATE_LIMIT, RATE_LIMIT_POLICY},
+    rate::{Counted, RATE_LIMIT, RATE_LIMIT_POLICY, Told},
 };
 use self::{
     rate::{Rate, Standing},
@@ -123,7 +123,7 @@ impl Limits {
         K: Hash + Eq + Clone,
     {
         let shared = match &self.shared {
-            Some(shared) => shared.count(&limit.rate, called).await,
+            Some(shared) => Box::pin(shared.count(&limit.rate, called)).await,
             None => None,
         };
         limit.rate.told(shared.unwrap_or_else(|| limit.count_here(who)))
@@ -177,7 +177,7 @@ struct Limit<K: Hash + Eq + Clone> {
 
 impl<K: Hash + Eq + Clone> Limit<K> {
     fn new(rate: Rate) -> Self {
-        Self { rate, limiter: RateLimiter::dashmap(rate.quota).with_middleware() }
+        Self { limiter: RateLimiter::dashmap(rate.quota).with_middleware(), rate }
     }
 
     fn count_here(&self, who: &K) -> Standing {

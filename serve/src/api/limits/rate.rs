@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use governor::Quota;
 use tracking::problem::Problem;
 
@@ -13,20 +13,25 @@ pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-pol
 
 const WINDOW_S: u32 = 60;
 
+/// What the quota is and how much of it is left, as headers of an answer.
+pub type Told = [(HeaderName, HeaderValue); 2];
+
 /// What became of counting a request.
 pub struct Counted {
     /// What is left, for the headers of its answer.
-    pub headers: HeaderMap,
+    pub headers: Told,
     /// Set: it is one too many, and this is its answer.
     pub refused: Option<Problem>,
 }
 
 /// So many requests at once, and another one after every interval.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Rate {
     /// What is counted.
     pub(super) name: &'static str,
     pub(super) quota: Quota,
+    /// What every answer says of the quota.
+    policy: HeaderValue,
 }
 
 /// What a request finds.
@@ -41,7 +46,8 @@ pub(super) enum Standing {
 impl Rate {
     /// So many requests a minute, all of them at once if need be.
     pub(super) fn per_minute(name: &'static str, most: NonZeroU32) -> Self {
-        Self { name, quota: Quota::per_minute(most) }
+        let policy = value(&format!("\"{name}\";q={most};w={WINDOW_S}"));
+        Self { name, quota: Quota::per_minute(most), policy }
     }
 
     /// What one request takes out of the time.
@@ -86,13 +92,14 @@ impl Rate {
         }
     }
 
-    fn headers(&self, remaining: u32, reset_s: u32) -> HeaderMap {
-        let (name, most) = (self.name, self.most());
-        let policy = format!("\"{name}\";q={most};w={WINDOW_S}");
-        let left = format!("\"{name}\";r={remaining};t={reset_s}");
-        let value = |text: String| HeaderValue::try_from(text).expect("a name and numbers are visible ASCII");
-        HeaderMap::from_iter([(RATE_LIMIT_POLICY, value(policy)), (RATE_LIMIT, value(left))])
+    fn headers(&self, remaining: u32, reset_s: u32) -> Told {
+        let left = value(&format!("\"{}\";r={remaining};t={reset_s}", self.name));
+        [(RATE_LIMIT_POLICY, self.policy.clone()), (RATE_LIMIT, left)]
     }
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::try_from(text).expect("a name and numbers are visible ASCII")
 }
 
 fn whole_seconds(length: Duration) -> u32 {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use axum::{body::HttpBody, extract::Request};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::super::{failure::Failure, open_inference};
+use super::super::failure::Failure;
 
 /// What may take long, and from how many bytes of its body on: lists out of everybody, and many things asked at once.
 const HEAVY: &[(&str, u64)] = &[
@@ -86,11 +86,8 @@ impl Drop for InWork<'_> {
     }
 }
 
-/// How heavy a request to this path of the document is. A body that does not say how long it is may be long.
+/// How heavy a request to this path of the document is, which is no inference. A body that does not say how long it is may be long.
 pub fn weight(path: &str, request: &Request) -> Weight {
-    if open_inference::is_inference(path) {
-        return Weight::Inference;
-    }
     let size = request.body().size_hint().upper().unwrap_or(u64::MAX);
     let is_heavy = HEAVY.iter().any(|(heavy, from)| *heavy == path && *from <= size);
     if is_heavy { Weight::Heavy } else { Weight::Light }

@@ -13,6 +13,7 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     str::FromStr,
     sync::{
         Arc,
@@ -24,12 +25,13 @@ use std::{
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get},
 };
+use futures_util::FutureExt;
 use models::{
     registry::{Alias, ModelName, Version, manifest::Port},
     session::{Current, Run, ScoreError},
@@ -37,15 +39,19 @@ use models::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
 use tower_http::timeout::TimeoutLayer;
-use tracking::problem::Problem;
+use tracking::{observe::Observed, problem::Problem};
 
 use self::asked::Asked;
 use super::{
     failure::Failure,
-    gate::{self, Gate, Operations},
-    protected,
+    gate::{self, Gate},
+    limits::room::Weight,
+    panicked, protected,
 };
 use crate::{app::App, host::Held, scope::Scope};
 
@@ -69,9 +75,9 @@ pub static INFERENCES: AtomicU64 = AtomicU64::new(0);
 /// The paths at which models are run.
 const INFER: [&str; 2] = ["/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"];
 
-/// Whether this is a path at which models are run.
-pub fn is_inference(path: &str) -> bool {
-    INFER.contains(&path)
+/// Whether what is asked at this path of a URL is mostly answered sooner than another thread is woken.
+pub fn is_brief(path: &str) -> bool {
+    path.starts_with("/v2/models/") && path.ends_with("/infer")
 }
 
 /// Its paths below `/v2`. Whether the server lives and is ready anybody may ask.
@@ -83,23 +89,59 @@ pub fn router(app: App) -> Router {
         ("/v2/models/{model}/ready", get(is_ready)),
         ("/v2/models/{model}/versions/{version}/ready", get(is_ready)),
     ];
-    let infer = INFER.map(|path| (path, post(infer)));
-    let mut operations = Operations::new();
     let needs = |method, scope| BTreeMap::from([(method, scope)]);
-    operations.extend(read.iter().map(|(path, _)| ((*path).to_owned(), needs("GET", Scope::MODELS_READ))));
-    operations.extend(infer.iter().map(|(path, _)| ((*path).to_owned(), needs("POST", Scope::MODELS_INFER))));
-    let gate = Gate { app: app.clone(), operations: Arc::new(operations) };
-    let routes = read.into_iter().chain(infer);
-    let routes = routes.fold(Router::new(), |all, (path, handler)| all.route(path, handler));
+    let operations = read.iter().map(|(path, _)| ((*path).to_owned(), needs("GET", Scope::MODELS_READ)));
+    let gate = Gate { app: app.clone(), operations: Arc::new(operations.collect()) };
+    let routes = read.into_iter().fold(Router::new(), |all, (path, handler)| all.route(path, handler));
     let patience = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT);
-    let limit = DefaultBodyLimit::max(BODY_LIMIT);
     let routes = routes
-        .route_layer((from_fn_with_state(gate, gate::admit), patience, limit))
+        .route_layer((from_fn_with_state(gate, gate::admit), patience))
         .route("/v2", get(server))
         .route("/v2/health/live", get(|| async { Json(json!({"live": true})) }))
         .route("/v2/health/ready", get(can_infer));
     let chance = app.chance.clone();
-    protected(routes, (app, chance)).layer(map_response(with_error))
+    let state = (app.clone(), chance);
+    // What is nowhere is told by the router that is merged last.
+    inferences(app).merge(protected(routes, state).layer(map_response(with_error)))
+}
+
+/// What is needed to run models: the API's state, and who may.
+#[derive(Clone)]
+struct Desk {
+    app: Arc<App>,
+    methods: Arc<BTreeMap<&'static str, Scope>>,
+}
+
+/// The paths at which models are run. What layers do for every other path, [`answer`] does for these: each layer would
+/// cost more than a model of trees.
+fn inferences(app: Arc<App>) -> Router {
+    let desk = Desk { app, methods: Arc::new(BTreeMap::from([("POST", Scope::MODELS_INFER)])) };
+    INFER.iter().fold(Router::new(), |all, path| all.route(path, any(answer))).with_state(desk)
+}
+
+/// Answers an inference, whatever happens.
+async fn answer(State(desk): State<Desk>, mut request: Request) -> Response {
+    let observed = Observed::begin(&desk.app.chance, &mut request);
+    let admitted = timeout(TIMEOUT, admitted(&desk, request));
+    let response = match AssertUnwindSafe(admitted).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(panic) => panicked(panic),
+    };
+    let response = observed.end(response);
+    if response.status().is_success() { response } else { with_error(response).await }
+}
+
+async fn admitted(desk: &Desk, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let admitted = gate::admitted(&desk.app, &desk.methods, (Weight::Inference, &parts)).await;
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        Err(response) => return response,
+    };
+    let mut response = infer(&desk.app, (parts, body)).await.unwrap_or_else(|refusal| refusal);
+    response.headers_mut().extend(admitted.quota);
+    response
 }
 
 async fn server() -> Json<Value> {
@@ -207,22 +249,30 @@ async fn is_ready(app: State<Arc<App>>, Path(meant): Path<Meant>) -> Result<Json
     Ok(Json(json!({"name": manifest.model, "ready": true})))
 }
 
-async fn infer(
-    app: State<Arc<App>>,
-    Path(meant): Path<Meant>,
-    headers: HeaderMap,
-    body: Bytes,
+async fn infer(app: &App, (mut parts, body): (Parts, Body)) -> Result<Response, Response> {
+    let Path(meant) =
+        Path::<Meant>::from_request_parts(&mut parts, &()).await.map_err(IntoResponse::into_response)?;
+    let length = parts.headers.remove(JSON_LENGTH);
+    let mut request = Request::from_parts(parts, body);
+    DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
+    let body = Bytes::from_request(request, &()).await.map_err(IntoResponse::into_response)?;
+    run(app, &meant, (length, body)).await.map_err(IntoResponse::into_response)
+}
+
+async fn run(
+    app: &App,
+    meant: &Meant,
+    (length, body): (Option<HeaderValue>, Bytes),
 ) -> Result<Response, Failure> {
-    let current = meant.version(&app)?;
+    let current = meant.version(app)?;
     let manifest = Arc::clone(current.manifest());
-    let length = headers.get(JSON_LENGTH).map(|length| length.as_bytes().to_vec());
     let is_large = SMALL < body.len();
     // What is large is read and written on a thread that may be busy, and not by many at once.
     let turn = is_large.then(|| LARGE.try_acquire()).transpose();
     let _turn = turn.map_err(|_| Failure::unavailable("other large requests are in work"))?;
     let known = Arc::clone(&manifest);
-    let read = move || Asked::read(length.as_deref(), &body)?.checked(&known);
-    let (asked, inputs) = if is_large { aside(read).await?? } else { read()? };
+    let read = move || Asked::read(length.as_ref().map(HeaderValue::as_bytes), &body)?.checked(&known);
+    let (asked, inputs) = if is_large { Box::pin(aside(read)).await?? } else { read()? };
     let (tell, told) = oneshot::channel();
     let ask = move |run: Run<'_>| {
         if !tell.is_closed() {
@@ -235,7 +285,7 @@ async fn infer(
     INFERENCES.fetch_add(1, Relaxed);
     let is_large = SMALL < outputs.iter().map(|tensor| tensor.values().bytes()).sum();
     let write = move || said::answer(&asked, (&manifest, &outputs));
-    if is_large { aside(write).await? } else { write() }
+    if is_large { Box::pin(aside(write)).await? } else { write() }
 }
 
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {

@@ -377,3 +377,35 @@ async fn it_goes_on_without_the_database_and_a_revoked_key_does_not() {
     api.app.clock.advance(TimeDelta::minutes(10));
     assert_eq!(status(&api.key).await, 503);
 }
+
+#[tokio::test]
+async fn around_an_inference_all_is_as_around_every_other_request() {
+    let folder = tempfile::tempdir().unwrap();
+    promote(&registry(folder.path(), &[2.0]), folder.path(), 1, Alias::Champion);
+    let api = Api::start().await.with_models(folder.path());
+    let ask = async |method: Method, body: String| {
+        let request = api.request(method, INFER).header("x-request-id", "r1");
+        api.send(request.body(Body::from(body)).unwrap()).await
+    };
+    let answer = ask(Method::POST, rows().to_string()).await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-request-id")), (200, "r1"));
+    insta::assert_snapshot!(answer.header("ratelimit-policy"), @r#""requests";q=100000;w=60"#);
+    assert!(!infer(&api, INFER, &rows()).await.header("x-request-id").is_empty(), "each has an id");
+
+    let large = ask(Method::POST, " ".repeat(16 * 1024 * 1024 + 1)).await;
+    insta::assert_snapshot!(large.text, @r#"{"code":"too_large","error":"The body is too large","request_id":"r1","status":413,"title":"The body is too large","type":"urn:tributary:problem:too_large"}"#);
+    assert_ne!(large.header("ratelimit"), "", "it is counted like any other");
+    for method in [Method::GET, Method::HEAD, Method::DELETE] {
+        let refused = ask(method.clone(), String::new()).await;
+        assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, "POST"), "{method}");
+        if method != Method::HEAD {
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(refused.text, @r#"{"code":"method_not_allowed","detail":"served are POST","error":"served are POST","request_id":"r1","status":405,"title":"This method is not served here","type":"urn:tributary:problem:method_not_allowed"}"#);
+            }
+        }
+    }
+    let stranger = Request::post(INFER).body(Body::from(rows().to_string())).unwrap();
+    let refused = api.send(stranger).await;
+    assert_eq!((refused.status.as_u16(), refused.header("www-authenticate")), (401, "Bearer"));
+    insta::assert_snapshot!(refused.body["error"], @r#""send Authorization: Bearer and a key""#);
+}
