@@ -22,6 +22,8 @@ use crate::{
 pub struct App {
     /// The one database.
     pub db: PgPool,
+    /// The same, for decisions that somebody only asked for: what is written there is seen at once and on the disk a moment later.
+    pub log_db: PgPool,
     /// What time it is.
     pub clock: Clock,
     /// Where random bytes come from.

@@ -88,6 +88,7 @@ impl Api {
         let clock = Clock::standing_at(DateTime::from_timestamp(1_769_947_200, 0).unwrap());
         let app = App {
             db: database.pool().clone(),
+            log_db: database.pool().clone(),
             clock,
             chance: Chance::seeded(1),
             limits: Arc::new(limits),

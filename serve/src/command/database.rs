@@ -36,6 +36,14 @@ impl Database {
         Ok(tracking::database::pool_for_requests(options, connections))
     }
 
+    /// One connection for decisions that somebody only asked for, as for requests, whose commits do not wait for the disk: they
+    /// are there for all to see, and a crash of the database may lose those of its last moment (`wal_writer_delay`, at most
+    /// three times). No conversion and no money is among them.
+    pub fn pool_for_log(&self) -> anyhow::Result<PgPool> {
+        let options = self.options()?.options([("synchronous_commit", "off")]);
+        Ok(tracking::database::pool_for_requests(options, 1))
+    }
+
     /// Connections for the background, where a batch may take its time.
     pub fn pool_for_background(&self, connections: u32) -> anyhow::Result<PgPool> {
         Ok(PgPoolOptions::new().max_connections(connections).connect_lazy_with(self.options()?))
@@ -53,18 +61,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn pages_plan_for_what_they_ask_and_wait_no_longer_than_requests() {
+    async fn each_pool_has_settings_of_its_own_and_waits_as_for_requests() {
         let database = test_database(&tracking::MIGRATOR).await;
         let place = Database { database_url: database.url() };
-        let (pages, requests) = (place.pool_for_pages(1).unwrap(), place.pool_for_requests(1).unwrap());
+        let requests = place.pool_for_requests(1).unwrap();
+        let (pages, log) = (place.pool_for_pages(1).unwrap(), place.pool_for_log().unwrap());
         let says = async |pool: &PgPool, setting: &str| -> String {
             let asked = sqlx::query_scalar("SELECT current_setting($1)").bind(setting);
             asked.fetch_one(pool).await.unwrap()
         };
-        assert_eq!(says(&pages, "plan_cache_mode").await, "force_custom_plan");
-        assert_eq!(says(&requests, "plan_cache_mode").await, "auto");
-        for setting in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
-            assert_eq!(says(&pages, setting).await, says(&requests, setting).await, "{setting}");
+        for (pool, plans, commits) in
+            [(&requests, "auto", "on"), (&pages, "force_custom_plan", "on"), (&log, "auto", "off")]
+        {
+            assert_eq!(says(pool, "plan_cache_mode").await, plans);
+            assert_eq!(says(pool, "synchronous_commit").await, commits);
+            for setting in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
+                assert_eq!(says(pool, setting).await, says(&requests, setting).await, "{setting}");
+            }
         }
     }
 }

@@ -211,6 +211,7 @@ impl Serve {
         };
         Ok(App {
             db: self.database.pool_for_requests(self.connections)?,
+            log_db: self.database.pool_for_log()?,
             clock,
             chance,
             limits: Arc::new(limits),

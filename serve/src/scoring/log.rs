@@ -1,5 +1,6 @@
 //! Decisions that somebody only asked for, on their way into the database: those who ask at the same time share a
-//! transaction, and each is answered after it.
+//! transaction, and each is answered after it. It does not wait for the disk: whoever cannot bear that a crash of the database
+//! loses the last moment's asks with an Idempotency-Key, whose answer is as durable as all else.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -199,7 +199,7 @@ async fn score(app: State<App>, heard: Heard<ConversionsToScore>) -> Result<Resp
     if !heard.is_named() {
         let actor = heard.by.key.to_string();
         let (scores, decided) = decided(&mut *app.db.acquire().await?, &app, (&heard.body, &actor)).await?;
-        app.scorer.log().keep(decided, &app.db).await?;
+        app.scorer.log().keep(decided, &app.log_db).await?;
         return Ok(Json(scores).into_response());
     }
     let Once { by, body, mut effect } = heard.begin(&app).await?;

@@ -110,7 +110,7 @@ impl Stage {
         learn(&simulator, &trainer, folder.path())?;
         promote(&trainer, &registry, MODEL)?;
         cores.leave_the_server_alone()?;
-        let server = Server::find_or_start()?;
+        let server = Server::find_or_start_in(&folder.path().join("postgres"))?;
         let database_url = server.empty_database(DATABASE).await?;
         let plan = plan(options, folder.path(), database_url.clone())?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, plan.port));
