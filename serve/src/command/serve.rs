@@ -3,12 +3,7 @@
 use std::{future::IntoFuture, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use axum::{
-    Router,
-    middleware::{from_fn, from_fn_with_state},
-    routing::get,
-    serve::ListenerExt,
-};
+use axum::{Router, routing::get, serve::ListenerExt};
 use clap::Args;
 use domain::{Chance, Clock, fraud::Networks};
 use sqlx::PgPool;
@@ -20,10 +15,7 @@ use tracking::{
     customer::Customers,
     hidden::Hidden,
     intake::{Intake, seal::Sealer},
-    late_clicks,
-    observe::observe,
-    postback_routes,
-    problem::complete,
+    late_clicks, postback_routes,
     server::Server,
 };
 use url::Url;
@@ -182,7 +174,7 @@ impl Serve {
         let numbers = move || async move { meters::answer(meters::of_decisions(clock.now())) };
         let routes = api.merge(health::routes(app.db.clone())).route("/metrics", get(numbers));
         tracing::info!(%address, "serving the API on {address}");
-        let served = serve(listener, with_fallback(routes, app.clone()), ending).await;
+        let served = serve(listener, routes, ending).await;
         app.matching.journal.flush(&app.db).await;
         served
     }
@@ -309,9 +301,7 @@ impl Serve {
         tracing::info!(%address, "serving the API, clicks and postbacks on {address}");
         let routes = all_routes(&app, &tracker, taking).merge(self.pages(&app, address)?);
         let asked = ending.clone();
-        let serving = async {
-            Ok(server.serve(tracker.clone(), with_fallback(routes, app.clone()), ended(ending)).await?)
-        };
+        let serving = async { Ok(server.serve(tracker.clone(), routes, ended(ending)).await?) };
         let served = background::serve_beside(&mut tasks, || *asked.borrow(), serving).await;
         tracker.shutdown().await;
         app.matching.journal.flush(&app.db).await;
@@ -339,12 +329,6 @@ fn all_routes(app: &App, tracker: &Tracker, intake: Intake) -> Router {
     let numbers = move || async move { meters::answer(of_tracker.metrics() + &meters::page(clock.now())) };
     let routes = api.merge(postback_routes(intake, app.customers.clone())).merge(tracker.click_routes());
     routes.merge(tracker.health_routes()).route("/metrics", get(numbers))
-}
-
-/// Where nothing is served, that is said as everywhere else.
-fn with_fallback(routes: Router, app: App) -> Router {
-    let nothing = Router::new().layer(from_fn(complete)).layer(from_fn_with_state(app.chance, observe));
-    routes.fallback_service(nothing)
 }
 
 async fn serve(listener: TcpListener, routes: Router, ending: watch::Receiver<bool>) -> anyhow::Result<()> {

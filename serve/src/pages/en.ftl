@@ -32,11 +32,14 @@ fault-forged = The form has expired
 fault-forged-what = The form was made by another session or another site. Go back, load the page again and send it once more.
 fault-form = That did not work
 fault-form-what = The form cannot be read: { $why }. Go back and fill it in again.
+upload-too-large = with its file it has more than { $limit }; a picture of a banner has at most 300 KiB
 fault-too-often = Too many tries
 fault-too-often-what = Wait { $minutes ->
     [one] 1 minute
    *[other] { $minutes } minutes
 } and try again.
+fault-address = This address cannot be read
+fault-address-what = Something in it is not what this page takes, or is there twice. Go back, or begin at the start.
 fault-broken = Something failed on our side
 fault-broken-what = It is not your fault, and nothing was changed. Try again in a minute.
 form-fault = { $field }: { $detail }
@@ -779,6 +782,7 @@ lists-change = Change lists
 list-add = Add to a list
 list-remove = Take from the list
 list-which = Choose a list.
+list-over = { $day } is over. Choose today or a later day, or leave it empty for good.
 list-gone = “{ $value }” is on the list no more.
 list-value-hint = A network such as 203.0.113.0/24, a host such as forum.example, a keyed hash, or words, as the list needs it.
 list-until = Until, for good when empty

@@ -116,6 +116,18 @@ fn page(status: StatusCode, title: &str, what: String) -> Response {
     (status, rendered(&Page { frame: Frame::bare(), title, what })).into_response()
 }
 
+/// The page of a refusal that has no words but its status.
+pub fn by_status(status: StatusCode) -> Response {
+    let (title, what) = match status {
+        StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG | StatusCode::UNPROCESSABLE_ENTITY => {
+            ("fault-address", "fault-address-what")
+        }
+        status if status.is_client_error() => ("fault-nothing", "fault-nothing-what"),
+        _ => ("fault-broken", "fault-broken-what"),
+    };
+    page(status, title, say(what))
+}
+
 /// The page of a request that ended in a panic.
 pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a page ended in a panic");

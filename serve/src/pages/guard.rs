@@ -7,7 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Pages, fault::Fault};
+use super::{
+    Pages,
+    fault::{self, Fault},
+};
 
 /// Nothing of a page comes from elsewhere, and nothing of it is written into it: neither scripts nor styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -29,6 +32,20 @@ pub const HEADERS: [(HeaderName, &str); 6] = [
 /// For two years browsers come over TLS only.
 pub const STRICT_TRANSPORT: &str = "max-age=63072000; includeSubDomains";
 
+/// What the libraries below answer in a line of their own, such as that an address cannot be read, becomes a page.
+fn in_words(response: Response) -> Response {
+    let (status, headers) = (response.status(), response.headers());
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_page = kind.is_some_and(|kind| !kind.starts_with(b"text/plain"));
+    if is_page || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let served = headers.get(header::ALLOW).cloned();
+    let mut page = fault::by_status(status);
+    page.headers_mut().extend(served.map(|served| (header::ALLOW, served)));
+    page
+}
+
 /// Middleware: refuses forms that browsers say come from other sites, and sets the headers.
 pub async fn guard(State(pages): State<Pages>, request: Request, next: Next) -> Response {
     let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
@@ -40,7 +57,7 @@ pub async fn guard(State(pages): State<Pages>, request: Request, next: Next) -> 
         (false, false) => {
             Fault::Form("its address holds a character that is no text".to_owned()).into_response()
         }
-        (false, true) => next.run(request).await,
+        (false, true) => in_words(next.run(request).await),
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {

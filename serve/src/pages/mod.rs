@@ -34,15 +34,16 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{HeaderValue, StatusCode},
-    middleware::from_fn_with_state,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use domain::MaterialId;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
-use tracking::observe::observe;
+use tracking::{observe::observe, problem::complete};
 use url::Url;
 
 use self::{affiliate::PastDays, ask_link::AT_ONCE, token::Token};
@@ -51,7 +52,7 @@ pub use self::{
     live::{Live, follow},
     sign_in::WINDOW as TRIES_COUNTED,
 };
-use crate::{app::App, outward::is_here, store::materials::Image};
+use crate::{api::failure::Failure, app::App, outward::is_here, store::materials::Image};
 
 /// So many pictures of banners are kept at hand, none of more than 300 KiB.
 const PICTURES: usize = 64;
@@ -131,7 +132,19 @@ impl Pages {
     }
 }
 
-/// The pages.
+/// Where nothing is served, browsers get a page, and programs what they get everywhere else.
+fn nothing() -> Router {
+    async fn page(headers: HeaderMap) -> Response {
+        let kinds = headers.get_all(header::ACCEPT).iter();
+        let mut kinds = kinds.flat_map(|kinds| kinds.as_bytes().split(|byte| *byte == b','));
+        let wants_page = kinds.any(|kind| kind.trim_ascii().starts_with(b"text/html"));
+        let problem = || Failure::nothing_here("nothing is served at this address").into_response();
+        if wants_page { fault::by_status(StatusCode::NOT_FOUND) } else { problem() }
+    }
+    Router::new().fallback(page).layer(from_fn(complete))
+}
+
+/// The pages, and what is answered where nobody else serves anything.
 pub fn router(pages: Pages) -> Router {
     let routes = Router::new()
         .merge(sign_in::routes())
@@ -145,6 +158,7 @@ pub fn router(pages: Pages) -> Router {
         .route(&frame::KEYS_PATH, get(frame::keys))
         .route(&frame::ICON_PATH, get(frame::icon));
     routes
+        .fallback_service(nothing())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(fault::panicked))
         .layer(from_fn_with_state(pages.clone(), guard::guard))

@@ -140,7 +140,9 @@ impl Site {
 impl Browser<'_> {
     /// Asks for a page, without reading what may never end.
     pub async fn open(&mut self, path: &str) -> Response {
-        self.send(Request::get(path).header("accept-language", "en"), Body::empty()).await
+        let request = Request::get(path).header("accept-language", "en");
+        let kinds = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        self.send(request.header("accept", kinds), Body::empty()).await
     }
 
     pub async fn get(&mut self, path: &str) -> Shown {

@@ -10,17 +10,22 @@ mod rates;
 mod sessions;
 mod team;
 
-use axum::http::StatusCode;
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
+use tower::ServiceExt;
 
 use super::{
     frame::{ICON_PATH, KEYS_PATH, SCRIPT_PATH, STYLE_PATH},
     guard::{HEADERS, STRICT_TRANSPORT},
     role::Role,
-    testing::Site,
+    router,
+    testing::{Shown, Site},
 };
 
 /// Every page that is read without an id.
-const OF_AFFILIATES: [&str; 12] = [
+const OF_AFFILIATES: [&str; 11] = [
     "/my",
     "/my/traffic",
     "/my/traffic.csv",
@@ -32,7 +37,6 @@ const OF_AFFILIATES: [&str; 12] = [
     "/my/campaigns",
     "/my/connections",
     "/settings",
-    "/nowhere",
 ];
 const OF_TEAM: [&str; 13] = [
     "/team",
@@ -58,7 +62,7 @@ async fn every_page_has_the_headers_that_keep_others_out() {
     let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
     let mut ours = site.signed_in("tom@team.example", Role::Admin, None).await;
     for (browser, paths) in
-        [(&mut hers, [&OF_AFFILIATES[..11], &OF_ALL].concat()), (&mut ours, OF_TEAM.to_vec())]
+        [(&mut hers, [&OF_AFFILIATES[..], &OF_ALL].concat()), (&mut ours, OF_TEAM.to_vec())]
     {
         for path in paths {
             let shown = browser.get(path).await;
@@ -94,4 +98,38 @@ async fn what_is_the_teams_is_nobody_elses_and_nobody_comes_in_unasked() {
         assert_eq!(nobody.status, StatusCode::SEE_OTHER, "{path}");
         assert!(nobody.header("location").starts_with("/sign-in?next=%2Fmy"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_or_says_nonsense_is_a_page_for_people() {
+    let site = Site::start().await;
+    let ana = site.api.affiliate("Ana").await;
+    let mut hers = site.signed_in("ana@partner.example", Role::Affiliate, Some(ana)).await;
+    for (path, status, says) in [
+        ("/nowhere", StatusCode::NOT_FOUND, "There is nothing here"),
+        ("/my/", StatusCode::NOT_FOUND, "There is nothing here"),
+        (
+            "/my/traffic?from=2026-01-01&from=2026-01-02",
+            StatusCode::BAD_REQUEST,
+            "This address cannot be read",
+        ),
+        ("/my/campaigns/connect", StatusCode::NOT_FOUND, "There is nothing here"),
+    ] {
+        let shown = hers.get(path).await;
+        assert_eq!(shown.status, status, "{path}");
+        assert!(
+            shown.text.contains(says) && shown.text.contains("Go to the start"),
+            "{path}: {}",
+            shown.text
+        );
+        assert_eq!(shown.header("content-security-policy"), HEADERS[0].1, "{path}");
+    }
+    let posted = hers.fill("/settings", "/my/traffic", &[]).await;
+    assert_eq!((posted.status, posted.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD"));
+    assert!(posted.text.contains("There is nothing here"), "{}", posted.text);
+    // A program is told as everywhere else.
+    let request = Request::get("/nowhere").header("accept", "*/*").header("x-request-id", "r1");
+    let told =
+        Shown::read(router(site.pages.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap());
+    insta::assert_snapshot!(told.await.text, @r#"{"type":"urn:tributary:problem:not_found","title":"There is nothing here","status":404,"code":"not_found","detail":"nothing is served at this address","request_id":"r1"}"#);
 }

@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 
-use super::{Pages, fault::Fault, session::Visitor};
+use super::{Pages, fault::Fault, session::Visitor, words::tell};
 use crate::api::materials::TAKEN_LIMIT;
 
 /// What was filled in, by the names of fields.
@@ -33,7 +33,8 @@ impl FromRequest<Pages> for Uploaded {
     async fn from_request(request: Request, pages: &Pages) -> Result<Self, Fault> {
         let (mut parts, body) = request.into_parts();
         let by = Visitor::from_request_parts(&mut parts, pages).await?;
-        let too_long = |_| Fault::Form("it is too long".to_owned());
+        let limit = format!("{} KiB", TAKEN_LIMIT / 1024);
+        let too_long = |_| Fault::Form(tell("upload-too-large", &[("limit", &limit)]));
         let bytes = to_bytes(body, TAKEN_LIMIT).await.map_err(too_long)?;
         let unread = |error: MultipartRejection| Fault::Form(error.body_text());
         let request = Request::from_parts(parts, Body::from(bytes));

@@ -140,8 +140,8 @@ pub async fn run(options: &Options) -> Result<Report> {
     report.notes.push(format!(
         "The database holds {} clicks of thirty days on {} links of 500 affiliates, an eighth of them of the largest, about \
          four of a visit, and a conversion, a commission and a balanced transaction for about every {}th. Each page is asked \
-         for {ASKED} times in a row over one connection, from its request to its last byte; server, database and browser \
-         share the machine's cores.",
+         for {ASKED} times in a row over one connection, after {WARM_UP} times that do not count, from its request to its last \
+         byte; server, database and browser share the machine's cores.",
         readable(f64::from(options.clicks)),
         readable(f64::from(program::LINKS)),
         fill::CLICKS_A_CONVERSION

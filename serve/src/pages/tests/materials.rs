@@ -98,7 +98,7 @@ async fn a_material_that_is_none_is_refused_with_a_sentence() {
         ("banner", "Spring", words, no_picture),
         ("banner", "Spring", none, "Picture: a banner needs a picture"),
         ("banner", "Spring", &long[..400 * 1024], "Picture: it must be at most 300 KiB"),
-        ("banner", "Spring", &long[..], "it is too long"),
+        ("banner", "Spring", &long[..], "with its file it has more than 768 KiB"),
         ("text", "{LINK}", none, "Text: it must hold {link}"),
         ("mail", "", none, "Text: it must have 1 to 20000 characters"),
         ("film", "{link}", none, "is not a kind of material"),

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::fraud::{Entry, ListKind, Lists};
 use serde::Deserialize;
 use sqlx::PgConnection;
@@ -44,6 +44,12 @@ fn called(list: ListKind) -> String {
     sentence(&list.name().replace('_', " "))
 }
 
+/// The last day of an entry, or the moment where it ends within one.
+fn until(at: DateTime<Utc>, reader: &Reader) -> String {
+    let last = reader.day(at - TimeDelta::microseconds(1));
+    if reader.end_of(last) == at { last.to_string() } else { reader.time(&at) }
+}
+
 /// The entries of all lists.
 pub fn listed(lists: &Lists, reader: &Reader) -> Vec<Listed> {
     let entries = lists.entries().iter();
@@ -52,7 +58,7 @@ pub fn listed(lists: &Lists, reader: &Reader) -> Vec<Listed> {
         list: called(entry.list),
         value: entry.value.clone(),
         reason: entry.reason.clone(),
-        until: entry.expires_at.map_or_else(|| say("list-for-good"), |at| reader.time(&at)),
+        until: entry.expires_at.map_or_else(|| say("list-for-good"), |at| until(at, reader)),
     });
     listed.collect()
 }
@@ -82,7 +88,7 @@ pub struct Form {
 
 impl Form {
     /// The lists with the change, or what is wrong with it.
-    fn changed(&self, lists: &Lists, reader: &Reader) -> Result<Lists, String> {
+    fn changed(&self, lists: &Lists, (reader, now): (&Reader, DateTime<Utc>)) -> Result<Lists, String> {
         let list: ListKind = self.list.parse().map_err(|_| say("list-which"))?;
         let mut entries = lists.entries().to_vec();
         let count = entries.len();
@@ -98,6 +104,9 @@ impl Form {
                     text.parse::<NaiveDate>().map_err(|_| tell("traffic-no-day", &[("text", text)]))
                 };
                 let until = Some(self.until.as_str()).filter(|text| !text.is_empty()).map(day).transpose()?;
+                if let Some(day) = until.filter(|day| *day < reader.day(now)) {
+                    return Err(tell("list-over", &[("day", &day.to_string())]));
+                }
                 let expires_at = until.map(|day| reader.end_of(day));
                 let (value, reason) = (self.value.trim().to_owned(), self.reason.clone());
                 entries.push(Entry { list, value, reason, expires_at });
@@ -170,7 +179,7 @@ pub async fn post(State(pages): State<Pages>, posted: Posted<Form>) -> Result<Re
             return page(&mut tx, &by, Form { replaces, ..form }, (faults, None, None)).await;
         }
     };
-    settings.rules.lists = match form.changed(&settings.rules.lists, &by.reader) {
+    settings.rules.lists = match form.changed(&settings.rules.lists, (&by.reader, pages.app.clock.now())) {
         Ok(lists) => lists,
         Err(fault) => return page(&mut tx, &by, form, (vec![fault], None, None)).await,
     };
