@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, str::FromStr};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,14 @@ pub enum EntryError {
         value: String,
         /// What would do.
         expected: &'static str,
+    },
+    /// No calendar of people has the day on which it ends.
+    #[error("{value:?} of {list} cannot end then; give a time before the year 10000, or none")]
+    Ends {
+        /// Which list.
+        list: ListKind,
+        /// What was listed.
+        value: String,
     },
     /// Only networks are kept of addresses, so that it would never match.
     #[error(
@@ -147,6 +155,9 @@ impl Lists {
         let Entry { list, ref value, ref reason, expires_at } = entry;
         if reason.trim().is_empty() {
             return Err(EntryError::NoReason { list, value: value.clone() });
+        }
+        if expires_at.is_some_and(|at| !(0..10_000).contains(&at.year())) {
+            return Err(EntryError::Ends { list, value: value.clone() });
         }
         let wrong = |expected| EntryError::Value { list, value: value.clone(), expected };
         let text = match list {
@@ -243,6 +254,16 @@ mod tests {
     fn lists(entries: &[(ListKind, &str)]) -> Lists {
         let entries: Vec<Entry> = entries.iter().map(|(list, value)| entry(*list, value)).collect();
         Lists::try_from(entries).unwrap()
+    }
+
+    #[test]
+    fn an_entry_ends_on_a_day_that_people_have() {
+        for (year, fits) in [(2026, true), (9999, true), (10_000, false), (-1, false), (262_142, false)] {
+            let at = NOON.with_year(year).unwrap();
+            let entry = Entry { expires_at: Some(at), ..entry(ListKind::BlockedReferrers, "forum.example") };
+            let told = Lists::try_from(vec![entry]).map_err(|error| error.to_string());
+            assert_eq!(told.is_ok(), fits, "{year}: {told:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use domain::{AffiliateId, Chance, ClickId, Clock, click::Tags, fraud::Networks};
 use embedded::TestDatabase;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use sqlx::postgres::PgPoolOptions;
 use tower::ServiceExt;
 use tracking::{
     customer::Customers,
@@ -88,7 +89,7 @@ impl Api {
         let clock = Clock::standing_at(DateTime::from_timestamp(1_769_947_200, 0).unwrap());
         let app = App {
             db: database.pool().clone(),
-            log_db: database.pool().clone(),
+            log_db: PgPoolOptions::new().max_connections(2).connect_lazy(&database.url()).unwrap(),
             clock,
             chance: Chance::seeded(1),
             limits: Arc::new(limits),

@@ -36,12 +36,12 @@ impl Database {
         Ok(tracking::database::pool_for_requests(options, connections))
     }
 
-    /// One connection for decisions that somebody only asked for, as for requests, whose commits do not wait for the disk: they
+    /// Connections for decisions that somebody only asked for, as for requests, whose commits do not wait for the disk: they
     /// are there for all to see, and a crash of the database may lose those of its last moment (`wal_writer_delay`, at most
-    /// three times). No conversion and no money is among them.
+    /// three times). No conversion and no money is among them. Two: one writes while the other is put back.
     pub fn pool_for_log(&self) -> anyhow::Result<PgPool> {
         let options = self.options()?.options([("synchronous_commit", "off")]);
-        Ok(tracking::database::pool_for_requests(options, 1))
+        Ok(tracking::database::pool_for_requests(options, 2))
     }
 
     /// Connections for the background, where a batch may take its time.

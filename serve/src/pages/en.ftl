@@ -40,6 +40,9 @@ fault-too-often-what = Wait { $minutes ->
 } and try again.
 fault-address = This address cannot be read
 fault-address-what = Something in it is not what this page takes, or is there twice. Go back, or begin at the start.
+fault-method-what = What was sent is not taken at this address. Go back, load the page again and send it once more.
+fault-slow = That took too long
+fault-slow-what = It was given up after half a minute. Look whether it was done before you try again.
 fault-broken = Something failed on our side
 fault-broken-what = It is not your fault, and nothing was changed. Try again in a minute.
 form-fault = { $field }: { $detail }

@@ -122,7 +122,9 @@ pub fn by_status(status: StatusCode) -> Response {
         StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG | StatusCode::UNPROCESSABLE_ENTITY => {
             ("fault-address", "fault-address-what")
         }
+        StatusCode::METHOD_NOT_ALLOWED => ("fault-form", "fault-method-what"),
         status if status.is_client_error() => ("fault-nothing", "fault-nothing-what"),
+        StatusCode::SERVICE_UNAVAILABLE => ("fault-slow", "fault-slow-what"),
         _ => ("fault-broken", "fault-broken-what"),
     };
     page(status, title, say(what))

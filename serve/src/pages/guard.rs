@@ -36,8 +36,8 @@ pub const STRICT_TRANSPORT: &str = "max-age=63072000; includeSubDomains";
 fn in_words(response: Response) -> Response {
     let (status, headers) = (response.status(), response.headers());
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_page = kind.is_some_and(|kind| !kind.starts_with(b"text/plain"));
-    if is_page || !(status.is_client_error() || status.is_server_error()) {
+    let has_words = kind.is_some_and(|kind| !kind.starts_with(b"text/plain"));
+    if has_words || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let served = headers.get(header::ALLOW).cloned();
@@ -52,13 +52,18 @@ pub async fn guard(State(pages): State<Pages>, request: Request, next: Next) -> 
     let is_ours = site.is_none_or(|site| site == b"same-origin" || site == b"none");
     let is_form = request.method() == Method::POST;
     let is_text = !request.uri().query().unwrap_or_default().contains("%00");
-    let mut response = match (is_form && !is_ours, is_text) {
+    let response = match (is_form && !is_ours, is_text) {
         (true, _) => Fault::Forged.into_response(),
         (false, false) => {
             Fault::Form("its address holds a character that is no text".to_owned()).into_response()
         }
         (false, true) => in_words(next.run(request).await),
     };
+    with_headers(&pages, response)
+}
+
+/// A page with the headers of every page.
+pub fn with_headers(pages: &Pages, mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));

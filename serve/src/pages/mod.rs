@@ -34,7 +34,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -132,16 +133,19 @@ impl Pages {
     }
 }
 
+/// What programs alone ask for begins so: nothing of it is ever answered with a page.
+const FOR_PROGRAMS: [&str; 4] = ["/api", "/v2", "/postback", "/metrics"];
+
 /// Where nothing is served, browsers get a page, and programs what they get everywhere else.
-fn nothing() -> Router {
-    async fn page(headers: HeaderMap) -> Response {
-        let kinds = headers.get_all(header::ACCEPT).iter();
-        let mut kinds = kinds.flat_map(|kinds| kinds.as_bytes().split(|byte| *byte == b','));
-        let wants_page = kinds.any(|kind| kind.trim_ascii().starts_with(b"text/html"));
-        let problem = || Failure::nothing_here("nothing is served at this address").into_response();
-        if wants_page { fault::by_status(StatusCode::NOT_FOUND) } else { problem() }
+async fn nothing(State(pages): State<Pages>, uri: Uri, headers: HeaderMap) -> Response {
+    let is_for_programs = FOR_PROGRAMS.iter().any(|begin| uri.path().starts_with(begin));
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut accepted = accepted.flat_map(|kinds| kinds.as_bytes().split(|byte| *byte == b','));
+    let takes_pages = accepted.any(|kind| kind.trim_ascii().starts_with(b"text/html"));
+    if is_for_programs || !takes_pages {
+        return Failure::nothing_here("nothing is served at this address").into_response();
     }
-    Router::new().fallback(page).layer(from_fn(complete))
+    guard::with_headers(&pages, fault::by_status(StatusCode::NOT_FOUND))
 }
 
 /// The pages, and what is answered where nobody else serves anything.
@@ -158,10 +162,10 @@ pub fn router(pages: Pages) -> Router {
         .route(&frame::KEYS_PATH, get(frame::keys))
         .route(&frame::ICON_PATH, get(frame::icon));
     routes
-        .fallback_service(nothing())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::custom(fault::panicked))
         .layer(from_fn_with_state(pages.clone(), guard::guard))
+        .fallback_service(Router::new().fallback(nothing).layer(from_fn(complete)).with_state(pages.clone()))
         .layer(from_fn_with_state(pages.app.chance.clone(), observe))
         .with_state(pages)
 }

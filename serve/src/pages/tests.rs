@@ -126,10 +126,28 @@ async fn an_address_that_leads_nowhere_or_says_nonsense_is_a_page_for_people() {
     }
     let posted = hers.fill("/settings", "/my/traffic", &[]).await;
     assert_eq!((posted.status, posted.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD"));
-    assert!(posted.text.contains("There is nothing here"), "{}", posted.text);
-    // A program is told as everywhere else.
-    let request = Request::get("/nowhere").header("accept", "*/*").header("x-request-id", "r1");
-    let told =
-        Shown::read(router(site.pages.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap());
-    insta::assert_snapshot!(told.await.text, @r#"{"type":"urn:tributary:problem:not_found","title":"There is nothing here","status":404,"code":"not_found","detail":"nothing is served at this address","request_id":"r1"}"#);
+    assert!(posted.text.contains("not taken at this address"), "{}", posted.text);
+    // As it is served: beside the API, whose programs are told as everywhere else, whatever they say they take.
+    let (api, _) = crate::api::router(site.api.app.clone());
+    let served = api.merge(router(site.pages.clone()));
+    let ask = async |path: &str, accept: &str| {
+        let request = Request::get(path).header("accept", accept).header("x-request-id", "r1");
+        Shown::read(served.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()).await
+    };
+    let (browser, java) = ("text/html,*/*;q=0.8", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2");
+    assert!(ask("/nowhere", browser).await.text.starts_with("<!DOCTYPE html>"));
+    for (path, accept) in [
+        ("/nowhere", "*/*"),
+        ("/api/v1/nowhere", java),
+        ("/api/v1/nowhere?x=%00", java),
+        ("/v2/nowhere", browser),
+        ("/postback/nobody/x", java),
+    ] {
+        let told = ask(path, accept).await;
+        assert_eq!(told.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(told.header("strict-transport-security"), "", "{path}");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(told.text, @r#"{"type":"urn:tributary:problem:not_found","title":"There is nothing here","status":404,"code":"not_found","detail":"nothing is served at this address","request_id":"r1"}"#);
+        }
+    }
 }

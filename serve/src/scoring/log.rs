@@ -52,7 +52,7 @@ pub enum Unkept {
 }
 
 impl Log {
-    /// Keeps the decisions of a question, and returns when the database has them.
+    /// Keeps the decisions of a question, and returns when everybody can see them.
     ///
     /// # Errors
     /// When the database does not take them, or too many wait. None of them is kept then.

@@ -4,8 +4,8 @@ mod clicks;
 mod connection;
 
 use std::{
-    convert::Infallible, io, net::SocketAddr, num::NonZeroUsize, panic::AssertUnwindSafe, sync::Arc, thread,
-    time::Duration,
+    convert::Infallible, fmt, io, net::SocketAddr, num::NonZeroUsize, panic::AssertUnwindSafe, sync::Arc,
+    thread, time::Duration,
 };
 
 use axum::{
@@ -286,17 +286,22 @@ impl Desk {
         if is_brief {
             // Whatever it begins to wait for is waited for where it goes.
             let _entered = self.beside.enter();
-            if let Some(Ok(response)) = (&mut answering).now_or_never() {
-                return response;
+            match AssertUnwindSafe(&mut answering).catch_unwind().now_or_never() {
+                Some(Ok(Ok(response))) => return response,
+                Some(Ok(Err(never))) => match never {},
+                Some(Err(_)) => return unanswered(&"a panic"),
+                None => {}
             }
         }
         match self.beside.spawn(answering).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(error) => {
-                tracing::error!(%error, "a request ended without an answer");
-                Problem::internal().into_response()
-            }
+            Err(error) => unanswered(&error),
         }
     }
+}
+
+fn unanswered(error: &dyn fmt::Display) -> Response {
+    tracing::error!(%error, "a request ended without an answer");
+    Problem::internal().into_response()
 }

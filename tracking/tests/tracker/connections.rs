@@ -312,6 +312,7 @@ async fn what_is_brief_is_answered_where_clicks_are_and_what_has_to_wait_goes_be
     let routes = axum::Router::new()
         .route("/brief/whole", post(whole))
         .route("/brief/waits", post(after_a_wait))
+        .route("/brief/panics", post(async || -> String { panic!("as it was told to") }))
         .route("/other", post(whole));
     let server = Server::bind(([127, 0, 0, 1], 0).into(), NonZeroUsize::MIN).await.unwrap();
     let server = server.answering_here(|path| path.starts_with("/brief/"));
@@ -335,5 +336,7 @@ async fn what_is_brief_is_answered_where_clicks_are_and_what_has_to_wait_goes_be
         let said = ask(path, &body).await;
         assert!(said.starts_with(begins) && !said.ends_with("clicks-0"), "{path}: {said}");
     }
+    assert!(ask("/brief/panics", "").await.contains("urn:tributary:problem:internal"));
+    assert_eq!(ask("/brief/whole", "four").await, "4 clicks-0", "the connection is of use");
     serving.abort();
 }

@@ -86,7 +86,7 @@ impl Drop for InWork<'_> {
     }
 }
 
-/// How heavy a request to this path of the document is, which is no inference. A body that does not say how long it is may be long.
+/// How heavy a request to this path of the document is. A body that does not say how long it is may be long.
 pub fn weight(path: &str, request: &Request) -> Weight {
     let size = request.body().size_hint().upper().unwrap_or(u64::MAX);
     let is_heavy = HEAVY.iter().any(|(heavy, from)| *heavy == path && *from <= size);

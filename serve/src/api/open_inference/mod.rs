@@ -75,9 +75,17 @@ pub static INFERENCES: AtomicU64 = AtomicU64::new(0);
 /// The paths at which models are run.
 const INFER: [&str; 2] = ["/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"];
 
-/// Whether what is asked at this path of a URL is mostly answered sooner than another thread is woken.
+/// Whether what is asked at this path of a URL is mostly answered sooner than another thread is woken: it is one of those at
+/// which models are run.
 pub fn is_brief(path: &str) -> bool {
-    path.starts_with("/v2/models/") && path.ends_with("/infer")
+    let rest = path.strip_prefix("/v2/models/").and_then(|rest| rest.strip_suffix("/infer"));
+    let named =
+        rest.map(|rest| rest.split_once('/').map_or((rest, None), |(model, rest)| (model, Some(rest))));
+    let is_name = |name: &str| !name.is_empty() && !name.contains('/');
+    named.is_some_and(|(model, version)| {
+        let version = version.map(|version| version.strip_prefix("versions/"));
+        is_name(model) && version.is_none_or(|version| version.is_some_and(is_name))
+    })
 }
 
 /// Its paths below `/v2`. Whether the server lives and is ready anybody may ask.
@@ -122,24 +130,26 @@ fn inferences(app: Arc<App>) -> Router {
 /// Answers an inference, whatever happens.
 async fn answer(State(desk): State<Desk>, mut request: Request) -> Response {
     let observed = Observed::begin(&desk.app.chance, &mut request);
-    let admitted = timeout(TIMEOUT, admitted(&desk, request));
-    let response = match AssertUnwindSafe(admitted).catch_unwind().await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Err(panic) => panicked(panic),
-    };
-    let response = observed.end(response);
+    let response = observed.end(caught(attend(&desk, request)).await);
     if response.status().is_success() { response } else { with_error(response).await }
 }
 
-async fn admitted(desk: &Desk, request: Request) -> Response {
+/// The answer, also where it ends in a panic.
+async fn caught(answering: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(panicked)
+}
+
+/// Runs the model for whoever may, in time or not at all.
+async fn attend(desk: &Desk, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let admitted = gate::admitted(&desk.app, &desk.methods, (Weight::Inference, &parts)).await;
-    let admitted = match admitted {
+    let admitted = match gate::admitted(&desk.app, &desk.methods, (Weight::Inference, &parts)).await {
         Ok(admitted) => admitted,
         Err(response) => return response,
     };
-    let mut response = infer(&desk.app, (parts, body)).await.unwrap_or_else(|refusal| refusal);
+    let mut response = match timeout(TIMEOUT, infer(&desk.app, (parts, body))).await {
+        Ok(inferred) => inferred.unwrap_or_else(|refusal| refusal),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    };
     response.headers_mut().extend(admitted.quota);
     response
 }

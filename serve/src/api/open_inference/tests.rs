@@ -409,3 +409,31 @@ async fn around_an_inference_all_is_as_around_every_other_request() {
     assert_eq!((refused.status.as_u16(), refused.header("www-authenticate")), (401, "Bearer"));
     insta::assert_snapshot!(refused.body["error"], @r#""send Authorization: Bearer and a key""#);
 }
+
+#[test]
+fn only_where_models_are_run_an_answer_is_brief() {
+    for path in super::INFER {
+        let path = path.replace("{model}", "fraud").replace("{version}", "3");
+        assert!(super::is_brief(&path), "{path}");
+    }
+    for path in [
+        "/v2/models/infer",
+        "/v2/models//infer",
+        "/v2/models/fraud/versions/infer",
+        "/v2/models/fraud/versions/1/2/infer",
+        "/v2/models/a/b/infer",
+        "/v2/models/fraud/infer/",
+        "/api/v1/models/fraud/infer",
+        "/c/infer",
+    ] {
+        assert!(!super::is_brief(path), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_inference_that_ends_in_a_panic_is_an_answer_without_its_reason() {
+    let answer = super::caught(async { panic!("a reason for ourselves") }).await;
+    assert_eq!(answer.status(), 500);
+    let answer = super::with_error(answer).await;
+    insta::assert_snapshot!(Answer::read(answer).await.text, @r#"{"code":"internal","error":"Something failed on our side","status":500,"title":"Something failed on our side","type":"urn:tributary:problem:internal"}"#);
+}

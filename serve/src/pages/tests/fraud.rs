@@ -422,6 +422,9 @@ async fn a_list_gains_and_loses_an_entry_after_its_effect_was_seen() {
     over[4] = ("until", "2026-01-31");
     let over = fay.fill(page, page, &over).await;
     assert!(over.text.contains("2026-01-31 is over. Choose today or a later day"), "{}", over.text);
+    let mut today = add("forum.example", "preview");
+    today[4] = ("until", "2026-02-01");
+    assert_eq!(fay.fill(page, page, &today).await.status, StatusCode::OK, "it may end today");
     let seen = fay.fill(page, page, &add("forum.example", "preview")).await;
     assert!(seen.text.contains("would have flagged 0 more of 0 conversions"), "{}", seen.text);
     assert_eq!(fay.fill(page, page, &add("forum.example", "save")).await.status, StatusCode::SEE_OTHER);

@@ -183,11 +183,7 @@ fn notes(options: &Options, stage: &Stage) -> Vec<String> {
          committed. All of it is `tributary serve --all` with its worker; inferences are measured of `tributary serve` besides, \
          which has no clicks to put first."
             .to_owned(),
-        format!(
-            "{} The database is {}, whose commits wait for its disk, except those of decisions that were only asked for.",
-            stage.cores.note(),
-            stage.database
-        ),
+        format!("{} The database is {}.", stage.cores.note(), stage.database),
     ];
     if let Err(error) = &stage.peer {
         notes.push(format!("There is no peer: {error:#}"));

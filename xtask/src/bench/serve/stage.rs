@@ -2,8 +2,9 @@
 //! of Tributary on a core of its own, and beside it the floor and the peer.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -105,6 +106,8 @@ impl Stage {
         let (ensembles, echo) = (build("ensembles")?, build("json_echo")?);
         let cores = Cores::choose()?;
         let folder = tempfile::tempdir()?;
+        // The server of the database, which is nobody's superuser, has its folder in it.
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
         let registry = folder.path().join("registry");
         let bad = publish(&ensembles, &registry, options.bad())?;
         learn(&simulator, &trainer, folder.path())?;
@@ -132,7 +135,7 @@ impl Stage {
             others.push(peer);
             address
         });
-        let database = server.description();
+        let database = described(&server, &database_url).await?;
         let (_others, _server) = (others, server);
         Ok(Self {
             cores,
@@ -161,6 +164,19 @@ impl Stage {
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// What the database is, and whether commits wait for its disk.
+async fn described(server: &Server, database_url: &str) -> Result<String> {
+    let mut db = PgConnection::connect(database_url).await?;
+    let waits = "SELECT current_setting('fsync')::boolean AND current_setting('synchronous_commit') <> 'off'";
+    let waits: bool = sqlx::query_scalar(waits).fetch_one(&mut db).await?;
+    let waits = if waits {
+        "whose commits wait for its disk, except those of decisions that were only asked for"
+    } else {
+        "whose commits wait for no disk"
+    };
+    Ok(format!("{}, {waits}", server.description()))
 }
 
 fn plan(options: &Options, folder: &Path, database_url: String) -> Result<Plan> {

@@ -38,6 +38,7 @@ async fn whoever_is_answered_finds_what_was_said() {
     let kept: i64 =
         sqlx::query_scalar("SELECT count(*) FROM fraud_scores").fetch_one(&world.api.app.db).await.unwrap();
     assert_eq!((answers.iter().sum::<usize>(), kept), (78, 78));
+    assert!(0 < world.api.app.log_db.size(), "they were written where commits do not wait");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

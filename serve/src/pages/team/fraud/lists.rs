@@ -199,3 +199,17 @@ pub async fn post(State(pages): State<Pages>, posted: Posted<Form>) -> Result<Re
         Err(faults) => page(&mut tx, &by, form, (faults, None, None)).await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_shows_its_last_day_or_the_moment_within_one() {
+        let reader = Reader::new(None, "Europe/Berlin", None);
+        let until = |text: &str| until(text.parse().unwrap(), &reader);
+        assert_eq!(until("2026-02-28T23:00:00Z"), "2026-02-28");
+        assert_eq!(until("2026-02-28T22:59:59Z"), "2026-02-28 23:59");
+        assert_eq!(until("2026-03-01T00:00:00Z"), "2026-03-01 01:00");
+    }
+}
